@@ -1,0 +1,80 @@
+"""Everything that can go wrong, and what the queue should do about it.
+
+    VigilError
+    ├── Rejected               the input is at fault: record it, never retry
+    │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels
+    │   ├── WrongType, ObjectTooLarge, ObjectGone
+    │   ├── MalformedMessage, UnknownModel
+    │   └── (a model may add its own, each with its own reason)
+    └── Transient              the world is at fault: the queue retries, later and later
+
+Anything else is a bug: it is retried too, and ends in the dead-letter queue with its stage.
+"""
+
+
+class VigilError(Exception):
+    """The root: catch it to catch all that Vigil raises on purpose."""
+
+
+class Rejected(VigilError):
+    """The input cannot be processed, today or tomorrow; `reason` is stable and machine-readable."""
+
+    reason = "rejected"
+
+
+class EmptyFile(Rejected):
+    """The object has no bytes."""
+
+    reason = "empty-file"
+
+
+class NotAnImage(Rejected):
+    """The bytes are not a picture in any format that we read."""
+
+    reason = "not-an-image"
+
+
+class TruncatedImage(Rejected):
+    """The picture begins well and breaks off."""
+
+    reason = "truncated-image"
+
+
+class TooManyPixels(Rejected):
+    """The picture would unpack to more pixels than its model's card allows."""
+
+    reason = "too-many-pixels"
+
+
+class WrongType(Rejected):
+    """The file's type is not one that the route's model reads."""
+
+    reason = "wrong-type"
+
+
+class ObjectTooLarge(Rejected):
+    """The object has more bytes than its model's card allows."""
+
+    reason = "object-too-large"
+
+
+class ObjectGone(Rejected):
+    """The object was deleted before it could be read."""
+
+    reason = "object-gone"
+
+
+class MalformedMessage(Rejected):
+    """The message is neither an S3 notification nor a job as documented."""
+
+    reason = "malformed-message"
+
+
+class UnknownModel(Rejected):
+    """No model of that name is deployed."""
+
+    reason = "unknown-model"
+
+
+class Transient(VigilError):
+    """A dependency failed in a way that time may mend; the message says which, and doing what."""
