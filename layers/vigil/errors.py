@@ -4,7 +4,7 @@
     ├── Rejected               the input is at fault: record it, never retry
     │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels
     │   ├── WrongType, ObjectTooLarge, ObjectGone
-    │   ├── MalformedMessage, UnknownModel
+    │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
     └── Transient              the world is at fault: the queue retries, later and later
 
@@ -68,6 +68,18 @@ class MalformedMessage(Rejected):
     """The message is neither an S3 notification nor a job as documented."""
 
     reason = "malformed-message"
+
+
+class UnroutableKey(Rejected):
+    """The object's key does not name a model and a source."""
+
+    reason = "unroutable-key"
+
+
+class ForeignBucket(Rejected):
+    """The message points to a bucket that is not this deployment's."""
+
+    reason = "foreign-bucket"
 
 
 class UnknownModel(Rejected):

@@ -1,0 +1,97 @@
+"""A stored outcome told to the world: one CloudEvent for a drop's end, one for a new alert."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from vigil.errors import VigilError
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A drop that reached its end, as the ledger keeps it. `where` is bucket, key and version, or empty."""
+
+    drop: str
+    state: str
+    model: str
+    source: str
+    reason: str
+    release: str
+    sightings: int
+    alerts: int
+    at: datetime
+    where: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A new alert, as it was first kept."""
+
+    alert: str
+    rule: str
+    severity: str
+    status: str
+    source: str
+    model: str
+    drop: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A CloudEvent (JSON, structured mode) and the attributes that subscribers filter by.
+
+    The event's id is that of what it tells, so a subscriber who hears it twice can know.
+    """
+
+    event: Mapping[str, Any]
+    attributes: Mapping[str, str]
+
+
+class NotTold(VigilError):
+    """Some announcements were not taken; the stream hands them over again."""
+
+
+def announce(fact: Ended | Raised, *, origin: str) -> Announcement:
+    """The event for a fact; `origin` is the deployment, as a URI reference.
+
+    References and ids, never a name, a face or a vector.
+    """
+    if isinstance(fact, Ended):
+        kind, severity = f"vigil.drop.{fact.state}", "info" if fact.state == "done" else "warning"
+        ident = f"{fact.drop}.{fact.state}"
+        data: dict[str, Any] = {
+            "drop": fact.drop,
+            "state": fact.state,
+            "model": fact.model,
+            "source": fact.source,
+            "sightings": fact.sightings,
+            "alerts": fact.alerts,
+        }
+        data |= {"reason": fact.reason} if fact.reason else {}
+        data |= {"release": fact.release} if fact.release else {}
+        data |= {"object": dict(fact.where)} if fact.where else {}
+    else:
+        kind, severity, ident = "vigil.alert.raised", fact.severity, fact.alert
+        data = {
+            "alert": fact.alert,
+            "rule": fact.rule,
+            "severity": fact.severity,
+            "status": fact.status,
+            "source": fact.source,
+            "model": fact.model,
+            "drop": fact.drop,
+        }
+    event = {
+        "specversion": "1.0",
+        "id": ident,
+        "source": origin,
+        "type": kind,
+        "time": fact.at.isoformat(),
+        "subject": fact.drop,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    attributes = {"type": kind, "severity": severity, "source": fact.source, "model": fact.model}
+    return Announcement(event, {name: value for name, value in attributes.items() if value})

@@ -1,0 +1,168 @@
+"""The way of one drop: claim, read, look, judge, keep; whatever happens, the ledger knows."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Literal
+
+from vigil.drops import Drop, Inline, Misfit
+from vigil.errors import ObjectTooLarge, Rejected, Transient, WrongType
+from vigil.flow.stages import Stages
+from vigil.ports import Clock, Objects, Watches
+from vigil.seeing import Model, Models, Scene
+from vigil.steady.ledger import Claim, Held, Ledger, Overtaken, Result, Settled
+from vigil.watch.alerts import Alert
+from vigil.watch.judge import judge
+from vigil.watch.rules import Watch
+
+OVERTAKEN_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports that processing needs."""
+
+    ledger: Ledger
+    objects: Objects
+    models: Models
+    watch: Watches
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One invocation: its name, when the runtime will end it, and how long a lease it takes at once."""
+
+    owner: str
+    ends: datetime
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one delivery of a drop ended, for logs and metrics."""
+
+    drop: str
+    outcome: Literal["done", "rejected", "duplicate"]
+    attempt: int
+    release: str = ""
+    reason: str = ""
+    sightings: int = 0
+    alerts: int = 0
+    times_ms: dict[str, float] | None = None
+
+
+class Busy(Transient):
+    """Another worker holds the drop; `until` says when its lease ends."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"held by another worker until {until.isoformat()}")
+        self.until = until
+
+
+def process(drop: Drop | Misfit, world: World, shift: Shift) -> Verdict:
+    """Bring one drop to its end, at most once.
+
+    Raises Busy, Transient, or whatever bug there is: the ledger then holds the stage and the error,
+    the lease is let go, and the queue delivers again.
+    """
+    now = world.clock()
+    claim = world.ledger.claim(drop, owner=shift.owner, now=now, until=_lease(shift, now))
+    match claim:
+        case Settled(_):
+            return Verdict(drop.id, "duplicate", attempt=0)
+        case Held(until):
+            raise Busy(until)
+    with _Tenure(claim, world, shift) as tenure:
+        return _finish(drop, world, tenure)
+
+
+def _finish(drop: Drop | Misfit, world: World, tenure: "_Tenure") -> Verdict:
+    """Done, or rejected with the input's fault as the reason."""
+    try:
+        if isinstance(drop, Misfit):
+            raise drop.rejection
+        return _look(drop, world, tenure)
+    except Rejected as fault:
+        world.ledger.reject(
+            tenure.claim, reason=fault.reason, message=str(fault), stage=tenure.stages.now, now=world.clock()
+        )
+        times = tenure.stages.closed()
+        return Verdict(drop.id, "rejected", tenure.claim.attempt, reason=fault.reason, times_ms=times)
+
+
+def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
+    model, watch, stages = world.models.get(drop.model), world.watch(), tenure.stages
+    stages("read")
+    data = _bytes(drop, model, world.objects)
+    scene = model.see(data, watch.source(drop.source).options, stages)
+    alerts = _keep(drop, scene, model.release, watch, world, tenure)
+    return Verdict(
+        drop.id,
+        "done",
+        tenure.claim.attempt,
+        release=model.release,
+        sightings=len(scene.sightings),
+        alerts=len(alerts),
+        times_ms=stages.closed(),
+    )
+
+
+def _keep(
+    drop: Drop, scene: Scene, release: str, watch: Watch, world: World, tenure: "_Tenure"
+) -> tuple[Alert, ...]:
+    """Judge and keep; judge anew where another drop told of the same strangers in between."""
+    for tries_left in reversed(range(OVERTAKEN_TRIES)):
+        tenure.stages("judge")
+        alerts, strangers = judge(scene, drop, watch, world.ledger.strangers)
+        tenure.stages("keep")
+        result = Result(scene, release, alerts, strangers, tenure.stages.closed())
+        try:
+            world.ledger.keep(tenure.claim, drop, result, now=world.clock())
+        except Overtaken:
+            if not tries_left:
+                raise
+        else:
+            break
+    return alerts
+
+
+def _bytes(drop: Drop, model: Model, objects: Objects) -> bytes:
+    if isinstance(drop.origin, Inline):
+        if len(drop.origin.data) > model.max_bytes:
+            raise ObjectTooLarge(f"{len(drop.origin.data)} bytes, {model.name} takes {model.max_bytes}")
+        return drop.origin.data
+    suffix = PurePosixPath(drop.origin.key).suffix.lower()
+    if suffix and suffix not in model.suffixes:
+        raise WrongType(f"{model.name} reads {', '.join(sorted(model.suffixes))}, not {suffix}")
+    return objects.fetch(drop.origin, model.max_bytes)
+
+
+def _lease(shift: Shift, now: datetime) -> datetime:
+    return min(now + shift.lease, shift.ends)
+
+
+class _Tenure:
+    """A claim that is kept alive while stages pass, and let go when they fail.
+
+    A first attempt renews only when half its lease is gone. A later one notes every stage, so
+    that if the input kills its worker again, the ledger says where.
+    """
+
+    def __init__(self, claim: Claim, world: World, shift: Shift) -> None:
+        self.claim, self.stages = claim, Stages(self._entered)
+        self._world, self._shift = world, shift
+
+    def __enter__(self) -> "_Tenure":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            told = f"{type(error).__name__}: {error}"[:500]
+            self._world.ledger.release(self.claim, stage=self.stages.now, error=told, now=self._world.clock())
+
+    def _entered(self, stage: str) -> None:
+        now = self._world.clock()
+        if self.claim.attempt > 1 or self.claim.until - now < self._shift.lease / 2:
+            until = _lease(self._shift, now)
+            self.claim = self._world.ledger.renew(self.claim, stage=stage, until=until)

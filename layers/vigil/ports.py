@@ -1,0 +1,26 @@
+"""What the core asks of the world around it; `cloud` answers with AWS, the tests with memory."""
+
+from datetime import datetime
+from typing import Protocol
+
+from vigil.drops import Object
+from vigil.watch.rules import Watch
+
+
+class Objects(Protocol):
+    """Where dropped objects lie."""
+
+    def fetch(self, item: Object, max_bytes: int) -> bytes:
+        """Read the version named. Raises ObjectGone, ObjectTooLarge (before reading), Transient."""
+
+
+class Clock(Protocol):
+    """The time now: aware, UTC."""
+
+    def __call__(self) -> datetime: ...
+
+
+class Watches(Protocol):
+    """The watch file in force; a change is noticed within seconds."""
+
+    def __call__(self) -> Watch: ...

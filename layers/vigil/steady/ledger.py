@@ -1,0 +1,95 @@
+"""One record a drop: who works on it until when, and how it ended.
+
+    (none) ── claim ──> claimed ── settle ──> done | rejected | quarantined
+                          │  ▲
+             lease ends   ▼  │ claim
+                        (free to be claimed again)
+
+A lease never outlives the invocation that holds it, so a worker killed in mid-drop frees the drop
+by dying; its late writes fail, because every write names the owner.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from vigil.drops import Drop, Misfit
+from vigil.errors import Transient
+from vigil.seeing import Scene
+from vigil.watch.alerts import Alert
+from vigil.watch.strangers import Strangers
+
+Terminal = Literal["done", "rejected", "quarantined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on a drop: `owner` is one invocation, `attempt` counts from 1."""
+
+    drop: str
+    owner: str
+    attempt: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The drop already has its end: nothing is left to do."""
+
+    state: Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another worker holds the drop until then."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is to be kept of a drop that was looked at: all of it, or nothing.
+
+    strangers  the window's strangers as read and added to; None where no rule asks for them
+    times_ms   milliseconds by stage
+    """
+
+    scene: Scene
+    release: str
+    alerts: tuple[Alert, ...]
+    strangers: Strangers | None
+    times_ms: Mapping[str, float]
+
+
+class LeaseLost(Transient):
+    """Somebody else took the drop over, or settled it: what this worker has must not be kept."""
+
+
+class Overtaken(Transient):
+    """Another drop changed the window's strangers in between: look again and judge anew."""
+
+
+class Ledger(Protocol):
+    """The ledger's promises. All raise Transient when the store is away."""
+
+    def claim(self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime) -> Claim | Settled | Held:
+        """Take the drop, if it is new or its lease has ended."""
+
+    def renew(self, claim: Claim, *, stage: str, until: datetime) -> Claim:
+        """Hold on, and note the stage reached. Raises LeaseLost."""
+
+    def release(self, claim: Claim, *, stage: str, error: str, now: datetime) -> None:
+        """Let go after a failure that may pass, saying where and why. A lost lease is no error."""
+
+    def keep(self, claim: Claim, drop: Drop, result: Result, *, now: datetime) -> None:
+        """Done: sightings, alerts, strangers and the drop's end in one transaction.
+
+        Raises LeaseLost, or Overtaken; then nothing was kept.
+        """
+
+    def reject(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
+        """Rejected, for the input's fault. Raises LeaseLost."""
+
+    def strangers(self, source: str, window: str) -> Strangers:
+        """Who was unknown at a source in a window so far, read consistently."""

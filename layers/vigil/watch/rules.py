@@ -1,0 +1,163 @@
+"""The watch as data: sources, their hours and areas, and the rules that raise alerts."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from vigil.seeing import Option, Sighting
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SEVERITIES = ("info", "warning", "critical")
+
+
+class BadWatchFile(ValueError):
+    """The watch file says something that cannot be meant; the message names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a source is open; `opens` after `closes` means over midnight, on the day it opens."""
+
+    opens: time
+    closes: time
+    days: frozenset[int]
+    zone: ZoneInfo
+
+    def open_at(self, at: datetime) -> bool:
+        local = at.astimezone(self.zone)
+        today, clock = local.weekday() in self.days, local.time()
+        if self.opens <= self.closes:
+            return today and self.opens <= clock < self.closes
+        yesterday = (local.weekday() - 1) % 7 in self.days
+        return (today and clock >= self.opens) or (yesterday and clock < self.closes)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place that drops come from: its name may be a pattern such as `door-*`.
+
+    options  what its model is asked to do otherwise than the card says
+    """
+
+    pattern: str
+    area: str = "open"
+    hours: Hours | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Raises an alert for each sighting that meets every condition it has; empty conditions hold.
+
+    window_s  seconds within which one subject at one source is one alert
+    """
+
+    name: str
+    severity: str
+    window_s: int
+    status: frozenset[str]
+    tags: frozenset[str]
+    labels: frozenset[str]
+    models: frozenset[str]
+    area: str | None
+    hours: str | None
+    min_score: float
+
+    def picks(self, sighting: Sighting, *, model: str, source: Source, at: datetime) -> bool:
+        return (
+            (not self.status or sighting.status in self.status)
+            and (not self.tags or bool(self.tags & sighting.tags))
+            and (not self.labels or sighting.label in self.labels)
+            and (not self.models or model in self.models)
+            and (self.area is None or source.area == self.area)
+            and (self.hours is None or (self.hours == "open") == _is_open(source, at))
+            and (sighting.score or 0.0) >= self.min_score
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Sources, the first matching pattern wins, and rules."""
+
+    sources: tuple[Source, ...]
+    rules: tuple[Rule, ...]
+
+    def source(self, name: str) -> Source:
+        found = (source for source in self.sources if fnmatchcase(name, source.pattern))
+        return next(found, Source(name))
+
+
+def default_watch() -> Watch:
+    """What holds where no watch file was ever put: the one beside this module."""
+    return read_watch(files("vigil.watch").joinpath("default.toml").read_text())
+
+
+def read_watch(text: str) -> Watch:
+    """Parse a watch file. Raises BadWatchFile, naming what is wrong and what may stand there."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadWatchFile(f"not TOML: {error}") from error
+    _known(data, {"sources", "rules"}, "the watch file")
+    sources = tuple(_source(name, table) for name, table in data.get("sources", {}).items())
+    rules = tuple(_rule(table) for table in data.get("rules", []))
+    if len({rule.name for rule in rules}) != len(rules):
+        raise BadWatchFile("two rules share a name")
+    return Watch(sources, rules)
+
+
+def _is_open(source: Source, at: datetime) -> bool:
+    return source.hours is None or source.hours.open_at(at)
+
+
+def _source(name: str, table: Mapping[str, Any]) -> Source:
+    _known(table, {"area", "hours", "options"}, f"sources.{name}")
+    hours = _hours(table["hours"], f"sources.{name}.hours") if "hours" in table else None
+    return Source(name, str(table.get("area", "open")), hours, dict(table.get("options", {})))
+
+
+def _hours(table: Mapping[str, Any], where: str) -> Hours:
+    _known(table, {"opens", "closes", "days", "timezone"}, where)
+    try:
+        days = frozenset(DAYS.index(day) for day in table.get("days", DAYS))
+        opens, closes = time.fromisoformat(table["opens"]), time.fromisoformat(table["closes"])
+        return Hours(opens, closes, days, ZoneInfo(table.get("timezone", "UTC")))
+    except (KeyError, ValueError, ZoneInfoNotFoundError) as error:
+        raise BadWatchFile(
+            f'{where}: {error}; it reads opens = "07:00", closes = "19:00", days = ["mon"], timezone = "UTC"'
+        ) from error
+
+
+def _rule(table: Mapping[str, Any]) -> Rule:
+    where = f"rule {table.get('name', '?')}"
+    _known(table, {"name", "severity", "window_s", "when"}, where)
+    when = table.get("when", {})
+    _known(when, {"status", "tags", "labels", "models", "area", "hours", "min_score"}, f"{where}, when")
+    severity, window_s = table.get("severity", "warning"), table.get("window_s", 600)
+    if not isinstance(table.get("name"), str) or severity not in SEVERITIES:
+        raise BadWatchFile(f"{where}: needs a name, and a severity of {', '.join(SEVERITIES)}")
+    if not isinstance(window_s, int) or window_s < 1:
+        raise BadWatchFile(f"{where}: window_s is a whole number of seconds")
+    if when.get("hours") not in (None, "open", "closed"):
+        raise BadWatchFile(f'{where}: hours is "open" or "closed"')
+    sets = {name: frozenset(when.get(name, ())) for name in ("status", "tags", "labels", "models")}
+    return Rule(
+        name=table["name"],
+        severity=severity,
+        window_s=window_s,
+        area=when.get("area"),
+        hours=when.get("hours"),
+        min_score=float(when.get("min_score", 0)),
+        **sets,
+    )
+
+
+def _known(table: Mapping[str, Any], keys: set[str], where: str) -> None:
+    strange = sorted(set(table) - keys)
+    if strange:
+        raise BadWatchFile(f"{where}: unknown {', '.join(strange)}; known are {', '.join(sorted(keys))}")
