@@ -1,0 +1,55 @@
+"""The clouds that can be packaged for, and what differs between them."""
+
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from infra.package.errors import PackagingError
+
+_GLIBC_MINORS = range(17, 35)
+"""manylinux_2_17 (2014) up to the glibc 2.34 of Lambda's Amazon Linux 2023; pip takes tags literally."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A Python and a platform to gather wheels for.
+
+    python     "3.13"; Lambda's name for it is `runtime`
+    platforms  wheel tags to accept, best last; none: whatever this interpreter takes
+    compiler   an interpreter of that version on this machine, or none: then no bytecode ships
+    """
+
+    name: str
+    python: str
+    platforms: tuple[str, ...]
+    compiler: str | None
+
+    @property
+    def runtime(self) -> str:
+        return f"python{self.python}"
+
+    @property
+    def key(self) -> str:
+        """What a wheel folder made for this target depends on, beside the pins."""
+        return " ".join([sys.platform, platform.machine(), self.python, str(self.compiler), *self.platforms])
+
+
+def target(name: str) -> Target:
+    """Look up a target by the name that the command line knows it by."""
+    if name == "local":
+        return Target(name, f"{sys.version_info[0]}.{sys.version_info[1]}", (), sys.executable)
+    if name == "aws":
+        tags = ("manylinux2014_x86_64", *(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC_MINORS))
+        return Target(name, "3.13", tags, _interpreter("3.13"))
+    raise PackagingError(f"There is no target {name!r}: it is local or aws.")
+
+
+def _interpreter(python: str) -> str | None:
+    """Find a CPython of this version; its bytecode spares every cold start the compiling."""
+    found = shutil.which(f"python{python}")
+    if found is None:
+        return None
+    answer = subprocess.run([found, "-c", "pass"], check=False, capture_output=True)
+    return found if answer.returncode == 0 else None
