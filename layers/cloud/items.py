@@ -36,7 +36,7 @@ def item(fields: Mapping[str, Any]) -> Item:
     return {
         name: value(thing)
         for name, thing in fields.items()
-        if thing is not None and thing != frozenset() and thing != set()
+        if thing is not None and not (isinstance(thing, set | frozenset) and not thing)
     }
 
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 from botocore.exceptions import ClientError
-
-from cloud.faults import code, faults
-from cloud.items import Item, fields, item, value
-from cloud.listing import listed
 from vigil.drops import Drop, Misfit, Object
 from vigil.seeing import Sighting
 from vigil.steady.ledger import Claim, Held, LeaseLost, Overtaken, Result, Settled
 from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
+
+from cloud.faults import code, faults
+from cloud.items import Item, fields, item, value
+from cloud.listing import listed
 
 _MINE = "#state = :claimed AND #owner = :owner"
 _NAMES = {"#state": "state", "#owner": "owner", "#until": "until"}
@@ -34,7 +34,9 @@ class DynamoLedger:
     def __init__(self, client: Any, table: str, *, lane: str, retention: timedelta) -> None:
         self._client, self._table, self._lane, self._retention = client, table, lane, retention
 
-    def claim(self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime) -> Claim | Settled | Held:
+    def claim(
+        self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime
+    ) -> Claim | Settled | Held:
         first = _first(drop, now, self._lane, self._retention)
         sets = ", ".join(f"{name} = if_not_exists({name}, :{name})" for name in first)
         update = {
@@ -42,7 +44,7 @@ class DynamoLedger:
             "UpdateExpression": f"SET #state = :claimed, #owner = :owner, #until = :until, {sets} "
             "ADD attempts :one",
             "ConditionExpression": "attribute_not_exists(pk) OR (#state = :claimed AND #until <= :now)",
-            "ExpressionAttributeNames": _NAMES | {f"#{name}": name for name in ()},
+            "ExpressionAttributeNames": _NAMES,
             "ExpressionAttributeValues": item({f":{name}": thing for name, thing in first.items()})
             | item({":claimed": "claimed", ":owner": owner, ":until": until.timestamp(), ":one": 1})
             | item({":now": now.timestamp()}),
@@ -75,10 +77,14 @@ class DynamoLedger:
     def keep(self, claim: Claim, drop: Drop, result: Result, *, now: datetime) -> None:
         ttl = int((now + self._retention).timestamp())
         end = self._end(claim, result, now)
-        seen = [_sighting(drop, number, thing, now, ttl) for number, thing in enumerate(result.scene.sightings)]
+        seen = [
+            _sighting(drop, number, thing, now, ttl) for number, thing in enumerate(result.scene.sightings)
+        ]
         writes: list[Item] = [{"Update": {"TableName": self._table, **end}}]
         writes += [{"Put": {"TableName": self._table, "Item": row}} for row in seen]
-        writes += [{"Update": {"TableName": self._table, **_alert(alert, now, ttl)}} for alert in result.alerts]
+        writes += [
+            {"Update": {"TableName": self._table, **_alert(alert, now, ttl)}} for alert in result.alerts
+        ]
         if result.strangers is not None:
             writes.append({"Put": {"TableName": self._table, **_strangers(result.strangers, now)}})
         with faults(f"keep {drop.id}"):
@@ -146,12 +152,12 @@ def _owned(claim: Claim, change: Mapping[str, Any]) -> Item:
 def _first(drop: Drop | Misfit, now: datetime, lane: str, retention: timedelta) -> dict[str, Any]:
     """What a drop's record says from its first claim on."""
     where = drop.origin if isinstance(drop.origin, Object) else None
-    known = isinstance(drop, Drop)
+    model, source = (drop.model, drop.source) if isinstance(drop, Drop) else ("", "")
     rows: dict[str, Any] = {
         "drop_id": drop.id,
         "lane": lane,
-        "model": drop.model if known else "",
-        "taken_from": drop.source if known else "",
+        "model": model,
+        "taken_from": source,
         "happened_at": drop.at.isoformat(),
         "first_claimed_at": now.isoformat(),
         "expires": int((now + retention).timestamp()),

@@ -10,7 +10,7 @@ from cloud.faults import faults
 from cloud.items import fields, item
 
 SHARDS = 4
-"""Index keys a day and kind: a partition takes about 1,000 writes a second, and kinds are written together."""
+"""Index keys a day and kind: one partition takes about 1,000 writes a second."""
 
 
 def listed(kind: str, ident: str, at: datetime) -> dict[str, str]:

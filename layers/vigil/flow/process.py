@@ -96,7 +96,7 @@ def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
     stages("read")
     data = _bytes(drop, model, world.objects)
     scene = model.see(data, watch.source(drop.source).options, stages)
-    alerts = _keep(drop, scene, model.release, watch, world, tenure)
+    alerts = _keep(drop, scene, model.release, watch, world=world, tenure=tenure)
     return Verdict(
         drop.id,
         "done",
@@ -109,7 +109,7 @@ def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
 
 
 def _keep(
-    drop: Drop, scene: Scene, release: str, watch: Watch, world: World, tenure: "_Tenure"
+    drop: Drop, scene: Scene, release: str, watch: Watch, *, world: World, tenure: "_Tenure"
 ) -> tuple[Alert, ...]:
     """Judge and keep; judge anew where another drop told of the same strangers in between."""
     for tries_left in reversed(range(OVERTAKEN_TRIES)):

@@ -73,7 +73,9 @@ class Overtaken(Transient):
 class Ledger(Protocol):
     """The ledger's promises. All raise Transient when the store is away."""
 
-    def claim(self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime) -> Claim | Settled | Held:
+    def claim(
+        self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime
+    ) -> Claim | Settled | Held:
         """Take the drop, if it is new or its lease has ended."""
 
     def renew(self, claim: Claim, *, stage: str, until: datetime) -> Claim:

@@ -12,7 +12,9 @@ Recall = Callable[[str, str], Strangers]
 """(source, window) -> the strangers seen there so far."""
 
 
-def judge(scene: Scene, drop: Drop, watch: Watch, recall: Recall) -> tuple[tuple[Alert, ...], Strangers | None]:
+def judge(
+    scene: Scene, drop: Drop, watch: Watch, recall: Recall
+) -> tuple[tuple[Alert, ...], Strangers | None]:
     """The alerts that a drop's sightings raise; one drop raises each alert once.
 
     Strangers are recalled only where a rule picks one that carries a vector, by the longest window

@@ -1,0 +1,9 @@
+"""The list of triggers: what `chalice package` reads. At run time each function loads its own module."""
+
+from chalice import Chalice
+
+from functions import api, bulk, enrol, live, publish
+
+app = Chalice(app_name="vigil")
+for module in (live, bulk, publish, enrol, api):
+    app.register_blueprint(module.trigger)

@@ -1,0 +1,97 @@
+"""A batch of SQS messages through the story of one drop; failures stay on the queue, later and later."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+from cloud.queue import Queue
+from vigil.drops import Envelope, read
+from vigil.errors import Transient
+from vigil.flow.process import Busy, Shift, Verdict, World, process
+from vigil.steady.retry import delay_s
+
+MARGIN = timedelta(milliseconds=500)
+"""A lease ends this long before the runtime may kill its worker: never after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One lane, wired."""
+
+    world: World
+    queue: Queue
+    bucket: str
+    lease: timedelta
+    logger: Logger
+
+
+def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
+    """SQS batch → partial batch response."""
+    return dict(
+        process_partial_response(
+            event=event,
+            record_handler=_Handler(lane, _shift(context, lane)),
+            processor=_Batch(lane),
+            context=context,
+        )
+    )
+
+
+class _Batch(BatchProcessor):
+    """Powertools' processor, which also sets when a failed message is seen again."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+        self._lane = lane
+
+    def failure_handler(self, record: Any, exception: Any) -> Any:
+        kind, error, _ = exception
+        raw = record.raw_event
+        attempt = int(raw["attributes"]["ApproximateReceiveCount"])
+        wait_s = _wait_s(error, attempt)
+        self._lane.queue.hide(raw["receiptHandle"], wait_s)
+        fields = {"message_id": raw["messageId"], "error": kind.__name__, "again_in_s": wait_s}
+        if issubclass(kind, Transient):
+            self._lane.logger.warning("retry", extra=fields | {"detail": str(error)})
+        else:
+            self._lane.logger.error("bug", extra=fields, exc_info=exception)
+        return super().failure_handler(record, exception)
+
+
+@dataclass(frozen=True, slots=True)
+class _Handler:
+    lane: Lane
+    shift: Shift
+
+    def __call__(self, record: Any) -> list[str]:
+        sent_ms = int(record.attributes.sent_timestamp)
+        envelope = Envelope(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
+        drops = read(envelope, self.lane.bucket)
+        return [self._log(process(drop, self.lane.world, self.shift)) for drop in drops]
+
+    def _log(self, verdict: Verdict) -> str:
+        fields = {
+            "drop": verdict.drop,
+            "attempt": verdict.attempt,
+            "release": verdict.release,
+            "reason": verdict.reason,
+            "sightings": verdict.sightings,
+            "alerts": verdict.alerts,
+            "times_ms": verdict.times_ms,
+        }
+        self.lane.logger.info(verdict.outcome, extra={name: thing for name, thing in fields.items() if thing})
+        return verdict.outcome
+
+
+def _shift(context: Any, lane: Lane) -> Shift:
+    remaining = timedelta(milliseconds=context.get_remaining_time_in_millis())
+    return Shift(context.aws_request_id, datetime.now(UTC) + remaining - MARGIN, lane.lease)
+
+
+def _wait_s(error: BaseException, attempt: int) -> int:
+    if isinstance(error, Busy):
+        return max(1, int((error.until - datetime.now(UTC)).total_seconds()) + 1)
+    return delay_s(attempt)

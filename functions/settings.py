@@ -1,0 +1,73 @@
+"""The environment, read once into a frozen value; nothing else reads it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+class MissingSetting(KeyError):
+    """A variable that the template should have set is not there; the message is its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the template tells a function; a function that is not given a value must not ask for it."""
+
+    variables: Mapping[str, str]
+
+    def _get(self, name: str) -> str:
+        if name not in self.variables:
+            raise MissingSetting(f"{name}: set it on the function in infra/template.yaml")
+        return self.variables[name]
+
+    @property
+    def records_table(self) -> str:
+        return self._get("RECORDS_TABLE")
+
+    @property
+    def people_table(self) -> str:
+        return self._get("PEOPLE_TABLE")
+
+    @property
+    def photos_bucket(self) -> str:
+        return self._get("PHOTOS_BUCKET")
+
+    @property
+    def store_bucket(self) -> str:
+        return self._get("STORE_BUCKET")
+
+    @property
+    def topic_arn(self) -> str:
+        return self._get("TOPIC_ARN")
+
+    @property
+    def queue_url(self) -> str:
+        return self._get("QUEUE_URL")
+
+    @property
+    def lane(self) -> str:
+        return self._get("LANE")
+
+    @property
+    def origin(self) -> str:
+        """The deployment as a CloudEvents source, a URI reference."""
+        return self._get("ORIGIN")
+
+    @property
+    def models_dir(self) -> Path:
+        return Path(self._get("MODELS_DIR"))
+
+    @property
+    def retention(self) -> timedelta:
+        return timedelta(days=int(self._get("RETENTION_DAYS")))
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=int(self._get("LEASE_SECONDS")))
+
+
+def settings() -> Settings:
+    """This process's settings."""
+    return Settings(os.environ)

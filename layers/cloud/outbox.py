@@ -1,0 +1,54 @@
+"""The records table's stream, read as facts worth telling."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from cloud.items import fields
+from vigil.flow.announce import Ended, Raised
+
+_ENDS = ("done", "rejected", "quarantined")
+
+
+def facts(event: Mapping[str, Any]) -> Iterator[tuple[str, Ended | Raised]]:
+    """(sequence number, fact) of each record that tells something new.
+
+    A drop's record tells when its state becomes an end; an alert when it is inserted. Anything
+    else that is written later (a count, a note, a review) is no news.
+    """
+    for record in event["Records"]:
+        stream = record["dynamodb"]
+        new, old = fields(stream.get("NewImage", {})), fields(stream.get("OldImage", {}))
+        mark = str(stream["SequenceNumber"])
+        if new.get("sk") == "drop" and new.get("state") in _ENDS and old.get("state") != new["state"]:
+            yield mark, _ended(new)
+        elif new.get("sk") == "alert" and not old:
+            yield mark, _raised(new)
+
+
+def _ended(row: Mapping[str, Any]) -> Ended:
+    return Ended(
+        drop=row["drop_id"],
+        state=row["state"],
+        model=row["model"],
+        source=row["taken_from"],
+        reason=row.get("reason", ""),
+        release=row.get("release", ""),
+        sightings=row.get("sightings", 0),
+        alerts=row.get("alerts", 0),
+        at=datetime.fromisoformat(row["settled_at"]),
+        where=row.get("origin", {}),
+    )
+
+
+def _raised(row: Mapping[str, Any]) -> Raised:
+    return Raised(
+        alert=row["alert_id"],
+        rule=row["rule"],
+        severity=row["severity"],
+        status=row["status"],
+        source=row["taken_from"],
+        model=row["model"],
+        drop=row["drop_id"],
+        at=datetime.fromisoformat(row["happened_at"]),
+    )
