@@ -1,0 +1,124 @@
+"""Port People, in the people table, and the gallery in force, as a snapshot on S3 that a row points to."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from botocore.exceptions import ClientError
+
+from cloud.faults import code, faults
+from cloud.items import Item, fields, item
+from vigil.flow.enrol import Gallery, Overtaken, Person, Template
+
+_POINTER = item({"pk": "gallery", "sk": "pointer"})
+
+G = TypeVar("G", bound=Gallery)
+
+
+class GalleryInForce(Generic[G]):
+    """Reads the gallery that the pointer names, and keeps it in memory until the pointer moves.
+
+    fresh_s  seconds for which a look at the pointer is good; 0 looks every time
+    """
+
+    def __init__(self, client: Any, table: str, *, load: Callable[[str], G], empty: G, fresh_s: float) -> None:
+        self._client, self._table, self._load, self._fresh_s = client, table, load, fresh_s
+        self._held, self._key, self._looked = empty, "", float("-inf")
+        self._empty = empty
+
+    def __call__(self) -> G:
+        now = time.monotonic()
+        if now - self._looked >= self._fresh_s:
+            key = self._pointed()
+            if key != self._key:
+                self._held, self._key = (self._load(key) if key else self._empty), key
+            self._looked = now
+        return self._held
+
+    def _pointed(self) -> str:
+        with faults("read gallery pointer"):
+            answer = self._client.get_item(TableName=self._table, Key=_POINTER, ConsistentRead=True)
+        return str(fields(answer["Item"])["key"]) if "Item" in answer else ""
+
+
+class DynamoPeople:
+    """Rows:
+
+    person#<id>   profile, template#<version>-<n>
+    name#<name>   person: a name is one person's
+    gallery       pointer: version and key of the snapshot in force
+    """
+
+    def __init__(self, client: Any, table: str, *, store: Callable[[int, bytes], str]) -> None:
+        self._client, self._table, self._store = client, table, store
+
+    def named(self, name: str) -> Person | None:
+        row = self._row(f"name#{name.casefold()}", "person")
+        if row is None:
+            return None
+        profile = self._row(f"person#{row['person']}", "profile")
+        return Person(row["person"], profile["name"], frozenset(profile.get("tags", ()))) if profile else None
+
+    def commit(
+        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Gallery, now: datetime
+    ) -> None:
+        key = self._store(gallery.version, gallery.to_bytes())
+        writes = [
+            self._put(_profile(person, now)),
+            self._put({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id}),
+            *(
+                self._put(_template(person, template, f"{gallery.version:08}-{number:02}", now))
+                for number, template in enumerate(templates)
+            ),
+            self._pointer(base, gallery.version, key, now),
+        ]
+        with faults("enrol"):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if code(error) != "TransactionCanceledException":
+                    raise
+                raise Overtaken("another enrolment came first") from error
+
+    def _row(self, pk: str, sk: str) -> dict[str, Any] | None:
+        key = item({"pk": pk, "sk": sk})
+        with faults("read people"):
+            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return fields(answer["Item"]) if "Item" in answer else None
+
+    def _put(self, row: dict[str, Any]) -> Item:
+        return {"Put": {"TableName": self._table, "Item": item(row)}}
+
+    def _pointer(self, base: int, version: int, key: str, now: datetime) -> Item:
+        row = {"pk": "gallery", "sk": "pointer", "version": version, "key": key, "at": now.isoformat()}
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": item(row),
+                "ConditionExpression": "attribute_not_exists(pk) OR #version = :base",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": item({":base": base}),
+            }
+        }
+
+
+def _profile(person: Person, now: datetime) -> dict[str, Any]:
+    return {
+        "pk": f"person#{person.id}",
+        "sk": "profile",
+        "person": person.id,
+        "name": person.name,
+        "tags": person.tags,
+        "changed_at": now.isoformat(),
+    }
+
+
+def _template(person: Person, template: Template, number: str, now: datetime) -> dict[str, Any]:
+    return {
+        "pk": f"person#{person.id}",
+        "sk": f"template#{number}",
+        "vector": template.vector.tobytes(),
+        "quality": template.quality,
+        "enrolled_at": now.isoformat(),
+    }

@@ -1,0 +1,67 @@
+"""Vigil's own bucket: gallery snapshots, the watch file in force, photos that wait to be enrolled."""
+
+import time
+import uuid
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cloud.faults import code, faults
+from vigil.drops import Object
+from vigil.watch.rules import Watch, default_watch, read_watch
+
+WATCH_KEY = "watch.toml"
+
+
+class Store:
+    """Whole objects in, whole objects out."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client, self._bucket = client, bucket
+
+    def get(self, key: str) -> bytes:
+        with faults(f"read {key}"):
+            return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+
+    def put_gallery(self, version: int, data: bytes) -> str:
+        """Store a snapshot under a key never used before; nothing is in force until a pointer says so."""
+        key = f"gallery/{version:08}-{uuid.uuid4().hex}"
+        with faults("store gallery"):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
+        return key
+
+    def erase(self, item: Object) -> None:
+        """Delete one object version for good."""
+        version = {"VersionId": item.version} if item.version else {}
+        with faults("erase object"):
+            self._client.delete_object(Bucket=item.bucket, Key=item.key, **version)
+
+
+class WatchInForce:
+    """Port Watches: the stored watch file, or the default one where none was ever put.
+
+    fresh_s  seconds for which a look at S3 is good
+    """
+
+    def __init__(self, client: Any, bucket: str, *, fresh_s: float) -> None:
+        self._client, self._bucket, self._fresh_s = client, bucket, fresh_s
+        self._watch, self._etag, self._looked = default_watch(), "", float("-inf")
+
+    def __call__(self) -> Watch:
+        now = time.monotonic()
+        if now - self._looked >= self._fresh_s:
+            self._look()
+            self._looked = now
+        return self._watch
+
+    def _look(self) -> None:
+        unless = {"IfNoneMatch": self._etag} if self._etag else {}
+        with faults("read watch file"):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=WATCH_KEY, **unless)
+            except ClientError as error:
+                if code(error) not in {"NoSuchKey", "304", "NotModified"}:
+                    raise
+                return
+            self._watch = read_watch(answer["Body"].read().decode())
+        self._etag = answer["ETag"]
