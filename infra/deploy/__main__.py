@@ -42,9 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("stage", help="dev, prod …: names the stack and everything in it")
     parser.add_argument("--yes", action="store_true", help="do not ask before changing anything")
     parser.add_argument("--allow-dirty", action="store_true", help="ship what is here, tagged or not")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a template parameter"
-    )
+    named = "a template parameter; those not named keep the value that the stack has"
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=named)
     return parser
 
 

@@ -9,13 +9,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.errors import DeployError
 
-_STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
+_STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
 
 
 def stage_name(stage: str) -> str:
     """Return the stage, or refuse a name that does not fit into the names of buckets and queues."""
     if not _STAGE.fullmatch(stage):
-        raise DeployError(f"{stage!r} is no stage: lower-case letters, digits and dashes, twenty at most.")
+        raise DeployError(f"{stage!r} is no stage: lower-case letters and digits, twelve at most.")
     return stage
 
 

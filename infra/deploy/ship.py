@@ -60,12 +60,12 @@ def ship(
     return stack.outputs()
 
 
-def _parameters(shipment: Shipment, template: Mapping[str, Any], stack: Stack) -> dict[str, str]:
+def _parameters(shipment: Shipment, template: Mapping[str, Any], stack: Stack) -> dict[str, str | None]:
     """What is asked for now, else what the stack has, as far as the template knows the parameter."""
     known = template.get("Parameters", {})
     had = (stack.description() or {}).get("Parameters", [])
-    kept = {entry["ParameterKey"]: entry["ParameterValue"] for entry in had}
-    wanted = {**kept, **shipment.parameters, "Stage": shipment.stage}
+    kept = dict.fromkeys(entry["ParameterKey"] for entry in had)
+    wanted: dict[str, str | None] = {**kept, **shipment.parameters, "Stage": shipment.stage}
     return {name: value for name, value in wanted.items() if name in known}
 
 

@@ -47,20 +47,21 @@ class Stack:
         return None if found["StackStatus"] == "REVIEW_IN_PROGRESS" else dict(found)
 
     def prepare(
-        self, change_set: str, *, url: str, parameters: Mapping[str, str], tags: Mapping[str, str]
+        self, change_set: str, *, url: str, parameters: Mapping[str, str | None], tags: Mapping[str, str]
     ) -> tuple[Change, ...]:
-        """Create a change set from a template and list its changes; none: it is gone again."""
+        """Create a change set from a template and list its changes; none: it is gone again.
+
+        A parameter without a value keeps the one that the stack has.
+        """
         before = self.description()
         if before and before["StackStatus"] == "ROLLBACK_COMPLETE":
-            raise DeployError(
-                f"{self.name} never came up and can only be deleted: delete it, then deploy again."
-            )
+            raise DeployError(f"{self.name} never came up: delete it, then deploy again.")
         self.cloudformation.create_change_set(
             StackName=self.name,
             ChangeSetName=change_set,
             ChangeSetType="UPDATE" if before else "CREATE",
             TemplateURL=url,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Parameters=[_parameter(key, value) for key, value in parameters.items()],
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
@@ -120,6 +121,12 @@ class Stack:
             return "AWS gives no reason."
         first = failed[-1]
         return f"{first['LogicalResourceId']}: {first.get('ResourceStatusReason', 'no reason given')}"
+
+
+def _parameter(key: str, value: str | None) -> dict[str, str | bool]:
+    if value is None:
+        return {"ParameterKey": key, "UsePreviousValue": True}
+    return {"ParameterKey": key, "ParameterValue": value}
 
 
 def _change(entry: Mapping[str, Any]) -> Change:
