@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 from botocore.exceptions import ClientError
+
+from cloud.faults import code, faults
+from cloud.items import Item, fields, item, value
+from cloud.listing import listed
 from vigil.drops import Drop, Misfit, Object
 from vigil.seeing import Sighting
 from vigil.steady.ledger import Claim, Held, LeaseLost, Overtaken, Result, Settled
 from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
-
-from cloud.faults import code, faults
-from cloud.items import Item, fields, item, value
-from cloud.listing import listed
 
 _MINE = "#state = :claimed AND #owner = :owner"
 _NAMES = {"#state": "state", "#owner": "owner", "#until": "until"}

@@ -3,17 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
-from vigil.flow.enrol import Gallery, Overtaken, Person, Template
+from vigil.flow.enrol import G, Overtaken, Person, Template
 
 _POINTER = item({"pk": "gallery", "sk": "pointer"})
-
-G = TypeVar("G", bound=Gallery)
 
 
 class GalleryInForce(Generic[G]):
@@ -22,7 +20,9 @@ class GalleryInForce(Generic[G]):
     fresh_s  seconds for which a look at the pointer is good; 0 looks every time
     """
 
-    def __init__(self, client: Any, table: str, *, load: Callable[[str], G], empty: G, fresh_s: float) -> None:
+    def __init__(
+        self, client: Any, table: str, *, load: Callable[[str], G], empty: G, fresh_s: float
+    ) -> None:
         self._client, self._table, self._load, self._fresh_s = client, table, load, fresh_s
         self._held, self._key, self._looked = empty, "", float("-inf")
         self._empty = empty
@@ -42,7 +42,7 @@ class GalleryInForce(Generic[G]):
         return str(fields(answer["Item"])["key"]) if "Item" in answer else ""
 
 
-class DynamoPeople:
+class DynamoPeople(Generic[G]):
     """Rows:
 
     person#<id>   profile, template#<version>-<n>
@@ -50,7 +50,7 @@ class DynamoPeople:
     gallery       pointer: version and key of the snapshot in force
     """
 
-    def __init__(self, client: Any, table: str, *, store: Callable[[int, bytes], str]) -> None:
+    def __init__(self, client: Any, table: str, *, store: Callable[[G], str]) -> None:
         self._client, self._table, self._store = client, table, store
 
     def named(self, name: str) -> Person | None:
@@ -61,9 +61,9 @@ class DynamoPeople:
         return Person(row["person"], profile["name"], frozenset(profile.get("tags", ()))) if profile else None
 
     def commit(
-        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Gallery, now: datetime
+        self, person: Person, templates: Sequence[Template], *, base: int, gallery: G, now: datetime
     ) -> None:
-        key = self._store(gallery.version, gallery.to_bytes())
+        key = self._store(gallery)
         writes = [
             self._put(_profile(person, now)),
             self._put({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id}),

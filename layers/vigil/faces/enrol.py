@@ -1,12 +1,13 @@
 """One enrolment photograph becomes one template, or is refused with the reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import Rejected
-from vigil.faces.gallery import Gallery
+from vigil.faces.gallery import Gallery, Person
 from vigil.faces.pipeline import FacesModel
 from vigil.seeing import Box
 
@@ -63,9 +64,19 @@ def examine(photo: bytes, *, model: FacesModel, person: str, gallery: Gallery) -
         raise SeveralFaces(f"{len(faces)} faces were found; enrolment needs exactly one")
     face = faces[0]
     if face.faults or face.quality < model.settings.enrol_quality:
-        causes = ", ".join(face.faults) or f"quality {face.quality:.2f} below {model.settings.enrol_quality:.2f}"
+        causes = (
+            ", ".join(face.faults) or f"quality {face.quality:.2f} below {model.settings.enrol_quality:.2f}"
+        )
         raise LowQuality(f"the face is not good enough to enrol: {causes}")
     verdict = model.match(faces, gallery.without_person(person))[0]
     if verdict.status in ("known", "ambiguous"):
         raise AlreadyEnrolled("the face matches a person who is enrolled under another id")
     return Template(face.vector, face.quality, face.box_px, model.embed)
+
+
+def grow(gallery: Gallery, person: str, templates: Sequence[Template], tags: frozenset[str]) -> Gallery:
+    """The next gallery, in which the person has these templates besides any they had, and these tags."""
+    known = gallery.person(person)
+    earlier = [known.templates] if known else []
+    rows = np.concatenate([*earlier, np.stack([template.vector for template in templates])])
+    return gallery.with_person(Person(person, rows, tags))

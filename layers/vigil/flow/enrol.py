@@ -1,10 +1,10 @@
-"""A person taken into the gallery: photos examined, templates kept, a new gallery put in force; or refused."""
+"""A person taken into the gallery: photos examined, templates kept, a new gallery in force; or refused."""
 
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ from vigil.errors import Rejected, Transient
 from vigil.seeing import Box
 
 TRIES = 5
+NAME_LENGTH = 100
+PHOTOS = 20
+
+
+class Unenrollable(Rejected):
+    """The request names nobody, or brings no photo, or too many."""
+
+    reason = "bad-request"
 
 
 class Template(Protocol):
@@ -28,16 +36,14 @@ class Template(Protocol):
 
 
 class Gallery(Protocol):
-    """All that are enrolled; values, never changed in place."""
+    """All that are enrolled; a value, never changed in place."""
 
     @property
     def version(self) -> int: ...
-    def with_person(self, person: str, vectors: NDArray[np.float32], tags: frozenset[str]) -> Self: ...
-    def to_bytes(self) -> bytes: ...
 
 
-Examine = Callable[[bytes, Gallery, str], Template]
-"""(photo, gallery, person) -> template. Raises Rejected: no face, several, too poor, somebody else's."""
+G = TypeVar("G", bound=Gallery)
+T = TypeVar("T", bound=Template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +78,13 @@ class Overtaken(Transient):
     """Another enrolment put a newer gallery in force in between."""
 
 
-class People(Protocol):
+class People(Protocol[G]):
     """Who is enrolled, and which gallery is in force."""
 
     def named(self, name: str) -> Person | None: ...
 
     def commit(
-        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Gallery, now: datetime
+        self, person: Person, templates: Sequence[Template], *, base: int, gallery: G, now: datetime
     ) -> None:
         """Keep person and templates and put the gallery in force, all or nothing.
 
@@ -87,25 +93,31 @@ class People(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """The ports that enrolling needs. `gallery` reads the one in force, consistently."""
+class Desk(Generic[G, T]):
+    """The ports that enrolling needs.
 
-    people: People
-    gallery: Callable[[], Gallery]
-    examine: Examine
+    gallery  reads the one in force, consistently
+    examine  (photo, gallery, person) -> template; raises Rejected: no face, several, too poor, another's
+    grow     (gallery, person, templates, tags) -> the next gallery, in which they are enrolled too
+    """
+
+    people: People[G]
+    gallery: Callable[[], G]
+    examine: Callable[[bytes, G, str], T]
+    grow: Callable[[G, str, Sequence[T], frozenset[str]], G]
     fetch: Callable[[Object], bytes]
     erase: Callable[[Object], None]
     clock: Callable[[], datetime]
 
 
-def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk) -> Enrolment:
+def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk[G, T]) -> Enrolment:
     """Take a person, new or known by that name, into the gallery; the photos are erased afterwards.
 
     Every photo is examined against the gallery that the new one is built from: enrolments that
     cross are done again, so that no face slips in under two names.
     """
-    if not name.strip() or len(name) > 100:
-        raise Rejected("a name has 1 to 100 characters")
+    if not name.strip() or len(name) > NAME_LENGTH or not 0 < len(photos) <= PHOTOS:
+        raise Unenrollable(f"a name of 1 to {NAME_LENGTH} characters and 1 to {PHOTOS} photos are needed")
     images = [(photo, desk.fetch(photo)) for photo in photos]
     for tries_left in reversed(range(TRIES)):
         try:
@@ -120,11 +132,13 @@ def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk)
     return enrolment
 
 
-def _attempt(name: str, images: list[tuple[Object, bytes]], tags: frozenset[str], desk: Desk) -> Enrolment:
+def _attempt(
+    name: str, images: list[tuple[Object, bytes]], tags: frozenset[str], desk: Desk[G, T]
+) -> Enrolment:
     gallery = desk.gallery()
     known = desk.people.named(name)
     person = Person(known.id, known.name, known.tags | tags) if known else Person(_new_id(), name, tags)
-    templates: list[Template] = []
+    templates: list[T] = []
     taken: list[Object] = []
     refused: list[Refusal] = []
     for photo, data in images:
@@ -135,8 +149,7 @@ def _attempt(name: str, images: list[tuple[Object, bytes]], tags: frozenset[str]
             refused.append(Refusal(photo, fault.reason, str(fault)))
     if not templates:
         return Enrolment(person, (), tuple(refused), gallery.version)
-    vectors = np.stack([template.vector for template in templates])
-    grown = gallery.with_person(person.id, vectors, person.tags)
+    grown = desk.grow(gallery, person.id, templates, person.tags)
     desk.people.commit(person, templates, base=gallery.version, gallery=grown, now=desk.clock())
     return Enrolment(person, tuple(taken), tuple(refused), grown.version)
 

@@ -1,0 +1,160 @@
+"""Builds every adapter, once per container, for the function that asks; each loads only what it uses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from functions.settings import settings
+
+if TYPE_CHECKING:
+    from cloud.topic import Topic
+    from functions.lane import Lane
+    from vigil.faces.enrol import Template
+    from vigil.faces.gallery import Gallery
+    from vigil.faces.pipeline import FacesModel
+    from vigil.flow.enrol import Desk
+    from vigil.predict.shelf import Shelf
+
+FRESH_S = 2.0
+"""Seconds within which a warm function notices a new gallery or watch file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Where facts are told."""
+
+    topic: "Topic"
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Where people are enrolled."""
+
+    bucket: str
+    ports: "Desk[Gallery, Template]"
+
+
+@cache
+def lane() -> "Lane":
+    """The lane that this function works."""
+    from aws_lambda_powertools import Logger
+
+    from cloud.ledger import DynamoLedger
+    from cloud.objects import S3Objects
+    from cloud.queue import Queue
+    from cloud.store import WatchInForce
+    from functions.lane import Lane
+    from vigil.flow.process import World
+
+    env = settings()
+    ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
+    watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
+    world = World(ledger, S3Objects(client("s3")), shelf(FRESH_S), watch, _now)
+    logger = Logger()
+    return Lane(world, Queue(client("sqs"), env.queue_url), env.photos_bucket, env.lease, logger)
+
+
+@cache
+def outbox() -> Outbox:
+    """The topic that outcomes are told on."""
+    from cloud.topic import Topic
+
+    env = settings()
+    return Outbox(Topic(client("sns"), env.topic_arn), env.origin)
+
+
+@cache
+def desk() -> Counter:
+    """Enrolment, against the gallery as it is this moment."""
+    from cloud.objects import S3Objects
+    from cloud.people import DynamoPeople
+    from cloud.store import Store
+    from vigil.faces import snapshot
+    from vigil.faces.enrol import examine, grow
+    from vigil.flow.enrol import Desk
+
+    env = settings()
+    store = Store(client("s3"), env.store_bucket)
+    faces = _faces(shelf(0.0))
+    people: DynamoPeople[Gallery] = DynamoPeople(
+        client("dynamodb"),
+        env.people_table,
+        store=lambda gallery: store.put_gallery(gallery.version, snapshot.to_bytes(gallery)),
+    )
+    ports = Desk(
+        people=people,
+        gallery=gallery(faces.embed, 0.0),
+        examine=lambda photo, known, person: examine(photo, model=faces, person=person, gallery=known),
+        grow=grow,
+        fetch=lambda photo: S3Objects(client("s3")).fetch(photo, faces.max_bytes),
+        erase=store.erase,
+        clock=_now,
+    )
+    return Counter(env.store_bucket, ports)
+
+
+@cache
+def shelf(fresh_s: float) -> "Shelf":
+    """The bundled models; the kinds of model that there are."""
+    from vigil.faces.pipeline import open_faces
+    from vigil.predict.classifier import open_classifier
+    from vigil.predict.shelf import Shelf
+
+    faces = partial(open_faces, lambda: gallery(_faces(shelf(fresh_s)).embed, fresh_s)())
+    return Shelf(settings().models_dir, {"faces": faces, "classifier": open_classifier})
+
+
+@cache
+def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
+    """The gallery in force; an empty one of that embedding where nobody was ever enrolled."""
+    from cloud.people import GalleryInForce
+    from cloud.store import Store
+    from vigil.faces import snapshot
+    from vigil.faces.gallery import Gallery
+
+    env = settings()
+    store = Store(client("s3"), env.store_bucket)
+    return GalleryInForce(
+        client("dynamodb"),
+        env.people_table,
+        load=lambda key: snapshot.from_bytes(store.get(key)),
+        empty=Gallery(embed),
+        fresh_s=fresh_s,
+    )
+
+
+@cache
+def client(service: str) -> Any:
+    """A boto3 client, with patience that fits inside an invocation."""
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "adaptive", "total_max_attempts": 4},
+        tcp_keepalive=True,
+    )
+    return _session().client(service, config=config)
+
+
+@cache
+def _session() -> Any:
+    import boto3
+
+    return boto3.Session()
+
+
+def _faces(shelf: "Shelf") -> "FacesModel":
+    from vigil.faces.pipeline import FacesModel
+
+    model = shelf.get("faces")
+    if not isinstance(model, FacesModel):
+        raise TypeError("the card of models/faces must name the pipeline faces")
+    return model
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
