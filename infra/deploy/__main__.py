@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     try:
         outputs = _deploy(chosen)
     except (DeployError, BotoCoreError, ClientError) as error:
-        Console(stderr=True, highlight=False).print(f"[bold red]deploy:[/] {error}")
+        Console(stderr=True).print(f"deploy: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     if outputs is None:
         console.print("deploy: left as it was")

@@ -17,11 +17,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.package", description=__doc__)
     parser.add_argument("--target", choices=["local", "aws"], default="local")
     chosen = parser.parse_args(arguments).target
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     try:
         folder = package(chosen, on_progress=lambda doing: console.print(f"[dim]package {chosen}: {doing} …"))
     except PackagingError as error:
-        Console(stderr=True).print(f"[bold red]package {chosen}:[/] {error}")
+        Console(stderr=True).print(f"package {chosen}: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     console.print(_table(chosen, weigh(json.loads((folder / "sam.json").read_text()), folder)))
     console.print(f"packaged: {folder.relative_to(ROOT)}")

@@ -1,4 +1,4 @@
-"""What neither Chalice nor a merged template can say, as data: laid over every resource of a type."""
+"""What neither Chalice nor a merged template can say: laid over the packaged template, as data."""
 
 from typing import Any
 
@@ -9,8 +9,10 @@ Template = dict[str, Any]
 FUNCTION = "AWS::Serverless::Function"
 LAYER = "AWS::Serverless::LayerVersion"
 
+_CHALICE_NAMES_BY = "Fn::Sub"
 
-def overlays(target: Target) -> dict[str, dict[str, Any]]:
+
+def overlays(target: Target) -> dict[str, Template]:
     """Properties by resource type.
 
     Chalice writes the interpreter that it runs on as the runtime; the merge template does not know
@@ -23,7 +25,7 @@ def overlays(target: Target) -> dict[str, dict[str, Any]]:
 
 
 def patched(template: Template, target: Target) -> Template:
-    """The template with the target's overlays; everything else as it was."""
+    """The template with the target's overlays, and one intrinsic function where merging left two."""
     over = overlays(target)
     resources = {
         name: {**resource, "Properties": {**resource.get("Properties", {}), **over[resource["Type"]]}}
@@ -31,4 +33,16 @@ def patched(template: Template, target: Target) -> Template:
         else resource
         for name, resource in template["Resources"].items()
     }
-    return {**template, "Resources": resources}
+    whole: Template = _one_intrinsic({**template, "Resources": resources})
+    return whole
+
+
+def _one_intrinsic(value: Any) -> Any:
+    """Undo what merging does to a queue's name: Chalice's Fn::Sub beside our Fn::GetAtt; ours stays."""
+    if isinstance(value, list):
+        return [_one_intrinsic(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    clash = len(value) > 1 and all(key == "Ref" or key.startswith("Fn::") for key in value)
+    kept = {key: item for key, item in value.items() if not (clash and key == _CHALICE_NAMES_BY)}
+    return {key: _one_intrinsic(item) for key, item in kept.items()}

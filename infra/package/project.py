@@ -32,7 +32,7 @@ def lay_out(root: Path, project: Path) -> None:
     vendor = project / "vendor"
     for room, package in ROOMS.items():
         _copy(root / room, vendor / package)
-    _copy(root / POLICIES, project / ".chalice" / "policies")
+    _copy(root / POLICIES, project / ".chalice")
     shutil.copyfile(root / CONFIG, project / ".chalice" / "config.json")
     (project / "app.py").write_text(_APP)
     (project / "requirements.txt").write_text("")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from infra.package.errors import PackagingError
 
-_LAST_WORDS = 4000
+_LAST_LINES = 12
 
 
 def run(
@@ -16,10 +16,11 @@ def run(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Return what the program printed; on failure raise PackagingError with `failure` and its last words."""
+    """Return what the program printed; on failure raise PackagingError with `failure` and its last lines."""
     answer = subprocess.run(
         command, check=False, cwd=folder, env=environment, capture_output=True, text=True, errors="replace"
     )
     if answer.returncode != 0:
-        raise PackagingError(f"{failure}\n{(answer.stderr or answer.stdout).strip()[-_LAST_WORDS:]}")
+        last = (answer.stderr or answer.stdout).strip().splitlines()[-_LAST_LINES:]
+        raise PackagingError("\n".join([failure, *last]))
     return answer.stdout
