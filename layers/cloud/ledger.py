@@ -1,6 +1,6 @@
 """Port Ledger, in the records table: drop, sightings, alerts and strangers, one stream, one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,13 +38,12 @@ class DynamoLedger:
         self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime
     ) -> Claim | Settled | Held:
         first = _first(drop, now, self._lane, self._retention)
-        sets = ", ".join(f"{name} = if_not_exists({name}, :{name})" for name in first)
         update = {
             "Key": _drop_key(drop.id),
-            "UpdateExpression": f"SET #state = :claimed, #owner = :owner, #until = :until, {sets} "
-            "ADD attempts :one",
+            "UpdateExpression": "SET #state = :claimed, #owner = :owner, #until = :until, "
+            f"{_unless_there(first)} ADD attempts :one",
             "ConditionExpression": "attribute_not_exists(pk) OR (#state = :claimed AND #until <= :now)",
-            "ExpressionAttributeNames": _NAMES,
+            "ExpressionAttributeNames": _NAMES | {f"#{name}": name for name in first},
             "ExpressionAttributeValues": item({f":{name}": thing for name, thing in first.items()})
             | item({":claimed": "claimed", ":owner": owner, ":until": until.timestamp(), ":one": 1})
             | item({":now": now.timestamp()}),
@@ -136,6 +135,11 @@ def _drop_key(drop: str) -> Item:
     return item({"pk": f"drop#{drop}", "sk": "drop"})
 
 
+def _unless_there(names: Iterable[str]) -> str:
+    """Assignments that the first write makes and later ones leave alone."""
+    return ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in names)
+
+
 def _owned(claim: Claim, change: Mapping[str, Any]) -> Item:
     """An update that holds only for the claim's owner."""
     present = {name: thing for name, thing in change.items() if thing is not None}
@@ -217,10 +221,9 @@ def _alert(alert: Alert, now: datetime, ttl: int) -> Item:
         "expires": ttl,
         **listed("alerts", alert.id, now),
     }
-    sets = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in first)
     return {
         "Key": item({"pk": f"alert#{alert.id}", "sk": "alert"}),
-        "UpdateExpression": f"SET {sets}, last_at = :last ADD drops :one",
+        "UpdateExpression": f"SET {_unless_there(first)}, last_at = :last ADD drops :one",
         "ExpressionAttributeNames": {f"#{name}": name for name in first},
         "ExpressionAttributeValues": {f":{name}": value(thing) for name, thing in first.items()}
         | item({":last": alert.at.isoformat(), ":one": 1}),

@@ -1,0 +1,216 @@
+"""What every ledger promises: the one in memory and the one in DynamoDB."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from moto import mock_aws
+
+from cloud.items import fields, item
+from cloud.ledger import DynamoLedger
+from tests.memory import NOON, MemoryLedger
+from vigil.drops import Drop, Inline, Misfit, Object
+from vigil.errors import MalformedMessage
+from vigil.seeing import Scene, Sighting
+from vigil.steady.ledger import Claim, Held, LeaseLost, Ledger, Overtaken, Result, Settled
+from vigil.watch.alerts import alert
+from vigil.watch.rules import default_watch
+from vigil.watch.strangers import recognise
+
+DROP = Drop("d1", "faces", "vault", Object("photos", "live/faces/vault/a b.jpg", "v1"), NOON)
+LATER = NOON + timedelta(seconds=20)
+SEEN = Sighting("p-1", "known", 0.81, 0.4, (1.0, 2.0, 3.5, 4.0), 0.9, tags=frozenset({"watch"}))
+RULE = default_watch().rules[0]
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def ledger(request: pytest.FixtureRequest, records: Any) -> Ledger:
+    return MemoryLedger() if request.param == "memory" else dynamo(records)
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("dynamodb", region_name="eu-west-1")
+        client.create_table(
+            TableName="records",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )
+        yield client
+
+
+def dynamo(client: Any) -> DynamoLedger:
+    return DynamoLedger(client, "records", lane="live", retention=timedelta(days=90))
+
+
+def rows(client: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    found = [fields(row) for row in client.scan(TableName="records")["Items"]]
+    return {(row["pk"], row["sk"]): row for row in found}
+
+
+def taken(ledger: Ledger, owner: str = "w1", drop: Drop | Misfit = DROP) -> Claim:
+    claim = ledger.claim(drop, owner=owner, now=NOON, until=LATER)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+def result(*alerts: Any, strangers: Any = None) -> Result:
+    scene = Scene(
+        (SEEN, Sighting("unknown", "unknown")), found=3, size_px=(640, 480), notes={"detect": "640"}
+    )
+    return Result(scene, "r1", alerts, strangers, {"read": 1.5})
+
+
+def test_a_new_drop_is_claimed(ledger: Ledger):
+    assert ledger.claim(DROP, owner="w1", now=NOON, until=LATER) == Claim("d1", "w1", 1, LATER)
+
+
+def test_a_claimed_drop_is_held(ledger: Ledger):
+    taken(ledger)
+
+    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+
+
+def test_a_lease_that_ended_is_anybodys(ledger: Ledger):
+    taken(ledger)
+
+    claim = ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=1))
+
+    assert claim == Claim("d1", "w2", 2, LATER + timedelta(seconds=1))
+
+
+def test_a_renewed_lease_is_held_for_longer(ledger: Ledger):
+    claim = ledger.renew(taken(ledger), stage="look", until=LATER + timedelta(seconds=9))
+
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Held(claim.until)
+
+
+def test_a_lease_let_go_is_free_at_once(ledger: Ledger):
+    ledger.release(taken(ledger), stage="look", error="Transient: away", now=NOON)
+
+    assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Claim)
+
+
+def test_letting_go_of_a_lost_lease_is_no_error_and_changes_nothing(ledger: Ledger):
+    lost = taken(ledger)
+    ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=20))
+
+    ledger.release(lost, stage="look", error="slow", now=LATER)
+
+    assert isinstance(ledger.claim(DROP, owner="w3", now=LATER, until=LATER), Held)
+
+
+def test_what_is_kept_is_settled(ledger: Ledger):
+    ledger.keep(taken(ledger), DROP, result(), now=NOON)
+
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("done")
+
+
+def test_what_is_rejected_is_settled(ledger: Ledger):
+    ledger.reject(taken(ledger), reason="empty-file", message="no bytes", stage="read", now=NOON)
+
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("rejected")
+
+
+@pytest.mark.parametrize("deed", ["renew", "keep", "reject"])
+def test_who_lost_the_lease_can_write_nothing(ledger: Ledger, deed: str):
+    lost = taken(ledger)
+    ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=20))
+    deeds = {
+        "renew": lambda: ledger.renew(lost, stage="look", until=LATER),
+        "keep": lambda: ledger.keep(lost, DROP, result(), now=LATER),
+        "reject": lambda: ledger.reject(lost, reason="x", message="x", stage="x", now=LATER),
+    }
+
+    with pytest.raises(LeaseLost):
+        deeds[deed]()
+
+
+def test_a_result_is_kept_once(ledger: Ledger):
+    claim = taken(ledger)
+    ledger.keep(claim, DROP, result(), now=NOON)
+
+    with pytest.raises(LeaseLost):
+        ledger.keep(claim, DROP, result(), now=NOON)
+
+
+def test_strangers_come_back_as_they_were_kept(ledger: Ledger):
+    vector = np.array([0.6, 0.8], np.float32)
+    _, strangers = recognise(ledger.strangers("vault", "w"), vector, same_as=0.9, new_id="s1")
+
+    ledger.keep(taken(ledger), DROP, result(strangers=strangers), now=NOON)
+
+    stored = ledger.strangers("vault", "w")
+    assert (stored.ids, stored.revision) == (("s1",), 1)
+    np.testing.assert_array_equal(stored.vectors, [vector])
+
+
+def test_strangers_that_changed_in_between_undo_the_whole_keeping(ledger: Ledger):
+    before = ledger.strangers("vault", "w")
+    vector = np.array([0.6, 0.8], np.float32)
+    other = Drop("d2", "faces", "vault", Inline(b""), NOON)
+    _, first = recognise(before, vector, same_as=0.9, new_id="s1")
+    ledger.keep(taken(ledger, drop=other), other, result(strangers=first), now=NOON)
+    claim = taken(ledger)
+
+    with pytest.raises(Overtaken):
+        ledger.keep(claim, DROP, result(strangers=first), now=NOON)
+
+    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+
+
+def test_a_misfit_can_be_claimed_and_rejected_like_a_drop(ledger: Ledger):
+    misfit = Misfit("m1", None, NOON, MalformedMessage("no"))
+
+    ledger.reject(
+        taken(ledger, drop=misfit), reason="malformed-message", message="no", stage="claim", now=NOON
+    )
+
+    assert ledger.claim(misfit, owner="w2", now=LATER, until=LATER) == Settled("rejected")
+
+
+def test_dynamodb_holds_what_a_reader_may_ask_for(records: Any):
+    ledger = dynamo(records)
+    raised = alert(RULE, DROP, 0, subject="p-1", status="known")
+
+    ledger.keep(taken(ledger), DROP, result(raised), now=NOON)
+
+    found = rows(records)
+    kept, seen, told = (
+        found["drop#d1", "drop"],
+        found["drop#d1", "sighting#000"],
+        found[f"alert#{raised.id}", "alert"],
+    )
+    assert (kept["state"], kept["release"], kept["found"], kept["sightings"]) == ("done", "r1", 3, 2)
+    assert kept["object"] == "s3://photos/live/faces/vault/a b.jpg"
+    assert (seen["label"], seen["score"], seen["box_px"]) == ("p-1", 0.81, [1.0, 2.0, 3.5, 4.0])
+    assert (told["rule"], told["drops"], told["review"]) == ("watch-listed", 1, "open")
+    assert not any("vector" in row for row in found.values())
+
+
+def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(records: Any):
+    ledger = dynamo(records)
+    other = Drop("d2", "faces", "vault", Inline(b""), NOON + timedelta(seconds=1))
+    for drop in (DROP, other):
+        raised = alert(RULE, drop, 0, subject="p-1", status="known")
+        ledger.keep(taken(ledger, drop=drop), drop, result(raised), now=NOON)
+
+    told = rows(records)[f"alert#{raised.id}", "alert"]
+
+    assert (told["drops"], told["drop_id"]) == (2, "d1")
+
+
+def test_rows_survive_the_way_to_attribute_values_and_back():
+    row = {"a": 1, "b": -2.5, "c": "x", "d": b"y", "e": [1, {"f": True}], "g": frozenset({"h"}), "z": 1e-7}
+
+    assert fields(item(row | {"none": None, "empty": frozenset()})) == row

@@ -1,0 +1,150 @@
+"""Rules pick sightings; a subject at a source in a window is one alert."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.memory import NOON
+from vigil.drops import Drop, Inline
+from vigil.seeing import Scene, Sighting
+from vigil.watch.judge import judge
+from vigil.watch.rules import BadWatchFile, default_watch, read_watch
+from vigil.watch.strangers import Strangers, nobody, recognise
+
+KNOWN = Sighting("p-1", "known", 0.8, tags=frozenset({"watch"}))
+
+
+def unit(*numbers: float) -> Any:
+    vector = np.array(numbers, np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def stranger(*numbers: float) -> Sighting:
+    return Sighting("unknown", "unknown", 0.1, vector=unit(*numbers), same_as=0.9)
+
+
+def drop(ident: str = "d1", source: str = "vault", at: datetime = NOON) -> Drop:
+    return Drop(ident, "faces", source, Inline(b""), at)
+
+
+def scene(*sightings: Sighting) -> Scene:
+    return Scene(sightings, found=len(sightings))
+
+
+def test_a_watch_listed_person_raises_a_critical_alert():
+    (alert,), strangers = judge(scene(KNOWN), drop(source="door"), default_watch(), nobody)
+
+    assert (alert.rule, alert.severity, alert.subject, strangers) == ("watch-listed", "critical", "p-1", None)
+
+
+def test_a_known_person_on_no_list_raises_none():
+    assert judge(scene(replace(KNOWN, tags=frozenset())), drop(), default_watch(), nobody) == ((), None)
+
+
+def test_a_person_in_many_frames_of_one_window_is_one_alert():
+    frames = [drop(f"d{n}", "door", NOON + timedelta(seconds=n)) for n in range(60)]
+
+    ids = {judge(scene(KNOWN), frame, default_watch(), nobody)[0][0].id for frame in frames}
+
+    assert len(ids) == 1
+
+
+def test_the_next_window_and_another_source_are_other_alerts():
+    frames = [drop("a", "door"), drop("b", "door", NOON + timedelta(minutes=10)), drop("c", "gate")]
+
+    ids = {judge(scene(KNOWN), frame, default_watch(), nobody)[0][0].id for frame in frames}
+
+    assert len(ids) == 3
+
+
+def test_two_strangers_are_two_alerts_and_one_stranger_twice_is_one():
+    known: dict[tuple[str, str], Strangers] = {}
+    ids = []
+    for number, seen in enumerate([stranger(1, 0), stranger(0, 1), stranger(1, 0.1)]):
+        alerts, strangers = judge(
+            scene(seen), drop(f"drop-{number}"), default_watch(), lambda *at: known.get(at, nobody(*at))
+        )
+        assert strangers is not None
+        known[strangers.source, strangers.window] = strangers
+        ids.append(alerts[0].id)
+
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_stranger_where_strangers_may_be_is_no_alert():
+    assert judge(scene(stranger(1, 0)), drop(source="lobby"), default_watch(), nobody) == ((), None)
+
+
+def test_an_unfit_face_raises_none():
+    assert judge(scene(Sighting("unfit", "unfit")), drop(), default_watch(), nobody) == ((), None)
+
+
+HOURS = """
+[sources.shop]
+hours = { opens = "22:00", closes = "06:00", days = ["fri"], timezone = "Europe/Berlin" }
+[[rules]]
+name = "closed"
+when = { status = ["unknown"], hours = "closed" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "raised"),
+    [
+        (datetime(2026, 3, 6, 20, 59, tzinfo=UTC), 1),
+        (datetime(2026, 3, 6, 21, 1, tzinfo=UTC), 0),
+        (datetime(2026, 3, 7, 4, 59, tzinfo=UTC), 0),
+        (datetime(2026, 3, 7, 5, 1, tzinfo=UTC), 1),
+        (datetime(2026, 3, 7, 21, 1, tzinfo=UTC), 1),
+    ],
+)
+def test_hours_run_over_midnight_in_the_sources_own_zone(at: datetime, raised: int):
+    alerts, _ = judge(scene(stranger(1, 0)), drop(source="shop", at=at), read_watch(HOURS), nobody)
+
+    assert len(alerts) == raised
+
+
+def test_a_rule_may_watch_for_a_class_of_any_model():
+    watch = read_watch(
+        '[[rules]]\nname = "fire"\nwhen = { models = ["faces"], labels = ["fire"], min_score = 0.7 }'
+    )
+
+    sure, unsure = (
+        judge(scene(Sighting("fire", "known", score)), drop(), watch, nobody)[0] for score in (0.8, 0.6)
+    )
+
+    assert (len(sure), len(unsure)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("= 1", "not TOML"),
+        ("[source.x]", "unknown source"),
+        ('[sources.x]\ncolour = "red"', "colour"),
+        ('[sources.x.hours]\nopens = "25:00"\ncloses = "06:00"', "opens"),
+        ('[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ndays = ["someday"]', "days"),
+        ('[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ntimezone = "Mars/Base"', "Mars"),
+        ('[[rules]]\nseverity = "info"', "needs a name"),
+        ('[[rules]]\nname = "a"\nseverity = "loud"', "severity"),
+        ('[[rules]]\nname = "a"\nwindow_s = 0', "window_s"),
+        ('[[rules]]\nname = "a"\n[[rules]]\nname = "a"', "share a name"),
+        ('[[rules]]\nname = "a"\nwhen = { hours = "never" }', "hours"),
+    ],
+)
+def test_a_bad_watch_file_is_told_where_it_is_bad(text: str, told: str):
+    with pytest.raises(BadWatchFile, match=told):
+        read_watch(text)
+
+
+def test_a_crowd_of_strangers_stays_within_a_rows_size():
+    strangers = nobody("vault", "w")
+    rng = np.random.default_rng(7)
+    for number in range(Strangers.LIMIT + 20):
+        vector = unit(*rng.normal(size=64))
+        _, strangers = recognise(strangers, vector, same_as=0.99, new_id=f"s{number}")
+
+    assert len(strangers.ids) == len(strangers.vectors) == Strangers.LIMIT
