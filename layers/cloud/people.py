@@ -57,8 +57,12 @@ class DynamoPeople(Generic[G]):
         row = self._row(f"name#{name.casefold()}", "person")
         if row is None:
             return None
-        profile = self._row(f"person#{row['person']}", "profile")
-        return Person(row["person"], profile["name"], frozenset(profile.get("tags", ()))) if profile else None
+        return self.person(row["person"])
+
+    def person(self, ident: str) -> Person | None:
+        """Who has an id."""
+        profile = self._row(f"person#{ident}", "profile")
+        return Person(ident, profile["name"], frozenset(profile.get("tags", ()))) if profile else None
 
     def commit(
         self, person: Person, templates: Sequence[Template], *, base: int, gallery: G, now: datetime

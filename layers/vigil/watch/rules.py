@@ -13,6 +13,7 @@ from vigil.seeing import Option, Sighting
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SEVERITIES = ("info", "warning", "critical")
+DEFAULT = files("vigil.watch").joinpath("default.toml")
 
 
 class BadWatchFile(ValueError):
@@ -94,7 +95,7 @@ class Watch:
 
 def default_watch() -> Watch:
     """What holds where no watch file was ever put: the one beside this module."""
-    return read_watch(files("vigil.watch").joinpath("default.toml").read_text())
+    return read_watch(DEFAULT.read_text())
 
 
 def read_watch(text: str) -> Watch:

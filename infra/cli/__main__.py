@@ -1,0 +1,22 @@
+"""`./vigil`: the list of commands."""
+
+import typer
+
+from infra.cli import demo, drop, enrol, ledger, logs, predict, up, watch
+
+app = typer.Typer(
+    name="vigil",
+    help="Drop a photo, know who is in it. `up` starts the cloud on this machine; the other commands talk to "
+    "it, or with --stage to a deployment on AWS.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (up.up, drop.drop, enrol.enrol, ledger.sightings, ledger.alerts, ledger.ledger):
+    app.command()(command)
+for command in (watch.watch, logs.logs, demo.demo):
+    app.command()(command)
+app.command()(predict.predict)
+
+if __name__ == "__main__":
+    app(prog_name="vigil")

@@ -1,0 +1,25 @@
+"""How the command line speaks: one console for results, one for everything about them."""
+
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong and the way out, and leave with exit code 2."""
+    err.print(f"[bold red]vigil:[/] {message}", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table in the house style; a column that begins with > is for numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        made.add_column(column.lstrip(">"), justify="right" if right else "left", overflow="fold")
+    return made

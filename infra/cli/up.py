@@ -1,0 +1,49 @@
+"""`vigil up`: the local cloud in the foreground, until Ctrl-C."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli.places import DATA, PACKAGE, ROOT
+from infra.cli.saying import err, fail, out, table
+from infra.cli.steps import Steps
+from infra.local.cloud import Cloud
+from infra.package import package
+
+
+def up(
+    data: Annotated[Path, typer.Option(help="Folder for the cloud's state and logs.")] = DATA,
+    processes: Annotated[int, typer.Option(help="Worker processes at most.", min=1)] = 4,
+) -> None:
+    """Run the packaged system on this machine until Ctrl-C."""
+    with Steps() as steps:
+        steps.begin("packaging")
+        package("local", on_progress=steps.detail)
+        steps.begin("starting the cloud")
+        cloud = Cloud(package=PACKAGE, data=data, processes=processes, on_progress=steps.detail)
+        cloud.start()
+    try:
+        _tell(cloud, data)
+        _until_interrupted()
+        err.print("stopping …")
+    finally:
+        cloud.stop()
+
+
+def _tell(cloud: Cloud, data: Path) -> None:
+    made = table("Vigil is up", "", "")
+    for name, value in sorted(cloud.outputs.items()):
+        made.add_row(name, value)
+    out.print(made)
+    where = "" if data == DATA else f" --data {data}"
+    out.print(f"\nIn another terminal: [bold]./vigil enrol NAME PHOTO{where}[/], [bold]./vigil drop PHOTO{where}[/]")
+
+
+def _until_interrupted() -> None:
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    done.wait()
