@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from vigil.predict.release import CARD, RELEASE, content_id
+from vigil.predict.release import CARD, RELEASE, content_id, digests_of
 from vigil.predict.table import BadCard, Table, read
 
 from infra.models import atomic, npm
@@ -20,9 +20,13 @@ Told = Callable[[str, str], None]
 CODE = Path(__file__).parent
 
 
-def build_all(told: Told, *, cards: Path = CARDS, releases: Path = RELEASES, cache: Path = CACHE) -> list[str]:
+def build_all(
+    told: Told, *, cards: Path = CARDS, releases: Path = RELEASES, cache: Path = CACHE
+) -> list[str]:
     """Build every model whose inputs changed; the names of those that were built."""
-    found = {folder.name: read(folder / CARD) for folder in sorted(cards.iterdir()) if (folder / CARD).is_file()}
+    found = {
+        folder.name: read(folder / CARD) for folder in sorted(cards.iterdir()) if (folder / CARD).is_file()
+    }
     built: list[str] = []
     for name in sorted(found, key=lambda name: ("parts" in _pipeline(found[name]), name)):
         stamp = _stamp(cards / name, found[name], releases)
@@ -47,7 +51,8 @@ def _build(folder: Path, card: Table, stamp: str, *, told: Told, releases: Path,
         proof["largest_difference"] = prove_equal(original, files[card.text("network.file")], card)
     target = releases / folder.name
     atomic.write_folder(target, files)
-    note = {"name": folder.name, "id": content_id(target), "built_from": stamp, **proof}
+    digests = digests_of(target)
+    note = {"name": folder.name, "id": content_id(digests), "files": digests, "built_from": stamp, **proof}
     atomic.write(target / RELEASE, json.dumps(note, indent=1).encode() + b"\n")
 
 

@@ -102,4 +102,6 @@ def _install_client(home: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home)]
     done = subprocess.run([*command, CLIENT_WHEEL], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BuildFailure(f"There is no npm on this machine, and {CLIENT_WHEEL} did not install: {done.stderr.strip()}")
+        raise BuildFailure(
+            f"There is no npm on this machine, and {CLIENT_WHEEL} did not install: {done.stderr.strip()}"
+        )

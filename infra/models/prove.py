@@ -32,7 +32,9 @@ def prove_equal(original: bytes, ours: bytes, card: Table) -> float:
     if "anchors" in card:
         worst = max(worst, _anchor_distance(original, card, image))
     if worst > TOLERANCE:
-        raise BuildFailure(f"The rewritten {card.text('model.name')} differs from the published one by {worst:.2g}.")
+        raise BuildFailure(
+            f"The rewritten {card.text('model.name')} differs from the published one by {worst:.2g}."
+        )
     return worst
 
 
@@ -45,7 +47,10 @@ def _session(data: bytes) -> ort.InferenceSession:
 
 def _random_input(session: ort.InferenceSession, card: Table, seed: int) -> NDArray[np.float32]:
     """A picture's worth of noise, as the network would get it: (1, C, H, W) float32."""
-    channels = [(0 - m, 255 - m, s) for m, s in zip(card.numbers("input.mean"), card.numbers("input.scale"), strict=True)]
+    channels = [
+        (0 - m, 255 - m, s)
+        for m, s in zip(card.numbers("input.mean"), card.numbers("input.scale"), strict=True)
+    ]
     draw = np.random.default_rng(seed)
     height, width = session.get_inputs()[0].shape[2:]
     planes = [draw.uniform(low / s, high / s, (height, width)) for low, high, s in channels]
@@ -75,7 +80,9 @@ def _anchor_distance(original: bytes, card: Table, image: NDArray[np.float32]) -
     height, width = image.shape[2:]
     grid = Anchors.read(card).grid((width, height))
     constants = _constants(original, rows=len(grid))
-    return max(float(min(np.abs(part - known).max() for known in constants)) for part in (grid[:, :2], grid[:, 2:]))
+    return max(
+        float(min(np.abs(part - known).max() for known in constants)) for part in (grid[:, :2], grid[:, 2:])
+    )
 
 
 def _constants(original: bytes, rows: int) -> list[NDArray[np.float32]]:

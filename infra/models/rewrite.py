@@ -57,7 +57,9 @@ def free_batch(model: onnx.ModelProto) -> None:
     for node in graph.node:
         if node.op_type == "Reshape" and (shape := weights.get(node.input[1])) is not None:
             _initializer(graph, node.input[1]).CopyFrom(
-                numpy_helper.from_array(np.array([-1, *np.abs(_tail(graph, node, shape))], np.int64), node.input[1])
+                numpy_helper.from_array(
+                    np.array([-1, *np.abs(_tail(graph, node, shape))], np.int64), node.input[1]
+                )
             )
     for value in [*graph.input, *graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
@@ -77,7 +79,9 @@ def cut_anchors(model: onnx.ModelProto) -> None:
     _replace_nodes(graph, [node for node in graph.node if set(node.output) & wanted])
     for node in graph.node:
         node.output[:] = ["offsets" if name == offsets else name for name in node.output]
-    image = helper.make_tensor_value_info(graph.input[0].name, onnx.TensorProto.FLOAT, [1, 3, "height", "width"])
+    image = helper.make_tensor_value_info(
+        graph.input[0].name, onnx.TensorProto.FLOAT, [1, 3, "height", "width"]
+    )
     outputs = {scores.output[0]: 2, "offsets": 4}
     del graph.input[:], graph.output[:], graph.value_info[:]
     graph.input.append(image)

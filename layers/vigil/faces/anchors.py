@@ -32,11 +32,15 @@ class Anchors:
 
         returns  (N, 4) float32: centre x, centre y, width, height, each clipped to 0..1 of the input
         """
-        layers = [_layer(size, stride, sides) for stride, sides in zip(self.strides, self.min_sizes, strict=True)]
+        layers = [
+            _layer(size, stride, sides) for stride, sides in zip(self.strides, self.min_sizes, strict=True)
+        ]
         return np.clip(np.concatenate(layers), 0, 1).astype(np.float32)
 
 
-def decode(offsets: NDArray[np.float32], anchors: NDArray[np.float32], settings: Anchors) -> NDArray[np.float32]:
+def decode(
+    offsets: NDArray[np.float32], anchors: NDArray[np.float32], settings: Anchors
+) -> NDArray[np.float32]:
     """Boxes from a network's offsets to anchors.
 
     offsets  (N, 4) float32: shift of the centre in anchor sizes, log growth of the size, each over its variance

@@ -37,7 +37,9 @@ class Calibration:
     def read(cls, card: Table) -> "Calibration":
         table = cls(card.numbers("calibration.fmr"), card.numbers("calibration.cosine"))
         rates, scores = np.array(table.fmr), np.array(table.cosine)
-        ordered = len(rates) == len(scores) >= 2 and (np.diff(rates) < 0).all() and (np.diff(scores) > 0).all()
+        ordered = (
+            len(rates) == len(scores) >= 2 and (np.diff(rates) < 0).all() and (np.diff(scores) > 0).all()
+        )
         if not ordered or rates[-1] <= 0:
             raise BadCard(f"{card.file}: calibration.fmr must fall, above 0, while calibration.cosine rises")
         return table
@@ -56,7 +58,9 @@ class Calibration:
     def fmr_at(self, cosine: float) -> Threshold:
         """How often two different people score at least this."""
         if cosine > self.cosine[-1]:
-            return Threshold(cosine, self._tail().rate_beyond(cosine, self.cosine[-1], self.fmr[-1]), extrapolated=True)
+            return Threshold(
+                cosine, self._tail().rate_beyond(cosine, self.cosine[-1], self.fmr[-1]), extrapolated=True
+            )
         log_rate = np.interp(cosine, self.cosine, np.log(self.fmr))
         return Threshold(cosine, float(np.exp(log_rate)), extrapolated=False)
 

@@ -74,7 +74,13 @@ def judge(
 
 
 def _judge(
-    face: Face, place: int, candidates: Candidates, gallery: Gallery, *, settings: FaceSettings, threshold: float
+    face: Face,
+    place: int,
+    candidates: Candidates,
+    gallery: Gallery,
+    *,
+    settings: FaceSettings,
+    threshold: float,
 ) -> Verdict:
     needed = threshold + (settings.poor_margin if face.quality < settings.poor_quality else 0.0)
     if face.faults:

@@ -40,24 +40,30 @@ class FacesModel:
     @property
     def embed(self) -> str:
         """Id of the vector space; a gallery for this model carries the same."""
-        return self._eyes.embed
+        return self._eyes.embedder.space
 
     def see(self, data: bytes, options: Mapping[str, Option], mark: Mark) -> Scene:
         """Who is in the photograph. Option `detect`: 320, 480, 640 or "tiles"."""
         look = self.look(data, options, mark)
         mark("match")
         verdicts = self.match(look.faces, self._galleries())
-        sightings = [self._sighting(face, verdict) for face, verdict in zip(look.faces, verdicts, strict=True)]
+        sightings = [
+            self._sighting(face, verdict) for face, verdict in zip(look.faces, verdicts, strict=True)
+        ]
         return Scene(tuple(sightings), found=look.found, size_px=look.size_px, notes=look.notes)
 
-    def look(self, data: bytes, options: Mapping[str, Option] | None = None, mark: Mark | None = None) -> Look:
+    def look(
+        self, data: bytes, options: Mapping[str, Option] | None = None, mark: Mark | None = None
+    ) -> Look:
         """Every face in full detail, without comparing it with anybody."""
         return self._eyes.look(data, options or {}, mark or _unmarked)
 
     def match(self, faces: Sequence[Face], gallery: Gallery) -> tuple[Verdict, ...]:
         """Who each face is. Raises StaleGallery where the templates are of another embedding."""
         if len(gallery) and gallery.embed != self.embed:
-            raise StaleGallery(f"gallery version {gallery.version} is of embedding {gallery.embed}, not {self.embed}")
+            raise StaleGallery(
+                f"gallery version {gallery.version} is of embedding {gallery.embed}, not {self.embed}"
+            )
         if not faces:
             return ()
         candidates = gallery.identify(stack([face.vector for face in faces]))

@@ -50,12 +50,15 @@ def _read(data: bytes) -> Gallery:
         raise ValueError(f"{len(templates)} templates for {len(ends)} people")
     parts = np.split(templates, ends[:-1]) if len(ends) else []
     people = [
-        Person(row["id"], part, frozenset(row["tags"])) for row, part in zip(head["people"], parts, strict=True)
+        Person(row["id"], part, frozenset(row["tags"]))
+        for row, part in zip(head["people"], parts, strict=True)
     ]
     return Gallery(head["embed"], ordered(people), int(head["version"]))
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of length one again, after rounding."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True) if rows.size else np.ones((len(rows), 1), np.float32)
+    lengths = (
+        np.linalg.norm(rows, axis=1, keepdims=True) if rows.size else np.ones((len(rows), 1), np.float32)
+    )
     return (rows / lengths).astype(np.float32, copy=False)

@@ -9,6 +9,10 @@ Channels = Literal["rgb", "bgr", "grey"]
 Layout = Literal["nchw", "nhwc"]
 Fit = Literal["stretch", "pad", "crop"]
 
+CHANNELS: tuple[Channels, ...] = get_args(Channels)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
+FITS: tuple[Fit, ...] = get_args(Fit)
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
@@ -33,11 +37,11 @@ class Preparation:
         prepared = cls(
             input=card.text("input.name"),
             size=card.size("input.size") if "input.size" in card else None,
-            layout=_one_of(card, "input.layout", get_args(Layout)),
-            channels=_one_of(card, "input.channels", get_args(Channels)),
+            layout=card.choice("input.layout", LAYOUTS),
+            channels=card.choice("input.channels", CHANNELS),
             mean=card.numbers("input.mean"),
             scale=card.numbers("input.scale"),
-            fit=_one_of(card, "input.fit", get_args(Fit)),
+            fit=card.choice("input.fit", FITS),
             fill=card.whole("input.fill"),
         )
         depth = 1 if prepared.channels == "grey" else 3
@@ -84,10 +88,3 @@ class Network:
     @classmethod
     def read(cls, card: Table) -> "Network":
         return cls(file=card.text("network.file"), threads=card.whole("network.threads"))
-
-
-def _one_of(card: Table, key: str, allowed: tuple[str, ...]) -> "Literal":  # type: ignore[valid-type]
-    value = card.text(key)
-    if value not in allowed:
-        raise BadCard(f"{card.file}: {key} must be one of {', '.join(allowed)}, not {value!r}")
-    return value

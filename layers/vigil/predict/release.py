@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,35 +14,46 @@ RELEASE = "release.json"
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A model's folder: its card, and the content hash by which results name it."""
+    """A model's folder: its card, and the content hash by which results name it.
+
+    digests  sha256 of each file, in hex
+    """
 
     name: str
     id: str
     folder: Path
     card: Table
+    digests: Mapping[str, str]
 
     def file(self, name: str) -> Path:
         return self.folder / name
 
 
 def open_release(root: Path, name: str) -> Release:
-    """The release of that name under `root`. Raises BadCard where the folder is incomplete."""
+    """The release of that name under `root`. Raises BadCard where the folder is incomplete.
+
+    A built release tells its files' digests in release.json; a bare folder is read and hashed.
+    """
     folder = root / name
     card = read(folder / CARD)
-    known = folder / RELEASE
-    return Release(name, _told_id(known) if known.exists() else content_id(folder), folder, card)
+    digests = _told(folder / RELEASE) if (folder / RELEASE).exists() else digests_of(folder)
+    return Release(name, content_id(digests), folder, card, digests)
 
 
-def content_id(folder: Path) -> str:
-    """Sixteen hex digits that change with any byte of any file of the release."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != RELEASE):
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:16]
+def digests_of(folder: Path) -> dict[str, str]:
+    """sha256 of every file of a release, by name."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != RELEASE)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def _told_id(path: Path) -> str:
+def content_id(digests: Mapping[str, str]) -> str:
+    """Sixteen hex digits that change with any byte of any file."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def _told(path: Path) -> dict[str, str]:
     try:
-        return str(json.loads(path.read_text("utf-8"))["id"])
+        return dict(json.loads(path.read_text("utf-8"))["files"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BadCard(f"{path}: not a release note with an id") from error
+        raise BadCard(f"{path}: not a release note with its files") from error

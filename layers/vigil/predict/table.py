@@ -1,7 +1,7 @@
 """A TOML table read strictly: every value has the type that its reader expects, or the file and key are named."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,14 @@ class Table:
 
     def text(self, key: str) -> str:
         return self._typed(key, str, "a text")
+
+    def choice(self, key: str, allowed: Sequence[T]) -> T:
+        """One of a few values."""
+        value = self._need(key)
+        for each in allowed:
+            if each == value:
+                return each
+        raise self._wrong(key, f"one of {', '.join(map(str, allowed))}")
 
     def whole(self, key: str) -> int:
         value = self._typed(key, int, "a whole number")

@@ -1,0 +1,78 @@
+"""How far a face can be trusted: its size, its sharpness and where it looks, from 0 to 1, and what is wrong with it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vigil.predict.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A measure becomes 0 to 1: `poor` and beyond is 0, `good` and beyond is 1, between them a line."""
+
+    poor: float
+    good: float
+
+    def __call__(self, value: float) -> float:
+        return min(1.0, max(0.0, (value - self.poor) / (self.good - self.poor)))
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGate:
+    """What a card asks of a face.
+
+    height_px, sharpness, turn  how each measure becomes 0 to 1
+    unfit                       a measure that comes to less than this, 0..1, is a fault
+    """
+
+    height_px: Ramp
+    sharpness: Ramp
+    turn: Ramp
+    unfit: float
+
+    @classmethod
+    def read(cls, card: Table) -> "QualityGate":
+        height, sharpness, turn = (
+            Ramp(card.number(f"quality.{name}.poor"), card.number(f"quality.{name}.good"))
+            for name in ("height_px", "sharpness", "turn")
+        )
+        return cls(height, sharpness, turn, card.number("quality.unfit"))
+
+    def judge(self, *, height_px: float, sharpness: float, turn: float) -> tuple[float, tuple[str, ...]]:
+        """The quality, 0..1, as good as its worst measure, and the faults by name."""
+        parts = {
+            "small": self.height_px(height_px),
+            "blurred": self.sharpness(sharpness),
+            "turned": self.turn(turn),
+        }
+        return min(parts.values()), tuple(name for name, part in parts.items() if part < self.unfit)
+
+
+def sharpness_of(face: Image.Image) -> float:
+    """Mean change of slope between neighbouring pixels, as a share of the face's own contrast.
+
+    face  aligned, RGB
+    """
+    grey = np.asarray(face.convert("L"), np.float32)
+    centre = grey[1:-1, 1:-1]
+    curve = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
+    return float(np.abs(curve).mean() / max(float(centre.std()), 1.0))
+
+
+def turn_of(anchors: NDArray[np.float32]) -> float:
+    """How far a face is turned away, up, down or sideways: 0 looks straight, from about 0.5 one eye is hardly seen.
+
+    anchors  (5, 2) float32: right eye, left eye, nose, right and left mouth corner, as the picture shows them
+    """
+    eyes, mouth = (anchors[0] + anchors[1]) / 2, (anchors[3] + anchors[4]) / 2
+    axis = anchors[1] - anchors[0]
+    across = max(float(np.hypot(*axis)), 1e-6)
+    down = mouth - eyes
+    length = max(float(np.hypot(*down)), 1e-6)
+    nose = anchors[2] - eyes
+    sideways = abs(float(nose[0] * down[1] - nose[1] * down[0])) / (length * across)
+    nod = abs(float(nose @ down) / length**2 - 0.5)
+    return max(sideways, nod, 0.5 * abs(across / length - 1.0) if across < length / 2 else 0.0)
