@@ -3,10 +3,10 @@
 import sys
 
 from rich.console import Console
-from vigil.predict.table import BadCard
 
 from infra.models.build import build_all
 from infra.models.failure import BuildFailure
+from vigil.predict.table import BadCard
 
 
 def main() -> int:

@@ -5,14 +5,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from vigil.predict.release import CARD, RELEASE, content_id, digests_of
-from vigil.predict.table import BadCard, Table, read
-
 from infra.models import atomic, npm
 from infra.models.failure import BuildFailure
 from infra.models.places import CACHE, CARDS, RELEASES
 from infra.models.prove import prove_equal
 from infra.models.rewrite import rewritten
+from vigil.predict.release import CARD, RELEASE, content_id, digests_of
+from vigil.predict.table import BadCard, Table, read
 
 Told = Callable[[str, str], None]
 """Told (model, what happens to it now) while a build runs."""

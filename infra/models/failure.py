@@ -1,4 +1,4 @@
-"""The one error with which building models stops; its message is a sentence for the person at the terminal."""
+"""The one error with which building models stops; its message is a sentence for whoever runs it."""
 
 
 class BuildFailure(Exception):

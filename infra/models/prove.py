@@ -8,10 +8,10 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from vigil.faces.anchors import Anchors, decode
-from vigil.predict.table import Table
 
 from infra.models.failure import BuildFailure
+from vigil.faces.anchors import Anchors, decode
+from vigil.predict.table import Table
 
 TOLERANCE = 2e-5
 ROUNDS = 3
@@ -76,7 +76,7 @@ def _distance(theirs: Mapping[str, NDArray[np.float32]], mine: Mapping[str, NDAr
 
 
 def _anchor_distance(original: bytes, card: Table, image: NDArray[np.float32]) -> float:
-    """How far the anchors we make are from the constants in the published graph: centres added, sizes multiplied."""
+    """How far our anchors are from the published graph's constants: centres added, sizes multiplied."""
     height, width = image.shape[2:]
     grid = Anchors.read(card).grid((width, height))
     constants = _constants(original, rows=len(grid))

@@ -1,4 +1,4 @@
-"""Graph rewrites that a card may ask for by name: the same function, computed faster or for more input sizes."""
+"""Graph rewrites that a card may ask for by name: the same function, faster or for more input sizes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -58,7 +58,8 @@ def free_batch(model: onnx.ModelProto) -> None:
         if node.op_type == "Reshape" and (shape := weights.get(node.input[1])) is not None:
             _initializer(graph, node.input[1]).CopyFrom(
                 numpy_helper.from_array(
-                    np.array([-1, *np.abs(_tail(graph, node, shape))], np.int64), node.input[1]
+                    np.array([-1, *np.abs(_tail(graph, node, shape.astype(np.int64)))], np.int64),
+                    node.input[1],
                 )
             )
     for value in [*graph.input, *graph.output]:
@@ -104,11 +105,14 @@ def _split(graph: onnx.GraphProto, node: onnx.NodeProto, slope: NDArray[np.float
     kernel = slope.astype(np.float32).reshape(channels, 1, 1, 1)
     graph.initializer.append(numpy_helper.from_array(kernel, f"{out}.slope"))
     graph.initializer.append(numpy_helper.from_array(np.float32(1) - kernel, f"{out}.rest"))
-    shape = {"group": channels, "kernel_shape": [1, 1]}
     return [
-        helper.make_node("Conv", [source, f"{out}.slope"], [f"{out}.sloped"], **shape),
+        helper.make_node(
+            "Conv", [source, f"{out}.slope"], [f"{out}.sloped"], group=channels, kernel_shape=[1, 1]
+        ),
         helper.make_node("Relu", [source], [f"{out}.positive"]),
-        helper.make_node("Conv", [f"{out}.positive", f"{out}.rest"], [f"{out}.lifted"], **shape),
+        helper.make_node(
+            "Conv", [f"{out}.positive", f"{out}.rest"], [f"{out}.lifted"], group=channels, kernel_shape=[1, 1]
+        ),
         helper.make_node("Add", [f"{out}.sloped", f"{out}.lifted"], [out]),
     ]
 
@@ -128,7 +132,8 @@ def _weights(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
 
 
 def _initializer(graph: onnx.GraphProto, name: str) -> onnx.TensorProto:
-    return next(tensor for tensor in graph.initializer if tensor.name == name)
+    found: onnx.TensorProto = next(tensor for tensor in graph.initializer if tensor.name == name)
+    return found
 
 
 def _ancestors(graph: onnx.GraphProto, names: set[str]) -> set[str]:

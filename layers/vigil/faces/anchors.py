@@ -43,7 +43,7 @@ def decode(
 ) -> NDArray[np.float32]:
     """Boxes from a network's offsets to anchors.
 
-    offsets  (N, 4) float32: shift of the centre in anchor sizes, log growth of the size, each over its variance
+    offsets  (N, 4) float32: shift of the centre, log growth of the size, in anchor sizes over variance
     anchors  (N, 4) float32, as `grid` gives them
     returns  (N, 4) float32: left, top, right, bottom in 0..1 of the input, not clipped
     """

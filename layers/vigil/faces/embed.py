@@ -38,7 +38,7 @@ class Embedder:
         for face, part in zip(faces, planes, strict=True):
             fill(part, face, self.preparation)
         vectors = self.session.run([self.output], planes)[0]
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def open_embedder(release: Release) -> Embedder:

@@ -65,7 +65,9 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """One verdict for each face, in order."""
     if not len(gallery):
-        return tuple(Verdict(*(["unfit"] * 2 if face.faults else ["unknown"] * 2)) for face in faces)
+        return tuple(
+            Verdict("unfit", "unfit") if face.faults else Verdict("unknown", "unknown") for face in faces
+        )
     threshold = settings.calibration.threshold(len(gallery), settings.wanted_fpir).cosine
     return tuple(
         _judge(face, place, candidates, gallery, settings=settings, threshold=threshold)

@@ -47,4 +47,4 @@ def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 def _shared(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
     """Area that one box has in common with each of the others."""
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    return np.maximum(sides[:, 0], 0) * np.maximum(sides[:, 1], 0)
+    return np.asarray(np.maximum(sides[:, 0], 0) * np.maximum(sides[:, 1], 0), np.float32)

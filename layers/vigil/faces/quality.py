@@ -1,4 +1,4 @@
-"""How far a face can be trusted: its size, its sharpness and where it looks, from 0 to 1, and what is wrong with it."""
+"""How far a face can be trusted, 0 to 1, by its size, sharpness and turn, and what is wrong with it."""
 
 from dataclasses import dataclass
 
@@ -63,9 +63,9 @@ def sharpness_of(face: Image.Image) -> float:
 
 
 def turn_of(anchors: NDArray[np.float32]) -> float:
-    """How far a face is turned away, up, down or sideways: 0 looks straight, from about 0.5 one eye is hardly seen.
+    """How far a face is turned up, down or sideways: 0 looks straight, from 0.5 one eye is hardly seen.
 
-    anchors  (5, 2) float32: right eye, left eye, nose, right and left mouth corner, as the picture shows them
+    anchors  (5, 2) float32: two eyes, nose, two mouth corners, from the left as the picture shows them
     """
     eyes, mouth = (anchors[0] + anchors[1]) / 2, (anchors[3] + anchors[4]) / 2
     axis = anchors[1] - anchors[0]

@@ -1,4 +1,4 @@
-"""A generalised Pareto tail on a table of scores and rates: how rates fall on beyond the last one measured."""
+"""A generalised Pareto tail on a table of rates by score: how they fall on beyond the last one measured."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -38,7 +38,7 @@ class Classifier:
     def max_bytes(self) -> int:
         return self._accepts.max_bytes
 
-    def see(self, data: bytes, options: Mapping[str, Option], mark: Mark) -> Scene:
+    def see(self, data: bytes, options: Mapping[str, Option], mark: Mark) -> Scene:  # noqa: ARG002 - none yet
         """What is in the picture. A classifier has no options."""
         mark("decode")
         picture = decode(data, self._accepts, side_px=self._side_px)

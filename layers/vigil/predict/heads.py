@@ -14,7 +14,7 @@ Scores = NDArray[np.float32]
 def softmax(raw: Scores) -> Scores:
     """(L,) logits to probabilities that add up to 1."""
     powers = np.exp(raw - raw.max())
-    return powers / powers.sum()
+    return np.asarray(powers / powers.sum(), np.float32)
 
 
 def sigmoid(raw: Scores) -> Scores:

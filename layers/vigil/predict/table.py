@@ -1,4 +1,4 @@
-"""A TOML table read strictly: every value has the type that its reader expects, or the file and key are named."""
+"""A TOML table read strictly: a value is of the type that its reader expects, or file and key are named."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vigil.errors import VigilError
-
 
 T = TypeVar("T")
 
