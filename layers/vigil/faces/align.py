@@ -68,7 +68,7 @@ def similarity(source: NDArray[np.float32], target: NDArray[np.float64]) -> NDAr
 def _reduced(
     image: Image.Image, back: NDArray[np.float64], size: tuple[int, int], factor: int
 ) -> tuple[Image.Image, NDArray[np.float64]]:
-    """The part of the picture that the face needs, averaged over factor × factor pixels, and the map to it."""
+    """The part of the picture that the face needs, averaged over factor² pixels, and the map to it."""
     corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]]) @ back.T
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - factor, 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + factor, image.size)

@@ -10,7 +10,7 @@ from PIL import Image
 from vigil.faces.anchors import Anchors, decode
 from vigil.faces.nms import suppress
 from vigil.predict.card import Preparation
-from vigil.predict.prepare import tensor
+from vigil.predict.prepare import filled, fit
 from vigil.predict.release import Release
 from vigil.predict.session import Session, open_session
 
@@ -52,13 +52,13 @@ class Detector:
 
     def find(self, image: Image.Image, canvas: Canvas) -> Found:
         """Every face that scores enough, one box for each."""
-        width, height = canvas.size if image.width >= image.height else canvas.size[::-1]
-        factor = max(image.width / width, image.height / height)
-        image_tensor = tensor(image, self.preparation, (width, height))
-        scores, offsets = self.session.run(list(self.outputs), image_tensor)
+        size = canvas.size if image.width >= image.height else canvas.size[::-1]
+        fitted = fit(image, self.preparation, size)
+        scores, offsets = self.session.run(list(self.outputs), filled(fitted, self.preparation, size))
         likely = np.flatnonzero(scores[0, :, self.face_column] >= canvas.score)
-        unit = decode(offsets[0, likely], grid(self.anchors, (width, height))[likely], self.anchors)
-        boxes = unit * np.array([width, height, width, height], np.float32) * np.float32(factor)
+        unit = decode(offsets[0, likely], grid(self.anchors, size)[likely], self.anchors)
+        across, down = size[0] * image.width / fitted.width, size[1] * image.height / fitted.height
+        boxes = unit * np.array([across, down, across, down], np.float32)
         strength = scores[0, likely, self.face_column]
         kept = suppress(boxes, strength, self.overlap)
         return Found(boxes[kept], strength[kept])

@@ -1,5 +1,7 @@
 """An upright RGB picture becomes the tensor that a card describes."""
 
+from math import ceil
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -20,12 +22,15 @@ def tensor(
     returns  (1, C, H, W) or (1, H, W, C) float32, as the card's layout says
     """
     target = size or preparation.size or image.size
-    depth = 1 if preparation.channels == "grey" else 3
-    planes = np.empty((1, depth, target[1], target[0]), np.float32)
-    fitted = fit(image, preparation, target)
-    if fitted.size != target:
+    return filled(fit(image, preparation, target), preparation, target)
+
+
+def filled(image: Image.Image, preparation: Preparation, size: tuple[int, int]) -> NDArray[np.float32]:
+    """One network input of a picture that fits already; what it leaves free is the card's fill."""
+    planes = np.empty((1, len(preparation.mean), size[1], size[0]), np.float32)
+    if image.size != size:
         planes[:] = _ground(preparation)
-    fill(planes[0, :, : fitted.height, : fitted.width], fitted, preparation)
+    fill(planes[0, :, : image.height, : image.width], image, preparation)
     return planes if preparation.layout == "nchw" else np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
 
 
@@ -34,14 +39,26 @@ def fit(image: Image.Image, preparation: Preparation, target: tuple[int, int]) -
     if preparation.fit == "stretch":
         return shrunk(image, target)
     width, height = image.size
-    across, down = target[0] / width, target[1] / height
     if preparation.fit == "pad":
-        factor = min(across, down)
-        return shrunk(image, (min(target[0], round(width * factor)), min(target[1], round(height * factor))))
-    factor = max(across, down)
+        return within(image, target)
+    factor = max(target[0] / width, target[1] / height)
     left, top = (width - target[0] / factor) / 2, (height - target[1] / factor) / 2
     return image.resize(
         target, Image.Resampling.BILINEAR, box=(left, top, width - left, height - top), reducing_gap=GAP
+    )
+
+
+def within(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """The picture in proportion, as large as `target` (width, height) holds.
+
+    Where a whole factor comes within two per cent, the picture is averaged by it and stays that
+    much smaller, which takes half the time of resampling.
+    """
+    shrink = max(image.width / target[0], image.height / target[1])
+    if ceil(shrink) <= shrink * 1.02:
+        return image.reduce(ceil(shrink))
+    return shrunk(
+        image, (min(target[0], round(image.width / shrink)), min(target[1], round(image.height / shrink)))
     )
 
 
@@ -52,21 +69,16 @@ def shrunk(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def fill(planes: NDArray[np.float32], image: Image.Image, preparation: Preparation) -> None:
-    """Write (pixel - mean) / scale into `planes`, without intermediate copies of its size.
+    """Write (pixel - mean) / scale into `planes`, by channel: numpy does that far faster than by pixel.
 
     planes  (C, H, W) float32, written
-    image   RGB or grey, W x H
+    image   RGB or grey, W × H
     """
-    pixels = (
-        np.asarray(image.convert("L"))[:, :, np.newaxis]
-        if preparation.channels == "grey"
-        else np.asarray(image)
-    )
-    ordered = pixels[:, :, ::-1] if preparation.channels == "bgr" else pixels
-    values = ordered.astype(np.float32)
-    values -= np.asarray(preparation.mean, np.float32)
-    values *= np.float32(1) / np.asarray(preparation.scale, np.float32)
-    planes[:] = values.transpose(2, 0, 1)
+    bands = (image.convert("L"),) if preparation.channels == "grey" else image.split()
+    ordered = bands[::-1] if preparation.channels == "bgr" else bands
+    for plane, band, mean, scale in zip(planes, ordered, preparation.mean, preparation.scale, strict=True):
+        np.subtract(np.asarray(band), np.float32(mean), out=plane)
+        np.multiply(plane, np.float32(1 / scale), out=plane)
 
 
 def _ground(preparation: Preparation) -> NDArray[np.float32]:
