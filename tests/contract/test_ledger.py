@@ -1,13 +1,10 @@
 """What every ledger promises: the one in memory and the one in DynamoDB."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
-from moto import mock_aws
 
 from cloud.items import fields, item
 from cloud.ledger import DynamoLedger
@@ -27,34 +24,16 @@ RULE = default_watch().rules[0]
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
-def ledger(request: pytest.FixtureRequest, records: Any) -> Ledger:
-    return MemoryLedger() if request.param == "memory" else dynamo(records)
-
-
-@pytest.fixture
-def records(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
-        client = boto3.client("dynamodb", region_name="eu-west-1")
-        client.create_table(
-            TableName="records",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
-        yield client
+def ledger(request: pytest.FixtureRequest, table: Any) -> Ledger:
+    return MemoryLedger() if request.param == "memory" else dynamo(table)
 
 
 def dynamo(client: Any) -> DynamoLedger:
-    return DynamoLedger(client, "records", lane="live", retention=timedelta(days=90))
+    return DynamoLedger(client, "t", lane="live", retention=timedelta(days=90))
 
 
 def rows(client: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    found = [fields(row) for row in client.scan(TableName="records")["Items"]]
+    found = [fields(row) for row in client.scan(TableName="t")["Items"]]
     return {(row["pk"], row["sk"]): row for row in found}
 
 
@@ -179,13 +158,13 @@ def test_a_misfit_can_be_claimed_and_rejected_like_a_drop(ledger: Ledger):
     assert ledger.claim(misfit, owner="w2", now=LATER, until=LATER) == Settled("rejected")
 
 
-def test_dynamodb_holds_what_a_reader_may_ask_for(records: Any):
-    ledger = dynamo(records)
+def test_dynamodb_holds_what_a_reader_may_ask_for(table: Any):
+    ledger = dynamo(table)
     raised = alert(RULE, DROP, 0, subject="p-1", status="known")
 
     ledger.keep(taken(ledger), DROP, result(raised), now=NOON)
 
-    found = rows(records)
+    found = rows(table)
     kept, seen, told = (
         found["drop#d1", "drop"],
         found["drop#d1", "sighting#000"],
@@ -198,14 +177,14 @@ def test_dynamodb_holds_what_a_reader_may_ask_for(records: Any):
     assert not any("vector" in row for row in found.values())
 
 
-def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(records: Any):
-    ledger = dynamo(records)
+def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(table: Any):
+    ledger = dynamo(table)
     other = Drop("d2", "faces", "vault", Inline(b""), NOON + timedelta(seconds=1))
     for drop in (DROP, other):
         raised = alert(RULE, drop, 0, subject="p-1", status="known")
         ledger.keep(taken(ledger, drop=drop), drop, result(raised), now=NOON)
 
-    told = rows(records)[f"alert#{raised.id}", "alert"]
+    told = rows(table)[f"alert#{raised.id}", "alert"]
 
     assert (told["drops"], told["drop_id"]) == (2, "d1")
 

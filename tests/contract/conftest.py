@@ -1,0 +1,54 @@
+"""AWS as moto plays it, inside the process."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Makes clients."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        yield lambda service: boto3.client(service, region_name="eu-west-1")
+
+
+@pytest.fixture
+def table(aws: Callable[[str], Any]) -> Any:
+    """A DynamoDB client that has an empty table "t" with keys pk and sk."""
+    client = aws("dynamodb")
+    client.create_table(
+        TableName="t",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "list_key", "list_at", "object")
+        ],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[_index("listing", "list_key"), _index("object", "object")],
+    )
+    return client
+
+
+@pytest.fixture
+def bucket(aws: Callable[[str], Any]) -> Any:
+    """An S3 client that has a versioned bucket "bucket"."""
+    client = aws("s3")
+    client.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    client.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+def _index(name: str, key: str) -> dict[str, Any]:
+    return {
+        "IndexName": name,
+        "KeySchema": [
+            {"AttributeName": key, "KeyType": "HASH"},
+            {"AttributeName": "list_at", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "ALL"},
+    }

@@ -1,0 +1,208 @@
+"""Objects, the store, the gallery in force, people and lists, on S3 and DynamoDB."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from cloud.items import item
+from cloud.ledger import DynamoLedger
+from cloud.listing import Listing, listed
+from cloud.objects import S3Objects
+from cloud.people import DynamoPeople, GalleryInForce
+from cloud.queue import Queue
+from cloud.records import DynamoRecords
+from cloud.store import WATCH_KEY, Store, WatchInForce
+from cloud.topic import Topic
+from tests.memory import NOON
+from vigil.drops import Drop, Object
+from vigil.errors import ObjectGone, ObjectTooLarge, Transient
+from vigil.flow.announce import Announcement
+from vigil.flow.enrol import Overtaken, Person
+from vigil.seeing import Scene, Sighting
+from vigil.steady.ledger import Claim, Result
+from vigil.watch.rules import default_watch
+
+
+@dataclass(frozen=True)
+class Book:
+    version: int
+
+
+@dataclass(frozen=True)
+class Print:
+    vector: Any
+    quality: float = 0.9
+    box_px: tuple[float, float, float, float] = (0, 0, 1, 1)
+
+
+ANN = Person("p-1", "Ann", frozenset({"watch"}))
+FACE = Print(np.array([0.6, 0.8], np.float32))
+
+
+def test_an_object_is_read_by_its_version(bucket: Any):
+    first = bucket.put_object(Bucket="bucket", Key="k", Body=b"one")["VersionId"]
+    bucket.put_object(Bucket="bucket", Key="k", Body=b"two")
+
+    assert S3Objects(bucket).fetch(Object("bucket", "k", first), 10) == b"one"
+
+
+def test_an_object_that_was_deleted_is_gone(bucket: Any):
+    bucket.put_object(Bucket="bucket", Key="k", Body=b"x")
+    marker = bucket.delete_object(Bucket="bucket", Key="k")["VersionId"]
+
+    for missing in (Object("bucket", "k"), Object("bucket", "k", marker), Object("bucket", "never")):
+        with pytest.raises(ObjectGone):
+            S3Objects(bucket).fetch(missing, 10)
+
+
+def test_an_object_that_is_too_large_is_not_read(bucket: Any):
+    bucket.put_object(Bucket="bucket", Key="k", Body=b"x" * 11)
+
+    with pytest.raises(ObjectTooLarge, match="11 bytes"):
+        S3Objects(bucket).fetch(Object("bucket", "k"), 10)
+
+
+class Away:
+    """A service that cannot be reached."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**_: Any) -> Any:
+            raise EndpointConnectionError(endpoint_url="http://away")
+
+        return call
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: S3Objects(Away()).fetch(Object("bucket", "k"), 10),
+        lambda: Store(Away(), "bucket").get("k"),
+        lambda: Store(Away(), "bucket").put_gallery(1, b""),
+        lambda: Store(Away(), "bucket").erase(Object("bucket", "k")),
+        WatchInForce(Away(), "bucket", fresh_s=0),
+        GalleryInForce(Away(), "t", load=lambda _: Book(1), empty=Book(0), fresh_s=0),
+        lambda: DynamoRecords(Away(), "t").drop("d"),
+        lambda: DynamoRecords(Away(), "t").sightings("d"),
+        lambda: list(Listing(Away(), "t").newest("drops", today=NOON.date(), days=1)),
+        lambda: DynamoPeople(Away(), "t", store=lambda _: "k").named("Ann"),
+        lambda: Queue(Away(), "q").hide("r", 1),
+        lambda: Topic(Away(), "t").tell([("1", Announcement({}, {}))]),
+    ],
+)
+def test_a_service_that_is_away_is_a_transient_failure_that_says_what_was_being_done(ask: Callable[[], Any]):
+    with pytest.raises(Transient, match="away"):
+        ask()
+
+
+def test_without_a_watch_file_the_default_one_holds(bucket: Any):
+    assert WatchInForce(bucket, "bucket", fresh_s=0)() == default_watch()
+
+
+def test_a_new_watch_file_is_noticed(bucket: Any):
+    watch = WatchInForce(bucket, "bucket", fresh_s=0)
+    watch()
+    bucket.put_object(Bucket="bucket", Key=WATCH_KEY, Body=b'[[rules]]\nname = "mine"')
+
+    assert [rule.name for rule in watch().rules] == ["mine"]
+    assert [rule.name for rule in watch().rules] == ["mine"]
+
+
+def test_within_its_freshness_the_watch_file_is_not_asked_for_again(bucket: Any):
+    watch = WatchInForce(bucket, "bucket", fresh_s=60)
+    watch()
+    bucket.put_object(Bucket="bucket", Key=WATCH_KEY, Body=b"")
+
+    assert watch().rules
+
+
+def people(table: Any) -> DynamoPeople[Book]:
+    return DynamoPeople(table, "t", store=lambda gallery: f"gallery/{gallery.version}")
+
+
+def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
+    people(table).commit(ANN, [FACE], base=0, gallery=Book(1), now=NOON)
+
+    assert people(table).named("ann") == people(table).person("p-1") == ANN
+    assert people(table).named("Bob") is people(table).person("p-2") is None
+
+
+def test_a_gallery_grown_from_an_old_one_is_not_put_in_force(table: Any):
+    people(table).commit(ANN, [FACE], base=0, gallery=Book(1), now=NOON)
+
+    with pytest.raises(Overtaken):
+        people(table).commit(Person("p-2", "Bob"), [FACE], base=0, gallery=Book(1), now=NOON)
+
+    assert people(table).named("Bob") is None
+
+
+def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(table: Any):
+    loaded: list[str] = []
+
+    def load(key: str) -> Book:
+        loaded.append(key)
+        return Book(int(key.split("/")[1]))
+
+    gallery = GalleryInForce(table, "t", load=load, empty=Book(0), fresh_s=0)
+    versions = [gallery().version]
+    for version in (1, 2):
+        people(table).commit(ANN, [FACE], base=version - 1, gallery=Book(version), now=NOON)
+        versions += [gallery().version, gallery().version]
+
+    assert versions == [0, 1, 1, 2, 2]
+    assert loaded == ["gallery/1", "gallery/2"]
+
+
+def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
+    store = Store(bucket, "bucket")
+
+    first, second = store.put_gallery(1, b"one"), store.put_gallery(1, b"two")
+
+    assert (store.get(first), store.get(second)) == (b"one", b"two")
+
+
+def test_an_erased_object_leaves_no_version(bucket: Any):
+    version = bucket.put_object(Bucket="bucket", Key="k", Body=b"face")["VersionId"]
+
+    Store(bucket, "bucket").erase(Object("bucket", "k", version))
+
+    assert "Versions" not in bucket.list_object_versions(Bucket="bucket")
+
+
+def test_lists_are_newest_first_over_shards_and_days(table: Any):
+    times = [NOON - timedelta(hours=7 * n) for n in range(12)]
+    for number, at in enumerate(times):
+        row = {"pk": f"x{number}", "sk": "x", "n": number} | listed("drops", f"id{number}", at)
+        table.put_item(TableName="t", Item=item(row))
+
+    rows = DynamoRecords(table, "t").newest("drops", today=NOON.date(), days=9, most=10)
+
+    assert [row["n"] for row in rows] == list(range(10))
+
+
+def test_a_drop_is_found_by_its_object(table: Any):
+    ledger = DynamoLedger(table, "t", lane="live", retention=timedelta(days=1))
+    drop = Drop("d1", "faces", "door", Object("bucket", "live/faces/door/a.jpg", "v1"), NOON)
+    claim = ledger.claim(drop, owner="w", now=NOON, until=NOON)
+    assert isinstance(claim, Claim)
+    ledger.keep(claim, drop, Result(Scene((Sighting("unknown", "unknown"),), 1), "r", (), None, {}), now=NOON)
+    records = DynamoRecords(table, "t")
+
+    assert records.of_object("s3://bucket/live/faces/door/a.jpg") == ["d1"]
+    assert [row["status"] for row in records.sightings("d1")] == ["unknown"]
+
+
+def test_what_the_topic_did_not_take_is_told_again_from_there():
+    class Picky:
+        def publish_batch(self, **request: Any) -> Any:
+            entries = request["PublishBatchRequestEntries"]
+            return {"Failed": [{"Id": entry["Id"]} for entry in entries if entry["Message"] == '"12"']}
+
+    facts = [(f"mark-{n}", Announcement(str(n), {"type": "t"})) for n in range(25)]  # type: ignore[arg-type]
+
+    assert Topic(Picky(), "arn").tell(facts) == "mark-12"
+    assert Topic(Picky(), "arn").tell(facts[:12]) == ""

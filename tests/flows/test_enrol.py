@@ -1,0 +1,164 @@
+"""Enrolment: all that a person brings is judged against the gallery that the new one grows from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.memory import NOON
+from vigil.drops import Object
+from vigil.errors import Rejected
+from vigil.flow.enrol import TRIES, Desk, Overtaken, Person, Template, Unenrollable, enrol
+
+
+@dataclass(frozen=True)
+class Print:
+    vector: NDArray[np.float32]
+    quality: float = 1.0
+    box_px: tuple[float, float, float, float] = (0, 0, 1, 1)
+
+
+@dataclass(frozen=True)
+class Book:
+    """A gallery that only remembers who is in it with what."""
+
+    version: int = 0
+    people: tuple[tuple[str, bytes], ...] = ()
+
+
+class Taken(Rejected):
+    reason = "already-enrolled"
+
+
+class Blank(Rejected):
+    reason = "no-face"
+
+
+@dataclass
+class Registry:
+    """Port People, and the gallery in force."""
+
+    book: Book = field(default_factory=Book)
+    named_people: dict[str, Person] = field(default_factory=dict)
+    overtakers: list[Book] = field(default_factory=list)
+
+    def named(self, name: str) -> Person | None:
+        return self.named_people.get(name)
+
+    def commit(
+        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Book, now: datetime
+    ) -> None:
+        if self.overtakers:
+            self.book = self.overtakers.pop()
+        if self.book.version != base:
+            raise Overtaken("later")
+        self.book, self.named_people[person.name] = gallery, person
+
+
+def examine(photo: bytes, gallery: Book, person: str) -> Print:
+    if photo == b"blank":
+        raise Blank("no face")
+    if any(known == photo and owner != person for owner, known in gallery.people):
+        raise Taken("somebody else's face")
+    return Print(np.frombuffer(photo.ljust(4, b"\0"), np.float32))
+
+
+def grow(gallery: Book, person: str, templates: Sequence[Print], tags: frozenset[str]) -> Book:
+    faces = tuple((person, template.vector.tobytes().rstrip(b"\0")) for template in templates)
+    return Book(gallery.version + 1, gallery.people + faces)
+
+
+def desk(registry: Registry, erased: list[Object] | None = None) -> Desk[Book, Print]:
+    return Desk(
+        people=registry,
+        gallery=lambda: registry.book,
+        examine=examine,
+        grow=grow,
+        fetch=lambda photo: photo.key.encode(),
+        erase=(erased if erased is not None else []).append,
+        clock=lambda: NOON,
+    )
+
+
+def photos(*keys: str) -> list[Object]:
+    return [Object("store", key) for key in keys]
+
+
+def test_a_person_is_taken_into_the_next_gallery():
+    registry = Registry()
+
+    enrolment = enrol(" Ann ", photos("ann"), frozenset({"watch"}), desk(registry))
+
+    assert (enrolment.gallery_version, registry.book.people) == (1, ((enrolment.person.id, b"ann"),))
+    assert registry.named("Ann") == enrolment.person
+
+
+def test_an_id_tells_nothing_of_a_name():
+    assert enrol("Ann", photos("ann"), frozenset(), desk(Registry())).person.id[2:].isalnum()
+
+
+def test_the_same_name_is_the_same_person_with_more_templates_and_tags():
+    registry = Registry()
+    first = enrol("Ann", photos("ann"), frozenset({"staff"}), desk(registry))
+
+    second = enrol("Ann", photos("an2"), frozenset({"watch"}), desk(registry))
+
+    assert first.person.id == second.person.id
+    assert second.person.tags == {"staff", "watch"}
+    assert len(registry.book.people) == 2
+
+
+def test_photos_that_will_not_do_are_refused_and_the_others_taken():
+    enrolment = enrol("Ann", photos("blank", "ann"), frozenset(), desk(Registry()))
+
+    assert [refusal.reason for refusal in enrolment.refused] == ["no-face"]
+    assert [photo.key for photo in enrolment.taken] == ["ann"]
+
+
+def test_where_every_photo_is_refused_nothing_changes():
+    registry = Registry()
+
+    enrolment = enrol("Ann", photos("blank"), frozenset(), desk(registry))
+
+    assert (enrolment.taken, registry.book, registry.named_people) == ((), Book(), {})
+
+
+def test_a_face_that_is_somebody_elses_is_refused():
+    registry = Registry()
+    enrol("Ann", photos("ann"), frozenset(), desk(registry))
+
+    enrolment = enrol("Eve", photos("ann"), frozenset(), desk(registry))
+
+    assert [refusal.reason for refusal in enrolment.refused] == ["already-enrolled"]
+
+
+def test_two_names_for_one_face_enrolled_at_once_end_as_one_person():
+    registry = Registry(overtakers=[Book(1, (("p-other", b"ann"),))])
+
+    enrolment = enrol("Eve", photos("ann"), frozenset(), desk(registry))
+
+    assert [refusal.reason for refusal in enrolment.refused] == ["already-enrolled"]
+
+
+def test_who_is_always_overtaken_gives_up_and_may_try_again():
+    registry = Registry(overtakers=[Book(version) for version in range(TRIES, 0, -1)])
+
+    with pytest.raises(Overtaken):
+        enrol("Ann", photos("ann"), frozenset(), desk(registry))
+
+
+def test_photos_are_erased_once_they_were_examined():
+    erased: list[Object] = []
+
+    enrol("Ann", photos("blank", "ann"), frozenset(), desk(Registry(), erased))
+
+    assert erased == photos("blank", "ann")
+
+
+@pytest.mark.parametrize(("name", "keys"), [(" ", ["a"]), ("x" * 101, ["a"]), ("Ann", []), ("A", ["a"] * 21)])
+def test_a_request_for_nobody_or_without_photos_is_refused(name: str, keys: list[str]):
+    with pytest.raises(Unenrollable):
+        enrol(name, photos(*keys), frozenset(), desk(Registry()))
