@@ -11,7 +11,7 @@ by dying; its late writes fail, because every write names the owner.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from vigil.drops import Drop, Misfit
@@ -21,6 +21,9 @@ from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers
 
 Terminal = Literal["done", "rejected", "quarantined"]
+
+LONGEST_LEASE = timedelta(minutes=15)
+"""Lambda's longest invocation: a lease said to last longer was taken by a clock gone wrong, and is free."""
 
 
 @dataclass(frozen=True, slots=True)

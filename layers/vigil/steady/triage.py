@@ -1,0 +1,143 @@
+"""Dead letters and what the ledger knows of them, turned into what is done with each, and why.
+
+Whatever the fault, one letter goes first, as a canary. If it reaches its end, the others follow at a
+limited rate. If it comes back, a fault that time may mend is tried again later and later; a bug, or an
+input that kills its worker, is quarantined: the letter that was tried, and all like it after three.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from vigil.drops import Drop, Misfit
+from vigil.steady.fingerprint import DIED, fingerprint
+from vigil.steady.letters import Alert, Case, Decision, Discard, Letter, Quarantine, Redrive, Wait
+from vigil.steady.record import Record
+
+SKEW = timedelta(seconds=5)
+"""How far the clock of SQS and ours may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast triage goes: letters redriven a run, how long it waits for a canary, and after one failed."""
+
+    per_run: int = 100
+    patience: timedelta = timedelta(minutes=10)
+    first_wait: timedelta = timedelta(minutes=1)
+    longest_wait: timedelta = timedelta(hours=1)
+    trials: int = 3
+
+    def wait(self, failures: int) -> timedelta:
+        return min(self.first_wait * (1 << min(max(failures - 1, 0), 20)), self.longest_wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What triage sees at one time: the ledger's records, and which dependencies answer."""
+
+    records: Mapping[str, Record]
+    healthy: Callable[[str], bool]
+    now: datetime
+    pace: Pace = Pace()
+
+
+def triage(
+    letters: Sequence[Letter], cases: Mapping[str, Case], look: Look
+) -> tuple[list[Decision], dict[str, Case]]:
+    """One decision a letter, alerts for new faults, and the cases as they are now."""
+    decisions: list[Decision] = []
+    groups: dict[str, list[Letter]] = {}
+    after = dict(cases)
+    for letter in letters:
+        open_ = _unsettled(letter, look.records)
+        if not open_:
+            decisions.append(Discard(letter, "every drop in it has its end"))
+        elif any(drop.id in look.records and look.records[drop.id].held(look.now) for drop in open_):
+            decisions.append(Wait(letter, "a worker holds it"))
+        else:
+            mark = fingerprint(look.records.get(open_[0].id))
+            after.setdefault(mark.id, Case(mark, seen=look.now, since=look.now))
+            groups.setdefault(mark.id, []).append(letter)
+    for ident, group in groups.items():
+        after[ident], decided = _treat(after[ident], group, look)
+        decisions += decided
+    return _paced(decisions, look.pace), after
+
+
+def _treat(case: Case, group: Sequence[Letter], look: Look) -> tuple[Case, list[Decision]]:
+    """One case's step: first what became of the canary, then what that means for the letters."""
+    told: list[Decision] = [Alert(case, group[0], len(group))] if case.phase == "new" else []
+    case = _heard(case, group, look)
+    if not case.fingerprint.may_pass:
+        spent = [letter for letter in group if letter.redrives or case.failures >= look.pace.trials]
+        told += [_quarantine(letter, case, look) for letter in spent]
+        group = [letter for letter in group if letter not in spent]
+    if not group:
+        return case, told
+    if not look.healthy(case.fingerprint.dependency):
+        case = replace(case, phase="resting", since=look.now)
+        return case, told + [Wait(one, f"{case.fingerprint.dependency} does not answer") for one in group]
+    if case.phase == "mended":
+        return case, told + [Redrive(one, "a letter like it went through") for one in group]
+    if case.phase == "trying":
+        return case, told + [Wait(one, f"until canary {case.canary} is through") for one in group]
+    if case.phase == "resting" and look.now < case.since + look.pace.wait(case.failures):
+        return case, told + [Wait(one, f"{case.failures} canaries came back") for one in group]
+    return _send_ahead(case, group, told, look)
+
+
+def _send_ahead(
+    case: Case, group: Sequence[Letter], told: list[Decision], look: Look
+) -> tuple[Case, list[Decision]]:
+    canary, rest = group[0], group[1:]
+    drop = _unsettled(canary, look.records)[0].id
+    case = replace(case, phase="trying", since=look.now, canary=drop)
+    told = [*told, Redrive(canary, f"canary of {case.fingerprint.id}")]
+    return case, told + [Wait(one, f"until canary {drop} is through") for one in rest]
+
+
+def _heard(case: Case, group: Sequence[Letter], look: Look) -> Case:
+    """The case after news of its canary, or of letters that came back although it was mended."""
+    record = look.records.get(case.canary)
+    back = [letter for letter in group if letter.redrives and letter.sent >= case.since - SKEW]
+    match case.phase:
+        case "trying" if record is not None and record.settled:
+            return replace(case, phase="mended", since=look.now, failures=0)
+        case "trying":
+            lost = any(case.canary in _ids(letter.drops) for letter in back)
+            failed = lost or look.now - case.since > look.pace.patience
+        case "mended":
+            failed = bool(back)
+        case _:
+            failed = False
+    if not failed:
+        return case
+    return replace(case, phase="resting", since=look.now, failures=case.failures + 1)
+
+
+def _quarantine(letter: Letter, case: Case, look: Look) -> Quarantine:
+    mark = case.fingerprint
+    reason = "kills-workers" if mark.kind == DIED else "bug"
+    why = f"{mark.id}: {mark.kind} in {mark.stage}: {mark.message}"
+    return Quarantine(letter, _unsettled(letter, look.records), mark.stage, reason, why)
+
+
+def _paced(decisions: Sequence[Decision], pace: Pace) -> list[Decision]:
+    """Redrives beyond the rate wait for the next run."""
+    left, paced = pace.per_run, []
+    for decision in decisions:
+        if isinstance(decision, Redrive):
+            left -= 1
+            if left < 0:
+                decision = Wait(decision.letter, f"at most {pace.per_run} a run")  # noqa: PLW2901
+        paced.append(decision)
+    return paced
+
+
+def _unsettled(letter: Letter, records: Mapping[str, Record]) -> tuple[Drop | Misfit, ...]:
+    return tuple(drop for drop in letter.drops if drop.id not in records or not records[drop.id].settled)
+
+
+def _ids(drops: Collection[Drop | Misfit]) -> set[str]:
+    return {drop.id for drop in drops}
