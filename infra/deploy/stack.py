@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.errors import DeployError
 
-_SETTLED = ("_COMPLETE", "_FAILED")
+_SETTLED = ("COMPLETE", "FAILED")
 _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 _POLL_S = 3.0

@@ -1,0 +1,70 @@
+"""Small, named for what it is for, and honest about errors: what review should not have to repeat."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("functions", "layers", "infra")
+NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+MOST_LINES_A_FUNCTION = 40
+MOST_LINES_A_MODULE = 250
+
+FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+
+
+def test_no_module_is_named_for_nothing():
+    assert [path for path in FILES if NAMELESS & {path.stem, *path.relative_to(ROOT).parts}] == []
+
+
+def test_modules_fit_in_a_head():
+    assert [path for path in FILES if len(path.read_text().splitlines()) > MOST_LINES_A_MODULE] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_functions_fit_on_a_screen(room: str):
+    long = [
+        f"{path}:{node.name}"
+        for path, node in _nodes(room)
+        if isinstance(node, ast.FunctionDef) and _lines(node) > MOST_LINES_A_FUNCTION
+    ]
+
+    assert long == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_nothing_catches_what_it_does_not_know(room: str):
+    blind = [
+        f"{path}:{node.lineno}"
+        for path, node in _nodes(room)
+        if isinstance(node, ast.ExceptHandler) and _is_blind(node)
+    ]
+
+    assert blind == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_module_says_what_it_is(room: str):
+    modules = [(path, node) for path, node in _nodes(room) if isinstance(node, ast.Module) and node.body]
+
+    assert [path for path, module in modules if not ast.get_docstring(module)] == []
+
+
+def _nodes(room: str) -> Iterator[tuple[Path, ast.AST]]:
+    for path in FILES:
+        if ROOT / room in path.parents:
+            for node in ast.walk(ast.parse(path.read_text())):
+                yield path.relative_to(ROOT), node
+
+
+def _lines(node: ast.FunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _is_blind(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"} for name in caught)

@@ -1,0 +1,44 @@
+"""A cold start is imports: the live lane's may cost little more than those of the libraries under it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WIRED = {"lane", "shelf", "gallery", "client", "_session"}
+"""What wiring builds for the live lane; each imports what it needs when it is called."""
+
+RUNS = 5
+MOST_TIMES = 1.5
+LIBRARIES = {"numpy", "onnxruntime", "boto3", "PIL.Image"}
+
+
+def test_a_cold_start_of_the_live_lane_imports_little_beside_its_libraries():
+    live = {"functions.live", *_wired(), *LIBRARIES}
+
+    ratio = _fastest_s(live) / _fastest_s(LIBRARIES)
+
+    assert ratio < MOST_TIMES
+
+
+def _wired() -> set[str]:
+    tree = ast.parse((ROOT / "functions" / "wiring.py").read_text())
+    builders = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in WIRED]
+    assert {builder.name for builder in builders} == WIRED
+    imports = [node for builder in builders for node in ast.walk(builder) if isinstance(node, ast.ImportFrom)]
+    return {node.module for node in imports if node.module}
+
+
+def _fastest_s(modules: set[str]) -> float:
+    return min(_seconds(modules) for _ in range(RUNS))
+
+
+def _seconds(modules: set[str]) -> float:
+    """Processor time of importing these in a fresh interpreter: what a busy machine changes least."""
+    program = f"import time, {', '.join(sorted(modules))}; print(time.process_time())"
+    path = f"{ROOT / 'layers'}:{ROOT}"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={"PYTHONPATH": path}
+    )
+    return float(answer.stdout)

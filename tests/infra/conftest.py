@@ -1,0 +1,62 @@
+"""The packaged template as everybody else gets it: built once, read by every test here."""
+
+import json
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from infra.package import package
+
+HERE = Path(__file__).parent
+Template = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def packaged() -> Path:
+    """build/package/local of this working tree."""
+    return package("local")
+
+
+@pytest.fixture(scope="session")
+def template(packaged: Path) -> Template:
+    """The packaged SAM template."""
+    loaded: Template = json.loads((packaged / "sam.json").read_text())
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def translated(template: Template) -> Template:
+    """Plain CloudFormation, as AWS makes it from the SAM template."""
+    session = boto3.Session(region_name="eu-west-1")
+    translator = Translator({}, Parser(), boto_session=session)
+    on_s3 = json.loads(json.dumps(template).replace('"./', '"s3://artefacts/'))
+    result: Template = translator.translate(on_s3, {})
+    return result
+
+
+@pytest.fixture(scope="session")
+def task(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The function zip, unpacked: what Lambda has under /var/task."""
+    folder = tmp_path_factory.mktemp("task")
+    with zipfile.ZipFile(packaged / "deployment.zip") as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def suppressions() -> dict[str, dict[str, str]]:
+    """Findings left on purpose, by tool and id, with the reason."""
+    loaded: dict[str, dict[str, str]] = tomllib.loads((HERE / "suppressions.toml").read_text())
+    return loaded
+
+
+def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    """Properties of all resources of a type, by logical id."""
+    resources = template["Resources"].items()
+    return {name: resource["Properties"] for name, resource in resources if resource["Type"] == kind}

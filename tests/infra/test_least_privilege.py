@@ -1,0 +1,89 @@
+"""Each function may do what it does, to what it does it to, and nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Template, of_type
+
+FUNCTION, ROLE = "AWS::Serverless::Function", "AWS::IAM::Role"
+
+NO_RESOURCE_LEVEL = {
+    "cloudwatch:PutMetricData": "CloudWatch knows no ARNs of metrics",
+    "xray:PutTraceSegments": "X-Ray knows no ARNs of traces",
+}
+"""Actions that AWS grants on everything or not at all."""
+
+
+def test_every_function_has_a_role_of_its_own(template: Template):
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in of_type(template, FUNCTION).values()]
+
+    assert len(roles) == len(set(roles))
+    assert set(roles) == set(of_type(template, ROLE))
+
+
+def test_roles_are_for_lambda_alone(template: Template):
+    for role in of_type(template, ROLE).values():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_no_action_is_a_wildcard(template: Template):
+    wild = [(role, action) for role, _, action, _ in _grants(template) if "*" in action]
+
+    assert wild == []
+
+
+def test_no_resource_is_everything(template: Template):
+    wild = [
+        (role, action)
+        for role, _, action, resource in _grants(template)
+        if resource == "*" and action not in NO_RESOURCE_LEVEL
+    ]
+
+    assert wild == []
+
+
+def test_resources_are_named_by_the_template_itself(template: Template):
+    """A literal ARN would tie the stack to one account, one region, or somebody else's resource."""
+    literal = [(role, resource) for role, _, _, resource in _grants(template) if isinstance(resource, str)]
+
+    assert [grant for grant in literal if grant[1] != "*"] == []
+
+
+@pytest.mark.parametrize(
+    "action", ["s3:DeleteObject", "dynamodb:DeleteItem", "dynamodb:Scan", "iam:PassRole"]
+)
+def test_the_way_of_a_photo_needs_no_power_to_destroy(template: Template, action: str):
+    holders = {role for role, _, granted, _ in _grants(template) if granted == action}
+
+    assert holders & {"LiveRole", "BulkRole", "PublishRole", "ApiHandlerRole"} == set()
+
+
+def test_every_function_writes_to_its_own_log_and_no_other(template: Template):
+    for name, function in of_type(template, FUNCTION).items():
+        role = function["Role"]["Fn::GetAtt"][0]
+        logs = [
+            r for holder, _, action, r in _grants(template) if holder == role and action.startswith("logs:")
+        ]
+
+        own = f"/aws/lambda/{function['FunctionName']['Fn::Sub']}:"
+        assert logs, name
+        assert all(own in resource["Fn::Sub"] for resource in logs), name
+
+
+def _grants(template: Template) -> Iterator[tuple[str, str, str, Any]]:
+    """Every (role, sid, action, resource) that is allowed."""
+    for name, role in of_type(template, ROLE).items():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow":
+                    for action in _listed(statement["Action"]):
+                        for resource in _listed(statement["Resource"]):
+                            yield name, statement.get("Sid", ""), action, resource
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,185 @@
+"""Packaging is repeatable, does only what is new, and refuses what Lambda would refuse."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from infra.package import PackagingError, package
+from infra.package.archive import extend, zip_folder
+from infra.package.contents import LIGHT
+from infra.package.fresh import fingerprint, keep
+from infra.package.parts import pins
+from infra.package.patch import patched
+from infra.package.sizes import LIMIT_BYTES, Weight, refuse_too_large, weigh
+from infra.package.targets import target
+from tests.infra.conftest import Template
+
+MB = 1_048_576
+
+
+@pytest.fixture
+def elsewhere(packaged: Path, tmp_path: Path) -> Path:
+    """A copy of the sources in another place, with nothing built but the third-party parts."""
+    root, copy = packaged.parents[2], tmp_path / "elsewhere"
+    for name in ("functions", "layers", "infra", "build/models"):
+        shutil.copytree(root / name, copy / name)
+    for name in ("chalice.json", "constraints.txt"):
+        shutil.copy(root / name, copy)
+    shutil.copytree(packaged, copy / "build" / "package" / "local", copy_function=os.link)
+    for name in ("deployment.zip", "sam.json"):
+        (copy / "build" / "package" / "local" / name).unlink()
+    return copy
+
+
+def test_the_functions_stay_far_below_lambdas_limit(packaged: Path, template: Template):
+    weights = weigh(template, packaged)
+
+    assert max(weight.total_bytes for weight in weights) < 0.8 * LIMIT_BYTES
+
+
+def test_a_function_without_inference_carries_no_layer(packaged: Path, template: Template):
+    weights = {weight.function: weight for weight in weigh(template, packaged)}
+
+    assert set(weights["Live"].layers) == {"RuntimeLayer", "ModelsLayer"}
+    assert weights["Publish"].layers == {}
+    assert weights["Publish"].total_bytes < 20 * MB
+
+
+def test_a_function_that_is_too_large_is_refused_with_its_biggest_parts_first():
+    live = Weight("Live", 20 * MB, {"ModelsLayer": 80 * MB, "RuntimeLayer": 190 * MB})
+    weights = (Weight("Small", 1 * MB, {}), live)
+
+    with pytest.raises(PackagingError) as refusal:
+        refuse_too_large(weights)
+
+    assert str(refusal.value) == (
+        "Live unzips to 290.0 MB, above Lambda's 250 MB:"
+        " RuntimeLayer 190.0 MB, ModelsLayer 80.0 MB, its own code 20.0 MB."
+    )
+
+
+def test_a_second_run_makes_nothing_anew(elsewhere: Path):
+    package("local", root=elsewhere)
+    told: list[str] = []
+
+    package("local", root=elsewhere, on_progress=told.append)
+
+    assert told == []
+
+
+def test_the_same_sources_give_the_same_bytes_in_another_place(elsewhere: Path, tmp_path: Path):
+    further = shutil.copytree(elsewhere, tmp_path / "further" / "away", copy_function=os.link)
+
+    here, there = package("local", root=elsewhere), package("local", root=further)
+
+    for name in ("deployment.zip", "sam.json"):
+        assert (here / name).read_bytes() == (there / name).read_bytes()
+
+
+def test_zips_depend_on_contents_alone(tmp_path: Path):
+    for name, order in (("a", "xyz"), ("b", "zyx")):
+        for letter in order:
+            (tmp_path / name / letter).mkdir(parents=True)
+            (tmp_path / name / letter / "file.py").write_text(letter)
+        zip_folder(tmp_path / name, tmp_path / f"{name}.zip")
+
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_a_zip_is_extended_without_losing_what_it_had(tmp_path: Path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.py").write_text(name)
+    zip_folder(tmp_path / "old", tmp_path / "old.zip")
+
+    extend(tmp_path / "old.zip", tmp_path / "both.zip", tmp_path / "new")
+
+    with ZipFile(tmp_path / "both.zip") as both:
+        assert {name: both.read(name) for name in both.namelist()} == {"old.py": b"old", "new.py": b"new"}
+
+
+def test_the_function_zip_holds_no_tests_and_nothing_twice(packaged: Path):
+    with ZipFile(packaged / "deployment.zip") as archive:
+        names = archive.namelist()
+
+    assert len(names) == len(set(names))
+    assert [name for name in names if "/tests/" in name] == []
+    assert [name for name in names if name.startswith(("tests", "infra", "vendor"))] == []
+    assert {"app.py", "chalice/app.py", "functions/app.py", "vigil/errors.py"} <= set(names)
+
+
+def test_what_a_failed_build_leaves_is_the_last_good_one(tmp_path: Path):
+    place = tmp_path / "made"
+    place.write_text("good")
+
+    with pytest.raises(PackagingError):
+        keep(place, "new", _fail)
+
+    assert place.read_text() == "good"
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_a_fingerprint_follows_names_and_bytes_but_not_bytecode(tmp_path: Path):
+    room = tmp_path / "room"
+    (room / "__pycache__").mkdir(parents=True)
+    (room / "a.py").write_text("1")
+    before = fingerprint(room)
+
+    (room / "__pycache__" / "a.pyc").write_text("x")
+    same = fingerprint(room)
+    (room / "a.py").rename(room / "b.py")
+
+    assert same == before
+    assert fingerprint(room) != before
+
+
+def test_a_package_without_a_pin_is_refused(tmp_path: Path):
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("boto3==1.0\n")
+
+    with pytest.raises(PackagingError, match="pins no version of aws_lambda_powertools, botocore"):
+        pins(LIGHT, constraints)
+
+
+def test_a_target_that_does_not_exist_is_refused():
+    with pytest.raises(PackagingError, match="local or aws"):
+        package("moon")
+
+
+def test_without_models_packaging_says_how_to_get_them(elsewhere: Path):
+    shutil.rmtree(elsewhere / "build" / "models")
+
+    with pytest.raises(PackagingError, match="make models"):
+        package("local", root=elsewhere)
+
+
+def test_the_runtime_is_the_targets_not_the_builders(template: Template):
+    on_aws = patched(template, target("aws"))["Resources"]
+
+    assert on_aws["Live"]["Properties"]["Runtime"] == "python3.13"
+    assert on_aws["RuntimeLayer"]["Properties"]["CompatibleRuntimes"] == ["python3.13"]
+
+
+def test_merging_leaves_one_way_of_naming_a_queue():
+    both = {"Queue": {"Fn::Sub": "arn:aws:sqs:::live", "Fn::GetAtt": ["LiveQueue", "Arn"]}}
+    merged = {"Resources": {"Live": {"Type": "AWS::Serverless::Function", "Properties": {"Events": both}}}}
+
+    (events,) = [r["Properties"]["Events"] for r in patched(merged, target("local"))["Resources"].values()]
+
+    assert events == {"Queue": {"Fn::GetAtt": ["LiveQueue", "Arn"]}}
+
+
+def test_the_template_points_to_what_was_built(packaged: Path):
+    text = json.loads((packaged / "sam.json").read_text())["Resources"]
+    pointers = {r["Properties"].get("CodeUri") or r["Properties"].get("ContentUri") for r in text.values()}
+
+    assert all((packaged / pointer).exists() for pointer in pointers if pointer)
+
+
+def _fail(draft: Path) -> None:
+    draft.write_text("half")
+    raise PackagingError("no network")
