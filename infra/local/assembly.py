@@ -1,0 +1,180 @@
+"""Puts the parts of a cloud together, in the order in which each can start."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from infra.local import compute, template
+from infra.local.alarm_clock import AlarmClock
+from infra.local.asynchronous import Asynchronous
+from infra.local.buses import Buses
+from infra.local.clients import Clients
+from infra.local.destinations import Destinations
+from infra.local.fleet import Fleet
+from infra.local.frontdoor import FrontDoor
+from infra.local.functions import Functions
+from infra.local.gateway import Gateway
+from infra.local.health import Health
+from infra.local.identities import Identities, Place
+from infra.local.lambda_api import LambdaApi
+from infra.local.logs import Logs
+from infra.local.moto_server import MotoServer
+from infra.local.nursery import Nursery
+from infra.local.options import Options
+from infra.local.pollers import Pollers, start_pollers
+from infra.local.sandbox import FunctionSpec
+from infra.local.schedules import Schedules
+from infra.local.stack import Stack
+from infra.local.worker import Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A running cloud, taken apart."""
+
+    health: Health
+    moto: MotoServer
+    clients: Clients
+    logs: Logs
+    fleet: Fleet
+    functions: Functions
+    later: Asynchronous
+    buses: Buses
+    pollers: Pollers
+    environment: Mapping[str, str]
+    outputs: Mapping[str, Any]
+
+
+class Assembly:
+    """Builds the parts; whatever was started before a failure is stopped by `exits`."""
+
+    def __init__(self, options: Options, health: Health, exits: ExitStack) -> None:
+        self._options = options
+        self._health = health
+        self._exits = exits
+        self.nursery = Nursery()
+        exits.callback(self.nursery.close)
+        self._say("starting AWS")
+        self.moto = MotoServer(options.data / "moto.log")
+        exits.callback(self.moto.stop)
+        self.moto.start(self.nursery)
+
+    def build(self) -> Parts:
+        """Everything, running."""
+        stack, clients = self._stack()
+        gateway, door = Gateway(self._health, limit_s=self._options.gateway_limit_s), FrontDoor(self._health)
+        self._exits.callback(gateway.stop)
+        self._exits.callback(door.stop)
+        variables = self._variables(door)
+        clients.move({"lambda": door.url, "events": door.url})
+        self._say("creating buckets, queues, tables and topics")
+        stack.deploy()
+        self._say("unpacking functions and layers")
+        here = compute.addresses(stack, gateway.url)
+        specs = [_with_addresses(spec, here) for spec in compute.functions(stack, self._options.data)]
+        logs = Logs(self._options.data / "logs")
+        fleet = self._fleet(variables, logs)
+        functions = Functions(specs, fleet=fleet, logs=logs, account_limit=self._options.account_limit)
+        destinations = Destinations(clients, stack.identities.place)
+        clock = self._clock()
+        later = self._later(stack, functions, destinations, clock, logs)
+        destinations.start = later.start
+        buses = Buses(compute.rules(stack), destinations=destinations, place=stack.identities.place)
+        pollers = start_pollers(
+            stack,
+            functions=functions,
+            clients=clients,
+            destinations=destinations,
+            later=later,
+            health=self._health,
+        )
+        Schedules(buses, clock=clock, minute_s=self._options.minute_s).start()
+        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses)
+        gateway.open(compute.apis(stack), functions)
+        outputs = {name: here(value) for name, value in stack.outputs().items()}
+        return Parts(
+            self._health,
+            self.moto,
+            clients,
+            logs,
+            fleet,
+            functions,
+            later,
+            buses,
+            pollers,
+            variables,
+            outputs,
+        )
+
+    def _stack(self) -> tuple[Stack, Clients]:
+        """The template, checked: nothing is created for one that cannot be imitated whole."""
+        options = self._options
+        loaded = template.load(options.package, parameters=options.parameters, region=options.region)
+        clients = Clients(options.region, self.moto.url)
+        place = Place(self.moto.url, region=options.region)
+        stack = Stack(loaded, Identities(loaded, place), clients)
+        stack.check()
+        return stack, clients
+
+    def _variables(self, door: FrontDoor) -> dict[str, str]:
+        """What any AWS client needs to find this cloud."""
+        return {
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": self._options.region,
+            "AWS_DEFAULT_REGION": self._options.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.moto.url,
+            "AWS_ENDPOINT_URL_LAMBDA": door.url,
+            "AWS_ENDPOINT_URL_EVENTBRIDGE": door.url,
+        }
+
+    def _fleet(self, variables: Mapping[str, str], logs: Logs) -> Fleet:
+        options = self._options
+        shutil.rmtree(options.data / "tmp", ignore_errors=True)
+        around = Surroundings(self.nursery, self._health, logs, options.runtime, options.data, variables)
+        fleet = Fleet(around, processes=options.processes, idle_s=options.idle_s)
+        self._exits.callback(fleet.close)
+        self._health.start("fleet", fleet.watch)
+        return fleet
+
+    def _clock(self) -> AlarmClock:
+        clock = AlarmClock(self._health)
+        self._exits.callback(clock.stop)
+        self._health.start("clock", clock.run)
+        return clock
+
+    def _later(
+        self,
+        stack: Stack,
+        functions: Functions,
+        destinations: Destinations,
+        clock: AlarmClock,
+        logs: Logs,
+    ) -> Asynchronous:
+        later = Asynchronous(
+            functions,
+            policies=compute.policies(stack),
+            destinations=destinations,
+            clock=clock,
+            health=self._health,
+            logs=logs,
+            retry_s=self._options.retry_s,
+        )
+        self._exits.callback(later.stop)
+        return later
+
+    def _say(self, what: str) -> None:
+        if self._options.on_progress:
+            self._options.on_progress(what)
+
+
+def _with_addresses(spec: FunctionSpec, here: Callable[[Any], Any]) -> FunctionSpec:
+    return dataclasses.replace(
+        spec, environment={name: here(value) for name, value in spec.environment.items()}
+    )
