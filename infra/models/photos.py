@@ -1,7 +1,8 @@
-"""`python -m infra.models.photos`: six group photographs of strangers, fetched, checked, into build/photos."""
+"""`python -m infra.models.photos`: six group photographs of strangers, checked, into build/photos."""
 
 import hashlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -27,11 +28,15 @@ MEMBERS = {
 """sha256 of each photograph; the package's licence is MIT, the people in them are unknown."""
 
 
-def fetch_photos(target: Path = PHOTOS, cache: Path = CACHE) -> list[Path]:
+def fetch_photos(
+    target: Path = PHOTOS, cache: Path = CACHE, on_progress: Callable[[str], None] | None = None
+) -> list[Path]:
     """The photographs' paths, in order; fetched only where one is missing or not itself."""
     paths = [target / name for name in MEMBERS]
     if all(path.is_file() and _sha256(path.read_bytes()) == MEMBERS[path.name] for path in paths):
         return paths
+    if on_progress is not None:
+        on_progress(f"fetching {PACKAGE.spec}")
     archive = npm.tarball(PACKAGE, cache)
     for path in paths:
         atomic.write(path, npm.member(archive, f"package/demo/{path.name}", MEMBERS[path.name]))

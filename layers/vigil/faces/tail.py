@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 BODY = 0.05
 """The tail is fitted to the rates from here down: above, scores are not yet extreme."""
 
+HIGHEST = 1.0
+"""No tail may end below this: twins exist, and a rate of zero would be a claim that nobody measured."""
+
 SHAPES = np.linspace(-0.4, 0.2, 61)
 SCALES = np.geomspace(0.005, 0.5, 120)
 
@@ -47,6 +50,7 @@ def fit_tail(rates: tuple[float, ...], scores: tuple[float, ...]) -> Tail:
     shape, scale = np.meshgrid(SHAPES, SCALES, indexing="ij")
     fitted = _log_survival((score - score[0])[:, None, None], shape, scale)
     error = ((fitted - np.log(rate / rate[0])[:, None, None]) ** 2).sum(axis=0)
+    error[shape * (HIGHEST - score[0]) <= -scale] = np.inf
     best = np.unravel_index(int(error.argmin()), error.shape)
     return Tail(float(score[0]), float(rate[0]), float(shape[best]), float(scale[best]))
 
