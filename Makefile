@@ -2,15 +2,16 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup models package demo test bench deploy check scan clean
+.PHONY: help setup models package demo test bench deploy check clean
 
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python3.14,$(shell \
-	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $(name))))
 BIN := .venv/bin
 VENV := .venv/.ready
 SCAN := .venv-scan/.ready
-STAGE ?= dev
+PIP := -m pip install -qq --disable-pip-version-check
+PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
+AGAIN := $(MAKE) --no-print-directory
 TARGET ?= local
+STAGE ?= dev
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -20,36 +21,39 @@ models: $(VENV) ## fetch, check and prepare the models
 	@$(BIN)/python -m infra.models
 package: models ## build what ships; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
-demo: models ## the whole system on this machine, on real photographs
-	@$(BIN)/python -m infra.package --target local
+demo: ## the whole system on this machine, on real photographs
+	@$(AGAIN) package TARGET=local
 	@./vigil demo
-check: $(VENV) ## lint, format and types
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
-test: models $(SCAN) check ## everything the project promises
-	@$(BIN)/python -m infra.package --target local
+test: $(VENV) ## everything that is promised: checks, scans and tests
+	@$(AGAIN) -j2 package check $(SCAN) TARGET=local
 	@$(BIN)/pytest
-bench: models ## measure: ratios on the screen, numbers and a plot in build/
-	@$(BIN)/python -m infra.package --target local
+bench: ## measure: ratios on the screen, numbers and a plot in build/
+	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m infra.bench
-deploy: models ## ship to AWS: make deploy STAGE=prod
-	@$(BIN)/python -m infra.package --target aws
+deploy: ## ship to AWS: make deploy STAGE=prod
+	@$(AGAIN) package TARGET=aws
 	@$(BIN)/python -m infra.deploy $(STAGE)
+check: $(VENV) ## lint, format and types
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
 clean: ## remove what was built; the environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV): requirements.txt requirements-dev.txt constraints.txt
-	@test -n "$(PYTHON)" || { echo "setup: Python 3.11 or newer is needed, and none was found"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "setup: $(PYTHON) cannot make virtual \
-	environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "setup: installing pinned packages into .venv with $(PYTHON) (about a minute, once) …"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
+	@for python in $(PYTHONS); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { lacking=$$python; continue; }; \
+	  echo "setup: installing pinned packages into .venv with $$python (about a minute, once) …"; \
+	  "$$python" -m venv .venv; break; \
+	done; \
+	test -x $(BIN)/python || { echo "setup: $${lacking:+$$lacking cannot make virtual environments (on \
+	Debian and Ubuntu: apt install python3-venv); }Python 3.11 or newer with venv is needed"; exit 1; }
+	@$(BIN)/python $(PIP) -r requirements-dev.txt
 	@touch $@
 
-$(SCAN): requirements-scan.txt
+$(SCAN): requirements-scan.txt | $(VENV)
 	@echo "setup: installing the security scanner into .venv-scan (half a minute, once) …"
-	@$(PYTHON) -m venv .venv-scan
-	@.venv-scan/bin/python -m pip install -qq --disable-pip-version-check -r requirements-scan.txt
+	@$(BIN)/python -m venv .venv-scan
+	@.venv-scan/bin/python $(PIP) -r requirements-scan.txt
 	@touch $@
