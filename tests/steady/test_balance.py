@@ -1,0 +1,85 @@
+"""One minute's decision about workers."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil.steady.balance import Bounds, Share, Signals, balance, limited, strained
+
+BOUNDS = Bounds(total=100, live_least=10)
+CALM = Signals(age_s=1, backlog=0, arrived_per_s=1, service_s=0.4)
+BULK = Signals(age_s=900, backlog=90_000, arrived_per_s=0, service_s=0.4)
+
+
+def next_(share: Share, live: Signals = CALM, bulk: Signals = BULK) -> Share:
+    return balance(share, live, bulk, BOUNDS)
+
+
+def test_live_gets_what_traffic_and_backlog_ask_for_at_once():
+    busy = Signals(age_s=5, backlog=1200, arrived_per_s=50, service_s=0.4)
+
+    assert next_(Share(10, 90, 100), busy).live == 40
+
+
+def test_live_that_is_late_gets_half_as_much_again_whatever_was_calculated():
+    late = Signals(age_s=60, backlog=10, arrived_per_s=1, service_s=0.1)
+
+    assert next_(Share(20, 80, 100), late).live == 30
+
+
+def test_live_gives_back_only_after_calm_minutes_and_a_quarter_at_a_time():
+    share, given_ = Share(80, 20, 100), []
+    for _ in range(8):
+        share = next_(share)
+        given_.append(share.live)
+
+    assert given_ == [80, 80, 80, 80, 60, 45, 33, 24]
+
+
+def test_a_difference_too_small_to_matter_changes_nothing():
+    steady = Signals(age_s=1, backlog=0, arrived_per_s=33, service_s=0.4)
+
+    assert next_(Share(20, 80, 100, calm=9), steady).live == 20
+
+
+def test_throttles_shrink_the_budget_and_calm_grows_it_back():
+    throttled = Signals(1, 0, 1, 0.4, throttles=3)
+
+    less = next_(Share(10, 90, 100), throttled)
+
+    assert less.budget == 83
+    assert next_(less).budget == 88
+
+
+def test_live_is_strained_only_when_it_has_everything_and_is_late():
+    late = Signals(31, 500, 300, 0.4)
+
+    assert strained(Share(98, 2, 100), late, BOUNDS)
+    assert not strained(Share(97, 3, 100), late, BOUNDS)
+    assert not strained(Share(98, 2, 100), CALM, BOUNDS)
+
+
+def test_a_lane_on_probation_is_held_small_and_bulk_gains_nothing():
+    assert limited(Share(40, 60, 100), 2) == Share(2, 60, 100)
+
+
+signals = st.builds(
+    Signals,
+    st.floats(0, 1e5),
+    st.integers(0, 10**7),
+    st.floats(0, 1e4),
+    st.floats(0.01, 60),
+    st.integers(0, 9),
+)
+
+
+@given(st.lists(st.tuples(signals, signals), min_size=1, max_size=30))
+def test_whatever_happens_both_lanes_keep_their_least_and_the_sum_its_budget(
+    minutes: list[tuple[Signals, Signals]],
+):
+    share = BOUNDS.start()
+    for live, bulk in minutes:
+        share = balance(share, live, bulk, BOUNDS)
+
+        assert share.live >= BOUNDS.live_least
+        assert share.bulk >= BOUNDS.bulk_least
+        assert share.live + share.bulk == share.budget <= BOUNDS.total
