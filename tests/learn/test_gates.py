@@ -1,0 +1,76 @@
+"""A candidate is promoted when it surely may be, rejected when it surely may not, and waits in between."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from vigil.learn.gates import Promote, Reject, Shown, Wait, default_gates, judge
+from vigil.learn.intervals import Interval
+
+GATE = default_gates()["shadow"]
+GOOD = Shown(
+    drops=400,
+    errors=0,
+    errors_active=0,
+    agreed=390,
+    latency_ms=11.0,
+    latency_ms_active=10.0,
+    metric=Interval(0.97, 0.96, 0.98, 500),
+    gain=Interval(0.01, 0.002, 0.02, 500),
+    waited=timedelta(hours=5),
+)
+
+
+def test_what_passes_every_gate_is_promoted():
+    assert judge(GOOD, GATE) == Promote()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"errors": 40}, "error rate"),
+        ({"latency_ms": 16.0}, "latency ratio"),
+        ({"agreed": 100}, "agreement"),
+        ({"gain": Interval(-0.3, -0.35, -0.25, 500)}, "gain"),
+        ({"metric": Interval(0.1, 0.08, 0.12, 500)}, "metric"),
+    ],
+)
+def test_each_gate_that_is_surely_missed_rejects_and_says_so(changes: dict[str, Any], word: str):
+    verdict = judge(replace(GOOD, **changes), GATE)
+
+    assert isinstance(verdict, Reject)
+    assert [reason.startswith(word) for reason in verdict.reasons] == [True]
+
+
+def test_a_doubtful_gain_waits():
+    verdict = judge(replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20)), GATE)
+
+    assert isinstance(verdict, Wait)
+    assert verdict.wanting[0].startswith("gain")
+
+
+def test_too_few_drops_wait_even_if_all_looks_well():
+    assert judge(replace(GOOD, drops=150, agreed=150), GATE) == Wait(("150 of 200 drops",))
+
+
+def test_errors_reject_before_there_are_drops_enough():
+    assert isinstance(judge(replace(GOOD, drops=20, agreed=10, errors=10), GATE), Reject)
+
+
+def test_a_few_slow_drops_prove_nothing():
+    assert isinstance(judge(replace(GOOD, drops=20, agreed=20, latency_ms=50.0), GATE), Wait)
+
+
+def test_a_figure_that_is_undefined_never_promotes():
+    nan = float("nan")
+
+    assert isinstance(judge(replace(GOOD, metric=Interval(nan, nan, nan, 0)), GATE), Wait)
+
+
+def test_patience_ends():
+    verdict = judge(replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20), waited=timedelta(days=8)), GATE)
+
+    assert isinstance(verdict, Reject)
+    assert "undecided" in verdict.reasons[0]
