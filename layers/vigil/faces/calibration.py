@@ -28,14 +28,20 @@ class Calibration:
 
     fmr     falling false match rates
     cosine  rising scores, one for each rate
+    least   the lowest rate that is claimed, however high a score
     """
 
     fmr: tuple[float, ...]
     cosine: tuple[float, ...]
+    least: float
 
     @classmethod
     def read(cls, card: Table) -> "Calibration":
-        table = cls(card.numbers("calibration.fmr"), card.numbers("calibration.cosine"))
+        table = cls(
+            card.numbers("calibration.fmr"),
+            card.numbers("calibration.cosine"),
+            card.number("calibration.least_fmr"),
+        )
         rates, scores = np.array(table.fmr), np.array(table.cosine)
         ordered = (
             len(rates) == len(scores) >= 2 and (np.diff(rates) < 0).all() and (np.diff(scores) > 0).all()
@@ -50,6 +56,7 @@ class Calibration:
         Each comparison may then match falsely at 1 - (1 - fpir)^(1 / people).
         """
         fmr = float(-np.expm1(np.log1p(-fpir) / max(people, 1)))
+        fmr = max(fmr, self.least)
         if fmr < self.fmr[-1]:
             return Threshold(self._beyond(fmr), fmr, extrapolated=True)
         scores = np.interp(-np.log(fmr), -np.log(self.fmr), self.cosine)
@@ -58,9 +65,8 @@ class Calibration:
     def fmr_at(self, cosine: float) -> Threshold:
         """How often two different people score at least this."""
         if cosine > self.cosine[-1]:
-            return Threshold(
-                cosine, self._tail().rate_beyond(cosine, self.cosine[-1], self.fmr[-1]), extrapolated=True
-            )
+            rate = self._tail().rate_beyond(cosine, self.cosine[-1], self.fmr[-1])
+            return Threshold(cosine, max(rate, self.least), extrapolated=True)
         log_rate = np.interp(cosine, self.cosine, np.log(self.fmr))
         return Threshold(cosine, float(np.exp(log_rate)), extrapolated=False)
 

@@ -61,6 +61,7 @@ class Detector:
         boxes = unit * np.array([across, down, across, down], np.float32)
         strength = scores[0, likely, self.face_column]
         kept = suppress(boxes, strength, self.overlap)
+        kept = kept[_centred_in(image, boxes[kept])]
         return Found(boxes[kept], strength[kept])
 
 
@@ -81,3 +82,9 @@ def open_detector(release: Release, overlap: float) -> Detector:
 def grid(anchors: Anchors, size: tuple[int, int]) -> NDArray[np.float32]:
     """`Anchors.grid`, made once for each size."""
     return anchors.grid(size)
+
+
+def _centred_in(image: Image.Image, boxes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which boxes have their middle in the picture, and not in the padding beside it."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return np.asarray(((middle >= 0) & (middle < image.size)).all(axis=1))

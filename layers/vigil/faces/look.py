@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vigil.faces.align import align, anchor_points
+from vigil.faces.denoise import clear
 from vigil.faces.detect import Detector, Found, open_detector
 from vigil.faces.embed import Embedder, open_embedder
 from vigil.faces.landmarks import Landmarker, open_landmarker
@@ -109,9 +110,10 @@ class Eyes:
         return decode(data, self.sight.accepts), boxes * np.array([across, down, across, down], np.float32)
 
     def _align(self, picture: Picture, box: NDArray[np.float32], score: np.float32) -> Aligned:
-        landmarks = self.landmarker.locate(picture.image, box)
-        crop = align(picture.image, landmarks, self.embedder.alignment, self.embedder.size)
-        return Aligned(box, float(score), landmarks, crop)
+        part = clear(picture.image, box, self.sight.denoising)
+        landmarks = self.landmarker.locate(part.image, part.inward(box.reshape(2, 2)).ravel())
+        crop = align(part.image, landmarks, self.embedder.alignment, self.embedder.size)
+        return Aligned(box, float(score), part.outward(landmarks), crop)
 
     def _face(self, picture: Picture, aligned: Aligned, vector: NDArray[np.float32]) -> Face:
         scale = np.array(picture.shrink, np.float32)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vigil.errors import Rejected
+from vigil.faces.denoise import Denoising
 from vigil.faces.detect import Canvas
 from vigil.faces.quality import QualityGate
 from vigil.faces.tiles import Tiles
@@ -39,6 +40,7 @@ class Sight:
     side_px: int
     detail_below_px: float
     quality: QualityGate
+    denoising: Denoising
 
     @classmethod
     def read(cls, card: Table) -> "Sight":
@@ -52,6 +54,7 @@ class Sight:
             side_px=card.whole("decoding.side_px"),
             detail_below_px=card.number("decoding.detail_below_px"),
             quality=QualityGate.read(card),
+            denoising=Denoising.read(card),
         )
 
     def way(self, options: Mapping[str, Option]) -> str:
