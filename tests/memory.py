@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from vigil.drops import Drop, Misfit, Object
 from vigil.errors import ObjectGone, ObjectTooLarge, UnknownModel
 from vigil.seeing import Mark, Model, Option, Scene, Sighting
-from vigil.steady.ledger import Claim, Held, LeaseLost, Overtaken, Result, Settled, Terminal
+from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Overtaken, Result, Settled, Terminal
 from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
 
@@ -24,6 +24,7 @@ class Record:
     error: str = ""
     reason: str = ""
     message: str = ""
+    release: str = ""
     result: Result | None = None
 
 
@@ -45,9 +46,9 @@ class MemoryLedger:
         if record.state != "claimed":
             state: Terminal = record.state  # type: ignore[assignment]
             return Settled(state)
-        if record.until > now:
+        if now < record.until <= now + LONGEST_LEASE:
             return Held(record.until)
-        record.owner, record.until, record.attempts = owner, until, record.attempts + 1
+        record.owner, record.until, record.attempts, record.error = owner, until, record.attempts + 1, ""
         return Claim(drop.id, owner, record.attempts, until)
 
     def renew(self, claim: Claim, *, stage: str, until: datetime) -> Claim:
@@ -55,14 +56,20 @@ class MemoryLedger:
         record.until, record.stage = until, stage
         return replace(claim, until=until)
 
-    def release(self, claim: Claim, *, stage: str, error: str, now: datetime) -> None:
+    def release(
+        self, claim: Claim, *, stage: str, error: str, now: datetime, model_release: str = ""
+    ) -> None:
         record = self.records[claim.drop]
         if record.state == "claimed" and record.owner == claim.owner:
-            record.until, record.stage, record.error = now, stage, error
+            record.until, record.stage, record.error, record.release = now, stage, error, model_release
 
     def reject(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
         record = self._mine(claim)
         record.state, record.reason, record.message, record.stage = "rejected", reason, message, stage
+
+    def quarantine(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
+        record = self._mine(claim)
+        record.state, record.reason, record.message, record.stage = "quarantined", reason, message, stage
 
     def keep(self, claim: Claim, drop: Drop, result: Result, *, now: datetime) -> None:
         record = self._mine(claim)

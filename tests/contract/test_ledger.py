@@ -12,7 +12,7 @@ from tests.memory import NOON, MemoryLedger
 from vigil.drops import Drop, Inline, Misfit, Object
 from vigil.errors import MalformedMessage
 from vigil.seeing import Scene, Sighting
-from vigil.steady.ledger import Claim, Held, LeaseLost, Ledger, Overtaken, Result, Settled
+from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Ledger, Overtaken, Result, Settled
 from vigil.watch.alerts import alert
 from vigil.watch.rules import default_watch
 from vigil.watch.strangers import recognise
@@ -95,13 +95,25 @@ def test_what_is_kept_is_settled(ledger: Ledger):
     assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("done")
 
 
+def test_a_lease_longer_than_any_can_be_is_free(ledger: Ledger):
+    ledger.claim(DROP, owner="astray", now=NOON, until=NOON + 2 * LONGEST_LEASE)
+
+    assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Claim)
+
+
+def test_what_is_quarantined_is_settled(ledger: Ledger):
+    ledger.quarantine(taken(ledger), reason="kills-workers", message="died", stage="look", now=NOON)
+
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("quarantined")
+
+
 def test_what_is_rejected_is_settled(ledger: Ledger):
     ledger.reject(taken(ledger), reason="empty-file", message="no bytes", stage="read", now=NOON)
 
     assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("rejected")
 
 
-@pytest.mark.parametrize("deed", ["renew", "keep", "reject"])
+@pytest.mark.parametrize("deed", ["renew", "keep", "reject", "quarantine"])
 def test_who_lost_the_lease_can_write_nothing(ledger: Ledger, deed: str):
     lost = taken(ledger)
     ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=20))
@@ -109,6 +121,7 @@ def test_who_lost_the_lease_can_write_nothing(ledger: Ledger, deed: str):
         "renew": lambda: ledger.renew(lost, stage="look", until=LATER),
         "keep": lambda: ledger.keep(lost, DROP, result(), now=LATER),
         "reject": lambda: ledger.reject(lost, reason="x", message="x", stage="x", now=LATER),
+        "quarantine": lambda: ledger.quarantine(lost, reason="x", message="x", stage="x", now=LATER),
     }
 
     with pytest.raises(LeaseLost):
@@ -187,6 +200,17 @@ def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(table: Any
     told = rows(table)[f"alert#{raised.id}", "alert"]
 
     assert (told["drops"], told["drop_id"]) == (2, "d1")
+
+
+def test_dynamodb_forgets_an_attempts_error_when_the_next_one_begins(table: Any):
+    ledger = dynamo(table)
+    ledger.release(taken(ledger), stage="look", error="E: x", now=NOON, model_release="r1")
+    failed = rows(table)["drop#d1", "drop"]
+    taken(ledger, "w2")
+    taken_up = rows(table)["drop#d1", "drop"]
+
+    assert (failed["error"], failed["stage"], failed["release"]) == ("E: x", "look", "r1")
+    assert "error" not in taken_up
 
 
 def test_rows_survive_the_way_to_attribute_values_and_back():

@@ -93,6 +93,7 @@ def _finish(drop: Drop | Misfit, world: World, tenure: "_Tenure") -> Verdict:
 
 def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
     model, watch, stages = world.models.get(drop.model), world.watch(), tenure.stages
+    tenure.release = model.release
     stages("read")
     data = _bytes(drop, model, world.objects)
     scene = model.see(data, watch.source(drop.source).options, stages)
@@ -150,7 +151,7 @@ class _Tenure:
     """
 
     def __init__(self, claim: Claim, world: World, shift: Shift) -> None:
-        self.claim, self.stages = claim, Stages(self._entered)
+        self.claim, self.stages, self.release = claim, Stages(self._entered), ""
         self._world, self._shift = world, shift
 
     def __enter__(self) -> "_Tenure":
@@ -159,7 +160,13 @@ class _Tenure:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is not None:
             told = f"{type(error).__name__}: {error}"[:500]
-            self._world.ledger.release(self.claim, stage=self.stages.now, error=told, now=self._world.clock())
+            self._world.ledger.release(
+                self.claim,
+                stage=self.stages.now,
+                error=told,
+                now=self._world.clock(),
+                model_release=self.release,
+            )
 
     def _entered(self, stage: str) -> None:
         now = self._world.clock()

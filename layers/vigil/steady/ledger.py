@@ -79,13 +79,18 @@ class Ledger(Protocol):
     def claim(
         self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime
     ) -> Claim | Settled | Held:
-        """Take the drop, if it is new or its lease has ended."""
+        """Take the drop, if it is new, its lease has ended, or it claims to be longer than any can be.
+
+        What the last attempt said is forgotten: a record without an error is of a worker that died.
+        """
 
     def renew(self, claim: Claim, *, stage: str, until: datetime) -> Claim:
         """Hold on, and note the stage reached. Raises LeaseLost."""
 
-    def release(self, claim: Claim, *, stage: str, error: str, now: datetime) -> None:
-        """Let go after a failure that may pass, saying where and why. A lost lease is no error."""
+    def release(
+        self, claim: Claim, *, stage: str, error: str, now: datetime, model_release: str = ""
+    ) -> None:
+        """Let go after a failure, saying where, why and under which model. A lost lease is no error."""
 
     def keep(self, claim: Claim, drop: Drop, result: Result, *, now: datetime) -> None:
         """Done: sightings, alerts, strangers and the drop's end in one transaction.
@@ -95,6 +100,9 @@ class Ledger(Protocol):
 
     def reject(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
         """Rejected, for the input's fault. Raises LeaseLost."""
+
+    def quarantine(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
+        """Set aside: it kills workers, or meets a bug whenever it is tried. Raises LeaseLost."""
 
     def strangers(self, source: str, window: str) -> Strangers:
         """Who was unknown at a source in a window so far, read consistently."""
