@@ -32,8 +32,9 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What a wheel folder made for this target depends on, beside the pins."""
-        return " ".join([sys.platform, platform.machine(), self.python, str(self.compiler), *self.platforms])
+        """What a folder of wheels made for this target depends on, beside the pins."""
+        compiled = "compiled" if self.compiler else "sources alone"
+        return " ".join([sys.platform, platform.machine(), self.python, compiled, *self.platforms])
 
 
 def target(name: str) -> Target:

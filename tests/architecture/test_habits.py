@@ -16,11 +16,15 @@ FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 
 def test_no_module_is_named_for_nothing():
-    assert [path for path in FILES if NAMELESS & {path.stem, *path.relative_to(ROOT).parts}] == []
+    nameless = [_name(path) for path in FILES if NAMELESS & {path.stem, *path.relative_to(ROOT).parts}]
+
+    assert not nameless, _listed(nameless)
 
 
 def test_modules_fit_in_a_head():
-    assert [path for path in FILES if len(path.read_text().splitlines()) > MOST_LINES_A_MODULE] == []
+    long = [_name(path) for path in FILES if len(path.read_text().splitlines()) > MOST_LINES_A_MODULE]
+
+    assert not long, _listed(long)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -31,7 +35,7 @@ def test_functions_fit_on_a_screen(room: str):
         if isinstance(node, ast.FunctionDef) and _lines(node) > MOST_LINES_A_FUNCTION
     ]
 
-    assert long == []
+    assert not long, _listed(long)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -42,14 +46,23 @@ def test_nothing_catches_what_it_does_not_know(room: str):
         if isinstance(node, ast.ExceptHandler) and _is_blind(node)
     ]
 
-    assert blind == []
+    assert not blind, _listed(blind)
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_module_says_what_it_is(room: str):
     modules = [(path, node) for path, node in _nodes(room) if isinstance(node, ast.Module) and node.body]
+    silent = [str(path) for path, module in modules if not ast.get_docstring(module)]
 
-    assert [path for path, module in modules if not ast.get_docstring(module)] == []
+    assert not silent, _listed(silent)
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _listed(found: list[str]) -> str:
+    return "\n" + "\n".join(found)
 
 
 def _nodes(room: str) -> Iterator[tuple[Path, ast.AST]]:

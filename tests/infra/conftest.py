@@ -33,11 +33,8 @@ def template(packaged: Path) -> Template:
 @pytest.fixture(scope="session")
 def translated(template: Template) -> Template:
     """Plain CloudFormation, as AWS makes it from the SAM template."""
-    session = boto3.Session(region_name="eu-west-1")
-    translator = Translator({}, Parser(), boto_session=session)
-    on_s3 = json.loads(json.dumps(template).replace('"./', '"s3://artefacts/'))
-    result: Template = translator.translate(on_s3, {})
-    return result
+    on_s3: Template = json.loads(json.dumps(template).replace('"./', '"s3://artefacts/'))
+    return translate(on_s3)
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +51,13 @@ def suppressions() -> dict[str, dict[str, str]]:
     """Findings left on purpose, by tool and id, with the reason."""
     loaded: dict[str, dict[str, str]] = tomllib.loads((HERE / "suppressions.toml").read_text())
     return loaded
+
+
+def translate(template: Template) -> Template:
+    """What AWS's serverless transform makes of a template whose artefacts are on S3."""
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1"))
+    result: Template = translator.translate(template, {})
+    return result
 
 
 def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Deploying, against moto: bucket, artefacts and change set as on AWS; compute is not its business."""
 
+import copy
 import json
 import subprocess
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from infra.deploy.bucket import ensure_bucket
 from infra.deploy.errors import DeployError
 from infra.deploy.ship import Shipment, ship
 from infra.deploy.stack import Change, Stack
-from tests.infra.conftest import Template
+from tests.infra.conftest import Template, of_type, translate
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -86,6 +87,18 @@ def test_artefacts_are_uploaded_once_under_their_contents(store: Store, folder: 
     assert first["Resources"]["Publish"]["Properties"]["CodeUri"] == code
     assert (first, len(told)) == (second, spoken)
     assert len(store.s3.list_objects_v2(Bucket=store.bucket)["Contents"]) == 2
+
+
+def test_the_whole_template_finds_its_artefacts_on_s3(store: Store, folder: Path, template: Template):
+    (folder / "layers" / "runtime").mkdir()
+
+    plain = translate(upload(copy.deepcopy(template), folder, store))
+
+    held = {found["Key"] for found in store.s3.list_objects_v2(Bucket=store.bucket)["Contents"]}
+    code = [function["Code"] for function in of_type(plain, "AWS::Lambda::Function").values()]
+    layers = [layer["Content"] for layer in of_type(plain, "AWS::Lambda::LayerVersion").values()]
+    assert {place["S3Bucket"] for place in (*code, *layers)} == {store.bucket}
+    assert {place["S3Key"] for place in (*code, *layers)} == held
 
 
 def test_a_layers_address_follows_its_names_and_bytes(folder: Path):

@@ -1,0 +1,114 @@
+"""Promises become alarms that go off when, and only when, they are broken."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from infra.slo import BadPlan, read, resources
+from infra.slo.objectives import BURNS
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAN = read((ROOT / "infra/slo.toml").read_text())
+MADE = resources(PLAN)
+MONTH_S = 30 * 86_400
+
+
+def of(kind: str) -> dict[str, dict]:
+    return {name: r["Properties"] for name, r in MADE.items() if r["Type"] == f"AWS::CloudWatch::{kind}"}
+
+
+def test_the_four_promises_are_made():
+    assert {one.name for one in PLAN.objectives} == {
+        "availability",
+        "live-age",
+        "completeness",
+        "gallery-freshness",
+    }
+
+
+def test_every_promise_has_a_pair_of_windows_at_three_rates():
+    assert [(burn.rate, burn.long.name, burn.short.name) for burn in BURNS] == [
+        (14.4, "1h", "5m"),
+        (6.0, "6h", "30m"),
+        (1.0, "3d", "6h"),
+    ]
+    assert len(of("CompositeAlarm")) == 3 * len(PLAN.objectives)
+
+
+@pytest.mark.parametrize(("number", "spent"), [(0, 0.02), (1, 0.05), (2, 0.1)])
+def test_a_burn_that_lasts_for_its_long_window_has_spent_a_known_share_of_the_month(
+    number: int, spent: float
+):
+    burn = BURNS[number]
+
+    assert burn.rate * burn.long.period_s * burn.long.periods / MONTH_S == pytest.approx(spent)
+
+
+def test_both_windows_must_burn():
+    for rule in (alarm["AlarmRule"]["Fn::Sub"] for alarm in of("CompositeAlarm").values()):
+        halves = re.findall(r"\$\{(\w+)\.Arn\}", rule)
+
+        assert rule.count(" AND ") == 1
+        assert set(halves) <= set(of("Alarm"))
+
+
+def test_halves_tell_nobody_and_pairs_tell_operators():
+    halves = [alarm for alarm in of("Alarm").values() if "Metrics" in alarm]
+
+    assert all(alarm["ActionsEnabled"] is False for alarm in halves)
+    assert all(alarm["AlarmActions"] == [{"Ref": "OpsTopic"}] for alarm in of("CompositeAlarm").values())
+
+
+def test_thresholds_are_rates_times_the_budget():
+    assert MADE["LiveAge144x1h"]["Properties"]["Threshold"] == pytest.approx(14.4 * 0.01)
+    assert MADE["Availability1x3d"]["Properties"]["Threshold"] == pytest.approx(0.005)
+
+
+def test_cloudwatch_takes_every_period():
+    for alarm in (alarm for alarm in of("Alarm").values() if "Metrics" in alarm):
+        periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query}
+
+        assert len(periods) == 1, "an expression's metrics share one period"
+        assert max(periods) <= 86_400
+        assert max(periods) * alarm["EvaluationPeriods"] <= 7 * 86_400
+
+
+def test_no_traffic_burns_nothing():
+    expressions = [alarm["Metrics"][0]["Expression"] for alarm in of("Alarm").values() if "Metrics" in alarm]
+
+    assert all(expression.startswith("IF(") and expression.endswith(", 0)") for expression in expressions)
+
+
+def test_one_dashboard_shows_every_promise():
+    (board,) = of("Dashboard").values()
+    titles = [w["properties"]["title"] for w in json.loads(board["DashboardBody"]["Fn::Sub"])["widgets"]]
+
+    for objective in PLAN.objectives:
+        assert any(title.startswith(objective.name) for title in titles)
+
+
+def test_every_alarm_that_tells_somebody_is_in_the_operations_manual():
+    manual = (ROOT / "docs/operations.md").read_text()
+    links = {
+        re.search(r"docs/operations\.md#([\w.-]+)", alarm["AlarmDescription"]).group(1)  # type: ignore[union-attr]
+        for alarm in [*of("CompositeAlarm").values(), *of("Alarm").values()]
+        if "AlarmActions" in alarm
+    }
+
+    assert {link for link in links if f"### {link}\n" not in manual} == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[objectives.a]\nsays='x'\ntarget=1.0\nbad=[]\ntotal=[]",
+        "[objectives]\n[[alarms]]\nname='a'\nsays='b'\nmetric='Vigil X'\nabove=1",
+        "[objectives]\n[[alarms]]\nname='a'\nsays='b'\nmetric='Vigil X'\nservice='s'\nabove=1\ntypo=2",
+    ],
+)
+def test_a_plan_that_cannot_be_meant_is_refused(text: str):
+    with pytest.raises(BadPlan):
+        read(text)
