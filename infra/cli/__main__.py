@@ -1,5 +1,7 @@
 """`./vigil`: the list of commands."""
 
+from collections.abc import Callable
+
 import typer
 
 from infra.cli import demo, drop, enrol, ledger, logs, predict, up, watch
@@ -12,11 +14,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (up.up, drop.drop, enrol.enrol, ledger.sightings, ledger.alerts, ledger.ledger):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    up.up,
+    drop.drop,
+    enrol.enrol,
+    ledger.sightings,
+    ledger.alerts,
+    ledger.ledger,
+    watch.watch,
+    predict.predict,
+    logs.logs,
+    demo.demo,
+)
+for command in COMMANDS:
     app.command()(command)
-for command in (watch.watch, logs.logs, demo.demo):
-    app.command()(command)
-app.command()(predict.predict)
 
 if __name__ == "__main__":
     app(prog_name="vigil")

@@ -1,6 +1,6 @@
 """The deployment that a command talks to: the local cloud that is up, or a stage on AWS."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from cloud.people import DynamoPeople
 from cloud.records import DynamoRecords
 from infra.cli.places import DATA
 from infra.cli.saying import fail
+from infra.local import cloud_file
 
 Stage = Annotated[str, typer.Option(help="A stage on AWS; without it, the local cloud that `vigil up` runs.")]
 Data = Annotated[Path, typer.Option("--data", help="Folder of the local cloud.")]
@@ -28,7 +29,7 @@ class Deployment:
     lambda_endpoint  where functions are invoked, None on AWS
     """
 
-    outputs: dict[str, str]
+    outputs: Mapping[str, str]
     settings: dict[str, Any]
     lambda_endpoint: str | None = None
 
@@ -56,14 +57,13 @@ def reached(stage: str, data: Path = DATA) -> Deployment:
 
 
 def on_this_machine(data: Path) -> Deployment:
-    try:
-        state = json.loads((data / "cloud.json").read_text())
-    except FileNotFoundError:
+    state = cloud_file.find(data)
+    if state is None:
         fail("no local cloud is up: start one with `./vigil up`, or name a stage on AWS with --stage")
-    return local(state["environment"], state["outputs"])
+    return local(state.environment, state.outputs)
 
 
-def local(environment: dict[str, str], outputs: dict[str, str]) -> Deployment:
+def local(environment: Mapping[str, str], outputs: Mapping[str, str]) -> Deployment:
     """The local cloud by what it says of itself."""
     settings = {
         "endpoint_url": environment["AWS_ENDPOINT_URL"],
@@ -82,5 +82,5 @@ def on_aws(stage: str) -> Deployment:
     return Deployment({row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}, {})
 
 
-def _read_only(gallery: Any) -> str:
+def _read_only(_gallery: Any) -> str:
     raise TypeError("people are enrolled by the enrol function, not from here")

@@ -66,4 +66,6 @@ def settled(records: DynamoRecords, ids: Sequence[str], wait_s: float) -> list[d
                     rows[ident] = row
             progress.update(task, completed=len(rows))
             time.sleep(0.05 if len(rows) < len(ids) else 0)
-    return [rows.get(ident) or records.drop(ident) or {"drop_id": ident, "state": "announced"} for ident in ids]
+    return [
+        rows.get(ident) or records.drop(ident) or {"drop_id": ident, "state": "announced"} for ident in ids
+    ]

@@ -32,8 +32,8 @@ def enrol(
     if not answer["taken"]:
         raise typer.Exit(1)
     out.print(
-        f"[green]enrolled[/] {person} as {answer['person']} from {len(answer['taken'])} of {len(photos)} photos; "
-        f"gallery {answer['gallery_version']} is in force within seconds"
+        f"[green]enrolled[/] {person} as {answer['person']}: {len(answer['taken'])} of {len(photos)} photos"
+        f"; gallery {answer['gallery_version']} is in force within seconds"
     )
 
 
@@ -41,7 +41,9 @@ def enrolled(cloud: Deployment, person: str, photos: Sequence[Path], tags: Seque
     """Upload, ask, and put the photos' own names back into the answer."""
     names = {f"enrol/{uuid.uuid4().hex}{photo.suffix.lower()}": photo for photo in photos}
     store, s3 = cloud.outputs["StoreBucket"], cloud.client("s3")
-    versions = {key: s3.put_object(Bucket=store, Key=key, Body=photo.read_bytes()) for key, photo in names.items()}
+    versions = {
+        key: s3.put_object(Bucket=store, Key=key, Body=photo.read_bytes()) for key, photo in names.items()
+    }
     request = {
         "name": person,
         "tags": list(tags),

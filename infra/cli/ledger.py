@@ -17,7 +17,9 @@ Most = Annotated[int, typer.Option("--most", "-n", help="How many rows at most."
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
-def sightings(days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stage = "", data: Data = DATA) -> None:
+def sightings(
+    days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stage = "", data: Data = DATA
+) -> None:
     """Who and what was seen, newest first."""
     cloud = reached(stage, data)
     rows = _newest(cloud, "sightings", days, most)
@@ -39,7 +41,9 @@ def sightings(days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: S
     out.print(made)
 
 
-def alerts(days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stage = "", data: Data = DATA) -> None:
+def alerts(
+    days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stage = "", data: Data = DATA
+) -> None:
     """What rules picked out for a person to review, newest first."""
     cloud = reached(stage, data)
     rows = _newest(cloud, "alerts", days, most)
@@ -62,7 +66,9 @@ def alerts(days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stag
 
 
 def ledger(
-    ident: Annotated[str, typer.Argument(metavar="ID|KEY", help="A drop's id (or its beginning), or an object's key.")],
+    ident: Annotated[
+        str, typer.Argument(metavar="ID|KEY", help="A drop's id (or its beginning), or an object's key.")
+    ],
     as_json: AsJson = False,
     stage: Stage = "",
     data: Data = DATA,

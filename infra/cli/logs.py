@@ -13,7 +13,9 @@ from infra.cli.saying import fail, out
 def logs(
     function: Annotated[str, typer.Argument(help="A function's name, or the end of it: live.")] = "",
     request: Annotated[str, typer.Option(help="Only the invocation with this request id.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines at most, the newest.", min=1)] = 100,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", help="How many lines at most, the newest.", min=1)
+    ] = 100,
     data: Data = DATA,
 ) -> None:
     """Show the newest log lines of the local cloud's functions."""

@@ -1,12 +1,13 @@
 """How the command line speaks: one console for results, one for everything about them."""
 
+import sys
 from typing import NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
 
@@ -18,7 +19,9 @@ def fail(message: str) -> NoReturn:
 
 def table(title: str, *columns: str) -> Table:
     """An empty table in the house style; a column that begins with > is for numbers."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    made = Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     for column in columns:
         right = column.startswith(">")
         made.add_column(column.lstrip(">"), justify="right" if right else "left", overflow="fold")

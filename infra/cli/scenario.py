@@ -15,11 +15,16 @@ DOOR, LOBBY, VAULT = "door", "lobby", "vault"
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One file to drop at a source, and the outcome it must have: "done", or the reason of a rejection."""
+    """One file to drop at a source, and what must come of it.
+
+    expected  "done", or the reason of a rejection
+    people    who must be recognised in it
+    """
 
     file: Path
     source: str
     expected: str = "done"
+    people: tuple[str, ...] = ()
 
 
 ENROLLED: Mapping[str, tuple[Path, tuple[str, ...]]] = {
@@ -32,7 +37,7 @@ ENROLLED: Mapping[str, tuple[Path, tuple[str, ...]]] = {
 def scenes() -> list[Scene]:
     """The demo's drops, in order; bad files are made on the way."""
     people = [
-        Scene(PHOTOS / name, DOOR)
+        Scene(PHOTOS / name, DOOR, people=("Barack Obama",))
         for name in ("obama2.jpg", "obama3.jpg", "obama_partial_face.jpg", "obama_partial_face2.jpg")
     ]
     strangers = [Scene(GROUPS / "sample1.jpg", LOBBY), Scene(GROUPS / "sample2.jpg", VAULT)]

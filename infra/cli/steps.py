@@ -19,7 +19,9 @@ class Steps:
         self._status.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._end("[red]✗[/]" if error else "[green]✓[/]")
         self._status.stop()
 

@@ -52,8 +52,9 @@ def drops_table(cloud: Deployment, rows: Iterable[Mapping[str, Any]]) -> Table:
         state = coloured(row["state"] + (f": {row['reason']}" if row.get("reason") else ""), row["state"])
         ms = number(sum(row.get("times_ms", {}).values()) or None, 0)
         first: list[Any] = [object_name(row), state, str(row.get("sightings", ""))]
-        for sighting in seen or [None]:
-            found = [who(cloud, sighting), number(sighting.get("score")), number(sighting.get("threshold"))] if sighting else [""] * 3
+        for sighting in seen or [{}]:
+            scores = [number(sighting.get("score")), number(sighting.get("threshold"))]
+            found = [who(cloud, sighting) if sighting else "", *scores]
             made.add_row(*first, *found, ms, row["drop_id"][:12] if first[0] else "")
             first, ms = ["", "", ""], ""
     return made

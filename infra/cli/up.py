@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.places import DATA, PACKAGE, ROOT
+from infra.cli.places import DATA, PACKAGE
 from infra.cli.saying import err, fail, out, table
 from infra.cli.steps import Steps
 from infra.local.cloud import Cloud
+from infra.local.errors import CannotStart
 from infra.package import package
 
 
@@ -19,27 +20,27 @@ def up(
     processes: Annotated[int, typer.Option(help="Worker processes at most.", min=1)] = 4,
 ) -> None:
     """Run the packaged system on this machine until Ctrl-C."""
-    with Steps() as steps:
+    steps = Steps()
+    with steps:
         steps.begin("packaging")
         package("local", on_progress=steps.detail)
-        steps.begin("starting the cloud")
-        cloud = Cloud(package=PACKAGE, data=data, processes=processes, on_progress=steps.detail)
-        cloud.start()
+    cloud = Cloud(package=PACKAGE, data=data, processes=processes, on_progress=err.print)
     try:
-        _tell(cloud, data)
-        _until_interrupted()
-        err.print("stopping …")
-    finally:
-        cloud.stop()
+        with cloud:
+            _tell(cloud, data)
+            _until_interrupted()
+            err.print("stopping …")
+    except CannotStart as error:
+        fail(str(error))
 
 
 def _tell(cloud: Cloud, data: Path) -> None:
     made = table("Vigil is up", "", "")
     for name, value in sorted(cloud.outputs.items()):
-        made.add_row(name, value)
+        made.add_row(name, str(value))
     out.print(made)
     where = "" if data == DATA else f" --data {data}"
-    out.print(f"\nIn another terminal: [bold]./vigil enrol NAME PHOTO{where}[/], [bold]./vigil drop PHOTO{where}[/]")
+    out.print(f"\nIn another terminal: [bold]./vigil drop{where} PHOTO[/] and [bold]./vigil --help[/]")
 
 
 def _until_interrupted() -> None:

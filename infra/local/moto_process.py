@@ -17,12 +17,17 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
+from infra.local import moto_notifications, moto_tables
+
 _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "dynamodbstreams")
 """Loaded while the parent still reads the template."""
 
 
 def main(descriptor: int) -> None:
     """Serve for ever."""
+    # moto_locks.lock()
+    moto_notifications.complete()
+    moto_tables.mend()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_load_early, daemon=True).start()
     application = DomainDispatcherApplication(create_backend_app)

@@ -1,0 +1,97 @@
+"""The packaged system on the local cloud, up once for all end-to-end tests."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.cli.deployment import Deployment, local
+from infra.cli.drop import settled
+from infra.cli.enrol import enrolled
+from infra.cli.listener import Listener
+from infra.local.cloud import Cloud
+from infra.package import package
+from tests.onnx_classifier import write_classifier
+from vigil.drops import drop_id
+
+PHOTOS = Path(__file__).parents[1] / "photos"
+TIMEOUT_S, VISIBILITY_S = 6, 7
+WAIT_S = 60.0
+
+
+@dataclass
+class Site:
+    """The running system, its deployment, and a subscriber that hears all."""
+
+    running: Cloud
+    cloud: Deployment
+    listener: Listener
+    data: Path
+    serial: Iterator[int] = field(default_factory=lambda: iter(range(10_000)))
+
+    def put(self, data: bytes, *, name: str = "photo.jpg", source: str = "door", model: str = "faces") -> str:
+        """Drop bytes under a key of their own; the id of the drop."""
+        key = f"live/{model}/{source}/{next(self.serial)}-{name}"
+        bucket = self.cloud.outputs["PhotosBucket"]
+        answer = self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+        return drop_id(bucket, key, answer["VersionId"], model)
+
+    def send(self, body: Any) -> str:
+        """A message on the live queue; its id."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        answer = self.cloud.client("sqs").send_message(
+            QueueUrl=self.cloud.outputs["LiveQueueUrl"], MessageBody=text
+        )
+        return str(answer["MessageId"])
+
+    def ended(self, *drops: str) -> list[dict[str, Any]]:
+        """The records of drops once they have ended."""
+        return settled(self.cloud.records, drops, WAIT_S)
+
+    def heard(self, drop: str) -> list[dict[str, Any]]:
+        """Every event about a drop, once nothing more is on its way."""
+        self.running.quiet(timeout_s=WAIT_S)
+        self.listener.listen()
+        return [event for event in self.listener.events.values() if event["subject"] == drop]
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ships, and beside its models one that only has a card and a graph."""
+    shipped = package("local")
+    folder = tmp_path_factory.mktemp("package")
+    shutil.copy(shipped / "sam.json", folder)
+    (folder / "deployment.zip").symlink_to(shipped / "deployment.zip")
+    (folder / "layers").mkdir()
+    (folder / "layers" / "runtime").symlink_to(shipped / "layers" / "runtime")
+    shutil.copytree(shipped / "layers" / "models", folder / "layers" / "models")
+    write_classifier(folder / "layers" / "models" / "models" / "tiny-colours")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    times = {"WorkTimeout": str(TIMEOUT_S), "WorkVisibility": str(VISIBILITY_S)}
+    data = tmp_path_factory.mktemp("cloud")
+    with Cloud(package=packaged, data=data, parameters={"Stage": "test"} | times, processes=3) as running:
+        cloud = local(running.environment, running.outputs)
+        made = Site(running, cloud, Listener.subscribed(cloud, "tests"), data)
+        for person, tags in (("obama", ["watch"]), ("biden", [])):
+            answer = enrolled(cloud, person.title(), [PHOTOS / f"{person}.jpg"], tags)
+            assert answer["taken"], answer
+        yield made
+
+
+def until(holds: Callable[[], Any], *, within_s: float = WAIT_S) -> Any:
+    """Ask again until it holds; fails when the time is up."""
+    ends = time.monotonic() + within_s
+    while time.monotonic() < ends:
+        if answer := holds():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"did not come to hold within {within_s:g} s")
