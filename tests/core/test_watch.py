@@ -74,6 +74,12 @@ def test_two_strangers_are_two_alerts_and_one_stranger_twice_is_one():
     assert ids[0] == ids[2] != ids[1]
 
 
+def test_a_stranger_unlike_everybody_enrolled_is_picked_too():
+    alerts, _ = judge(scene(replace(stranger(1, 0), score=-0.2)), drop(), default_watch(), nobody)
+
+    assert len(alerts) == 1
+
+
 def test_a_stranger_where_strangers_may_be_is_no_alert():
     assert judge(scene(stranger(1, 0)), drop(source="lobby"), default_watch(), nobody) == ((), None)
 

@@ -67,7 +67,7 @@ class Rule:
     models: frozenset[str]
     area: str | None
     hours: str | None
-    min_score: float
+    min_score: float | None
 
     def picks(self, sighting: Sighting, *, model: str, source: Source, at: datetime) -> bool:
         return (
@@ -77,7 +77,7 @@ class Rule:
             and (not self.models or model in self.models)
             and (self.area is None or source.area == self.area)
             and (self.hours is None or (self.hours == "open") == _is_open(source, at))
-            and (sighting.score or 0.0) >= self.min_score
+            and (self.min_score is None or (sighting.score or 0.0) >= self.min_score)
         )
 
 
@@ -153,7 +153,7 @@ def _rule(table: Mapping[str, Any]) -> Rule:
         window_s=window_s,
         area=when.get("area"),
         hours=when.get("hours"),
-        min_score=float(when.get("min_score", 0)),
+        min_score=float(when["min_score"]) if "min_score" in when else None,
         **sets,
     )
 
