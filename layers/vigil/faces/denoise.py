@@ -46,7 +46,7 @@ class Denoising:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A piece of a picture: `factor` picture pixels to one of its own, its corner at the picture's `origin`."""
+    """A piece of a picture: `factor` picture pixels to one of its own, its corner at `origin`."""
 
     image: Image.Image
     origin: NDArray[np.float32]

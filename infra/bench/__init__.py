@@ -1,0 +1,1 @@
+"""Measurements as ratios taken in one run, so that they mean the same on any machine."""
