@@ -100,7 +100,7 @@ def test_a_worker_killed_in_mid_photo_leaves_one_outcome(site: Site):
     photo = encoded(Image.open(PHOTOS / "obama3.jpg").resize((4302, 6999)), "JPEG")
     drop = site.put(photo, source="killed")
     until(lambda: (site.cloud.records.drop(drop) or {}).get("state") == "claimed")
-    killed = site.running.kill_worker("live")
+    killed = site.running.kill_worker("Live")
 
     (row,) = site.ended(drop)
     events = site.heard(drop)
