@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from vigil.faces.calibration import Calibration
-from vigil.faces.gallery import Candidates, Gallery
+from vigil.faces.gallery import Candidate, Gallery
 from vigil.faces.look import Face
 from vigil.predict.table import Table
 from vigil.seeing import Status
@@ -60,38 +62,32 @@ class Verdict:
     tags: frozenset[str] = frozenset()
 
 
-def judge(
-    faces: Sequence[Face], candidates: Candidates, gallery: Gallery, settings: FaceSettings
-) -> tuple[Verdict, ...]:
-    """One verdict for each face, in order."""
-    if not len(gallery):
-        return tuple(
-            Verdict("unfit", "unfit") if face.faults else Verdict("unknown", "unknown") for face in faces
-        )
+def judge(faces: Sequence[Face], gallery: Gallery, settings: FaceSettings) -> tuple[Verdict, ...]:
+    """One verdict for each face, in order; all are compared at once."""
+    if not len(gallery) or not faces:
+        return tuple(_compared_with_nobody(face) for face in faces)
     threshold = settings.calibration.threshold(len(gallery), settings.wanted_fpir).cosine
+    candidates = gallery.identify(np.stack([face.vector for face in faces]))
     return tuple(
-        _judge(face, place, candidates, gallery, settings=settings, threshold=threshold)
-        for place, face in enumerate(faces)
+        _judge(face, candidate, gallery, settings=settings, threshold=threshold)
+        for face, candidate in zip(faces, candidates, strict=True)
     )
 
 
+def _compared_with_nobody(face: Face) -> Verdict:
+    return Verdict("unfit", "unfit") if face.faults else Verdict("unknown", "unknown")
+
+
 def _judge(
-    face: Face,
-    place: int,
-    candidates: Candidates,
-    gallery: Gallery,
-    *,
-    settings: FaceSettings,
-    threshold: float,
+    face: Face, candidate: Candidate, gallery: Gallery, *, settings: FaceSettings, threshold: float
 ) -> Verdict:
     needed = threshold + (settings.poor_margin if face.quality < settings.poor_quality else 0.0)
     if face.faults:
         return Verdict("unfit", "unfit", threshold=needed)
-    score = float(candidates.score[place])
-    fmr = settings.calibration.fmr_at(score).fmr
-    if score < needed:
-        return Verdict("unknown", "unknown", score, needed, fmr)
-    if score - float(candidates.runner_up[place]) < settings.margin:
-        return Verdict("ambiguous", "ambiguous", score, needed, fmr)
-    person = gallery.people[int(candidates.first[place])]
-    return Verdict(person.id, "known", score, needed, fmr, person.tags)
+    fmr = settings.calibration.fmr_at(candidate.score).fmr
+    if candidate.score < needed:
+        return Verdict("unknown", "unknown", candidate.score, needed, fmr)
+    if candidate.score - candidate.runner_up < settings.margin:
+        return Verdict("ambiguous", "ambiguous", candidate.score, needed, fmr)
+    person = gallery.people[candidate.place]
+    return Verdict(person.id, "known", candidate.score, needed, fmr, person.tags)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from vigil.errors import Transient
-from vigil.faces.gallery import Gallery, stack
+from vigil.faces.gallery import Gallery
 from vigil.faces.look import Eyes, Face, Look, open_eyes
 from vigil.faces.match import FaceSettings, Verdict, judge
 from vigil.predict.card import Accepts
@@ -64,10 +64,7 @@ class FacesModel:
             raise StaleGallery(
                 f"gallery version {gallery.version} is of embedding {gallery.embed}, not {self.embed}"
             )
-        if not faces:
-            return ()
-        candidates = gallery.identify(stack([face.vector for face in faces]))
-        return judge(faces, candidates, gallery, self.settings)
+        return judge(faces, gallery, self.settings)
 
     def _sighting(self, face: Face, verdict: Verdict) -> Sighting:
         return Sighting(
