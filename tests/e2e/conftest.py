@@ -70,7 +70,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "layers").mkdir()
     (folder / "layers" / "runtime").symlink_to(shipped / "layers" / "runtime")
     shutil.copytree(shipped / "layers" / "models", folder / "layers" / "models")
-    write_classifier(folder / "layers" / "models" / "models" / "tiny-colours")
+    write_classifier(folder / "layers" / "models" / "models")
     return folder
 
 
