@@ -39,7 +39,8 @@ def build_all(
 
 def _build(folder: Path, card: Table, stamp: str, *, told: Told, releases: Path, cache: Path) -> None:
     """Write one release: the card, the network if it has one, and the note with its content hash."""
-    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    shipped = [CARD, *([card.text("network.file")] if "network" in card and "source" not in card else [])]
+    files = {name: _own(folder / name) for name in shipped}
     proof: dict[str, float] = {}
     if "source" in card:
         told(folder.name, "fetching")
@@ -53,6 +54,12 @@ def _build(folder: Path, card: Table, stamp: str, *, told: Told, releases: Path,
     digests = digests_of(target)
     note = {"name": folder.name, "id": content_id(digests), "files": digests, "built_from": stamp, **proof}
     atomic.write(target / RELEASE, json.dumps(note, indent=1).encode() + b"\n")
+
+
+def _own(path: Path) -> bytes:
+    if not path.is_file():
+        raise BuildFailure(f"{path} is missing: a card without [source] keeps its network beside it.")
+    return path.read_bytes()
 
 
 def _published(card: Table, cache: Path) -> bytes:

