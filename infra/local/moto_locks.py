@@ -1,8 +1,9 @@
 """What moto leaves to chance when several requests come at once, made safe inside its process.
 
-moto's stores are plain objects without locks. A message sent while another is deleted could vanish, two
-receivers could get the same message, and two conditional writes could both succeed: on AWS none of this
-happens, and a system whose point is to lose nothing must not be tested on a cloud that does.
+moto's stores are plain objects that look first and write later. Read closely, two receivers could take
+the same message, a deletion could put back a list from before a message was added, and two conditional
+writes could both find their condition true. The windows are a few instructions wide and nothing was ever
+seen to go wrong in them, but a system that promises to lose nothing should not be tested on luck.
 """
 
 from __future__ import annotations

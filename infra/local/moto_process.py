@@ -17,7 +17,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from infra.local import moto_locks, moto_notifications, moto_tables
+from infra.local import moto_clock, moto_locks, moto_notifications, moto_tables
 
 _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "dynamodbstreams")
 """Loaded while the parent still reads the template."""
@@ -26,6 +26,7 @@ _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "d
 def main(descriptor: int) -> None:
     """Serve for ever."""
     moto_locks.lock()
+    moto_clock.quicken()
     moto_notifications.complete()
     moto_tables.mend()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
