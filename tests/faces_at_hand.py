@@ -8,6 +8,7 @@ from infra.models.build import build_all
 from infra.models.places import RELEASES, ROOT
 from vigil.faces.gallery import Gallery
 from vigil.faces.pipeline import FacesModel, open_faces
+from vigil.predict.classifier import open_classifier
 from vigil.predict.shelf import Shelf
 
 PHOTOS = ROOT / "tests" / "photos"
@@ -20,9 +21,13 @@ def releases() -> Path:
     return RELEASES
 
 
+def shelf(galleries: Callable[[], Gallery] = lambda: Gallery("")) -> Shelf:
+    """Every built model; with no gallery, nobody is enrolled."""
+    return Shelf(releases(), {"faces": partial(open_faces, galleries), "classifier": open_classifier})
+
+
 def faces_model(galleries: Callable[[], Gallery] = lambda: Gallery("")) -> FacesModel:
-    """The faces model over a gallery; with none, nobody is enrolled."""
-    model = Shelf(releases(), {"faces": partial(open_faces, galleries)}).get("faces")
+    model = shelf(galleries).get("faces")
     assert isinstance(model, FacesModel)
     return model
 

@@ -10,8 +10,8 @@ from infra.models.failure import BuildFailure
 from infra.models.places import CACHE, CARDS, RELEASES
 from infra.models.prove import prove_equal
 from infra.models.rewrite import rewritten
-from vigil.predict.release import CARD, RELEASE, content_id, digests_of
-from vigil.predict.table import BadCard, Table, read
+from vigil.predict.release import CARD, RELEASE, content_id, open_release
+from vigil.predict.table import Table, read
 
 Told = Callable[[str, str], None]
 """Told (model, what happens to it now) while a build runs."""
@@ -27,13 +27,14 @@ def build_all(
         folder.name: read(folder / CARD) for folder in sorted(cards.iterdir()) if (folder / CARD).is_file()
     }
     built: list[str] = []
-    for name in sorted(found, key=lambda name: ("parts" in _pipeline(found[name]), name)):
-        stamp = _stamp(cards / name, found[name], releases)
-        if _built_from(releases / name) != stamp:
-            told(name, "building")
-            _build(cards / name, found[name], stamp, told=told, releases=releases, cache=cache)
-            built.append(name)
-        told(name, "ready")
+    with atomic.alone(releases):
+        for name in sorted(found, key=lambda name: (bool(_parts(found[name])), name)):
+            stamp = _stamp(cards / name, found[name], releases)
+            if _built_from(releases / name) != stamp:
+                told(name, "building")
+                _build(cards / name, found[name], stamp, told=told, releases=releases, cache=cache)
+                built.append(name)
+            told(name, "ready")
     return built
 
 
@@ -49,11 +50,11 @@ def _build(folder: Path, card: Table, stamp: str, *, told: Told, releases: Path,
         files[card.text("network.file")] = rewritten(original, card.texts("source.rewrites"))
         told(folder.name, "proving")
         proof["largest_difference"] = prove_equal(original, files[card.text("network.file")], card)
-    target = releases / folder.name
-    atomic.write_folder(target, files)
-    digests = digests_of(target)
-    note = {"name": folder.name, "id": content_id(digests), "files": digests, "built_from": stamp, **proof}
-    atomic.write(target / RELEASE, json.dumps(note, indent=1).encode() + b"\n")
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    parts = {name: open_release(releases, name).id for name in _parts(card)}
+    note = {"name": folder.name, "id": content_id({**digests, **parts}), "files": digests, "parts": parts}
+    files[RELEASE] = json.dumps({**note, "built_from": stamp, **proof}, indent=1).encode() + b"\n"
+    atomic.write_folder(releases / folder.name, files)
 
 
 def _own(path: Path) -> bytes:
@@ -76,16 +77,16 @@ def _stamp(folder: Path, card: Table, releases: Path) -> str:
     for path in sorted([*folder.iterdir(), *CODE.glob("*.py")]):
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    for part in _pipeline(card).get("parts", {}).values():
+    for part in _parts(card):
         digest.update((_built_from(releases / part) or "").encode())
     return digest.hexdigest()
 
 
-def _pipeline(card: Table) -> dict[str, dict[str, str]]:
-    value = card.values.get("pipeline", {})
-    if not isinstance(value, dict):
-        raise BadCard(f"{card.file}: pipeline must be a table")
-    return value
+def _parts(card: Table) -> tuple[str, ...]:
+    """The models that this one is made of."""
+    if "pipeline.parts" not in card:
+        return ()
+    return tuple(card.text(f"pipeline.parts.{role}") for role in card.names("pipeline.parts"))
 
 
 def _built_from(release: Path) -> str | None:

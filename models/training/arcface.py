@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class ArcFace(nn.Module):
-    """One centre a person; only learning needs it.
+    """One centre a person; only learning needs it. Call `begin` first.
 
     margin_rad  added to the angle between an embedding and its own person's centre
     scale       of the cosines before softmax
@@ -16,8 +16,13 @@ class ArcFace(nn.Module):
 
     def __init__(self, people: int, length: int, *, margin_rad: float, scale: float) -> None:
         super().__init__()
-        self.centres = nn.Parameter(torch.randn(people, length))
+        self.centres = nn.Parameter(torch.zeros(people, length))
         self._margin, self._scale = margin_rad, scale
+
+    def begin(self, embeddings: Tensor, people: Tensor) -> None:
+        """Put each centre at the mean of its person's (N, D) embeddings."""
+        sums = torch.zeros_like(self.centres).index_add_(0, people, functional.normalize(embeddings))
+        self.centres.data.copy_(functional.normalize(sums))
 
     def forward(self, embeddings: Tensor, people: Tensor) -> Tensor:
         """Mean loss of (N, D) embeddings of (N,) people; in full precision, since angles near 0 need it."""

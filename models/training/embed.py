@@ -43,6 +43,7 @@ class EmbeddingLearner:
         self._device, self._validation = device, validation
         self._values = torch.from_numpy(train.values)
         self._people = torch.from_numpy(train.truth(tuple(sorted(set(train.labels)))))
+        module.head.begin(torch.from_numpy(self.embed(train.values)).to(device), self._people.to(device))
 
     def __len__(self) -> int:
         return len(self._people)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 
 from models.training import channels, embedder, quality, toml
@@ -80,7 +79,6 @@ def _check_apart(splits: Splits) -> None:
 def _learner(
     job: Assignment, recipe: Recipe, backbone: Backbone | None, splits: Splits, crew: Crew
 ) -> EmbeddingLearner:
-    torch.manual_seed(recipe.plan.seed)
     train = splits["train"]
     thawed = Graph(backbone.model) if backbone is not None and job.unfreeze else None
     length = train.values.shape[1] if backbone is None else backbone.length

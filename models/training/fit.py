@@ -57,13 +57,14 @@ class Fitting:
     def run(self, notice: Notice, progress: Progress) -> None:
         """Learn until plan or patience ends; the module is left with its best weights. Raises Interrupted."""
         at, plan = self._at, self._plan
-        if at.epoch or at.step:
+        if at.best_weights:
             progress.say("resumed", epoch=at.epoch, step=at.step)
+        else:
+            self._judge(*self._validated())
         while at.epoch < plan.epochs and at.stale < plan.patience:
             self._epoch(notice, progress)
             self._close(progress)
-        if at.best_weights:
-            self._learner.module.load_state_dict(at.best_weights)
+        self._learner.module.load_state_dict(at.best_weights)
 
     def _epoch(self, notice: Notice, progress: Progress) -> None:
         at, plan = self._at, self._plan
@@ -96,18 +97,25 @@ class Fitting:
         return float(loss.detach())
 
     def _close(self, progress: Progress) -> None:
-        """End an epoch: is it the best so far?"""
+        """End an epoch, and leave a checkpoint."""
         at, steps = self._at, max(self._at.step, 1)
-        self._module.eval()
-        with torch.no_grad():
-            loss, score = self._crew.agree(*self._learner.validate())
+        loss, score = self._validated()
         progress.epoch(at.epoch, train_loss=at.loss / steps, validation_loss=loss, validation_score=score)
         at.stale += 1
-        if (score, -loss) > at.best:
-            at.best, at.stale = (score, -loss), 0
-            at.best_weights = _copy(self._learner.module)
+        self._judge(loss, score)
         at.epoch, at.step, at.loss = at.epoch + 1, 0, 0.0
         self._keep()
+
+    def _validated(self) -> tuple[float, ...]:
+        self._module.eval()
+        with torch.no_grad():
+            return self._crew.agree(*self._learner.validate())
+
+    def _judge(self, loss: float, score: float) -> None:
+        """Is it the best so far? What there was before the first step counts too."""
+        if not self._at.best_weights or (score, -loss) > self._at.best:
+            self._at.best, self._at.stale = (score, -loss), 0
+            self._at.best_weights = _copy(self._learner.module)
 
     def _keep(self) -> None:
         self._at.weights = _copy(self._learner.module)

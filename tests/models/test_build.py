@@ -87,21 +87,34 @@ def test_a_missing_member_is_named(tmp_path: Path):
 def test_a_package_of_another_integrity_is_refused_and_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    package = Package("p", "1", "sha512-somethingelse")
-    monkeypatch.setattr(
-        npm, "_pack", lambda package, cache: _archive(cache / "fetched.tgz", {"package/a": b""})
-    )
+    fetched = _archive(tmp_path / "fetched.tgz", {"package/a": b""})
+    monkeypatch.setattr(npm, "_pack", lambda *_: fetched)
 
     with pytest.raises(BuildFailure, match="p@1 is not the one that was reviewed"):
-        npm.tarball(package, tmp_path)
+        npm.tarball(Package("p", "1", "sha512-somethingelse"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cached_package_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kept = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
-    monkeypatch.setattr(npm, "_pack", lambda package, cache: pytest.fail("fetched"))
+    monkeypatch.setattr(npm, "_pack", lambda *_: pytest.fail("fetched"))
 
     assert npm.tarball(Package("p", "1", npm.integrity(kept)), tmp_path) == kept
+
+
+def test_a_model_of_parts_changes_its_id_with_each_part(tmp_path: Path):
+    home = write_classifier(tmp_path / "cards", "part")
+    whole = tmp_path / "cards" / "whole"
+    whole.mkdir()
+    (whole / "card.toml").write_text('[pipeline]\nkind = "pair"\n[pipeline.parts]\nfirst = "part"\n')
+    places = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
+    build_all(_untold, **places)
+    before = open_release(tmp_path / "out", "whole").id
+    (home / "card.toml").write_text((home / "card.toml").read_text() + "\n# changed\n")
+
+    build_all(_untold, **places)
+
+    assert open_release(tmp_path / "out", "whole").id != before
 
 
 def test_every_source_names_what_it_takes_and_its_licence():

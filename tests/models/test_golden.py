@@ -1,7 +1,6 @@
 """Every model folder's golden answers, found by themselves: a new folder with a golden.toml is tested."""
 
 import tomllib
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,9 @@ import numpy as np
 import pytest
 
 from infra.models.places import CARDS
-from tests.faces_at_hand import PHOTOS, faces_model, releases
-from vigil.faces.gallery import Gallery
-from vigil.faces.pipeline import open_faces
-from vigil.predict.classifier import open_classifier
+from tests.faces_at_hand import PHOTOS, releases, shelf
 from vigil.predict.release import open_release
 from vigil.predict.session import open_session
-from vigil.predict.shelf import Shelf
 
 BOX_SHARE = 0.06
 """A side may move by this share of the box: other machines round otherwise."""
@@ -49,8 +44,7 @@ def test_a_network_gives_for_noise_what_it_always_gave(name: str, expected: dict
 
 @pytest.mark.parametrize(("name", "expected"), _golden("photo"))
 def test_a_model_sees_in_a_photo_what_it_always_saw(name: str, expected: dict[str, Any]):
-    pipelines = {"faces": partial(open_faces, lambda: Gallery("")), "classifier": open_classifier}
-    model = Shelf(releases(), pipelines).get(name) if name != "faces" else faces_model()
+    model = shelf().get(name)
 
     scene = model.see((PHOTOS / expected["file"]).read_bytes(), expected.get("options", {}), _unmarked)
 

@@ -36,8 +36,9 @@ def open_release(root: Path, name: str) -> Release:
     """
     folder = root / name
     card = read(folder / CARD)
-    digests = _told(folder / RELEASE) if (folder / RELEASE).exists() else digests_of(folder)
-    return Release(name, content_id(digests), folder, card, digests)
+    told = folder / RELEASE
+    digests, parts = _told(told) if told.exists() else (digests_of(folder), {})
+    return Release(name, content_id({**digests, **parts}), folder, card, digests)
 
 
 def digests_of(folder: Path) -> dict[str, str]:
@@ -52,8 +53,10 @@ def content_id(digests: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
-def _told(path: Path) -> dict[str, str]:
+def _told(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The digests of the files, and the ids of the releases that this one is made of."""
     try:
-        return dict(json.loads(path.read_text("utf-8"))["files"])
+        note = json.loads(path.read_text("utf-8"))
+        return dict(note["files"]), dict(note["parts"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BadCard(f"{path}: not a release note with its files") from error
+        raise BadCard(f"{path}: not a release note with files and parts") from error
