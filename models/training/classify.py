@@ -82,6 +82,9 @@ class ClassifierLearner:
     def __len__(self) -> int:
         return len(self._train)
 
+    def weights(self) -> list[tuple[list[nn.Parameter], float]]:
+        return [(list(self.module.parameters()), 1.0)]
+
     def batch(self, items: Tensor) -> tuple[Tensor, Tensor]:
         pictures = self._pictures[items].to(self._device).float()
         return self.lighting.apply(varied(pictures, self.variation)), self._truth[items].to(self._device)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.training.channels import Samples
 from models.training.embedder import Embedder
@@ -16,12 +16,17 @@ from vigil.predict.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """For an embedding; `pull` holds the projection near to doing nothing."""
+    """For an embedding.
+
+    pull            holds the projection near to doing nothing
+    backbone_share  of the learning rate, for a backbone that is not frozen
+    """
 
     plan: Plan
     margin_rad: float
     scale: float
     pull: float
+    backbone_share: float
     licence: str
 
     @classmethod
@@ -31,6 +36,7 @@ class Recipe:
             margin_rad=table.number("arcface.margin_rad"),
             scale=table.number("arcface.scale"),
             pull=table.number("arcface.pull"),
+            backbone_share=table.number("arcface.backbone_share"),
             licence=table.text("release.licence"),
         )
 
@@ -38,7 +44,16 @@ class Recipe:
 class EmbeddingLearner:
     """Port Learner."""
 
-    def __init__(self, module: Embedder, train: Samples, validation: Samples, device: torch.device) -> None:
+    def __init__(
+        self,
+        module: Embedder,
+        train: Samples,
+        validation: Samples,
+        *,
+        backbone_share: float,
+        device: torch.device,
+    ) -> None:
+        self._backbone_share = backbone_share
         self.module = module.to(device)
         self._device, self._validation = device, validation
         self._values = torch.from_numpy(train.values)
@@ -47,6 +62,12 @@ class EmbeddingLearner:
 
     def __len__(self) -> int:
         return len(self._people)
+
+    def weights(self) -> list[tuple[list[nn.Parameter], float]]:
+        """A backbone knows much already: it learns more slowly."""
+        fresh = [*self.module.projection.parameters(), *self.module.head.parameters()]
+        thawed = [] if self.module.backbone is None else list(self.module.backbone.parameters())
+        return [(fresh, 1.0), (thawed, self._backbone_share)] if thawed else [(fresh, 1.0)]
 
     def batch(self, items: Tensor) -> tuple[Tensor, Tensor]:
         return self._values[items].to(self._device), self._people[items].to(self._device)

@@ -84,7 +84,9 @@ def _learner(
     length = train.values.shape[1] if backbone is None else backbone.length
     head = ArcFace(len(set(train.labels)), length, margin_rad=recipe.margin_rad, scale=recipe.scale)
     module = Embedder(thawed, Graph(embedder.projection(length)), head, recipe.pull)
-    return EmbeddingLearner(module, train, splits["validation"], crew.device)
+    return EmbeddingLearner(
+        module, train, splits["validation"], backbone_share=recipe.backbone_share, device=crew.device
+    )
 
 
 def _exported(

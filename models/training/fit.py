@@ -31,6 +31,9 @@ class Learner(Protocol):
     def __len__(self) -> int:
         """Items to learn from."""
 
+    def weights(self) -> list[tuple[list[nn.Parameter], float]]:
+        """What is learned, in groups, each with its share of the learning rate."""
+
     def batch(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs and truth of these items, on the device, varied at random."""
 
@@ -44,8 +47,8 @@ class Fitting:
     def __init__(self, learner: Learner, plan: Plan, *, key: str, crew: Crew, checkpoints: Path) -> None:
         self._learner, self._plan, self._crew, self._folder = learner, plan, crew, checkpoints
         self._module = crew.join(learner.module)
-        learned = [weight for weight in learner.module.parameters() if weight.requires_grad]
-        self._optimiser = torch.optim.AdamW(learned, lr=plan.rate, weight_decay=plan.decay)
+        groups = [{"params": weights, "share": share} for weights, share in learner.weights()]
+        self._optimiser = torch.optim.AdamW(groups, lr=plan.rate, weight_decay=plan.decay)
         self._scaler = torch.amp.GradScaler(crew.device.type, enabled=crew.device.type == "cuda")
         self._at = restore(checkpoints, key) or Standing(key)
         self._saved = time.monotonic()
@@ -72,7 +75,7 @@ class Fitting:
             LEAST_RATE + (1 - LEAST_RATE) * (1 + math.cos(math.pi * at.epoch / plan.epochs)) / 2
         )
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self._module.train()
         for items in list(self._batches())[at.step :]:
             if self._crew.any(notice.given):
