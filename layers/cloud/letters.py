@@ -1,0 +1,71 @@
+"""Port DeadLetters, on SQS: receive, send, delete. The lane is told how often a letter was sent back."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cloud.faults import faults
+from vigil.drops import Envelope, read
+from vigil.steady.letters import Letter
+
+REDRIVES = "vigil-redrives"
+"""Message attribute: how often triage sent the message back."""
+
+_BATCH = 10
+
+
+class SqsDeadLetters:
+    """One lane's dead-letter queue and the queue that it belongs to.
+
+    hidden_s  how long a letter that was received is not handed out again
+    """
+
+    def __init__(self, client: Any, *, dead_url: str, lane_url: str, lane: str, bucket: str) -> None:
+        self._client, self._dead, self._lane_url = client, dead_url, lane_url
+        self._lane, self._bucket = lane, bucket
+        self.hidden_s = 90
+
+    def receive(self, most: int) -> Sequence[Letter]:
+        letters: list[Letter] = []
+        while len(letters) < most:
+            batch = self._receive(min(_BATCH, most - len(letters)))
+            if not batch:
+                break
+            letters += batch
+        return letters
+
+    def send_back(self, letter: Letter) -> None:
+        attributes = {REDRIVES: {"DataType": "Number", "StringValue": str(letter.redrives + 1)}}
+        with faults("send message back"):
+            self._client.send_message(
+                QueueUrl=self._lane_url, MessageBody=letter.body, MessageAttributes=attributes
+            )
+
+    def delete(self, letter: Letter) -> None:
+        with faults("delete dead letter"):
+            self._client.delete_message(QueueUrl=self._dead, ReceiptHandle=letter.receipt)
+
+    def _receive(self, most: int) -> list[Letter]:
+        with faults("receive dead letters"):
+            answer = self._client.receive_message(
+                QueueUrl=self._dead,
+                MaxNumberOfMessages=most,
+                VisibilityTimeout=self.hidden_s,
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=[REDRIVES],
+            )
+        return [self._letter(message) for message in answer.get("Messages", [])]
+
+    def _letter(self, message: dict[str, Any]) -> Letter:
+        sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
+        attribute = message.get("MessageAttributes", {}).get(REDRIVES, {})
+        envelope = Envelope(message["MessageId"], message["Body"], sent)
+        return Letter(
+            id=message["MessageId"],
+            lane=self._lane,
+            body=message["Body"],
+            receipt=message["ReceiptHandle"],
+            sent=sent,
+            redrives=int(attribute.get("StringValue", 0)),
+            drops=tuple(read(envelope, self._bucket)),
+        )

@@ -1,0 +1,101 @@
+"""What the mending functions remember between runs: one row each in the records table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from cloud.faults import faults
+from cloud.items import fields, item
+from vigil.flow.reconcile import Walk
+from vigil.steady.balance import Share
+from vigil.steady.breaker import Breaker
+from vigil.steady.degrade import Relief
+from vigil.steady.fingerprint import Fingerprint
+from vigil.steady.letters import Case
+from vigil.steady.minute import Steady
+from vigil.steady.reconcile import Census
+
+
+class States:
+    """Rows: state#<name> state."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """What was last put; None where nothing ever was."""
+        with faults(f"read state {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
+        return fields(answer["Item"])["value"] if "Item" in answer else None
+
+    def put(self, name: str, value: Mapping[str, Any]) -> None:
+        with faults(f"keep state {name}"):
+            self._client.put_item(TableName=self._table, Item=_key(name) | item({"value": dict(value)}))
+
+
+class KeptCases:
+    """Port Cases."""
+
+    def __init__(self, states: States) -> None:
+        self._states = states
+
+    def load(self) -> Mapping[str, Case]:
+        kept = self._states.get("triage") or {}
+        return {ident: _case(row) for ident, row in kept.get("cases", {}).items()}
+
+    def save(self, cases: Mapping[str, Case]) -> None:
+        self._states.put("triage", {"cases": {ident: _plain(asdict(case)) for ident, case in cases.items()}})
+
+
+def load_steady(states: States, begin: Callable[[], Steady]) -> Steady:
+    """The balance function's memory."""
+    row = states.get("steady")
+    if row is None:
+        return begin()
+    breakers = {
+        (one["lane"], one["dependency"]): Breaker(one["state"], _time(one["since"]), one["trips"])
+        for one in row["breakers"]
+    }
+    relief = Relief(row["relief"]["level"], _time(row["relief"]["since"]))
+    return Steady(_time(row["at"]), Share(**row["share"]), relief, breakers, row["backlogs"])
+
+
+def save_steady(states: States, steady: Steady) -> None:
+    breakers = [
+        _plain({"lane": lane, "dependency": name, **asdict(one)})
+        for (lane, name), one in steady.breakers.items()
+    ]
+    row = {"at": steady.at, "share": asdict(steady.share), "relief": _plain(asdict(steady.relief))}
+    states.put("steady", _plain(row) | {"breakers": breakers, "backlogs": dict(steady.backlogs)})
+
+
+def load_walk(states: States) -> Walk:
+    """The reconcile function's memory."""
+    row = states.get("reconcile")
+    if row is None:
+        return Walk()
+    whole = Census(**row["whole"]) if row["whole"] else None
+    return Walk(row["cursor"], Census(**row["so_far"]), whole, row["announced"])
+
+
+def save_walk(states: States, walk: Walk) -> None:
+    states.put("reconcile", asdict(walk))
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    mark, seen, since = Fingerprint(**row["fingerprint"]), _time(row["seen"]), _time(row["since"])
+    return Case(mark, seen, since, row["phase"], row["canary"], row["failures"])
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Times as text."""
+    return {name: thing.isoformat() if isinstance(thing, datetime) else thing for name, thing in row.items()}
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _key(name: str) -> dict[str, Any]:
+    return item({"pk": f"state#{name}", "sk": "state"})

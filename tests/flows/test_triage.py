@@ -1,0 +1,130 @@
+"""A run of triage over queues and ledger: what is done, and that the ledger says why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tests.memory import NOON, Hands, MemoryLedger
+from vigil.drops import Drop, Object
+from vigil.flow.triage import Round, Ward, mend
+from vigil.steady.letters import Alert, Case, Letter
+from vigil.steady.record import Record, Records
+
+
+@dataclass
+class Queue:
+    """Port DeadLetters."""
+
+    letters: list[Letter]
+    sent: list[str] = field(default_factory=list)
+
+    def receive(self, most: int) -> Sequence[Letter]:
+        return list(self.letters[:most])
+
+    def send_back(self, letter: Letter) -> None:
+        self.sent.append(letter.id)
+
+    def delete(self, letter: Letter) -> None:
+        self.letters.remove(letter)
+
+
+@dataclass
+class Clinic:
+    """Every other port."""
+
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    notes: list[tuple[str, str, str]] = field(default_factory=list)
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    told: list[Alert] = field(default_factory=list)
+
+    def read(self, drops: object) -> Mapping[str, Record]:
+        rows = self.ledger.records.items()
+        return {d: Record(d, r.state, r.attempts, r.until, r.stage, r.error, r.release) for d, r in rows}
+
+    def note(self, drop: str, *, deed: str, why: str, now: datetime) -> None:
+        self.notes.append((drop, deed, why))
+
+    def load(self) -> Mapping[str, Case]:
+        return self.cases
+
+    def save(self, cases: Mapping[str, Case]) -> None:
+        self.cases = cases
+
+    def tell(self, alert: Alert) -> None:
+        self.told.append(alert)
+
+
+def drop(ident: str) -> Drop:
+    return Drop(ident, "faces", "door", Object("photos", f"live/faces/door/{ident}.jpg", "v1"), NOON)
+
+
+def letter(ident: str, redrives: int = 0) -> Letter:
+    return Letter(f"m-{ident}", "live", "{}", "r", NOON, redrives, (drop(ident),))
+
+
+def failed(clinic: Clinic, ident: str, error: str) -> None:
+    claim = clinic.ledger.claim(drop(ident), owner="w", now=NOON, until=NOON)
+    clinic.ledger.release(claim, stage="look", error=error, now=NOON)  # type: ignore[arg-type]
+
+
+def run(clinic: Clinic, queue: Queue, *, minutes: float = 0) -> Round:
+    clock = Hands(NOON + timedelta(minutes=minutes))
+    records: Records = clinic
+    ward = Ward({"live": queue}, records, clinic, clinic, clinic.ledger, clinic, lambda _: True, clock)
+    return mend(ward, owner="triage", most=100)
+
+
+def test_a_first_run_tells_operators_sends_a_canary_and_notes_why():
+    clinic, queue = Clinic(), Queue([letter("a"), letter("b")])
+    failed(clinic, "a", "Transient: read object: x")
+    failed(clinic, "b", "Transient: read object: x")
+
+    assert run(clinic, queue) == Round(letters=2, redriven=1, waiting=1, new_faults=1)
+    assert (queue.sent, [one.id for one in queue.letters]) == (["m-a"], ["m-b"])
+    assert [(who, deed) for who, deed, _ in clinic.notes] == [("a", "redriven")]
+    assert len(clinic.told) == 1
+
+
+def test_when_the_canary_is_through_the_others_follow():
+    clinic, queue = Clinic(), Queue([letter("a"), letter("b")])
+    failed(clinic, "a", "Transient: read object: x")
+    failed(clinic, "b", "Transient: read object: x")
+    run(clinic, queue)
+    clinic.ledger.records["a"].state = "done"
+
+    assert run(clinic, queue, minutes=1) == Round(letters=1, redriven=1)
+    assert queue.letters == []
+
+
+def test_an_input_that_kills_its_worker_again_is_quarantined_with_a_reason():
+    clinic, queue = Clinic(), Queue([letter("a")])
+    failed(clinic, "a", "")
+    run(clinic, queue)
+    queue.letters = [letter("a", redrives=1)]
+
+    assert run(clinic, queue, minutes=1).quarantined == 1
+    record = clinic.ledger.records["a"]
+    assert (record.state, record.reason, record.stage) == ("quarantined", "kills-workers", "look")
+    assert queue.letters == []
+
+
+def test_nothing_leaves_without_a_line():
+    clinic, queue = Clinic(), Queue([letter(name) for name in "abc"])
+    failed(clinic, "a", "ZeroDivisionError: x")
+    clinic.ledger.claim(drop("b"), owner="w", now=NOON, until=NOON)
+    clinic.ledger.records["b"].state = "done"
+    before = {one.drops[0].id for one in queue.letters}
+
+    run(clinic, queue)
+
+    left = before - {one.drops[0].id for one in queue.letters}
+    assert left == {who for who, _, _ in clinic.notes}
+
+
+def test_a_case_without_letters_for_two_weeks_is_forgotten():
+    clinic, queue = Clinic(), Queue([letter("a")])
+    run(clinic, queue)
+
+    run(clinic, Queue([]), minutes=14 * 24 * 60)
+
+    assert clinic.cases == {}
