@@ -84,6 +84,11 @@ class Cloud:
         return self._running.moto.url
 
     @property
+    def moto_pid(self) -> int | None:
+        """The process that holds all state, while there is one."""
+        return self._running.moto.pid
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables with which any AWS client, in any process, finds this cloud."""
         return dict(self._running.environment)

@@ -1,4 +1,4 @@
-"""What moto leaves out of an S3 notification and AWS puts in: the object's version and a sequencer."""
+"""What an S3 notification says on AWS and not in moto: the version, a sequencer, plain slashes in the key."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def _completed(plain: Callable[..., Any], numbers: count[int]) -> Callable[..., 
     def event(event_name: str, bucket: Any, key: Any, notification_id: str) -> Any:
         told = plain(event_name, bucket, key, notification_id)
         thing = told["Records"][0]["s3"]["object"]
+        thing["key"] = thing["key"].replace("%2F", "/")
         thing["sequencer"] = f"{next(numbers):018X}"
         if bucket.is_versioned:
             thing["versionId"] = key.version_id

@@ -1,0 +1,142 @@
+"""What brings events to functions: queues, streams, schedules, rules and topics."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.local.cloud import Cloud
+from tests.local.watching import bodies, eventually, seen
+
+
+def _send(cloud: Cloud, name: str, *texts: str, **more: Any) -> None:
+    sqs = cloud.client("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    entries = [{"Id": str(number), "MessageBody": text, **more} for number, text in enumerate(texts)]
+    sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+
+def test_only_the_failed_messages_of_a_batch_come_back_and_end_in_the_dead_letter_queue(cloud: Cloud):
+    _send(cloud, "work", "good 1", "bad 1", "good 2")
+
+    cloud.quiet(20)
+
+    delivered = [body for batch in seen(cloud, "batch") for body in batch]
+    assert sorted(delivered) == ["bad 1", "bad 1", "good 1", "good 2"]
+    assert eventually(lambda: bodies(cloud, "dead")) == ["bad 1"]
+
+
+def test_a_queue_record_has_the_shape_of_aws_and_filters_drop_the_rest(cloud: Cloud):
+    attributes = {"kind": {"DataType": "String", "StringValue": "photo"}}
+    _send(cloud, "picky", '{"size": 2}', '{"size": 5}', MessageAttributes=attributes)
+
+    cloud.quiet(20)
+
+    [record] = seen(cloud, "filtered")
+    assert record["body"] == '{"size": 5}'
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    assert record["attributes"]["SentTimestamp"].isdigit()
+    assert record["messageAttributes"]["kind"] == {
+        "stringValue": "photo",
+        "stringListValues": [],
+        "binaryListValues": [],
+        "dataType": "String",
+    }
+    assert record["eventSource"] == "aws:sqs"
+    assert record["eventSourceARN"] == "arn:aws:sqs:us-east-1:123456789012:picky"
+    assert record["awsRegion"] == "us-east-1"
+    assert {"messageId", "receiptHandle", "md5OfBody"} <= set(record)
+
+
+def test_a_mapping_is_switched_off_and_on_through_the_lambda_api(cloud: Cloud):
+    api = cloud.client("lambda")
+    [mapping] = api.list_event_source_mappings(FunctionName="throttled_by_control")["EventSourceMappings"]
+
+    def state() -> str:
+        return str(api.get_event_source_mapping(UUID=mapping["UUID"])["State"])
+
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    api.update_event_source_mapping(
+        UUID=mapping["UUID"], Enabled=False, ScalingConfig={"MaximumConcurrency": 3}
+    )
+    eventually(lambda: state() == "Disabled")
+    _send(cloud, "lane", "while off")
+    assert seen(cloud, "controlled") == []
+
+    shown = api.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    assert shown["ScalingConfig"] == {"MaximumConcurrency": 3}
+    assert eventually(lambda: seen(cloud, "controlled")) == ["while off"]
+
+
+def test_a_bucket_tells_its_queue_about_new_objects_under_the_prefix(cloud: Cloud):
+    s3 = cloud.client("s3")
+    s3.put_object(Bucket=cloud.outputs["Bucket"], Key="other/a.jpg", Body=b"a")
+    s3.put_object(Bucket=cloud.outputs["Bucket"], Key="live/b.jpg", Body=b"b")
+
+    records: list[Any] = []
+
+    def arrived() -> bool:
+        for body in bodies(cloud, "arrivals"):
+            records.extend(json.loads(body).get("Records", []))
+        return bool(records)
+
+    eventually(arrived)
+    assert [record["s3"]["object"]["key"] for record in records] == ["live/b.jpg"]
+
+
+def test_a_stream_goes_on_in_order_after_a_poison_record_is_given_up(cloud: Cloud):
+    dynamodb = cloud.client("dynamodb")
+    for number in range(6):
+        text = "poison" if number == 2 else "fine"
+        dynamodb.put_item(TableName="things", Item={"id": {"S": str(number)}, "text": {"S": text}})
+    dynamodb.delete_item(TableName="things", Key={"id": {"S": "0"}})
+
+    cloud.quiet(30)
+
+    # A batch that failed is delivered again from its start, so early records may repeat, but never overtake.
+    order = [change["id"] for change in seen(cloud, "stream")]
+    assert list(dict.fromkeys(order)) == ["0", "1", "3", "4", "5"]
+    assert {change["name"] for change in seen(cloud, "stream")} == {"INSERT"}
+    [told] = bodies(cloud, "given-up")
+    note = json.loads(told)
+    assert note["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert note["DDBStreamBatchInfo"]["batchSize"] == 1
+
+
+def test_a_schedule_ticks_with_a_scheduled_event(cloud: Cloud):
+    ticks = eventually(lambda: seen(cloud, "tick"))
+
+    assert ticks[0]["source"] == "aws.events"
+    assert ticks[0]["detail-type"] == "Scheduled Event"
+    assert ticks[0]["detail"] == {}
+    assert ticks[0]["resources"][0].startswith("arn:aws:events:us-east-1:123456789012:rule/")
+
+
+def test_a_rule_delivers_what_its_pattern_matches(cloud: Cloud):
+    entries = [
+        {"Source": "shop", "DetailType": "order", "Detail": json.dumps({"state": state})}
+        for state in ("open", "done")
+    ]
+    answer = cloud.client("events").put_events(Entries=entries)
+
+    [event] = eventually(lambda: seen(cloud, "event"))
+    assert answer["FailedEntryCount"] == 0
+    assert event["detail"] == {"state": "done"}
+    assert event["id"] == answer["Entries"][1]["EventId"]
+
+
+def test_a_topic_invokes_a_function_with_what_passes_the_filter(cloud: Cloud):
+    sns = cloud.client("sns")
+    for severity in ("low", "high"):
+        sns.publish(
+            TopicArn="arn:aws:sns:us-east-1:123456789012:news",
+            Message=f"{severity} news",
+            Subject="hello",
+            MessageAttributes={"severity": {"DataType": "String", "StringValue": severity}},
+        )
+
+    [record] = eventually(lambda: seen(cloud, "topic"))
+    assert record["EventSource"] == "aws:sns"
+    assert record["Sns"]["Message"] == "high news"
+    assert record["Sns"]["Subject"] == "hello"
+    assert record["Sns"]["MessageAttributes"] == {"severity": {"Type": "String", "Value": "high"}}
