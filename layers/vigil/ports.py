@@ -1,9 +1,11 @@
 """What the core asks of the world around it; `cloud` answers with AWS, the tests with memory."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from vigil.drops import Object
+from vigil.steady.degrade import Step
 from vigil.watch.rules import Watch
 
 
@@ -18,6 +20,17 @@ class Clock(Protocol):
     """The time now: aware, UTC."""
 
     def __call__(self) -> datetime: ...
+
+
+class Reliefs(Protocol):
+    """The steps of degradation in force; a change is noticed within seconds."""
+
+    def __call__(self) -> Sequence[Step]: ...
+
+
+def no_relief() -> Sequence[Step]:
+    """Nothing is given up."""
+    return ()
 
 
 class Watches(Protocol):

@@ -11,8 +11,9 @@ from vigil.drops import Drop, Inline, Misfit, Object
 from vigil.errors import MalformedMessage, Transient
 from vigil.flow.process import Busy, Shift, World, process
 from vigil.seeing import Scene, Sighting
+from vigil.steady.degrade import Step
 from vigil.steady.ledger import LeaseLost
-from vigil.watch.rules import default_watch
+from vigil.watch.rules import default_watch, read_watch
 
 PHOTO = Object("photos", "live/eye/vault/a.jpg", "v1")
 SEEN = Scene((Sighting("p-1", "known", 0.9, tags=frozenset({"watch"})),), found=1)
@@ -191,6 +192,39 @@ def test_a_stranger_seen_by_two_drops_at_once_is_one_alert():
     process(drop(Inline(b"x")), w, shift())
 
     assert [count for _, count in ledger(w).alerts.values()] == [2]
+
+
+def test_what_is_given_up_under_strain_is_asked_of_the_model_and_noted_on_the_drop():
+    eye = Eye(SEEN)
+    step = Step("landmarks-once", put={"landmarks": "once"})
+    w = replace(world(eye), relief=lambda: (step,))
+
+    process(drop(), w, shift())
+
+    result = ledger(w).records["d1"].result
+    assert result is not None
+    assert (eye.asked, result.scene.notes) == ([{"landmarks": "once"}], {"degraded": "landmarks-once"})
+
+
+def test_a_frame_left_out_of_a_burst_is_done_and_says_so():
+    eye = Eye(SEEN)
+    watch = read_watch('[sources."vault*"]\noptions = { burst = true }')
+    w = replace(world(eye), watch=lambda: watch, relief=lambda: (Step("bursts-sampled", keep_one_in=2),))
+
+    verdict = process(drop(ident="01"), w, shift())
+
+    result = ledger(w).records["01"].result
+    assert result is not None
+    assert (verdict.outcome, verdict.sightings, eye.asked) == ("done", 0, [])
+    assert result.scene.notes == {"degraded": "bursts-sampled"}
+
+
+def test_the_canary_is_recorded_and_raises_no_alert():
+    w = world()
+
+    verdict = process(replace(drop(), source="canary"), w, shift())
+
+    assert (verdict.outcome, verdict.sightings, verdict.alerts) == ("done", 1, 0)
 
 
 def test_the_source_asks_its_model_for_what_it_wants():

@@ -1,6 +1,6 @@
 """The way of one drop: claim, read, look, judge, keep; whatever happens, the ledger knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal
@@ -8,8 +8,9 @@ from typing import Literal
 from vigil.drops import Drop, Inline, Misfit
 from vigil.errors import ObjectTooLarge, Rejected, Transient, WrongType
 from vigil.flow.stages import Stages
-from vigil.ports import Clock, Objects, Watches
+from vigil.ports import Clock, Objects, Reliefs, Watches, no_relief
 from vigil.seeing import Model, Models, Scene
+from vigil.steady.degrade import NOTE, Eased, eased
 from vigil.steady.ledger import Claim, Held, Ledger, Overtaken, Result, Settled
 from vigil.watch.alerts import Alert
 from vigil.watch.judge import judge
@@ -27,6 +28,7 @@ class World:
     models: Models
     watch: Watches
     clock: Clock
+    relief: Reliefs = no_relief
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,11 @@ def _finish(drop: Drop | Misfit, world: World, tenure: "_Tenure") -> Verdict:
 def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
     model, watch, stages = world.models.get(drop.model), world.watch(), tenure.stages
     tenure.release = model.release
+    ease = eased(drop, watch.source(drop.source).options, world.relief())
     stages("read")
     data = _bytes(drop, model, world.objects)
-    scene = model.see(data, watch.source(drop.source).options, stages)
+    scene = Scene((), found=0) if ease.left_out else model.see(data, ease.options, stages)
+    scene = _noted(scene, ease)
     alerts = _keep(drop, scene, model.release, watch, world=world, tenure=tenure)
     return Verdict(
         drop.id,
@@ -107,6 +111,13 @@ def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
         alerts=len(alerts),
         times_ms=stages.closed(),
     )
+
+
+def _noted(scene: Scene, ease: Eased) -> Scene:
+    """The scene, saying what was given up for it."""
+    if not ease.steps:
+        return scene
+    return replace(scene, notes={**scene.notes, NOTE: ",".join(ease.steps)})
 
 
 def _keep(

@@ -8,6 +8,9 @@ from vigil.watch.alerts import Alert, alert, window_of
 from vigil.watch.rules import Rule, Source, Watch
 from vigil.watch.strangers import Strangers, recognise
 
+CANARY = "canary"
+"""The source by which the system watches itself: what is seen there is recorded, and alarms nobody."""
+
 Recall = Callable[[str, str], Strangers]
 """(source, window) -> the strangers seen there so far."""
 
@@ -20,6 +23,8 @@ def judge(
     Strangers are recalled only where a rule picks one that carries a vector, by the longest window
     of all rules, so that one row serves them all.
     """
+    if drop.source == CANARY:
+        return (), None
     source = watch.source(drop.source)
     picked = _picked(scene, drop, source, watch)
     strangers = _recalled(picked, drop, watch, recall)
