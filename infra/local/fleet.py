@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra.local.errors import WorkerGone
 from infra.local.memory import resident_mb
 from infra.local.sandbox import FunctionSpec
 from infra.local.worker import Surroundings, Worker
@@ -44,7 +45,7 @@ class Fleet:
     def take(self, spec: FunctionSpec) -> Worker:
         """A worker of this function for one event: warm if there is one."""
         with self._changed:
-            while True:
+            while not self._around.health.stopping.is_set():
                 worker = self._warm(spec)
                 if worker:
                     worker.state = "busy"
@@ -52,6 +53,8 @@ class Fleet:
                 if self._has_room():
                     break
                 self._changed.wait()
+            else:
+                raise WorkerGone(f"{spec.name}: the cloud is stopping")
             self._starting += 1
         return self._begin(spec)
 
@@ -101,7 +104,7 @@ class Fleet:
         """Kill everyone."""
         with self._changed:
             workers, self._workers = self._workers, []
-            self._processes = 0
+            self._changed.notify_all()
         for worker in workers:
             worker.kill()
 
@@ -114,6 +117,9 @@ class Fleet:
         worker.state = "busy"
         with self._changed:
             self._workers.append(worker)
+            late = self._around.health.stopping.is_set()
+        if late:
+            self.discard(worker)
         return worker
 
     def _warm(self, spec: FunctionSpec) -> Worker | None:

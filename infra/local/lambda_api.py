@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -95,6 +96,8 @@ class LambdaApi:
         if len(call.body) > limit:
             text = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
             return _error(413, "RequestTooLargeException", text)
+        if not _is_json(call.body):
+            return _error(400, "InvalidRequestContentException", "Could not parse request body into json")
         if kind == "DryRun":
             return result(b"", 204)
         if kind == "Event":
@@ -170,6 +173,13 @@ _CALLS: tuple[tuple[str, str, Callable[[LambdaApi, Call], Result]], ...] = (
 )
 
 
+def _is_json(body: bytes) -> bool:
+    with contextlib.suppress(ValueError):
+        json.loads(body or b"{}")
+        return True
+    return False
+
+
 def _no_mapping() -> Result:
     return _error(404, "ResourceNotFoundException", "The resource you requested does not exist.")
 
@@ -185,6 +195,4 @@ def _configuration(spec: FunctionSpec) -> dict[str, Any]:
         "Environment": {"Variables": dict(spec.environment)},
         "Version": "$LATEST",
         "State": "Active",
-        "LastUpdateStatus": "Successful",
-        "PackageType": "Zip",
     }

@@ -28,6 +28,7 @@ class Output:
         while self._open:
             select.select([self._reading], [], [])
             self.drain()
+        os.close(self._reading)  # only here: no one else can know that nobody waits for it any more
 
     def drain(self) -> None:
         """Keep everything that is in the pipe now."""
@@ -44,7 +45,6 @@ class Output:
         if not data:
             lines, self._rest = [part for part in (*lines, self._rest) if part], b""
             self._open = False
-            os.close(self._reading)
         if lines:
             self._keep([line.decode(errors="replace").rstrip("\r") for line in lines])
         return self._open

@@ -16,8 +16,8 @@ from infra.local.functions import Functions
 from infra.local.health import Health
 from infra.local.mappings import EventSource
 
-_POLL_S = 5
-"""How long one receive waits: moto sleeps meanwhile, so a long wait costs nothing."""
+_POLL_S = 2
+"""How long one receive waits, and so how long switching off can take; moto sleeps meanwhile."""
 
 _RECEIVE = 10
 _AT_ONCE = 5

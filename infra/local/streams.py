@@ -64,6 +64,7 @@ class StreamPoller:
             if self.mapping.enabled:
                 iterator = self._read(iterator)
             else:
+                self.busy = False
                 self.mapping.settle()
             if not self.busy:
                 self.mapping.changed.wait(self._quiet_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,18 +74,18 @@ class Worker:
         self._around = around
         self._started = time.monotonic()
         self._api = RuntimeApi(f"runtime-{spec.name}-{number}", around.health)
+        self._temporary = around.data / "tmp" / f"{spec.name}-{number}"
         self._output = Output(self._log)
         self.process = self._start(number)
         around.health.start(f"output-{spec.name}-{number}", self._watch)
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
-        temporary = self._around.data / "tmp" / f"{self.spec.name}-{number}"
-        temporary.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(parents=True, exist_ok=True)
         variables = environment(
             self.spec,
             cloud=self._around.variables,
             runtime=self._around.runtime,
-            temporary=temporary,
+            temporary=self._temporary,
             stream=f"[$LATEST]{number}",
         )
         self._api.start()
@@ -125,6 +126,7 @@ class Worker:
         self.state = "gone"
         kill(self.process)
         self._api.stop()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def measure(self) -> float:
         """Resident megabytes now, which also counts towards the peak."""

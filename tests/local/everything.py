@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.local.packages import Template, arn, function, package, queue
+from tests.local.rest_api import api
 
 
 def everything(folder: Path) -> Path:
@@ -27,7 +28,7 @@ _OUTPUTS = {
 
 
 def _resources() -> Template:
-    return {**_plain_functions(), **_queues(), **_stream(), **_events(), **_api()}
+    return {**_plain_functions(), **_queues(), **_stream(), **_events(), **api()}
 
 
 def _plain_functions() -> Template:
@@ -182,59 +183,4 @@ def _events() -> Template:
                 }
             },
         ),
-    }
-
-
-def _api() -> Template:
-    uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${%s.Arn}/invocations"
-    run = {
-        "x-amazon-apigateway-integration": {
-            "type": "aws_proxy",
-            "httpMethod": "POST",
-            "uri": {"Fn::Sub": uri % "ApiFunction"},
-        }
-    }
-    cors = {
-        "x-amazon-apigateway-integration": {
-            "type": "mock",
-            "responses": {
-                "default": {
-                    "statusCode": "200",
-                    "responseParameters": {"method.response.header.Access-Control-Allow-Origin": "'*'"},
-                }
-            },
-        }
-    }
-    body = {
-        "swagger": "2.0",
-        "info": {"title": "api", "version": "1.0"},
-        "paths": {
-            "/things/{name}": {"get": run, "options": cors},
-            "/things/mine": {"get": run},
-            "/secret": {"get": {**run, "security": [{"guard": []}]}},
-            "/broken": {"get": run},
-            "/slow": {"get": run},
-            "/picture": {"post": run},
-        },
-        "securityDefinitions": {
-            "guard": {
-                "type": "apiKey",
-                "in": "header",
-                "name": "Authorization",
-                "x-amazon-apigateway-authorizer": {
-                    "type": "token",
-                    "authorizerUri": {"Fn::Sub": uri % "Authorize"},
-                    "authorizerResultTtlInSeconds": 60,
-                },
-            }
-        },
-        "x-amazon-apigateway-binary-media-types": ["image/png"],
-    }
-    return {
-        "ApiFunction": function("api"),
-        "Authorize": function("authorize"),
-        "Api": {
-            "Type": "AWS::Serverless::Api",
-            "Properties": {"StageName": "api", "DefinitionBody": body},
-        },
     }
