@@ -6,9 +6,10 @@ from chalice import Blueprint
 from chalice.app import SQSEvent
 
 from functions.lane import work
-from functions.wiring import lane
+from functions.wiring import ahead, lane
 
 trigger = Blueprint(__name__)
+ahead(lane)
 
 
 @trigger.on_sqs_message(queue="bulk", name="bulk")

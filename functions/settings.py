@@ -56,6 +56,16 @@ class Settings:
         return self._get("ORIGIN")
 
     @property
+    def preload(self) -> tuple[str, ...]:
+        """Models to open before the first event asks for them."""
+        return tuple(self.variables.get("PRELOAD", "").split())
+
+    @property
+    def on_lambda(self) -> bool:
+        """Whether this process is a Lambda container."""
+        return "AWS_LAMBDA_FUNCTION_NAME" in self.variables
+
+    @property
     def models_dir(self) -> Path:
         return Path(self._get("MODELS_DIR"))
 

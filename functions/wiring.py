@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from functions.settings import settings
@@ -37,9 +38,18 @@ class Counter:
     ports: "Desk[Gallery, Template]"
 
 
+def ahead(build: Callable[[], object]) -> None:
+    """Build while the container starts, instead of at the first event; where there is none, do nothing."""
+    if settings().on_lambda:
+        build()
+
+
 @cache
 def lane() -> "Lane":
-    """The lane that this function works."""
+    """The lane that this function works; its models open in the background meanwhile."""
+    models = shelf(FRESH_S)
+    for name in settings().preload:
+        Thread(target=models.get, args=(name,), daemon=True).start()
     from aws_lambda_powertools import Logger
 
     from cloud.ledger import DynamoLedger
@@ -52,7 +62,7 @@ def lane() -> "Lane":
     env = settings()
     ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
-    world = World(ledger, S3Objects(client("s3")), shelf(FRESH_S), watch, _now)
+    world = World(ledger, S3Objects(client("s3")), models, watch, _now)
     logger = Logger()
     return Lane(world, Queue(client("sqs"), env.queue_url), env.photos_bucket, env.lease, logger)
 
@@ -103,7 +113,7 @@ def shelf(fresh_s: float) -> "Shelf":
     from vigil.predict.classifier import open_classifier
     from vigil.predict.shelf import Shelf
 
-    faces = partial(open_faces, lambda: gallery(_faces(shelf(fresh_s)).embed, fresh_s)())
+    faces = partial(open_faces, lambda embed: gallery(embed, fresh_s)())
     return Shelf(settings().models_dir, {"faces": faces, "classifier": open_classifier})
 
 
@@ -128,7 +138,11 @@ def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
 
 @cache
 def client(service: str) -> Any:
-    """A boto3 client, with patience that fits inside an invocation."""
+    """A client, with patience that fits inside an invocation.
+
+    Straight from botocore, which is what boto3 hands out: importing boto3 itself loads s3transfer and
+    multiprocessing, a tenth of a cold start, for what no function uses.
+    """
     from botocore.config import Config
 
     config = Config(
@@ -137,14 +151,14 @@ def client(service: str) -> Any:
         retries={"mode": "adaptive", "total_max_attempts": 4},
         tcp_keepalive=True,
     )
-    return _session().client(service, config=config)
+    return _session().create_client(service, config=config)
 
 
 @cache
 def _session() -> Any:
-    import boto3
+    from botocore.session import Session
 
-    return boto3.Session()
+    return Session()
 
 
 def _faces(shelf: "Shelf") -> "FacesModel":

@@ -21,12 +21,12 @@ def releases() -> Path:
     return RELEASES
 
 
-def shelf(galleries: Callable[[], Gallery] = lambda: Gallery("")) -> Shelf:
+def shelf(galleries: Callable[[str], Gallery] = Gallery) -> Shelf:
     """Every built model; with no gallery, nobody is enrolled."""
     return Shelf(releases(), {"faces": partial(open_faces, galleries), "classifier": open_classifier})
 
 
-def faces_model(galleries: Callable[[], Gallery] = lambda: Gallery("")) -> FacesModel:
+def faces_model(galleries: Callable[[str], Gallery] = Gallery) -> FacesModel:
     model = shelf(galleries).get("faces")
     assert isinstance(model, FacesModel)
     return model

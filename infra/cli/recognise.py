@@ -47,7 +47,7 @@ class Answer:
 
 def shelf(releases: Path = RELEASES) -> Shelf:
     """The models built on this machine, with nobody enrolled."""
-    return Shelf(releases, {"faces": partial(open_faces, lambda: Gallery("")), "classifier": open_classifier})
+    return Shelf(releases, {"faces": partial(open_faces, Gallery), "classifier": open_classifier})
 
 
 def enrolled(model: FacesModel, folder: Path, *, refused: Told, doing: Told) -> Gallery:

@@ -11,7 +11,8 @@ from vigil.predict.release import Release
 from vigil.predict.shelf import Part
 from vigil.seeing import Mark, Option, Scene, Sighting
 
-Galleries = Callable[[], Gallery]
+Galleries = Callable[[str], Gallery]
+"""Embedding -> the gallery in force now; an empty one of that embedding where nobody is enrolled."""
 
 
 class StaleGallery(Transient):
@@ -46,7 +47,7 @@ class FacesModel:
         """Who is in the photograph. Option `detect`: 320, 480, 640 or "tiles"."""
         look = self.look(data, options, mark)
         mark("match")
-        verdicts = self.match(look.faces, self._galleries())
+        verdicts = self.match(look.faces, self._galleries(self.embed))
         sightings = [
             self._sighting(face, verdict) for face, verdict in zip(look.faces, verdicts, strict=True)
         ]

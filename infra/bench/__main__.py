@@ -1,0 +1,79 @@
+"""`python -m infra.bench`: every figure as a ratio, on the screen, in build/bench.json and as a picture."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from infra.bench.cold import cold_start_over_bare
+from infra.bench.faces import ONE_THREAD, faces
+from infra.bench.plot import plot
+from infra.bench.throughput import local_photos_per_second
+from infra.cli.places import BUILD, PACKAGE
+from infra.cli.saying import out, table
+from infra.cli.steps import Steps
+from infra.package.sizes import MB, weigh
+
+TARGETS: dict[str, tuple[str, float]] = {
+    "photo_over_floor": ("at most", 1.3),
+    "times_faster_than_face_recognition": ("at least", 15.0),
+    "cold_start_over_bare": ("at most", 1.5),
+    "search_over_numpy": ("at most", 1.1),
+}
+
+
+def measure(steps: Steps) -> dict[str, Any]:
+    """All figures by name."""
+    steps.begin("faces: floor, numpy, face_recognition")
+    figures = faces()
+    steps.begin("cold start")
+    figures["cold_start_over_bare"] = round(cold_start_over_bare().ours_over_theirs, 3)
+    steps.begin("the local cloud, one and two workers")
+    figures["local_photos_per_second"] = {str(n): round(local_photos_per_second(n), 1) for n in (1, 2)}
+    weights = weigh(json.loads((PACKAGE / "sam.json").read_text()), PACKAGE)
+    layers = {name: size for weight in weights for name, size in weight.layers.items()}
+    totals = {weight.function: weight.total_bytes for weight in weights}
+    figures["unzipped_mb"] = {name: round(size / MB, 1) for name, size in (layers | totals).items()}
+    return figures
+
+
+def flat(figures: dict[str, Any]) -> dict[str, float]:
+    """Figures by dotted name, without the details."""
+    rows: dict[str, float] = {}
+    for name, value in figures.items():
+        if name != "details":
+            parts = value.items() if isinstance(value, dict) else [("", value)]
+            rows |= {f"{name}.{part}" if part else name: float(number) for part, number in parts}
+    return rows
+
+
+def met(name: str, value: float) -> str:
+    """Whether a figure meets its target, in a word; nothing where it has none."""
+    if name.split(".", maxsplit=1)[0] not in TARGETS:
+        return ""
+    word, bound = TARGETS[name.split(".", maxsplit=1)[0]]
+    compare: Callable[[float, float], bool] = float.__le__ if word == "at most" else float.__ge__
+    return f"{word} {bound:g}: {'met' if compare(value, bound) else 'NOT met'}"
+
+
+def main() -> int:
+    """One thread for numpy on both sides, which it reads at import: hence the fresh start."""
+    if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
+        command = [sys.executable, "-m", "infra.bench"]
+        return subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=False).returncode
+    with Steps() as steps:
+        figures = measure(steps)
+    (BUILD / "bench.json").write_text(json.dumps(figures, indent=1) + "\n")
+    shown = table("Measured", "figure", ">value", "target")
+    for name, value in flat(figures).items():
+        shown.add_row(name, f"{value:g}", met(name, value))
+    out.print(shown)
+    plot(figures, TARGETS, BUILD / "bench.png")
+    out.print(f"\n{BUILD.name}/bench.json, {BUILD.name}/bench.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""From nothing to ready: the live function's process against one that imports numpy and onnxruntime alone."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+from infra.bench.ratios import Ratio, ratio
+from infra.cli.places import PACKAGE
+
+OURS = """
+import os
+from functions.wiring import lane
+import functions.live
+lane().world.models.get("faces")
+os._exit(0)
+"""
+
+BARE = """
+import os
+import numpy, onnxruntime, pathlib, sys
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+for graph in sorted(pathlib.Path(sys.argv[1]).glob("*/*.onnx")):
+    onnxruntime.InferenceSession(str(graph), options)
+os._exit(0)
+"""
+"""Both leave without taking themselves apart: a container never does."""
+
+SETTINGS = ("LANE", "QUEUE_URL", "RECORDS_TABLE", "PEOPLE_TABLE", "PHOTOS_BUCKET", "STORE_BUCKET")
+
+
+def cold_start_over_bare(rounds: int = 15) -> Ratio:
+    """Spawn to ready, ours over bare, in turn; nothing but what ships is on either's path."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = Path(folder)
+        with zipfile.ZipFile(PACKAGE / "deployment.zip") as code:
+            code.extractall(task)
+        models = PACKAGE / "layers" / "models" / "models"
+        environment = _environment(task, models)
+        ours = partial(_spawn, OURS, models, environment)
+        bare = partial(_spawn, BARE, models, environment)
+        return ratio(ours, bare, rounds=rounds, warm_up=2)
+
+
+def _spawn(program: str, models: Path, environment: dict[str, str]) -> None:
+    subprocess.run([sys.executable, "-S", "-c", program, str(models)], env=environment, check=True)
+
+
+def _environment(task: Path, models: Path) -> dict[str, str]:
+    layers = PACKAGE / "layers" / "runtime" / "python"
+    return {
+        **dict.fromkeys(SETTINGS, "bench"),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{task}:{layers}",
+        "MODELS_DIR": str(models),
+        "RETENTION_DAYS": "1",
+        "LEASE_SECONDS": "20",
+        "PRELOAD": "faces",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+    }
