@@ -12,8 +12,8 @@ from pathlib import Path
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process builds into this folder, and keep the others waiting."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -1,4 +1,4 @@
-"""Pictures in every format that the decoder must take: red on the left, blue on the right, or a ramp of grey."""
+"""Pictures in every format that the decoder must take: red left, blue right, or a ramp of grey."""
 
 import io
 from collections.abc import Callable
