@@ -124,6 +124,15 @@ def test_a_threshold_decides_between_two_classes():
     assert strict.said.tolist() == [0, 1]
 
 
+def test_of_many_classes_an_unsure_answer_is_not_said():
+    sure = np.array([[0.9, 0.05, 0.05], [0.4, 0.35, 0.25]])
+    unsure = Scored(("a", "b", "c"), np.array([0, 1]), sure, threshold=0.5)
+
+    found = measured(unsure, ["accuracy", "answered", "right_of_answered"], QUICK)
+
+    assert [figure.value for figure in found.values()] == [0.5, 0.5, 1]
+
+
 def test_an_evaluation_has_every_figure_in_its_interval_and_by_slice():
     found = evaluate(scored(), QUICK)
 

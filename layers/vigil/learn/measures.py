@@ -30,6 +30,12 @@ def average_precision(scored: Scored) -> float:
     return float(np.mean([precision_recall(scored.truth == n, sure[:, n]).area for n in scored.positives]))
 
 
+def right_of_answered(scored: Scored) -> float:
+    """Accuracy of what is said. NaN where nothing is."""
+    said = scored.answered
+    return float((scored.said == scored.truth)[said].mean()) if said.any() else float("nan")
+
+
 def sureness(scored: Scored) -> Reliability:
     """How far the best class's probability is from how often it is right."""
     sure = scored.probabilities
@@ -42,6 +48,8 @@ MEASURES: Mapping[str, Measure] = {
     "macro_recall": lambda scored: counted(scored).macro_recall,
     "macro_f1": lambda scored: counted(scored).macro_f1,
     "micro_f1": lambda scored: counted(scored).micro_f1,
+    "answered": lambda scored: float(scored.answered.mean()),
+    "right_of_answered": right_of_answered,
     "auc": auc,
     "average_precision": average_precision,
     "calibration_error": lambda scored: sureness(scored).error,

@@ -17,7 +17,8 @@ class Scored:
     labels     the classes, in the scores' order
     truth      (N,) int64: index of the right class
     scores     (N, C) float64: probability of each class; (N, 1): of the second of two classes
-    threshold  that the second of two classes must reach; None takes the best class
+    threshold  of one column: what the second class must reach. Of several: what the best class must reach
+               for the answer to be said at all. None: the best class is said, however unsure
     groups     of each item: whom or what it shows; empty where items are independent
     """
 
@@ -38,11 +39,19 @@ class Scored:
 
     @property
     def said(self) -> NDArray[np.int64]:
-        """(N,) int64: the class decided for."""
-        if len(self.labels) == 2 and self.threshold is not None:
+        """(N,) int64: the class decided for, also where it is too unsure to be said."""
+        if self.scores.shape[1] == 1 and self.threshold is not None:
             return (self.probabilities[:, 1] >= self.threshold).astype(np.int64)
         best: NDArray[np.int64] = np.argmax(self.probabilities, axis=1).astype(np.int64)
         return best
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """(N,) bool: whether anything is said at all."""
+        if self.scores.shape[1] == 1 or self.threshold is None:
+            return np.ones(len(self), np.bool_)
+        sure: NDArray[np.bool_] = self.scores.max(axis=1) >= self.threshold
+        return sure
 
     @property
     def positives(self) -> tuple[int, ...]:

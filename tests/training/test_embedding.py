@@ -1,0 +1,171 @@
+"""Known people's faces become an embedding that tells people never seen apart better."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.training.jobs import Job, faces, people, recipe
+from vigil.predict.table import read
+
+QUICK = {r"epochs = .*": "epochs = 12", r"rate = .*": "rate = 1e-2"}
+
+BACKBONE = """\
+[model]
+name = "tiny-embed"
+version = "1"
+summary = "a vector of 16"
+
+[pipeline]
+kind = "part"
+
+[network]
+file = "model.onnx"
+threads = 1
+
+[input]
+name = "input"
+layout = "nchw"
+size = [12, 12]
+channels = "bgr"
+mean = [127.5, 127.5, 127.5]
+scale = [127.5, 127.5, 127.5]
+fit = "stretch"
+fill = 0
+
+[output]
+vector = "output"
+length = 16
+
+[source]
+package = "elsewhere"
+
+[licence]
+spdx = "MIT"
+"""
+
+
+def backbone() -> onnx.ModelProto:
+    """Every kind of operation that the face network has, as published and as rewritten."""
+    rng = np.random.default_rng(0)
+    shapes = {"k1": (4, 3, 3, 3), "b1": (4,), "slope": (4, 1, 1), "k2": (4, 1, 3, 3), "k3": (16, 4, 6, 6)}
+    weights = [
+        numpy_helper.from_array(rng.normal(0, 0.3, s).astype(np.float32), n) for n, s in shapes.items()
+    ]
+    weights.append(numpy_helper.from_array(np.array([-1, 16], np.int64), "flat"))
+    nodes = [
+        helper.make_node(
+            "Conv", ["input", "k1", "b1"], ["c1"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]
+        ),
+        helper.make_node("PRelu", ["c1", "slope"], ["p1"]),
+        helper.make_node("Conv", ["p1", "k2"], ["c2"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], group=4),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("Add", ["p1", "r2"], ["a2"]),
+        helper.make_node("Conv", ["a2", "k3"], ["c3"], kernel_shape=[6, 6]),
+        helper.make_node("Reshape", ["c3", "flat"], ["output"]),
+    ]
+    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, 12, 12])
+    vector = helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 16])
+    graph = helper.make_graph(nodes, "tiny", [picture], [vector], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=7)
+
+
+def with_people(trainer: Path, root: Path) -> Job:
+    job = Job(trainer, root)
+    for channel, first, count in (("train", 0, 80), ("validation", 100, 45), ("test", 200, 60)):
+        job.pack(channel, **people(first, count, 6))
+    job.tell(recipe("embedding", QUICK), task="embedding")
+    return job
+
+
+def with_faces(trainer: Path, root: Path, unfreeze: str) -> Job:
+    job = Job(trainer, root)
+    for channel, first, count in (("train", 0, 20), ("validation", 100, 20), ("test", 200, 20)):
+        job.pack(channel, **faces(first, count, 4))
+    job.tell(
+        recipe("embedding", {**QUICK, r"epochs = .*": "epochs = 3"}), task="embedding", unfreeze=unfreeze
+    )
+    job.write("input/data/backbone/card.toml", BACKBONE)
+    onnx.save(backbone(), job.root / "input/data/backbone/model.onnx")
+    return job
+
+
+def vectors(path: Path, **inputs: Any) -> Any:
+    return ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, inputs)[0]
+
+
+def test_people_never_seen_are_missed_less_often(trainer: Path, tmp_path: Path):
+    job = with_people(trainer, tmp_path)
+
+    done = job.run()
+
+    card = read(job.release / "card.toml")
+    assert done.returncode == 0, done.stderr[-2000:]
+    before, after = (card.number(f"quality{part}.rank_one") for part in (".before", ""))
+    assert after > before + 0.1
+    assert vectors(job.release / "model.onnx", vectors=np.ones((2, 32), np.float32)).shape == (2, 32)
+
+
+def test_two_processes_learn_as_one_and_leave_one_release(trainer: Path, tmp_path: Path):
+    job = with_people(trainer, tmp_path)
+
+    done = job.run("--processes", "2")
+
+    card = read(job.release / "card.toml")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(re.findall("^epoch=0 ", done.stdout, re.MULTILINE)) == 1
+    assert card.number("quality.rank_one") > card.number("quality.before.rank_one") + 0.1
+
+
+@pytest.mark.parametrize(("unfreeze", "moved"), [("false", False), ("true", True)])
+def test_the_backbone_moves_only_where_it_is_unfrozen(
+    trainer: Path, tmp_path: Path, unfreeze: str, moved: bool
+):
+    job = with_faces(trainer, tmp_path, unfreeze)
+
+    done = job.run()
+
+    model = onnx.load(job.release / "model.onnx")
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    given = {tensor.name: numpy_helper.to_array(tensor) for tensor in backbone().graph.initializer}
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [np.allclose(held[name], given[name], atol=1e-7) for name in ("k1", "slope", "k3")] == [
+        not moved
+    ] * 3
+    assert vectors(job.release / "model.onnx", input=np.zeros((2, 3, 12, 12), np.float32)).shape == (2, 16)
+
+
+def test_the_new_card_is_the_backbones_but_not_its_source(trainer: Path, tmp_path: Path):
+    job = with_faces(trainer, tmp_path, "true")
+
+    assert job.run().returncode == 0
+
+    card = read(job.release / "card.toml")
+    assert (card.text("input.channels"), card.text("output.vector"), card.text("licence.spdx")) == (
+        "bgr",
+        "output",
+        "MIT",
+    )
+    assert "source" not in card
+    assert len(card.numbers("calibration.fmr")) == len(card.numbers("calibration.cosine"))
+
+
+def test_nobody_may_be_in_two_splits(trainer: Path, tmp_path: Path):
+    job = with_people(trainer, tmp_path)
+    job.pack("test", **people(0, 10, 6))
+
+    assert job.run().returncode == 1
+    assert "10 people are in both train and test" in job.failure
+
+
+def test_there_is_nothing_to_unfreeze_without_a_backbone(trainer: Path, tmp_path: Path):
+    job = with_people(trainer, tmp_path)
+    job.tell(recipe("embedding", QUICK), task="embedding", unfreeze="true")
+
+    assert job.run().returncode == 1
+    assert "channel named backbone" in job.failure

@@ -1,0 +1,75 @@
+"""A job that was killed, or asked to leave, ends with the very weights that it would have had."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.jobs import SMALL, Job, pack_stripes, recipe
+
+SLOW = {**SMALL, r"checkpoint_s = .*": "checkpoint_s = 0.0", r"epochs = .*": "epochs = 5"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(trainer: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    job = prepared(trainer, tmp_path_factory.mktemp("undisturbed"))
+    assert job.run().returncode == 0
+    return (job.release / "model.onnx").read_bytes()
+
+
+def prepared(trainer: Path, root: Path) -> Job:
+    job = Job(trainer, root)
+    pack_stripes(job)
+    job.tell(recipe("small", SLOW), task="classifier")
+    return job
+
+
+def disturb(job: Job, number: signal.Signals) -> tuple[int, str]:
+    """Send a signal after the second epoch; the exit status, and what was said from then on."""
+    with job.start() as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch=1"):
+                process.send_signal(number)
+                break
+        rest = process.stdout.read()
+    return process.returncode, rest
+
+
+def test_a_killed_job_resumes_and_ends_with_the_same_weights(
+    trainer: Path, tmp_path: Path, undisturbed: bytes
+):
+    job = prepared(trainer, tmp_path)
+
+    status, _ = disturb(job, signal.SIGKILL)
+    again = job.run()
+
+    assert (status, again.returncode) == (-signal.SIGKILL, 0)
+    assert again.stdout.startswith("resumed")
+    assert (job.release / "model.onnx").read_bytes() == undisturbed
+
+
+def test_a_job_asked_to_leave_keeps_its_place_and_leaves_cleanly(
+    trainer: Path, tmp_path: Path, undisturbed: bytes
+):
+    job = prepared(trainer, tmp_path)
+
+    status, said = disturb(job, signal.SIGTERM)
+    left = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    model = job.release.exists()
+    again = job.run()
+
+    assert (status, model, left) == (0, False, ["checkpoint.pt"])
+    assert "interrupted at epoch" in said
+    assert not (tmp_path / "output" / "failure").exists()
+    assert again.returncode == 0
+    assert (job.release / "model.onnx").read_bytes() == undisturbed
+
+
+def test_a_checkpoint_of_another_recipe_is_not_taken_up(trainer: Path, tmp_path: Path):
+    job = prepared(trainer, tmp_path)
+    disturb(job, signal.SIGKILL)
+    job.tell(recipe("small", {**SLOW, r"seed = .*": "seed = 8"}), task="classifier")
+
+    assert job.run().stdout.startswith("epoch=0")
