@@ -80,6 +80,27 @@ class Assembly:
         logs = Logs(self._options.data / "logs")
         fleet = self._fleet(variables, logs)
         functions = Functions(specs, fleet=fleet, logs=logs, account_limit=self._options.account_limit)
+        later, buses, pollers = self._carriers(stack, clients, functions, logs)
+        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses)
+        gateway.open(compute.apis(stack), functions)
+        return Parts(
+            health=self._health,
+            moto=self.moto,
+            clients=clients,
+            logs=logs,
+            fleet=fleet,
+            functions=functions,
+            later=later,
+            buses=buses,
+            pollers=pollers,
+            environment=variables,
+            outputs={name: here(value) for name, value in stack.outputs().items()},
+        )
+
+    def _carriers(
+        self, stack: Stack, clients: Clients, functions: Functions, logs: Logs
+    ) -> tuple[Asynchronous, Buses, Pollers]:
+        """All that brings events to functions by itself, at work."""
         destinations = Destinations(clients, stack.identities.place)
         clock = self._clock()
         later = self._later(stack, functions, destinations, clock, logs)
@@ -94,22 +115,7 @@ class Assembly:
             health=self._health,
         )
         Schedules(buses, clock=clock, minute_s=self._options.minute_s).start()
-        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses)
-        gateway.open(compute.apis(stack), functions)
-        outputs = {name: here(value) for name, value in stack.outputs().items()}
-        return Parts(
-            self._health,
-            self.moto,
-            clients,
-            logs,
-            fleet,
-            functions,
-            later,
-            buses,
-            pollers,
-            variables,
-            outputs,
-        )
+        return later, buses, pollers
 
     def _stack(self) -> tuple[Stack, Clients]:
         """The template, checked: nothing is created for one that cannot be imitated whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,13 @@ def addresses(stack: Stack, gateway: str) -> Callable[[Any], Any]:
         f"https://{stack.name(resource)}.execute-api.{stack.identities.place.region}.amazonaws.com"
         for resource, _ in stack.of("AWS::ApiGateway::RestApi")
     ]
+    return partial(_moved, hosts, gateway)
 
-    def here(value: Any) -> Any:
-        for host in hosts:
-            value = value.replace(host, gateway) if isinstance(value, str) else value
-        return value
 
-    return here
+def _moved(hosts: Iterable[str], gateway: str, value: Any) -> Any:
+    for host in hosts:
+        value = value.replace(host, gateway) if isinstance(value, str) else value
+    return value
 
 
 def subscriptions(stack: Stack) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

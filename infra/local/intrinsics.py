@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from infra.local.errors import BadTemplate, CannotImitate
@@ -75,16 +76,15 @@ class Resolver:
 
     def _sub(self, argument: str | list[Any]) -> str:
         text, given = (argument, {}) if isinstance(argument, str) else argument
+        return _PLACEHOLDER.sub(partial(self._placeholder, given), text)
 
-        def value(match: re.Match[str]) -> str:
-            literal, name = match.group(1), match.group(2).strip()
-            if literal:
-                return "${" + name + "}"
-            if name in given:
-                return str(self.resolve(given[name]))
-            return str(self._get_att(name) if "." in name else self._names.reference(name))
-
-        return _PLACEHOLDER.sub(value, text)
+    def _placeholder(self, given: Mapping[str, Any], match: re.Match[str]) -> str:
+        literal, name = match.group(1), match.group(2).strip()
+        if literal:
+            return "${" + name + "}"
+        if name in given:
+            return str(self.resolve(given[name]))
+        return str(self._get_att(name) if "." in name else self._names.reference(name))
 
     def _join(self, argument: list[Any]) -> str:
         separator, parts = argument

@@ -19,7 +19,8 @@ _COUNTS = (
 def wait(parts: Parts, timeout_s: float) -> None:
     """Return once all is still; raises NotQuiet with what was not.
 
-    A message that waits for its next attempt is not still, nor is one in the queue of a disabled mapping.
+    A message that waits for its next attempt is not still, nor is one in the queue of a disabled mapping;
+    a stream whose mapping is disabled is not looked into.
     """
     until = time.monotonic() + timeout_s
     look_s = _LOOK_S[0]
@@ -66,7 +67,7 @@ def _messages(parts: Parts, url: str) -> int:
 
 def _unread(parts: Parts) -> str | None:
     """Have every stream read once more, from beginning to end of the read."""
-    for poller in parts.pollers.streams:
+    for poller in [one for one in parts.pollers.streams if one.mapping.enabled]:
         wanted = poller.reads + 2
         until = time.monotonic() + 2
         while poller.reads < wanted and time.monotonic() < until:

@@ -28,7 +28,7 @@ _OUTPUTS = {
 
 
 def _resources() -> Template:
-    return {**_plain_functions(), **_queues(), **_stream(), **_events(), **api()}
+    return {**_plain_functions(), **_what_is_kept(), **_queues(), **_stream(), **_events(), **api()}
 
 
 def _plain_functions() -> Template:
@@ -51,6 +51,11 @@ def _plain_functions() -> Template:
         "Crash": function("crash"),
         "Hungry": function("hungry", MemorySize=128),
         "Large": function("large"),
+    }
+
+
+def _what_is_kept() -> Template:
+    return {
         "Fail": function(
             "fail",
             EventInvokeConfig={

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 from tests.local.packages import Template, function
 
+_URI = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${%s.Arn}/invocations"
+_RUN = {
+    "x-amazon-apigateway-integration": {
+        "type": "aws_proxy",
+        "httpMethod": "POST",
+        "uri": {"Fn::Sub": _URI % "ApiFunction"},
+    }
+}
+_CORS = {
+    "x-amazon-apigateway-integration": {
+        "type": "mock",
+        "responses": {
+            "default": {
+                "statusCode": "200",
+                "responseParameters": {"method.response.header.Access-Control-Allow-Origin": "'*'"},
+            }
+        },
+    }
+}
+
 
 def api() -> Template:
     """Routes of every kind, and the functions behind them."""
-    uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${%s.Arn}/invocations"
-    run = {
-        "x-amazon-apigateway-integration": {
-            "type": "aws_proxy",
-            "httpMethod": "POST",
-            "uri": {"Fn::Sub": uri % "ApiFunction"},
-        }
-    }
-    cors = {
-        "x-amazon-apigateway-integration": {
-            "type": "mock",
-            "responses": {
-                "default": {
-                    "statusCode": "200",
-                    "responseParameters": {"method.response.header.Access-Control-Allow-Origin": "'*'"},
-                }
-            },
-        }
-    }
     body = {
         "swagger": "2.0",
         "info": {"title": "api", "version": "1.0"},
         "paths": {
-            "/things/{name}": {"get": run, "options": cors},
-            "/things/mine": {"get": run},
-            "/secret": {"get": {**run, "security": [{"guard": []}]}},
-            "/broken": {"get": run},
-            "/slow": {"get": run},
-            "/picture": {"post": run},
+            "/things/{name}": {"get": _RUN, "options": _CORS},
+            "/things/mine": {"get": _RUN},
+            "/secret": {"get": {**_RUN, "security": [{"guard": []}]}},
+            "/broken": {"get": _RUN},
+            "/slow": {"get": _RUN},
+            "/picture": {"post": _RUN},
         },
         "securityDefinitions": {
             "guard": {
@@ -44,7 +45,7 @@ def api() -> Template:
                 "name": "Authorization",
                 "x-amazon-apigateway-authorizer": {
                     "type": "token",
-                    "authorizerUri": {"Fn::Sub": uri % "Authorize"},
+                    "authorizerUri": {"Fn::Sub": _URI % "Authorize"},
                     "authorizerResultTtlInSeconds": 60,
                 },
             }

@@ -16,6 +16,10 @@ def _send(cloud: Cloud, name: str, *texts: str, **more: Any) -> None:
     sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
 
+def _told_about(texts: list[str]) -> list[Any]:
+    return [record for text in texts for record in json.loads(text).get("Records", [])]
+
+
 def test_only_the_failed_messages_of_a_batch_come_back_and_end_in_the_dead_letter_queue(cloud: Cloud):
     _send(cloud, "work", "good 1", "bad 1", "good 2")
 
@@ -52,14 +56,11 @@ def test_a_mapping_is_switched_off_and_on_through_the_lambda_api(cloud: Cloud):
     api = cloud.client("lambda")
     [mapping] = api.list_event_source_mappings(FunctionName="throttled_by_control")["EventSourceMappings"]
 
-    def state() -> str:
-        return str(api.get_event_source_mapping(UUID=mapping["UUID"])["State"])
-
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     api.update_event_source_mapping(
         UUID=mapping["UUID"], Enabled=False, ScalingConfig={"MaximumConcurrency": 3}
     )
-    eventually(lambda: state() == "Disabled")
+    eventually(lambda: api.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled")
     _send(cloud, "lane", "while off")
     assert seen(cloud, "controlled") == []
 
@@ -73,14 +74,8 @@ def test_a_bucket_tells_its_queue_about_new_objects_under_the_prefix(cloud: Clou
     s3.put_object(Bucket=cloud.outputs["Bucket"], Key="other/a.jpg", Body=b"a")
     s3.put_object(Bucket=cloud.outputs["Bucket"], Key="live/b.jpg", Body=b"b")
 
-    records: list[Any] = []
-
-    def arrived() -> bool:
-        for body in bodies(cloud, "arrivals"):
-            records.extend(json.loads(body).get("Records", []))
-        return bool(records)
-
-    eventually(arrived)
+    # S3 sent its test event to the queue when the notification was set up.
+    records = eventually(lambda: _told_about(bodies(cloud, "arrivals")))
     assert [record["s3"]["object"]["key"] for record in records] == ["live/b.jpg"]
 
 
