@@ -72,7 +72,15 @@ def _pack(package: Package, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
     done = subprocess.run(
-        [*_client(), "pack", package.spec, "--ignore-scripts", "--silent", "--pack-destination", str(folder)],
+        [
+            *_client(),
+            "pack",
+            package.spec,
+            "--ignore-scripts",
+            "--loglevel=error",
+            "--pack-destination",
+            str(folder),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -80,10 +88,16 @@ def _pack(package: Package, cache: Path) -> Path:
     packed = sorted(folder.glob("*.tgz"))
     if done.returncode or not packed:
         shutil.rmtree(folder)
-        raise BuildFailure(f"npm could not fetch {package.spec}: {done.stderr.strip() or 'no reason given'}")
+        raise BuildFailure(f"npm could not fetch {package.spec}: {_reason(done.stderr)}")
     fetched = packed[0].replace(cache / f".{package.file_name}")
     shutil.rmtree(folder)
     return fetched
+
+
+def _reason(said: str) -> str:
+    """The first two lines of npm's complaint, without its prefix: the code, and a sentence."""
+    lines = [line.removeprefix("npm error ") for line in said.splitlines() if line.startswith("npm error ")]
+    return "; ".join(lines[:2]) or "it gave no reason."
 
 
 def _client() -> list[str]:

@@ -55,13 +55,9 @@ def free_batch(model: onnx.ModelProto) -> None:
     graph = model.graph
     weights = _weights(graph)
     for node in graph.node:
-        if node.op_type == "Reshape" and (shape := weights.get(node.input[1])) is not None:
-            _initializer(graph, node.input[1]).CopyFrom(
-                numpy_helper.from_array(
-                    np.array([-1, *np.abs(_tail(graph, node, shape.astype(np.int64)))], np.int64),
-                    node.input[1],
-                )
-            )
+        if node.op_type == "Reshape" and node.input[1] in weights:
+            sizes = np.array([-1, *_tail(graph, node.output[0])], np.int64)
+            _initializer(graph, node.input[1]).CopyFrom(numpy_helper.from_array(sizes, node.input[1]))
     for value in [*graph.input, *graph.output]:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     del graph.value_info[:]
@@ -106,25 +102,23 @@ def _split(graph: onnx.GraphProto, node: onnx.NodeProto, slope: NDArray[np.float
     graph.initializer.append(numpy_helper.from_array(kernel, f"{out}.slope"))
     graph.initializer.append(numpy_helper.from_array(np.float32(1) - kernel, f"{out}.rest"))
     return [
-        helper.make_node(
-            "Conv", [source, f"{out}.slope"], [f"{out}.sloped"], group=channels, kernel_shape=[1, 1]
-        ),
+        _scale_channels(source, f"{out}.slope", f"{out}.sloped", channels),
         helper.make_node("Relu", [source], [f"{out}.positive"]),
-        helper.make_node(
-            "Conv", [f"{out}.positive", f"{out}.rest"], [f"{out}.lifted"], group=channels, kernel_shape=[1, 1]
-        ),
+        _scale_channels(f"{out}.positive", f"{out}.rest", f"{out}.lifted", channels),
         helper.make_node("Add", [f"{out}.sloped", f"{out}.lifted"], [out]),
     ]
 
 
-def _tail(graph: onnx.GraphProto, node: onnx.NodeProto, shape: NDArray[np.int64]) -> list[int]:
-    """The sizes after the batch axis, with a -1 read from the declared output."""
+def _scale_channels(source: str, kernel: str, out: str, channels: int) -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, kernel], [out], group=channels, kernel_shape=[1, 1])
+
+
+def _tail(graph: onnx.GraphProto, name: str) -> list[int]:
+    """The sizes after the first axis that the graph declares for a value."""
     declared = {value.name: value for value in [*graph.output, *graph.value_info]}
-    if (value := declared.get(node.output[0])) is not None:
-        return [int(dim.dim_value) for dim in value.type.tensor_type.shape.dim[1:]]
-    if (shape[1:] < 0).any():
-        raise BuildFailure(f"free-batch cannot tell the shape of {node.output[0]!r}.")
-    return [int(size) for size in shape[1:]]
+    if name not in declared:
+        raise BuildFailure(f"free-batch cannot tell the shape of {name!r}.")
+    return [int(size.dim_value) for size in declared[name].type.tensor_type.shape.dim[1:]]
 
 
 def _weights(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
