@@ -63,11 +63,11 @@ def read(folder: Path, preparation: Preparation | None) -> Samples:
 
 def prepared(pictures: Iterator[Image.Image], preparation: Preparation) -> NDArray[np.uint8]:
     """Pictures as (N, C, H, W) uint8: what serving makes of them before mean and scale."""
-    planes = [tensor(picture, preparation)[0] for picture in pictures]
+    planes = [tensor(picture, preparation)[0].round().astype(np.uint8) for picture in pictures]
     depth = 1 if preparation.channels == "grey" else 3
     width, height = preparation.size or (0, 0)
     empty = np.empty((0, depth, height, width), np.uint8)
-    return np.stack(planes).round().astype(np.uint8) if planes else empty
+    return np.stack(planes) if planes else empty
 
 
 def _listed(folder: Path, preparation: Preparation | None) -> Samples:

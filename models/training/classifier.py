@@ -40,8 +40,9 @@ def learn(job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) ->
         return
     _calibrate(learner, validation)
     trained = learner.module.graph.written()
-    inputs = learner.inputs(train).numpy()[:SHOWN]
-    difference = prove(trained, inputs, learner.logits(_first(train, SHOWN)).numpy())
+    shown = _first(train, SHOWN)
+    inputs = learner.inputs(shown).numpy()
+    difference = prove(trained, inputs, learner.logits(shown).numpy())
     model, loss = _smaller(trained, inputs, learner, validation, recipe)
     said = answers(model, learner.inputs(validation).numpy())
     least = threshold(scored(said, validation, learner.labels), recipe.promise.precision)

@@ -15,7 +15,7 @@ from models.training.vary import varied
 from vigil.learn.measures import MEASURES
 from vigil.learn.scored import Scored
 
-AT_ONCE = 256
+AT_ONCE = 32
 """Pictures scored together."""
 
 
@@ -103,7 +103,10 @@ class ClassifierLearner:
         """(N, L) float32, on the processor."""
         self.module.eval()
         with torch.no_grad():
-            parts = [self.module.graph(part.to(self._device)) for part in self.inputs(samples).split(AT_ONCE)]
+            parts = [
+                self.module.graph(self.lighting.apply(part.to(self._device).float()))
+                for part in torch.from_numpy(samples.values).split(AT_ONCE)
+            ]
         return torch.cat(parts).float().cpu()
 
 

@@ -24,13 +24,14 @@ class Terms:
     """How a data set is made.
 
     validation, test  shares of the bundles, 0 to 1; the rest trains
-    near_bits         pictures whose perceptual hashes differ in at most so many of 64 bits are one
+    near_bits         pictures whose perceptual hashes differ in at most so many of 64 bits are one. Likeness
+                      chains: at 6 bits, 391 of 2,428 chest X-rays of one pose hang together, at 2 no three
     salt              another salt, another division: keep it for the life of a model
     """
 
     validation: float = 0.15
     test: float = 0.2
-    near_bits: int = 4
+    near_bits: int = 3
     salt: str = "vigil"
 
 
