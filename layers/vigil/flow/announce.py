@@ -58,31 +58,7 @@ def announce(fact: Ended | Raised, *, origin: str) -> Announcement:
 
     References and ids, never a name, a face or a vector.
     """
-    if isinstance(fact, Ended):
-        kind, severity = f"vigil.drop.{fact.state}", "info" if fact.state == "done" else "warning"
-        ident = f"{fact.drop}.{fact.state}"
-        data: dict[str, Any] = {
-            "drop": fact.drop,
-            "state": fact.state,
-            "model": fact.model,
-            "source": fact.source,
-            "sightings": fact.sightings,
-            "alerts": fact.alerts,
-        }
-        data |= {"reason": fact.reason} if fact.reason else {}
-        data |= {"release": fact.release} if fact.release else {}
-        data |= {"object": dict(fact.where)} if fact.where else {}
-    else:
-        kind, severity, ident = "vigil.alert.raised", fact.severity, fact.alert
-        data = {
-            "alert": fact.alert,
-            "rule": fact.rule,
-            "severity": fact.severity,
-            "status": fact.status,
-            "source": fact.source,
-            "model": fact.model,
-            "drop": fact.drop,
-        }
+    kind, severity, ident, data = _ended(fact) if isinstance(fact, Ended) else _raised(fact)
     event = {
         "specversion": "1.0",
         "id": ident,
@@ -95,3 +71,33 @@ def announce(fact: Ended | Raised, *, origin: str) -> Announcement:
     }
     attributes = {"type": kind, "severity": severity, "source": fact.source, "model": fact.model}
     return Announcement(event, {name: value for name, value in attributes.items() if value})
+
+
+def _ended(fact: Ended) -> tuple[str, str, str, dict[str, Any]]:
+    """(type, severity, id, data)"""
+    data: dict[str, Any] = {
+        "drop": fact.drop,
+        "state": fact.state,
+        "model": fact.model,
+        "source": fact.source,
+        "sightings": fact.sightings,
+        "alerts": fact.alerts,
+    }
+    known = {"reason": fact.reason, "release": fact.release, "object": dict(fact.where)}
+    severity = "info" if fact.state == "done" else "warning"
+    ident = f"{fact.drop}.{fact.state}"
+    return f"vigil.drop.{fact.state}", severity, ident, data | {k: v for k, v in known.items() if v}
+
+
+def _raised(fact: Raised) -> tuple[str, str, str, dict[str, Any]]:
+    """(type, severity, id, data)"""
+    data = {
+        "alert": fact.alert,
+        "rule": fact.rule,
+        "severity": fact.severity,
+        "status": fact.status,
+        "source": fact.source,
+        "model": fact.model,
+        "drop": fact.drop,
+    }
+    return "vigil.alert.raised", fact.severity, fact.alert, data

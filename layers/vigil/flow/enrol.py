@@ -44,7 +44,7 @@ class Gallery(Protocol):
 
 G = TypeVar("G", bound=Gallery)
 T = TypeVar("T", bound=Template)
-Kept = TypeVar("Kept", bound=Gallery, contravariant=True)
+Kept_contra = TypeVar("Kept_contra", bound=Gallery, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ class Overtaken(Transient):
     """Another enrolment put a newer gallery in force in between."""
 
 
-class People(Protocol[Kept]):
+class People(Protocol[Kept_contra]):
     """Who is enrolled, and which gallery is in force."""
 
     def named(self, name: str) -> Person | None: ...
 
     def commit(
-        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Kept, now: datetime
+        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Kept_contra, now: datetime
     ) -> None:
         """Keep person and templates and put the gallery in force, all or nothing.
 
