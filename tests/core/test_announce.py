@@ -1,6 +1,7 @@
 """Facts become CloudEvents of the documented shapes, with nothing personal in them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -65,7 +66,7 @@ def test_every_schema_is_one_and_its_examples_fit(file):
         fits(file.stem, example)
 
 
-def stream(new: dict[str, object], old: dict[str, object] | None = None) -> dict[str, object]:
+def stream(new: Mapping[str, object], old: Mapping[str, object] | None = None) -> dict[str, object]:
     images = {"NewImage": item(new)} | ({"OldImage": item(old)} if old else {})
     return {"eventName": "MODIFY" if old else "INSERT", "dynamodb": {"SequenceNumber": "7", **images}}
 
