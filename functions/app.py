@@ -2,8 +2,8 @@
 
 from chalice import Chalice
 
-from functions import api, bulk, enrol, live, publish
+from functions import api, balance, bulk, canary, enrol, live, publish, reconcile, triage
 
 app = Chalice(app_name="vigil")
-for module in (live, bulk, publish, enrol, api):
+for module in (live, bulk, publish, enrol, api, triage, reconcile, balance, canary):
     app.register_blueprint(module.trigger)

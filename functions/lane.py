@@ -1,5 +1,6 @@
 """A batch of SQS messages through the story of one drop; failures stay on the queue, later and later."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from cloud.queue import Queue
+from functions.counting import Counting
 from vigil.drops import Envelope, read
 from vigil.errors import Transient
 from vigil.flow.process import Busy, Shift, Verdict, World, process
@@ -26,18 +28,28 @@ class Lane:
     bucket: str
     lease: timedelta
     logger: Logger
+    counting: Counting
 
 
 def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
     """SQS batch → partial batch response."""
-    return dict(
-        process_partial_response(
-            event=event,
-            record_handler=_Handler(lane, _shift(context, lane)),
-            processor=_Batch(lane),
-            context=context,
-        )
+    began = time.monotonic()
+    answer = process_partial_response(
+        event=event,
+        record_handler=_Handler(lane, _shift(context, lane)),
+        processor=_Batch(lane),
+        context=context,
     )
+    _count(lane, time.monotonic() - began)
+    return dict(answer)
+
+
+def _count(lane: Lane, working_s: float) -> None:
+    """What cannot be counted now is counted with a later batch: counting fails no message."""
+    try:
+        lane.counting.flush(datetime.now(UTC), working_s)
+    except Transient as failure:
+        lane.logger.warning("not-counted", extra={"detail": str(failure)})
 
 
 class _Batch(BatchProcessor):
@@ -52,6 +64,7 @@ class _Batch(BatchProcessor):
         raw = record.raw_event
         attempt = int(raw["attributes"]["ApproximateReceiveCount"])
         wait_s = _wait_s(error, attempt)
+        self._lane.counting.failed(kind, str(error))
         self._lane.queue.hide(raw["receiptHandle"], wait_s)
         fields = {"message_id": raw["messageId"], "error": kind.__name__, "again_in_s": wait_s}
         if issubclass(kind, Transient):
@@ -69,10 +82,12 @@ class _Handler:
     def __call__(self, record: Any) -> list[str]:
         sent_ms = int(record.attributes.sent_timestamp)
         envelope = Envelope(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
+        self.lane.counting.received(envelope.sent, datetime.now(UTC))
         drops = read(envelope, self.lane.bucket)
-        return [self._log(process(drop, self.lane.world, self.shift)) for drop in drops]
+        return [self._log(process(drop, self.lane.world, self.shift), drop.at) for drop in drops]
 
-    def _log(self, verdict: Verdict) -> str:
+    def _log(self, verdict: Verdict, happened: datetime) -> str:
+        self.lane.counting.answered(verdict, happened, datetime.now(UTC))
         fields = {
             "drop": verdict.drop,
             "attempt": verdict.attempt,

@@ -56,6 +56,46 @@ class Settings:
         return self._get("ORIGIN")
 
     @property
+    def service(self) -> str:
+        """What this function is called in logs and metrics."""
+        return self._get("POWERTOOLS_SERVICE_NAME")
+
+    @property
+    def metrics_namespace(self) -> str:
+        return self._get("METRICS_NAMESPACE")
+
+    @property
+    def age_target(self) -> timedelta:
+        """From stored to answered, for live drops."""
+        return timedelta(seconds=int(self._get("AGE_TARGET_SECONDS")))
+
+    @property
+    def workers(self) -> int:
+        """Of both lanes together, at most."""
+        return int(self._get("WORKERS"))
+
+    @property
+    def live_workers_least(self) -> int:
+        return int(self._get("LIVE_WORKERS_LEAST"))
+
+    @property
+    def ops_topic_arn(self) -> str:
+        return self._get("OPS_TOPIC_ARN")
+
+    def lane_url(self, lane: str) -> str:
+        return self._get(f"{lane.upper()}_QUEUE_URL")
+
+    def lane_arn(self, lane: str) -> str:
+        return self._get(f"{lane.upper()}_QUEUE_ARN")
+
+    def dead_letters_url(self, lane: str) -> str:
+        return self._get(f"{lane.upper()}_DEAD_LETTERS_URL")
+
+    def lane_function(self, lane: str) -> str:
+        """The name of the lane's Lambda function."""
+        return self._get(f"{lane.upper()}_FUNCTION")
+
+    @property
     def preload(self) -> tuple[str, ...]:
         """Models to open before the first event asks for them."""
         return tuple(self.variables.get("PRELOAD", "").split())

@@ -11,15 +11,21 @@ from functions.settings import settings
 
 if TYPE_CHECKING:
     from cloud.topic import Topic
+    from functions.counting import Counting
     from functions.lane import Lane
     from vigil.faces.enrol import Template
     from vigil.faces.gallery import Gallery
     from vigil.faces.pipeline import FacesModel
     from vigil.flow.enrol import Desk
+    from vigil.ports import Reliefs
     from vigil.predict.shelf import Shelf
 
 FRESH_S = 2.0
 """Seconds within which a warm function notices a new gallery or watch file."""
+
+
+RELIEF_FRESH_S = 5.0
+"""Seconds within which a warm lane notices that something is given up, or given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +68,34 @@ def lane() -> "Lane":
     env = settings()
     ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
-    world = World(ledger, S3Objects(client("s3")), models, watch, _now)
-    logger = Logger()
-    return Lane(world, Queue(client("sqs"), env.queue_url), env.photos_bucket, env.lease, logger)
+    world = World(ledger, S3Objects(client("s3")), models, watch, _now, _relief(env.lane))
+    queue = Queue(client("sqs"), env.queue_url)
+    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane))
+
+
+def _counting(lane: str) -> "Counting":
+    """This container's share of the lane's metrics and tally."""
+    from cloud.metrics import Gauges
+    from cloud.tallies import DynamoTallies
+    from functions.counting import Counting
+
+    env = settings()
+    tallies = DynamoTallies(client("dynamodb"), env.records_table)
+    gauges = Gauges(namespace=env.metrics_namespace, service=env.service)
+    return Counting(gauges, partial(tallies.add, lane), env.age_target)
+
+
+def _relief(lane: str) -> "Reliefs":
+    """Only live is ever eased: bulk has time."""
+    from cloud.relief import ReliefInForce
+    from cloud.states import States
+    from vigil.ports import no_relief
+    from vigil.steady.degrade import default_steps
+
+    if lane != "live":
+        return no_relief
+    states = States(client("dynamodb"), settings().records_table)
+    return ReliefInForce(states, default_steps(), fresh_s=RELIEF_FRESH_S)
 
 
 @cache

@@ -8,6 +8,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from infra import slo
 from infra.package import archive, chalicing, patch, project
 from infra.package.bytecode import compile_folder
 from infra.package.contents import LIGHT, RUNTIME, Part
@@ -19,6 +20,7 @@ from infra.package.targets import Target, target
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "infra/template.yaml"
+PROMISES = "infra/slo.toml"
 MODELS = "build/models"
 
 Progress = Callable[[str], None]
@@ -100,7 +102,8 @@ def _make_models(order: Order, models: Path, draft: Path) -> None:
 
 def _keep_code(order: Order) -> None:
     """sam.json and deployment.zip, from one run of Chalice on the laid-out project."""
-    inputs = [*project.sources(order.root), order.root / TEMPLATE, Path(__file__).parent]
+    rules = [order.root / TEMPLATE, order.root / PROMISES, Path(slo.__file__).parent]
+    inputs = [*project.sources(order.root), *rules, Path(__file__).parent]
     key = fingerprint(order.target.key, version("chalice"), *inputs)
     light = order.light.with_name(f".{order.light.name}.key")
     keep(order.laid_out, key, partial(_make_project, order))
@@ -123,6 +126,7 @@ def _make_code(order: Order, draft: Path) -> None:
 
 def _make_template(order: Order, draft: Path) -> None:
     patched = patch.patched(chalicing.template(order.laid_out), order.target)
+    patched = slo.monitored(patched, slo.read((order.root / PROMISES).read_text()))
     draft.write_text(json.dumps(patched, indent=2, sort_keys=True))
 
 

@@ -1,8 +1,13 @@
-"""One SQS queue, as its consumer needs it."""
+"""One SQS queue, as those who fill it, work on it and watch it need it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cloud.faults import faults
+from vigil.errors import Transient
+
+_BATCH = 10
+"""Messages that SQS takes in one call."""
 
 
 class Queue:
@@ -17,3 +22,24 @@ class Queue:
             self._client.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
+
+    @property
+    def name(self) -> str:
+        return self._url.rsplit("/", 1)[-1]
+
+    def send(self, messages: Sequence[str]) -> None:
+        """Put messages in, at least once each. Raises Transient where SQS did not take all."""
+        for start in range(0, len(messages), _BATCH):
+            batch = messages[start : start + _BATCH]
+            entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)]
+            with faults("send messages"):
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            if answer.get("Failed"):
+                raise Transient(f"send messages: {answer['Failed'][0].get('Code')}")
+
+    def waiting(self) -> int:
+        """About how many messages could be received now."""
+        name = "ApproximateNumberOfMessages"
+        with faults("read queue"):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return int(answer["Attributes"][name])

@@ -11,6 +11,8 @@ FUNCTION, ROLE = "AWS::Serverless::Function", "AWS::IAM::Role"
 
 NO_RESOURCE_LEVEL = {
     "cloudwatch:PutMetricData": "CloudWatch knows no ARNs of metrics",
+    "cloudwatch:GetMetricData": "CloudWatch knows no ARNs of metrics",
+    "lambda:ListEventSourceMappings": "Lambda lists mappings for all functions or for none",
     "xray:PutTraceSegments": "X-Ray knows no ARNs of traces",
 }
 """Actions that AWS grants on everything or not at all."""

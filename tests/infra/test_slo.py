@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ MADE = resources(PLAN)
 MONTH_S = 30 * 86_400
 
 
-def of(kind: str) -> dict[str, dict]:
+def of(kind: str) -> dict[str, dict[str, Any]]:
     return {name: r["Properties"] for name, r in MADE.items() if r["Type"] == f"AWS::CloudWatch::{kind}"}
 
 

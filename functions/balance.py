@@ -1,0 +1,51 @@
+"""Schedule, every minute → breakers, workers and degradation as the last minute asks for."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalice import Blueprint, Rate
+
+from cloud.states import load_steady, save_steady
+from functions.mending import Helm, gauges, helm, logger, now
+from vigil.steady.minute import LANES, Seen, Steady, begin, minute, orders, state_of
+
+trigger = Blueprint(__name__)
+
+
+@trigger.schedule(Rate(1, unit=Rate.MINUTES), name="balance")
+def on_balance(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
+    """One decision, remembered before it is carried out: a crash between is made good a minute later."""
+    wheel, at = helm(), now()
+    before = load_steady(wheel.states, lambda: begin(wheel.rules.bounds, at))
+    after = minute(before, {lane: _seen(lane, wheel, at) for lane in LANES}, wheel.rules, now=at)
+    save_steady(wheel.states, after)
+    ordered = orders(after)
+    changed = [lane for lane in LANES if wheel.mappings[lane].obey(ordered[lane])]
+    _tell(after)
+    logger().info("balance", extra={"changed": changed, "level": after.relief.level})
+    return {"changed": changed}
+
+
+def _seen(lane: str, wheel: Helm, at: datetime) -> Seen:
+    function = {"FunctionName": wheel.functions[lane]}
+    return Seen(
+        counted=wheel.tallies.since(lane, at - timedelta(minutes=5)),
+        backlog=wheel.queues[lane].waiting(),
+        throttles=int(wheel.cloudwatch.latest("AWS/Lambda Throttles", function, "Sum", now=at)),
+        age_s=wheel.cloudwatch.latest(
+            "AWS/SQS ApproximateAgeOfOldestMessage",
+            {"QueueName": wheel.queues[lane].name},
+            "Maximum",
+            now=at,
+        ),
+    )
+
+
+def _tell(steady: Steady) -> None:
+    ordered = orders(steady)
+    for lane in LANES:
+        gauges().count(f"{lane.capitalize()}Workers", ordered[lane].workers)
+        is_open = state_of(lane, steady.breakers) == "open"
+        gauges().count(f"{lane.capitalize()}BreakersOpen", int(is_open))
+    gauges().count("DegradationLevel", steady.relief.level)
+    gauges().flush()

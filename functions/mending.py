@@ -1,0 +1,146 @@
+"""Builds what triage, reconcile, balance and canary use: once per container, as wiring does."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from cloud.bucket import Bucket
+from cloud.history import DynamoHistory
+from cloud.ledger import DynamoLedger
+from cloud.letters import SqsDeadLetters
+from cloud.mappings import Mapping as EventMapping
+from cloud.metrics import CloudWatch, Gauges
+from cloud.nest import Nest
+from cloud.operators import SnsOperators
+from cloud.queue import Queue
+from cloud.records import DynamoRecords
+from cloud.states import KeptCases, States, load_steady
+from cloud.tallies import DynamoTallies
+from functions.settings import settings
+from functions.wiring import client
+from vigil.flow.reconcile import Aisles
+from vigil.flow.triage import Ward
+from vigil.steady.balance import Bounds
+from vigil.steady.degrade import default_steps
+from vigil.steady.minute import LANES, Rules, Steady, begin, healthy
+
+MARGIN_S = 5.0
+"""A run begins nothing new so shortly before the runtime would end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """What the balance function reads and moves, by lane."""
+
+    queues: Mapping[str, Queue]
+    mappings: Mapping[str, EventMapping]
+    functions: Mapping[str, str]
+    tallies: DynamoTallies
+    states: States
+    cloudwatch: CloudWatch
+    rules: Rules
+
+
+@cache
+def logger() -> Logger:
+    return Logger()
+
+
+@cache
+def gauges() -> Gauges:
+    env = settings()
+    return Gauges(namespace=env.metrics_namespace, service=env.service)
+
+
+@cache
+def states() -> States:
+    return States(client("dynamodb"), settings().records_table)
+
+
+@cache
+def ward() -> Ward:
+    """Triage, over both lanes' dead letters."""
+    env = settings()
+    history = DynamoHistory(client("dynamodb"), env.records_table, retention=env.retention)
+    letters = {
+        lane: SqsDeadLetters(
+            client("sqs"),
+            dead_url=env.dead_letters_url(lane),
+            lane_url=env.lane_url(lane),
+            lane=lane,
+            bucket=env.photos_bucket,
+        )
+        for lane in LANES
+    }
+    return Ward(
+        letters=letters,
+        records=history,
+        diary=history,
+        cases=KeptCases(states()),
+        ledger=DynamoLedger(client("dynamodb"), env.records_table, lane="bulk", retention=env.retention),
+        operators=SnsOperators(client("sns"), env.ops_topic_arn),
+        healthy=lambda dependency: healthy(load_steady(states(), _begin), dependency),
+        clock=now,
+    )
+
+
+def aisles(context: Any) -> Aisles:
+    """Reconcile, for as long as this invocation may last."""
+    env = settings()
+    return Aisles(
+        shelves=Bucket(client("s3"), env.photos_bucket),
+        records=DynamoHistory(client("dynamodb"), env.records_table, retention=env.retention),
+        bulk=Queue(client("sqs"), env.lane_url("bulk")),
+        clock=now,
+        in_time=in_time(context),
+    )
+
+
+@cache
+def helm() -> Helm:
+    """Balance, over both lanes."""
+    env = settings()
+    functions = {lane: env.lane_function(lane) for lane in LANES}
+    return Helm(
+        queues={lane: Queue(client("sqs"), env.lane_url(lane)) for lane in LANES},
+        mappings={
+            lane: EventMapping(client("lambda"), function=functions[lane], queue_arn=env.lane_arn(lane))
+            for lane in LANES
+        },
+        functions=functions,
+        tallies=DynamoTallies(client("dynamodb"), env.records_table),
+        states=states(),
+        cloudwatch=CloudWatch(client("cloudwatch")),
+        rules=Rules(bounds(), steps=len(default_steps())),
+    )
+
+
+@cache
+def nest() -> Nest:
+    env = settings()
+    records = DynamoRecords(client("dynamodb"), env.records_table)
+    return Nest(client("s3"), env.photos_bucket, records=records, states=states())
+
+
+def bounds() -> Bounds:
+    env = settings()
+    return Bounds(
+        total=env.workers, live_least=env.live_workers_least, age_target_s=env.age_target.total_seconds()
+    )
+
+
+def in_time(context: Any) -> Callable[[], bool]:
+    """Whether this invocation may begin something new."""
+    return lambda: context.get_remaining_time_in_millis() > MARGIN_S * 1000
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _begin() -> Steady:
+    return begin(bounds(), now())

@@ -1,0 +1,26 @@
+"""Schedule, or the alarm on a dead-letter queue → letters redriven, quarantined or left, for a reason."""
+
+from dataclasses import asdict
+from typing import Any
+
+from chalice import Blueprint, Rate
+
+from functions.mending import gauges, logger, ward
+from vigil.flow.triage import mend
+
+trigger = Blueprint(__name__)
+
+MOST = 500
+"""Letters a lane and run."""
+
+
+@trigger.schedule(Rate(2, unit=Rate.MINUTES), name="triage")
+def on_triage(event: Any) -> dict[str, Any]:
+    """One round over both lanes' dead letters."""
+    done = asdict(mend(ward(), owner=event.context.aws_request_id, most=MOST))
+    counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}
+    for name, kind in counted.items():
+        gauges().count(name, done[kind])
+    gauges().flush()
+    logger().info("triage", extra=done)
+    return done
