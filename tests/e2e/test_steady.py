@@ -1,0 +1,119 @@
+"""Those who mend, from what ships: each invoked as its schedule would, on the running system."""
+
+import json
+from typing import Any
+
+from tests.e2e.conftest import PHOTOS, Site, until
+from vigil.drops import drop_id
+
+TICK = {
+    "version": "0",
+    "id": "tick",
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "account": "123456789012",
+    "region": "us-east-1",
+    "time": "2026-03-02T12:00:00Z",
+    "resources": [],
+    "detail": {},
+}
+
+
+def invoked(site: Site, function: str, event: Any = TICK) -> dict[str, Any]:
+    reply = site.cloud.client("lambda").invoke(
+        FunctionName=site.running.function(function), Payload=json.dumps(event).encode()
+    )
+    told: dict[str, Any] = json.loads(reply["Payload"].read())
+    assert "FunctionError" not in reply, told
+    return told
+
+
+def notes(site: Site, drop: str) -> list[str]:
+    rows = site.cloud.client("dynamodb").query(
+        TableName=site.cloud.outputs["RecordsTable"],
+        KeyConditionExpression="pk = :drop AND begins_with(sk, :note)",
+        ExpressionAttributeValues={":drop": {"S": f"drop#{drop}"}, ":note": {"S": "note#"}},
+    )
+    return [row["deed"]["S"] for row in rows["Items"]]
+
+
+def test_a_dead_letter_is_sent_back_and_reaches_its_end(site: Site):
+    data = {"model": "faces", "source": "door", "id": "a-dead-letter", "data": ""}
+    letters = site.cloud.outputs["LiveDeadLettersUrl"]
+    site.cloud.client("sqs").send_message(QueueUrl=letters, MessageBody=json.dumps(data))
+
+    done = invoked(site, "Triage")
+
+    drop = drop_id("job", "a-dead-letter", "faces")
+    (row,) = site.ended(drop)
+    assert (done["letters"], done["redriven"], done["new_faults"]) == (1, 1, 1)
+    assert (row["state"], row["reason"], notes(site, drop)) == ("rejected", "empty-file", ["redriven"])
+
+
+def test_the_canary_hears_the_right_answer_and_nobody_is_alarmed(site: Site):
+    invoked(site, "Canary")
+    site.running.quiet(timeout_s=60)
+
+    assert invoked(site, "Canary")["wrong"] == ""
+    site.running.quiet(timeout_s=60)
+    site.listener.listen()
+    alarmed = [e for e in site.listener.of_type("vigil.alert.raised") if e["data"]["source"] == "canary"]
+    assert alarmed == []
+
+
+def test_a_bucket_is_complete_when_all_in_it_has_an_end(site: Site):
+    site.ended(site.put((PHOTOS / "biden.jpg").read_bytes()))
+
+    assert invoked(site, "Reconcile") == {"announced": 0, "cursor": ""}
+
+
+def test_an_old_bucket_is_shown_to_another_model_once(site: Site):
+    site.ended(site.put((PHOTOS / "biden.jpg").read_bytes(), source="archive"))
+    key = f"live/faces/archive/{_last(site)}-photo.jpg"
+
+    first = invoked(site, "Backfill", {"model": "tiny-colours"})
+    drop = until(lambda: _looked_at(site, key))
+    site.running.quiet(timeout_s=60)
+    second = invoked(site, "Backfill", {"model": "tiny-colours"})
+
+    (row,) = site.ended(drop)
+    assert first["announced"] >= 1
+    assert (row["model"], row["lane"], row["state"]) == ("tiny-colours", "bulk", "done")
+    assert second == {"announced": 0, "cursor": ""}
+
+
+def test_workers_are_moved_between_the_lanes(site: Site):
+    invoked(site, "Balance")
+
+    mappings = site.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    workers = {
+        one["FunctionArn"].rsplit("-", 1)[-1]: one["ScalingConfig"]["MaximumConcurrency"]
+        for one in mappings
+        if "ScalingConfig" in one
+    }
+    assert workers.keys() == {"live", "bulk"}
+    assert sum(workers.values()) == 12
+
+
+def test_lanes_measure_what_they_do(site: Site):
+    site.ended(site.put((PHOTOS / "biden.jpg").read_bytes()))
+    site.running.quiet(timeout_s=60)
+
+    lines = [line for line in site.running.logs(site.running.function("Live")) if '"_aws"' in line]
+
+    measured = {name for line in lines for name in json.loads(line)}
+    assert {"Delivered", "Done", "Settled", "AgeMs", "Late", "embedMs"} <= measured
+
+
+def _last(site: Site) -> int:
+    listed = site.cloud.client("s3").list_objects_v2(
+        Bucket=site.cloud.outputs["PhotosBucket"], Prefix="live/faces/archive/"
+    )
+    return max(int(one["Key"].rsplit("/", 1)[-1].split("-")[0]) for one in listed["Contents"])
+
+
+def _looked_at(site: Site, key: str) -> str:
+    """The drop that another model's look at an object is."""
+    uri = f"s3://{site.cloud.outputs['PhotosBucket']}/{key}"
+    rows = [site.cloud.records.drop(drop) for drop in site.cloud.records.of_object(uri)]
+    return next((str(row["drop_id"]) for row in rows if row and row["model"] == "tiny-colours"), "")
