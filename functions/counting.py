@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from cloud.metrics import Gauges
 from vigil.errors import Transient
 from vigil.flow.process import Verdict
-from vigil.steady.fingerprint import dependency
-from vigil.steady.minute import Counted
+from vigil.steady.counted import Counted
+from vigil.steady.dependency import dependency
 
 TALLY_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""

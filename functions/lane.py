@@ -1,6 +1,7 @@
 """A batch of SQS messages through the story of one drop; failures stay on the queue, later and later."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
+from cloud.deadline import Deadline
 from cloud.queue import Queue
 from functions.counting import Counting
 from vigil.drops import Envelope, read
@@ -29,11 +31,13 @@ class Lane:
     lease: timedelta
     logger: Logger
     counting: Counting
+    deadline: Deadline
 
 
 def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
     """SQS batch → partial batch response."""
     began = time.monotonic()
+    lane.deadline.begin(context.get_remaining_time_in_millis() / 1000)
     answer = process_partial_response(
         event=event,
         record_handler=_Handler(lane, _shift(context, lane)),
@@ -65,13 +69,18 @@ class _Batch(BatchProcessor):
         attempt = int(raw["attributes"]["ApproximateReceiveCount"])
         wait_s = _wait_s(error, attempt)
         self._lane.counting.failed(kind, str(error))
-        self._lane.queue.hide(raw["receiptHandle"], wait_s)
+        self._hide(raw["receiptHandle"], wait_s)
         fields = {"message_id": raw["messageId"], "error": kind.__name__, "again_in_s": wait_s}
         if issubclass(kind, Transient):
             self._lane.logger.warning("retry", extra=fields | {"detail": str(error)})
         else:
             self._lane.logger.error("bug", extra=fields, exc_info=exception)
         return super().failure_handler(record, exception)
+
+    def _hide(self, receipt: str, wait_s: int) -> None:
+        """Where SQS does not answer, the message comes back after the queue's own time."""
+        with suppress(Transient):
+            self._lane.queue.hide(receipt, wait_s)
 
 
 @dataclass(frozen=True, slots=True)

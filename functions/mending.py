@@ -18,7 +18,8 @@ from cloud.nest import Nest
 from cloud.operators import SnsOperators
 from cloud.queue import Queue
 from cloud.records import DynamoRecords
-from cloud.states import KeptCases, States, load_steady
+from cloud.state import States
+from cloud.states import KeptCases, load_steady
 from cloud.tallies import DynamoTallies
 from functions.settings import settings
 from functions.wiring import client

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from functions.settings import settings
 
 if TYPE_CHECKING:
+    from cloud.deadline import Deadline
     from cloud.topic import Topic
     from functions.counting import Counting
     from functions.lane import Lane
@@ -70,7 +71,7 @@ def lane() -> "Lane":
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
     world = World(ledger, S3Objects(client("s3")), models, watch, _now, _relief(env.lane))
     queue = Queue(client("sqs"), env.queue_url)
-    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane))
+    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), deadline())
 
 
 def _counting(lane: str) -> "Counting":
@@ -88,7 +89,7 @@ def _counting(lane: str) -> "Counting":
 def _relief(lane: str) -> "Reliefs":
     """Only live is ever eased: bulk has time."""
     from cloud.relief import ReliefInForce
-    from cloud.states import States
+    from cloud.state import States
     from vigil.ports import no_relief
     from vigil.steady.degrade import default_steps
 
@@ -182,7 +183,15 @@ def client(service: str) -> Any:
         retries={"mode": "adaptive", "total_max_attempts": 4},
         tcp_keepalive=True,
     )
-    return _session().create_client(service, config=config)
+    return deadline().watch(_session().create_client(service, config=config))
+
+
+@cache
+def deadline() -> "Deadline":
+    """One for all clients of this container; each batch that is worked on begins it anew."""
+    from cloud.deadline import Deadline
+
+    return Deadline()
 
 
 @cache

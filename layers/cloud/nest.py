@@ -5,7 +5,7 @@ from typing import Any
 
 from cloud.faults import faults
 from cloud.records import DynamoRecords
-from cloud.states import States
+from cloud.state import States
 from vigil.drops import Object
 from vigil.steady.canary import Answer, Flight
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from cloud.states import States
+from cloud.state import States
 from vigil.steady.degrade import Step
 
 

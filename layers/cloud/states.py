@@ -1,12 +1,11 @@
-"""What the mending functions remember between runs: one row each in the records table."""
+"""What triage, balance and reconcile remember, as plain rows and back."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from cloud.faults import faults
-from cloud.items import fields, item
+from cloud.state import States
 from vigil.flow.reconcile import Walk
 from vigil.steady.balance import Share
 from vigil.steady.breaker import Breaker
@@ -15,23 +14,6 @@ from vigil.steady.fingerprint import Fingerprint
 from vigil.steady.letters import Case
 from vigil.steady.minute import Steady
 from vigil.steady.reconcile import Census
-
-
-class States:
-    """Rows: state#<name> state."""
-
-    def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
-
-    def get(self, name: str) -> dict[str, Any] | None:
-        """What was last put; None where nothing ever was."""
-        with faults(f"read state {name}"):
-            answer = self._client.get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
-        return fields(answer["Item"])["value"] if "Item" in answer else None
-
-    def put(self, name: str, value: Mapping[str, Any]) -> None:
-        with faults(f"keep state {name}"):
-            self._client.put_item(TableName=self._table, Item=_key(name) | item({"value": dict(value)}))
 
 
 class KeptCases:
@@ -95,7 +77,3 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _key(name: str) -> dict[str, Any]:
-    return item({"pk": f"state#{name}", "sk": "state"})

@@ -6,7 +6,7 @@ from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
-from vigil.steady.minute import Counted
+from vigil.steady.counted import Counted
 
 STRETCH_S = 10
 _KEPT = timedelta(hours=1)

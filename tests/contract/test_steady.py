@@ -16,17 +16,19 @@ from cloud.mappings import Mapping
 from cloud.metrics import CloudWatch, Gauges
 from cloud.operators import SnsOperators
 from cloud.relief import ReliefInForce
-from cloud.states import KeptCases, States, load_steady, load_walk, save_steady, save_walk
+from cloud.state import States
+from cloud.states import KeptCases, load_steady, load_walk, save_steady, save_walk
 from cloud.tallies import DynamoTallies
 from tests.memory import NOON
 from vigil.drops import Drop, Inline, Object
 from vigil.flow.reconcile import Walk
 from vigil.steady.balance import Bounds
 from vigil.steady.breaker import Breaker
+from vigil.steady.counted import Counted
 from vigil.steady.degrade import Relief, default_steps
 from vigil.steady.fingerprint import fingerprint
 from vigil.steady.letters import Alert, Case
-from vigil.steady.minute import Counted, Order, begin
+from vigil.steady.minute import Order, begin
 from vigil.steady.reconcile import Census, Listed
 from vigil.steady.record import Record
 

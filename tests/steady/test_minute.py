@@ -5,7 +5,8 @@ from datetime import timedelta
 from tests.memory import NOON
 from vigil.steady.balance import Bounds
 from vigil.steady.breaker import Breaker
-from vigil.steady.minute import Counted, Order, Rules, Seen, Steady, begin, healthy, minute, orders
+from vigil.steady.counted import Counted
+from vigil.steady.minute import Order, Rules, Seen, Steady, begin, healthy, minute, orders
 
 RULES = Rules(Bounds(total=20), steps=4)
 NEXT = NOON + timedelta(minutes=1)

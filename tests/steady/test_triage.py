@@ -10,7 +10,8 @@ from tests.memory import NOON
 from vigil.drops import Drop, Object
 from vigil.errors import Transient
 from vigil.flow import process as _raises_busy  # noqa: F401 - Transient's families must be loaded to be listed
-from vigil.steady.fingerprint import TRANSIENT, Fingerprint, fingerprint
+from vigil.steady.dependency import TRANSIENT
+from vigil.steady.fingerprint import Fingerprint, fingerprint
 from vigil.steady.letters import Alert, Case, Discard, Letter, Quarantine, Redrive, Wait
 from vigil.steady.record import Record
 from vigil.steady.triage import Look, Pace, triage
@@ -203,10 +204,3 @@ def test_a_transient_names_whose_failure_it_is():
     assert fingerprint(record("a", "Transient: keep d1: away")).dependency == "records"
     assert fingerprint(record("a", BUG)).dependency == "model"
     assert fingerprint(record("a", "")).kind == "WorkerDied"
-
-
-def test_every_transient_there_is_may_pass():
-    families = {Transient.__name__} | {kind.__name__ for kind in Transient.__subclasses__()}
-
-    assert {name for name in families if not Fingerprint("s", name, "", "", "").may_pass} == set()
-    assert families >= TRANSIENT

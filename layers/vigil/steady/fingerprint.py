@@ -4,27 +4,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from vigil.steady.dependency import TRANSIENT, dependency
 from vigil.steady.record import Record
 
 DIED = "WorkerDied"
 UNCLAIMED = "NeverClaimed"
-
-TRANSIENT = frozenset({"Transient", "Busy", "LeaseLost", "Overtaken"})
-"""The kinds of error that time may mend."""
-
-DEPENDENCIES = (
-    ("read object", "photos"),
-    ("read watch file", "store"),
-    ("read gallery pointer", "people"),
-    ("read gallery", "store"),
-    ("claim", "records"),
-    ("write", "records"),
-    ("keep", "records"),
-    ("read strangers", "records"),
-    ("list", "records"),
-    ("publish", "topic"),
-)
-"""How a Transient's message begins -> whose failure it is. The first that fits holds."""
 
 _OWN = (
     (re.compile(r"s3://\S+"), "<object>"),
@@ -59,7 +43,7 @@ class Fingerprint:
     @property
     def may_pass(self) -> bool:
         """Whether time may mend it; a bug, or an input that kills workers, will be the same tomorrow."""
-        return self.kind in TRANSIENT or self.kind == UNCLAIMED
+        return self.kind in (TRANSIENT, UNCLAIMED)
 
 
 def fingerprint(record: Record | None) -> Fingerprint:
@@ -71,13 +55,6 @@ def fingerprint(record: Record | None) -> Fingerprint:
         return Fingerprint(stage, DIED, "its worker died without a word", record.release, "model")
     kind, _, message = record.error.partition(": ")
     return Fingerprint(stage, kind, normalised(message), record.release, dependency(kind, message))
-
-
-def dependency(kind: str, message: str) -> str:
-    """Whose failure a Transient is, by what was being done; anything else is the model's."""
-    if kind not in TRANSIENT:
-        return "model"
-    return next((name for doing, name in DEPENDENCIES if message.startswith(doing)), "model")
 
 
 def normalised(message: str) -> str:

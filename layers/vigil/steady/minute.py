@@ -6,22 +6,12 @@ from datetime import datetime
 
 from vigil.steady.balance import Bounds, Share, Signals, balance, limited, strained
 from vigil.steady.breaker import Breaker, Fuse, State, Tally, closed, step, worst
+from vigil.steady.counted import Counted
 from vigil.steady.degrade import Relief, Tempo, relieve
 
 LANES = ("live", "bulk")
 PROBING = 2
 """Workers of a lane on probation: the fewest that Lambda takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A short stretch of a lane's time: deliveries, seconds spent on them, failures by dependency."""
-
-    at: datetime
-    calls: int
-    seconds: float
-    failures: Mapping[str, int] = field(default_factory=dict)
-    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,28 @@
+"""One row a name in the records table: what a function remembers between runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.faults import faults
+from cloud.items import fields, item
+
+
+class States:
+    """Rows: state#<name> state."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """What was last put; None where nothing ever was."""
+        with faults(f"read state {name}"):
+            answer = self._client.get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
+        return fields(answer["Item"])["value"] if "Item" in answer else None
+
+    def put(self, name: str, value: Mapping[str, Any]) -> None:
+        with faults(f"keep state {name}"):
+            self._client.put_item(TableName=self._table, Item=_key(name) | item({"value": dict(value)}))
+
+
+def _key(name: str) -> dict[str, Any]:
+    return item({"pk": f"state#{name}", "sk": "state"})
