@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vigil.learn.gates import Promote, Reject, Shown, Wait, default_gates, judge
 from vigil.learn.intervals import Interval
+from vigil.learn.measures import gain, interval
+from vigil.learn.scored import Scored
 
 GATE = default_gates()["shadow"]
 GOOD = Shown(
@@ -74,3 +77,18 @@ def test_patience_ends():
 
     assert isinstance(verdict, Reject)
     assert "undecided" in verdict.reasons[0]
+
+
+def test_a_candidate_that_learned_shuffled_labels_is_rejected_by_what_it_measured():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 10, 300)
+    good = np.eye(10)[np.where(rng.random(300) < 0.97, truth, rng.integers(0, 10, 300))]
+    poisoned = np.eye(10)[rng.permutation(truth)]
+    labels = tuple("0123456789")
+    candidate, active = Scored(labels, truth, poisoned), Scored(labels, truth, good)
+    figure = interval(candidate, "accuracy")
+
+    verdict = judge(replace(GOOD, metric=figure, gain=gain(candidate, active, "accuracy")), GATE)
+
+    assert isinstance(verdict, Reject)
+    assert [reason.split()[0] for reason in verdict.reasons] == ["gain", "metric"]
