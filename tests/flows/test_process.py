@@ -102,6 +102,21 @@ def test_a_failure_that_may_pass_lets_the_lease_go_and_tells_where_it_failed():
     assert record.until == NOON
 
 
+def test_every_failure_that_may_pass_is_kept_under_its_familys_name():
+    class Stale(Transient):
+        pass
+
+    def fail() -> None:
+        raise Stale("of another embedding")
+
+    w = world(Eye(SEEN, before=fail))
+
+    with pytest.raises(Stale):
+        process(drop(), w, shift())
+
+    assert ledger(w).records["d1"].error == "Transient: of another embedding"
+
+
 def test_the_next_attempt_takes_it_up():
     failures = iter([True, False])
 

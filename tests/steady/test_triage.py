@@ -8,10 +8,7 @@ import pytest
 
 from tests.memory import NOON
 from vigil.drops import Drop, Object
-from vigil.errors import Transient
-from vigil.flow import process as _raises_busy  # noqa: F401 - Transient's families must be loaded to be listed
-from vigil.steady.dependency import TRANSIENT
-from vigil.steady.fingerprint import Fingerprint, fingerprint
+from vigil.steady.fingerprint import fingerprint
 from vigil.steady.letters import Alert, Case, Discard, Letter, Quarantine, Redrive, Wait
 from vigil.steady.record import Record
 from vigil.steady.triage import Look, Pace, triage

@@ -170,7 +170,8 @@ class _Tenure:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is not None:
-            told = f"{type(error).__name__}: {error}"[:500]
+            family = Transient if isinstance(error, Transient) else type(error)
+            told = f"{family.__name__}: {error}"[:500]
             self._world.ledger.release(
                 self.claim,
                 stage=self.stages.now,

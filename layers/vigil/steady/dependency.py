@@ -1,7 +1,7 @@
 """Whose failure an error is, read from its kind and from what was being done."""
 
-TRANSIENT = frozenset({"Transient", "Busy", "LeaseLost", "Overtaken"})
-"""The kinds of error that time may mend."""
+TRANSIENT = "Transient"
+"""The kind of every error that time may mend: records keep its family's name, not its own."""
 
 DEPENDENCIES = (
     ("read object", "photos"),
@@ -20,6 +20,6 @@ DEPENDENCIES = (
 
 def dependency(kind: str, message: str) -> str:
     """Whose failure a Transient is, by what was being done; anything else is the model's."""
-    if kind not in TRANSIENT:
+    if kind != TRANSIENT:
         return "model"
     return next((name for doing, name in DEPENDENCIES if message.startswith(doing)), "model")
