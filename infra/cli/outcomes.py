@@ -13,7 +13,7 @@ from infra.cli.deployment import Deployment
 from infra.cli.draw import Label, annotate
 from infra.cli.saying import table
 from infra.cli.scenario import Scene
-from infra.cli.tables import coloured, number, who
+from infra.cli.tables import coloured, number, took_ms, who
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def draw(cloud: Deployment, outcomes: Sequence[Outcome], folder: Path) -> None:
 
 def _lines(cloud: Deployment, outcome: Outcome, raised: str) -> list[list[str | Text]]:
     row, name = outcome.row, f"{outcome.scene.source}/{outcome.scene.file.name}"
-    ms = number(sum(row.get("times_ms", {}).values()) or None, 0)
+    ms = took_ms(row)
     if row["state"] != "done":
         return [[name, "", coloured(f"{row['state']}: {outcome.ended_as}", row["state"]), "", "", "", ms]]
     alert = coloured(raised or ("counted on the first" if row.get("alerts") else ""), "warning")

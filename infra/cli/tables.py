@@ -1,6 +1,7 @@
 """Records as tables that a person reads."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.table import Table
@@ -31,6 +32,16 @@ def number(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def took_ms(row: Mapping[str, Any]) -> str:
+    """Milliseconds of the work: the stages' sum where it was kept, else from the claim to the end."""
+    if row.get("times_ms"):
+        return number(sum(row["times_ms"].values()), 0)
+    if "settled_at" not in row:
+        return ""
+    began, ended = (datetime.fromisoformat(row[name]) for name in ("first_claimed_at", "settled_at"))
+    return number((ended - began).total_seconds() * 1000, 0)
+
+
 def who(cloud: Deployment, sighting: Mapping[str, Any]) -> Text:
     """An enrolled person's name, or what the sighting is instead."""
     name = cloud.name(sighting["label"]) if sighting["status"] == "known" else sighting["status"]
@@ -50,7 +61,7 @@ def drops_table(cloud: Deployment, rows: Iterable[Mapping[str, Any]]) -> Table:
     for row in rows:
         seen = cloud.records.sightings(row["drop_id"]) if row.get("sightings") else []
         state = coloured(row["state"] + (f": {row['reason']}" if row.get("reason") else ""), row["state"])
-        ms = number(sum(row.get("times_ms", {}).values()) or None, 0)
+        ms = took_ms(row)
         first: list[Any] = [object_name(row), state, str(row.get("sightings", ""))]
         for sighting in seen or [{}]:
             scores = [number(sighting.get("score")), number(sighting.get("threshold"))]
