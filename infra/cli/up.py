@@ -24,7 +24,8 @@ def up(
     with steps:
         steps.begin("packaging")
         package("local", on_progress=steps.detail)
-    cloud = Cloud(package=PACKAGE, data=data, processes=processes, on_progress=err.print)
+    state = data / "state.sqlite"
+    cloud = Cloud(package=PACKAGE, data=data, state=state, processes=processes, on_progress=err.print)
     try:
         with cloud:
             _tell(cloud, data)

@@ -53,14 +53,14 @@ class Parts:
 class Assembly:
     """Builds the parts; whatever was started before a failure is stopped by `exits`."""
 
-    def __init__(self, options: Options, health: Health, exits: ExitStack) -> None:
+    def __init__(self, options: Options, health: Health, exits: ExitStack, *, lock: int) -> None:
         self._options = options
         self._health = health
         self._exits = exits
         self.nursery = Nursery()
         exits.callback(self.nursery.close)
         self._say("starting AWS")
-        self.moto = MotoServer(options.data / "moto.log")
+        self.moto = MotoServer(options.data / "moto.log", state=options.state, lock=lock)
         exits.callback(self.moto.stop)
         self.moto.start(self.nursery)
 
@@ -74,6 +74,7 @@ class Assembly:
         clients.move({"lambda": door.url, "events": door.url})
         self._say("creating buckets, queues, tables and topics")
         stack.deploy()
+        self.moto.make_missing()
         self._say("unpacking functions and layers")
         here = compute.addresses(stack, gateway.url)
         specs = [_with_addresses(spec, here) for spec in compute.functions(stack, self._options.data)]

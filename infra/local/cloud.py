@@ -19,12 +19,16 @@ from infra.local.health import Health
 from infra.local.options import Options
 from infra.local.runtime_dir import runtime_dir
 from infra.local.signals import terminating
+from infra.local.state import store
 
 _PROJECT = Path(__file__).parents[2]
 
 
 class Cloud:
-    """One cloud on one data folder. State lives in memory: stopping it forgets all but logs.
+    """One cloud on one data folder.
+
+    With a `state` file it finds again what it held when it ended, however it ended: objects, rows, messages,
+    subscriptions, and where its streams were. Without one, stopping it forgets all but logs.
 
     Everything it starts ends with the `with` block, also when that ends by SIGTERM, Ctrl-C or a start that
     fails half way, and with this process if it is killed. Leaving the block raises CloudFault if a part of
@@ -36,6 +40,7 @@ class Cloud:
         package: Path,
         data: Path,
         *,
+        state: Path | None = None,
         parameters: Mapping[str, str] | None = None,
         processes: int | None = None,
         on_progress: Callable[[str], None] | None = None,
@@ -50,6 +55,7 @@ class Cloud:
             package=package.resolve(),
             data=data.resolve(),
             runtime=runtime or Path(),
+            state=state.resolve() if state else None,
             parameters=parameters or {},
             processes=processes or 2 * (os.cpu_count() or 1),
             account_limit=account_limit,
@@ -157,13 +163,15 @@ class Cloud:
     def _start(self) -> None:
         options = self._options
         options.data.mkdir(parents=True, exist_ok=True)
-        cloud_file.claim(options.data)
-        self._exits.callback(cloud_file.forget, options.data)
+        lock = self._exits.enter_context(cloud_file.claimed(options.data))
+        if options.state:
+            store.check(options.state)
         self._exits.enter_context(terminating())
         runtime = self._runtime or runtime_dir(
             _PROJECT / "build", _PROJECT / "constraints.txt", on_progress=options.on_progress
         )
-        assembly = Assembly(dataclasses.replace(options, runtime=runtime), self._health, self._exits)
+        options = dataclasses.replace(options, runtime=runtime)
+        assembly = Assembly(options, self._health, self._exits, lock=lock)
         self._parts = parts = assembly.build()
         names = {spec.logical: spec.name for spec in parts.functions}
         cloud_file.write(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ from typing import Any
 from infra.local.errors import CannotStart
 
 _NAME = "cloud.json"
+_LOCK = "lock"
+_DYING_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,20 @@ def find(data: Path) -> CloudFile | None:
     return found if _alive(found.pid) else None
 
 
-def claim(data: Path) -> None:
-    """Refuse to share the data with a running cloud; clear away what a dead one left."""
-    other = find(data)
-    if other is not None:
-        raise CannotStart(f"a local cloud (pid {other.pid}) already runs on {data}")
-    forget(data)
+@contextmanager
+def claimed(data: Path) -> Iterator[int]:
+    """The data folder is ours alone while inside, and while any process has the descriptor that this yields.
+
+    The lock is the kernel's: whoever dies frees it, and of two who start at once one is refused.
+    """
+    descriptor = os.open(data / _LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        _lock(descriptor, data)
+        forget(data)
+        yield descriptor
+        forget(data)
+    finally:
+        os.close(descriptor)
 
 
 def write(data: Path, file: CloudFile) -> None:
@@ -55,6 +68,26 @@ def write(data: Path, file: CloudFile) -> None:
 def forget(data: Path) -> None:
     """Remove the file."""
     (data / _NAME).unlink(missing_ok=True)
+
+
+def _lock(descriptor: int, data: Path) -> None:
+    """A cloud that was killed a moment ago may still have a process: for its end, wait a little."""
+    until = time.monotonic() + _DYING_S
+    while not _locked(descriptor):
+        other = find(data)
+        killed = other is None and (data / _NAME).exists()
+        if not killed or time.monotonic() > until:
+            who = f"pid {other.pid}" if other else "still starting"
+            raise CannotStart(f"a local cloud ({who}) already runs on {data}")
+        time.sleep(0.05)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -2,8 +2,9 @@
 
 moto's stores are plain objects that look first and write later. Read closely, two receivers could take
 the same message, a deletion could put back a list from before a message was added, and two conditional
-writes could both find their condition true. The windows are a few instructions wide and nothing was ever
-seen to go wrong in them, but a system that promises to lose nothing should not be tested on luck.
+writes could both find their condition true, and two uploads of one key could leave one version. The
+windows are a few instructions wide and nothing was ever seen to go wrong in them, but a system that
+promises to lose nothing should not be tested on luck.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ from functools import wraps
 from typing import Any
 
 from moto.dynamodb.responses import DynamoHandler
+from moto.s3.models import S3Backend
 from moto.sqs.models import Queue, SQSBackend
 
-_tables = threading.RLock()
+tables = threading.RLock()
+"""Held by whoever looks at DynamoDB or its streams."""
+
+_objects = threading.RLock()
 
 
 def lock() -> None:
-    """Let DynamoDB do one action at a time, and each queue one receive or delete."""
-    DynamoHandler.call_action = _one_at_a_time(DynamoHandler.call_action)  # type: ignore[method-assign]
+    """Let DynamoDB and S3's writes do one thing at a time, and each queue one receive or delete."""
+    DynamoHandler.call_action = _one_at_a_time(DynamoHandler.call_action, tables)  # type: ignore[method-assign]
+    S3Backend.put_object = _one_at_a_time(S3Backend.put_object, _objects)  # type: ignore[method-assign]
+    S3Backend.delete_object = _one_at_a_time(S3Backend.delete_object, _objects)  # type: ignore[method-assign]
     Queue.delete_message = _holding_queue(Queue.delete_message)  # type: ignore[method-assign]
     SQSBackend.receive_message = _holding_named_queue(SQSBackend.receive_message)  # type: ignore[method-assign]
 
 
-def _one_at_a_time(action: Callable[..., Any]) -> Callable[..., Any]:
+def _one_at_a_time(action: Callable[..., Any], lock: threading.RLock) -> Callable[..., Any]:
     @wraps(action)
     def locked(*arguments: Any, **named: Any) -> Any:
-        with _tables:
+        with lock:
             return action(*arguments, **named)
 
     return locked

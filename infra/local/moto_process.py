@@ -1,6 +1,6 @@
 """The moto server's own process: serves on a socket that it inherits.
 
-usage: python -m infra.local.moto_process <file descriptor>
+usage: python -m infra.local.moto_process <file descriptor> [<file for the state>]
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from moto import backends
 from moto.moto_server.werkzeug_app import (
@@ -17,24 +20,36 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from infra.local import moto_clock, moto_locks, moto_notifications, moto_tables
+from infra.local import moto_clock, moto_forgets, moto_locks, moto_notifications, moto_streams, moto_tables
+from infra.local.moto_front import Front
 
 _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "dynamodbstreams")
 """Loaded while the parent still reads the template."""
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, state: Sequence[str]) -> None:
     """Serve for ever."""
+    deeds = {"make-missing": _kept(Path(state[0]))} if state else {}
     moto_locks.lock()
     moto_clock.quicken()
     moto_notifications.complete()
     moto_tables.mend()
+    moto_streams.forget_read()
+    moto_forgets.forget()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_load_early, daemon=True).start()
-    application = DomainDispatcherApplication(create_backend_app)
+    application = Front(DomainDispatcherApplication(create_backend_app), deeds)
     make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler, fd=descriptor
     ).serve_forever()
+
+
+def _kept(state: Path) -> Callable[[Any], None]:
+    """Loaded only where state is kept: a cloud in memory starts without it."""
+    from infra.local.state.keeping import keep  # noqa: PLC0415
+
+    make_missing = keep(state)
+    return lambda _: make_missing()
 
 
 def _load_early() -> None:
@@ -43,4 +58,4 @@ def _load_early() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:])

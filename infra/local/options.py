@@ -12,6 +12,7 @@ from pathlib import Path
 class Options:
     """How a cloud differs from the next.
 
+    `state` is the file in which AWS's state is kept; without one it lives in memory.
     `processes` caps the workers of all functions together, `account_limit` their invocations, as AWS does;
     `minute_s` is how long a minute of rate(...) takes; `retry_s` are the waits of asynchronous retries.
     """
@@ -19,6 +20,7 @@ class Options:
     package: Path
     data: Path
     runtime: Path
+    state: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     processes: int = 2 * (os.cpu_count() or 1)
     account_limit: int = 1000

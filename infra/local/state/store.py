@@ -1,0 +1,133 @@
+"""One SQLite file with all that is kept: things by kind and key, in the order in which they first came."""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from infra.local.errors import CannotStart
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS things (kind TEXT, key TEXT, thing BLOB, PRIMARY KEY (kind, key));
+CREATE TABLE IF NOT EXISTS bodies (key TEXT PRIMARY KEY, body BLOB);
+"""
+_PUT = (
+    "INSERT INTO things VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET thing = excluded.thing "
+    "WHERE thing <> excluded.thing"
+)
+
+
+def check(file: Path) -> None:
+    """Refuse a file that another version of moto wrote: its things would not fit."""
+    if not file.exists():
+        return
+    written = Store(file).get("format", "moto")
+    if written not in (None, version("moto")):
+        raise CannotStart(
+            f"{file} was written with moto {written}, this is {version('moto')}: take another folder"
+        )
+
+
+class Store:
+    """Safe for all threads of one process.
+
+    A write survives the process, whatever ends it, when the call returns. It survives the machine's death
+    too inside `durably`; otherwise the file then is as it was a moment before.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.executescript(_TABLES)
+        if self.get("format", "moto") is None:
+            self.put("format", "moto", version("moto"))
+
+    def put(self, kind: str, key: str, thing: Any) -> None:
+        """Keep a thing of plain values; an older one of the same key goes, its place in the order stays."""
+        with self._lock:
+            self._db.execute(_PUT, (kind, key, pickle.dumps(thing)))
+
+    def delete(self, kind: str, key: str) -> None:
+        """Forget a thing, if it is there."""
+        with self._lock:
+            self._db.execute("DELETE FROM things WHERE kind = ? AND key = ?", (kind, key))
+
+    def delete_kind(self, kind: str) -> None:
+        """Forget all things of a kind."""
+        with self._lock:
+            self._db.execute("DELETE FROM things WHERE kind = ?", (kind,))
+
+    def get(self, kind: str, key: str) -> Any:
+        """The thing, or None."""
+        with self._lock:
+            found = self._db.execute("SELECT thing FROM things WHERE kind = ? AND key = ?", (kind, key))
+            row = found.fetchone()
+        return None if row is None else pickle.loads(row[0])  # noqa: S301 - our own file
+
+    def all(self, kind: str) -> list[tuple[str, Any]]:
+        """Every thing of a kind with its key, oldest first."""
+        with self._lock:
+            found = self._db.execute("SELECT key, thing FROM things WHERE kind = ? ORDER BY rowid", (kind,))
+            rows = found.fetchall()
+        return [(key, pickle.loads(thing)) for key, thing in rows]  # noqa: S301 - our own file
+
+    def put_body(self, key: str, body: bytes) -> None:
+        """Keep bytes that are too many to hold in memory."""
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (key, body))
+
+    def body(self, key: str) -> bytes:
+        """Read them. Raises KeyError when they were erased."""
+        with self._lock:
+            row = self._db.execute("SELECT body FROM bodies WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return bytes(row[0])
+
+    def delete_body(self, key: str) -> None:
+        """Forget them; see `erase`."""
+        with self._lock:
+            self._db.execute("DELETE FROM bodies WHERE key = ?", (key,))
+
+    def erase(self) -> None:
+        """Nothing that was deleted is left on the disk."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is written inside is kept, or nothing of it."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            with self._transaction():
+                yield
+
+    @contextmanager
+    def durably(self) -> Iterator[None]:
+        """`together`, and on the disk itself before the block ends."""
+        with self._lock:
+            self._db.execute("PRAGMA synchronous = FULL")
+            with self._transaction():
+                yield
+            self._db.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
