@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.channels import Samples, read
-from models.training.searching import searches
+from models.training.searching import searched, searches
 from vigil.errors import VigilError
 from vigil.learn.identification import Searches
 from vigil.learn.scored import Scored
@@ -45,7 +45,9 @@ def answer(release: Release, folder: Path) -> Scored | Answers:
     if "output.vector" not in release.card:
         raise CannotMeasure(f"{release.name} neither classifies nor embeds")
     vectors = np.stack(_outputs(samples, session, release.card.text("output.vector"), preparation))
-    return Answers(searches(vectors, samples.labels), {})
+    probes = searched(samples.labels)
+    slices = {name: tuple(values[n] for n in probes) for name, values in samples.slices.items()}
+    return Answers(searches(vectors, samples.labels), slices)
 
 
 def _scored(samples: Samples, head: Head, session: Session, preparation: Preparation) -> Scored:

@@ -14,7 +14,7 @@ import torch
 
 from models.training import classifier, embedding
 from models.training.assignment import Assignment, assigned
-from models.training.crew import Crew, gathered, launch, must_launch
+from models.training.crew import Crew, gathered, launch, leads_host, must_launch
 from models.training.errors import BadRecipe
 from models.training.folders import Folders
 from models.training.interruption import Interrupted, Notice
@@ -56,6 +56,8 @@ def main() -> None:
     with Failing(folders):
         hosts, current = folders.hosts()
         processes = said.processes or max(torch.cuda.device_count(), 1)
+        if leads_host():
+            folders.clear()
         if must_launch(len(hosts), processes):
             command = [
                 "--module",

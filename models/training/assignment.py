@@ -29,7 +29,7 @@ class Assignment:
     @property
     def key(self) -> str:
         """A checkpoint is of this job only if its key is the same."""
-        return f"{self.task} {self.model} {self.data} {self.unfreeze} {self.recipe_sha256}"
+        return f"{self.task} {self.model} {self.data} {self.parent} {self.unfreeze} {self.recipe_sha256}"
 
     def origin(self, **more: object) -> dict[str, object]:
         """A card's [training] table."""

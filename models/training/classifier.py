@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from models.training import channels, quality, toml
+from models.training import channels, quality
 from models.training.assignment import Assignment
 from models.training.channels import ACCEPTS, Samples
 from models.training.classify import ClassifierLearner, Loss, class_weights, scored
@@ -18,6 +18,7 @@ from models.training.errors import BadRecipe
 from models.training.fit import Fitting
 from models.training.graph import Graph
 from models.training.interruption import Notice
+from models.training.leave import leave
 from models.training.progress import Progress
 from models.training.prove import answers, prove
 from models.training.quantise import quantised
@@ -53,7 +54,7 @@ def learn(job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) ->
         "int8_loss": round(loss, 4),
     }
     card["quality"] = _quality(job, recipe, learner, model, least)
-    _leave(job, model, card)
+    leave(job.folders.result / job.model, model, card)
     told = {name: value for name, value in card["quality"].items() if isinstance(value, float)}
     progress.say("finished", **told)
 
@@ -155,13 +156,6 @@ def _card(job: Assignment, recipe: Recipe, learner: ClassifierLearner, least: fl
         "licence": {"spdx": recipe.promise.licence},
         "training": job.origin(seed=recipe.plan.seed, layers=recipe.drawing.layers),
     }
-
-
-def _leave(job: Assignment, model: onnx.ModelProto, card: dict[str, Any]) -> None:
-    folder = job.folders.result / job.model
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / "model.onnx")
-    (folder / "card.toml").write_text(toml.written(card), "utf-8")
 
 
 def _first(samples: Samples, count: int) -> Samples:

@@ -29,7 +29,12 @@ class Lighting:
     @classmethod
     def of(cls, pictures: NDArray[np.uint8]) -> "Lighting":
         """Learned from (N, C, H, W) pictures."""
-        mean, scale = pictures.mean(axis=(0, 2, 3)), np.maximum(pictures.std(axis=(0, 2, 3)), 1)
+        counts = np.zeros((pictures.shape[1], 256), np.int64)
+        for picture in pictures:
+            counts += _levels(picture)
+        share, level = counts / counts.sum(axis=1, keepdims=True), np.arange(256)
+        mean = share @ level
+        scale = np.sqrt(np.maximum(share @ level**2 - mean**2, 1))
         return cls(tuple(mean.round(2).tolist()), tuple(scale.round(2).tolist()))
 
     def apply(self, pictures: Tensor) -> Tensor:
@@ -37,6 +42,11 @@ class Lighting:
         mean = torch.tensor(self.mean, device=pictures.device).view(shape)
         scale = torch.tensor(self.scale, device=pictures.device).view(shape)
         return (pictures - mean) * (1 / scale)
+
+
+def _levels(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(C, 256): how often each level occurs in a picture, so that no picture has to become floats."""
+    return np.stack([np.bincount(plane.ravel(), minlength=256) for plane in picture])
 
 
 class Loss(nn.Module):

@@ -1,5 +1,6 @@
 """The processes that learn together: one a GPU, on one or more hosts, or just this one."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed, nn
 from torch.distributed import run as torchrun
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.nn.parallel import DistributedDataParallel
 
 PORT = 29500
@@ -65,21 +67,26 @@ def gathered() -> Iterator[Crew]:
 
 def must_launch(hosts: int, processes: int) -> bool:
     """Whether this process is the first of its host and has a crew to start."""
-    return hosts * processes > 1 and not distributed.is_torchelastic_launched()
+    return hosts * processes > 1 and leads_host()
+
+
+def leads_host() -> bool:
+    """Whether the job began with this process, and torchrun did not start it."""
+    return not distributed.is_torchelastic_launched()
 
 
 def launch(hosts: tuple[str, ...], current: str, *, processes: int, command: list[str]) -> None:
-    """Start this host's processes and wait for them; the first host is where all meet."""
-    torchrun.main(
-        [
-            f"--nnodes={len(hosts)}",
-            f"--node-rank={hosts.index(current)}",
-            f"--nproc-per-node={processes}",
-            f"--master-addr={hosts[0] if len(hosts) > 1 else '127.0.0.1'}",
-            f"--master-port={PORT}",
-            *command,
-        ]
-    )
+    """Start this host's processes and wait for them; the first host is where all meet.
+
+    A SIGTERM is passed on to them, and once they have left their checkpoint it is no failure here either.
+    """
+    where = [f"--nnodes={len(hosts)}", f"--node-rank={hosts.index(current)}", f"--nproc-per-node={processes}"]
+    meet = ["--standalone"] if len(hosts) == 1 else [f"--master-addr={hosts[0]}", f"--master-port={PORT}"]
+    try:
+        torchrun.main([*where, *meet, *command])
+    except SignalException as passed:
+        if passed.sigval != signal.SIGTERM:
+            raise
 
 
 def _device() -> torch.device:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from models.training import channels, embedder, quality, toml
+from models.training import channels, embedder, quality
 from models.training.arcface import ArcFace
 from models.training.assignment import Assignment
 from models.training.backbone import Backbone, open_backbone
@@ -23,9 +23,10 @@ from models.training.errors import BadData, BadRecipe
 from models.training.fit import Fitting
 from models.training.graph import Graph
 from models.training.interruption import Notice
+from models.training.leave import leave
 from models.training.progress import Progress
 from models.training.prove import answers, prove
-from models.training.searching import impostors, searches
+from models.training.searching import impostors, searched, searches
 from vigil.learn.evaluation import identify
 
 SHOWN = 32
@@ -52,7 +53,7 @@ def learn(job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) ->
     card = _card(job, recipe, backbone, learner)
     card["training"]["export_difference"] = difference
     card |= _measured(learner, splits["test"], backbone if job.unfreeze else None)
-    _leave(job, model, card)
+    leave(job.folders.result / job.model, model, card)
     told = {name: value for name, value in card["quality"].items() if isinstance(value, float)}
     progress.say("finished", **told)
 
@@ -116,7 +117,8 @@ def _measured(learner: EmbeddingLearner, test: Samples, thawed: Backbone | None)
 
 
 def _quality(vectors: NDArray[np.float32], test: Samples) -> dict[str, Any]:
-    return quality.of_search(identify(searches(vectors, test.labels), {}), "test")
+    slices = {name: tuple(values[n] for n in searched(test.labels)) for name, values in test.slices.items()}
+    return quality.of_search(identify(searches(vectors, test.labels), slices), "test")
 
 
 def _card(
@@ -137,10 +139,3 @@ def _card(
         "network": {"file": "model.onnx", "threads": 1},
         "training": job.origin(seed=recipe.plan.seed, unfrozen=job.unfreeze),
     }
-
-
-def _leave(job: Assignment, model: onnx.ModelProto, card: dict[str, Any]) -> None:
-    folder = job.folders.result / job.model
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, folder / "model.onnx")
-    (folder / "card.toml").write_text(toml.written(card), "utf-8")

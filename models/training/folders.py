@@ -40,11 +40,19 @@ class Folders:
         told = self._config("resourceconfig") or {"hosts": ["localhost"], "current_host": "localhost"}
         return tuple(sorted(told["hosts"])), str(told["current_host"])
 
+    def clear(self) -> None:
+        """Forget the reason of an earlier run."""
+        self._failure.unlink(missing_ok=True)
+
     def fail(self, reason: str) -> None:
-        """Leave the reason where SageMaker looks for it."""
-        output = self.root / "output"
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "failure").write_text(reason[:FAILURE_CHARACTERS], "utf-8")
+        """Leave the reason where SageMaker looks for it; the first one told is the cause of the rest."""
+        if not self._failure.exists():
+            self._failure.parent.mkdir(parents=True, exist_ok=True)
+            self._failure.write_text(reason[:FAILURE_CHARACTERS], "utf-8")
+
+    @property
+    def _failure(self) -> Path:
+        return self.root / "output" / "failure"
 
     def _config(self, name: str) -> dict[str, Any]:
         path = self.root / "input" / "config" / f"{name}.json"

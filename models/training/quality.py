@@ -24,6 +24,7 @@ def of_search(found: Identification, split: str) -> dict[str, Any]:
         "split": split,
         "probes": found.probes,
         **_figures({"rank_one": found.rank_one, **{name: miss.fnir for name, miss in misses.items()}}),
+        "slices": _slices(found.slices),
     }
 
 

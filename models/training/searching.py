@@ -21,17 +21,27 @@ def searches(vectors: NDArray[np.float32], people: Sequence[str]) -> Searches:
     vectors  (N, D) float32, of any length
     """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    enrolling: dict[str, int] = {}
-    for n, person in enumerate(people):
-        if not _is_stranger(person):
-            enrolling.setdefault(person, n)
-    templates = list(enrolling.values())
-    probes = [n for n in range(len(people)) if n not in set(templates)]
+    templates, probes = enrolled(people), searched(people)
     return search(
         (unit[probes] @ unit[templates].T).astype(np.float32),
         probes=[people[n] for n in probes],
-        templates=list(enrolling),
+        templates=[people[n] for n in templates],
     )
+
+
+def enrolled(people: Sequence[str]) -> list[int]:
+    """The first vector of each person who is no stranger."""
+    first: dict[str, int] = {}
+    for n, person in enumerate(people):
+        if not _is_stranger(person):
+            first.setdefault(person, n)
+    return list(first.values())
+
+
+def searched(people: Sequence[str]) -> list[int]:
+    """All other vectors: the probes."""
+    templates = set(enrolled(people))
+    return [n for n in range(len(people)) if n not in templates]
 
 
 def found_rate(searched: Searches, fpirs: Sequence[float] = (0.1, 0.01)) -> float:

@@ -84,6 +84,13 @@ def test_what_may_not_be_used_is_left_out_and_counted(changes: Mapping[str, Any]
     assert found.left == {reason: 1}
 
 
+def test_a_label_that_a_split_lacks_is_told():
+    few, many = make([example(0), example(1)]), make([example(n, group=f"g{n}") for n in range(200)])
+
+    assert ("test", "label-0") in few.gaps or ("train", "label-0") in few.gaps
+    assert many.gaps == ()
+
+
 def test_a_later_label_corrects_an_earlier_one():
     later = replace(example(0), label="corrected", labelled_at=NOON + timedelta(hours=1))
 

@@ -64,9 +64,9 @@ class Job:
             check=False,
         )
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, *more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            command(self.python, self.root, "--threads", "1"),
+            command(self.python, self.root, "--threads", "1", *more),
             cwd=ROOT,
             env=dict(environment()),
             stdout=subprocess.PIPE,

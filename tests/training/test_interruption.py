@@ -25,9 +25,9 @@ def prepared(trainer: Path, root: Path) -> Job:
     return job
 
 
-def disturb(job: Job, number: signal.Signals) -> tuple[int, str]:
+def disturb(job: Job, number: signal.Signals, *more: str) -> tuple[int, str]:
     """Send a signal after the second epoch; the exit status, and what was said from then on."""
-    with job.start() as process:
+    with job.start(*more) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("epoch=1"):
@@ -65,6 +65,25 @@ def test_a_job_asked_to_leave_keeps_its_place_and_leaves_cleanly(
     assert not (tmp_path / "output" / "failure").exists()
     assert again.returncode == 0
     assert (job.release / "model.onnx").read_bytes() == undisturbed
+
+
+def test_a_damaged_checkpoint_is_no_checkpoint(trainer: Path, tmp_path: Path, undisturbed: bytes):
+    job = prepared(trainer, tmp_path)
+    job.write("checkpoints/checkpoint.pt", "half a checkp")
+
+    assert job.run().returncode == 0
+    assert (job.release / "model.onnx").read_bytes() == undisturbed
+
+
+def test_two_processes_leave_together(trainer: Path, tmp_path: Path):
+    job = prepared(trainer, tmp_path)
+
+    status, said = disturb(job, signal.SIGTERM, "--processes", "2")
+
+    assert status == 0
+    assert said.count("interrupted at epoch") == 1
+    assert (tmp_path / "checkpoints" / "checkpoint.pt").exists()
+    assert not (tmp_path / "output" / "failure").exists()
 
 
 def test_a_checkpoint_of_another_recipe_is_not_taken_up(trainer: Path, tmp_path: Path):

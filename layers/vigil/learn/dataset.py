@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from vigil.learn.example import Entry, Example, Split
+from vigil.learn.example import SPLITS, Entry, Example, Split
 from vigil.learn.grouping import grouped
 from vigil.learn.manifest import written
 
@@ -49,6 +49,12 @@ class DataSet:
 
     def split(self, name: Split) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.split == name)
+
+    @property
+    def gaps(self) -> tuple[tuple[Split, str], ...]:
+        """Labels that a split has none of: learned and not measured, or the other way round."""
+        labels = sorted({entry.label for entry in self.entries})
+        return tuple((split, label) for split in SPLITS for label in labels if label not in self.count(split))
 
     def count(self, name: Split) -> Mapping[str, int]:
         """Entries of a split by label."""
