@@ -10,7 +10,7 @@ from cloud.metrics import Gauges
 from vigil.errors import Transient
 from vigil.flow.process import Verdict
 from vigil.steady.counted import Counted
-from vigil.steady.dependency import dependency
+from vigil.steady.dependency import TRANSIENT, dependency
 
 TALLY_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""
@@ -62,7 +62,7 @@ class Counting:
         if kind.__name__ in _NOBODYS:
             return
         self.gauges.count("Failed")
-        self._failures[dependency(kind.__name__ if issubclass(kind, Transient) else "bug", message)] += 1
+        self._failures[dependency(TRANSIENT if issubclass(kind, Transient) else kind.__name__, message)] += 1
 
     def flush(self, now: datetime, working_s: float) -> None:
         """The batch is done, after so many seconds. Raises Transient where the tally cannot be told."""

@@ -9,6 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from cloud.bucket import Bucket
+from cloud.gaps import SqsGaps
 from cloud.history import DynamoHistory
 from cloud.ledger import DynamoLedger
 from cloud.letters import SqsDeadLetters
@@ -86,6 +87,18 @@ def ward() -> Ward:
         operators=SnsOperators(client("sns"), env.ops_topic_arn),
         healthy=lambda dependency: healthy(load_steady(states(), _begin), dependency),
         clock=now,
+    )
+
+
+@cache
+def gaps() -> SqsGaps:
+    """What the publishing function gave up on."""
+    env = settings()
+    return SqsGaps(
+        client("sqs"),
+        env.publish_dead_letters_url,
+        dynamodb=client("dynamodb"),
+        table=env.records_table,
     )
 
 

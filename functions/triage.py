@@ -5,7 +5,9 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
-from functions.mending import gauges, logger, ward
+from functions.mending import gaps, gauges, logger, ward
+from functions.wiring import outbox
+from vigil.flow.retell import retell
 from vigil.flow.triage import mend
 
 trigger = Blueprint(__name__)
@@ -16,8 +18,9 @@ MOST = 500
 
 @trigger.schedule(Rate(2, unit=Rate.MINUTES), name="triage")
 def on_triage(event: Any) -> dict[str, Any]:
-    """One round over both lanes' dead letters."""
+    """One round over both lanes' dead letters, and over what could not be published."""
     done = asdict(mend(ward(), owner=event.context.aws_request_id, most=MOST))
+    done["retold"] = retell(gaps(), outbox().topic, origin=outbox().origin)
     counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}
     for name, kind in counted.items():
         gauges().count(name, done[kind])

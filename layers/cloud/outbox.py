@@ -21,12 +21,13 @@ def facts(event: Mapping[str, Any]) -> Iterator[tuple[str, Ended | Raised]]:
         new, old = fields(stream.get("NewImage", {})), fields(stream.get("OldImage", {}))
         mark = str(stream["SequenceNumber"])
         if new.get("sk") == "drop" and new.get("state") in _ENDS and old.get("state") != new["state"]:
-            yield mark, _ended(new)
+            yield mark, ended(new)
         elif new.get("sk") == "alert" and not old:
-            yield mark, _raised(new)
+            yield mark, raised(new)
 
 
-def _ended(row: Mapping[str, Any]) -> Ended:
+def ended(row: Mapping[str, Any]) -> Ended:
+    """A settled drop's row."""
     return Ended(
         drop=row["drop_id"],
         state=row["state"],
@@ -41,7 +42,8 @@ def _ended(row: Mapping[str, Any]) -> Ended:
     )
 
 
-def _raised(row: Mapping[str, Any]) -> Raised:
+def raised(row: Mapping[str, Any]) -> Raised:
+    """An alert's row, as it was first kept."""
     return Raised(
         alert=row["alert_id"],
         rule=row["rule"],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cloud.bucket import Bucket
+from cloud.gaps import SqsGaps
 from cloud.history import DynamoHistory
 from cloud.ledger import DynamoLedger
 from cloud.letters import SqsDeadLetters
@@ -197,6 +198,27 @@ def test_a_bucket_is_listed_by_version_and_lane_to_its_end(bucket: Any):
     ]
     assert len({one.item.version for one in listed}) == 4
     assert all(one.at.tzinfo for one in listed)
+
+
+def test_what_was_not_published_is_found_in_the_rows_of_its_time(table: Any, sqs: Any):
+    ledger = DynamoLedger(table, "t", lane="live", retention=RETENTION)
+    for n, minutes in enumerate((0, 10, 20)):
+        drop = Drop(f"d{n}", "faces", "door", Object("bucket", KEY, "v1"), NOON)
+        now = NOON + minutes * MINUTE
+        claim = ledger.claim(drop, owner="w", now=now, until=now + MINUTE)
+        ledger.reject(claim, reason="empty-file", message="", stage="read", now=now)  # type: ignore[arg-type]
+    url = sqs.create_queue(QueueName="untold")["QueueUrl"]
+    batch = {f"approximateArrivalOf{which}Record": "2026-03-02T12:10:00Z" for which in ("First", "Last")}
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"DDBStreamBatchInfo": batch}))
+    gaps = SqsGaps(sqs, url, dynamodb=table, table="t")
+
+    (gap,) = gaps.receive()
+    facts = list(gaps.facts(gap))
+    gaps.close(gap)
+
+    assert [fact.drop for fact in facts] == ["d1"]
+    waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert waiting["ApproximateNumberOfMessagesNotVisible"] == "0"
 
 
 class Lambda:
