@@ -35,7 +35,7 @@ def test_what_passes_every_gate_is_promoted():
     [
         ({"errors": 40}, "error rate"),
         ({"latency_ms": 16.0}, "latency ratio"),
-        ({"agreed": 100}, "agreement"),
+        ({"agreed": 100, "gain": Interval(0.0, -0.005, 0.005, 500)}, "agreement"),
         ({"gain": Interval(-0.3, -0.35, -0.25, 500)}, "gain"),
         ({"metric": Interval(0.1, 0.08, 0.12, 500)}, "metric"),
     ],
@@ -45,6 +45,10 @@ def test_each_gate_that_is_surely_missed_rejects_and_says_so(changes: dict[str, 
 
     assert isinstance(verdict, Reject)
     assert [reason.startswith(word) for reason in verdict.reasons] == [True]
+
+
+def test_a_candidate_that_is_surely_better_need_not_agree():
+    assert judge(replace(GOOD, agreed=100), GATE) == Promote()
 
 
 def test_a_doubtful_gain_waits():
