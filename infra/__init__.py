@@ -1,4 +1,4 @@
-"""Builds, ships, runs and measures what lies in functions/ and layers/; whatever stands here may import those."""
+"""Builds, ships, runs and measures what lies in functions/ and layers/, and may import both."""
 
 import sys
 from pathlib import Path
