@@ -15,6 +15,9 @@ from vigil.steady.dependency import TRANSIENT, dependency
 TALLY_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""
 
+STALE_S = 10.0
+"""A gallery that was confirmed longer ago than this may have been replaced."""
+
 _NOBODYS = {"Busy", "LeaseLost", "Overtaken"}
 """Failures that say nothing against a dependency: another worker was first."""
 
@@ -53,6 +56,12 @@ class Counting:
         for stage, ms in (verdict.times_ms or {}).items():
             self.gauges.ms(f"{stage}Ms", ms)
         self._releases |= {verdict.release} - {""}
+
+    def compared(self, gallery_age_s: float) -> None:
+        """Faces were compared with a gallery that was known to be in force so many seconds ago."""
+        self.gauges.count("GalleryLooks")
+        self.gauges.count("GalleryStale", int(gallery_age_s > STALE_S))
+        self.gauges.seconds("GalleryAgeS", gallery_age_s)
 
     def failed(self, kind: type[BaseException], message: str) -> None:
         """A delivery comes back later; whose failure it was."""

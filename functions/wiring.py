@@ -74,6 +74,7 @@ def lane() -> "Lane":
     return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), deadline())
 
 
+@cache
 def _counting(lane: str) -> "Counting":
     """This container's share of the lane's metrics and tally."""
     from cloud.metrics import Gauges
@@ -165,6 +166,7 @@ def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
         load=lambda key: snapshot.from_bytes(store.get(key)),
         empty=Gallery(embed),
         fresh_s=fresh_s,
+        used=_counting(env.lane).compared if fresh_s else None,
     )
 
 

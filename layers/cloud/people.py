@@ -18,12 +18,21 @@ class GalleryInForce(Generic[G]):
     """Reads the gallery that the pointer names, and keeps it in memory until the pointer moves.
 
     fresh_s  seconds for which a look at the pointer is good; 0 looks every time
+    used     told at each use how many seconds ago that look was
     """
 
     def __init__(
-        self, client: Any, table: str, *, load: Callable[[str], G], empty: G, fresh_s: float
+        self,
+        client: Any,
+        table: str,
+        *,
+        load: Callable[[str], G],
+        empty: G,
+        fresh_s: float,
+        used: Callable[[float], None] | None = None,
     ) -> None:
         self._client, self._table, self._load, self._fresh_s = client, table, load, fresh_s
+        self._used = used
         self._held, self._key, self._looked = empty, "", float("-inf")
         self._empty = empty
 
@@ -34,6 +43,8 @@ class GalleryInForce(Generic[G]):
             if key != self._key:
                 self._held, self._key = (self._load(key) if key else self._empty), key
             self._looked = now
+        if self._used is not None:
+            self._used(now - self._looked)
         return self._held
 
     def _pointed(self) -> str:

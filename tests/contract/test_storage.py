@@ -157,6 +157,17 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
     assert loaded == ["gallery/1", "gallery/2"]
 
 
+def test_each_use_of_the_gallery_tells_how_old_its_confirmation_is(table: Any):
+    ages: list[float] = []
+    gallery = GalleryInForce(table, "t", load=lambda _: Book(1), empty=Book(0), fresh_s=60, used=ages.append)
+
+    gallery()
+    gallery()
+
+    assert ages[0] == 0.0
+    assert 0 < ages[1] < 1
+
+
 def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
     store = Store(bucket, "bucket")
 

@@ -1,0 +1,93 @@
+"""What a container counts, and when its lane hears of it."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from cloud.metrics import Gauges
+from functions.counting import Counting
+from tests.memory import NOON
+from vigil.errors import Transient
+from vigil.flow.process import Verdict
+from vigil.steady.counted import Counted
+from vigil.steady.ledger import LeaseLost
+
+SECOND = timedelta(seconds=1)
+
+
+def counting(told: list[Counted]) -> Counting:
+    gauges = Gauges(namespace="Vigil/test", service="live")
+    return Counting(gauges, told.append, age_target=30 * SECOND)
+
+
+def done(outcome: str = "done") -> Verdict:
+    return Verdict("d1", outcome, 1, "r1", sightings=2, alerts=1, times_ms={"look": 12.5})  # type: ignore[arg-type]
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    (one,) = capsys.readouterr().out.splitlines()
+    fields: dict[str, object] = json.loads(one)
+    return fields
+
+
+def test_a_drop_is_counted_by_outcome_with_its_age_and_stages(capsys: pytest.CaptureFixture[str]):
+    counted = counting([])
+
+    counted.answered(done(), NOON, NOON + 31 * SECOND)
+    counted.flush(NOON, 1.0)
+
+    told = line(capsys)
+    assert (told["Done"], told["AgeMs"], told["Late"], told["lookMs"]) == ([1], [31000.0], [1], [12.5])
+    assert (told["Sightings"], told["Alerts"], told["releases"]) == ([2], [1], ["r1"])
+
+
+def test_a_duplicate_says_nothing_about_age(capsys: pytest.CaptureFixture[str]):
+    counted = counting([])
+
+    counted.answered(done("duplicate"), NOON, NOON + 3600 * SECOND)
+    counted.flush(NOON, 1.0)
+
+    assert "AgeMs" not in line(capsys)
+
+
+def test_the_tally_hears_at_once_of_failures_and_of_the_rest_every_ten_seconds():
+    told: list[Counted] = []
+    counted = counting(told)
+    counted.answered(done(), NOON, NOON)
+    counted.flush(NOON, 0.5)
+    counted.answered(done(), NOON, NOON)
+    counted.flush(NOON, 0.5)
+    counted.failed(Transient, "read object: SlowDown")
+    counted.flush(NOON, 0.5)
+
+    assert told == [Counted(NOON, 1, 0.5, {}), Counted(NOON, 2, 1.0, {"photos": 1})]
+
+
+def test_whose_failure_it_is():
+    told: list[Counted] = []
+    counted = counting(told)
+    counted.failed(Transient, "claim d1: timeout")
+    counted.failed(ZeroDivisionError, "division by zero")
+    counted.failed(LeaseLost, "taken over")
+    counted.flush(NOON, 1.0)
+
+    assert told[0].failures == {"records": 1, "model": 1}
+    assert told[0].calls == 3
+
+
+def test_what_could_not_be_told_is_told_later():
+    told: list[Counted] = []
+    counted = counting(told)
+
+    def away(_: Counted) -> None:
+        raise Transient("count: away")
+
+    counted.tell = away
+    counted.failed(Transient, "read object: x")
+    with pytest.raises(Transient):
+        counted.flush(NOON, 1.0)
+    counted.tell = told.append
+    counted.flush(NOON, 1.0)
+
+    assert told == [Counted(NOON, 1, 2.0, {"photos": 1})]
