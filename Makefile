@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup models package demo test bench deploy check clean
+.PHONY: help setup models package demo test bench simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -30,6 +30,8 @@ test: $(VENV) ## everything that is promised: checks, scans and tests
 bench: ## measure: ratios on the screen, numbers and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m infra.bench
+simulate: $(VENV) ## six hours of traffic under the balance controller, with a plot
+	@$(BIN)/python -m infra.simulate
 deploy: ## ship to AWS: make deploy STAGE=prod
 	@$(AGAIN) package TARGET=aws
 	@$(BIN)/python -m infra.deploy $(STAGE)

@@ -21,6 +21,7 @@ from cloud.state import States
 from cloud.states import KeptCases, load_steady, load_walk, save_steady, save_walk
 from cloud.tallies import DynamoTallies
 from tests.memory import NOON
+from tests.schemas import fits
 from vigil.drops import Drop, Inline, Object
 from vigil.flow.reconcile import Walk
 from vigil.steady.balance import Bounds
@@ -266,7 +267,7 @@ def test_operators_hear_of_a_fault_and_of_no_person(aws: Callable[[str], Any], s
     (heard,) = sqs.receive_message(QueueUrl=url)["Messages"]
     told = json.loads(json.loads(heard["Body"])["Message"])
     assert (told["letters"], told["kind"], told["drops"]) == (3, "NeverClaimed", [letter.drops[0].id])
-    assert "body" not in told
+    fits("fault-new", told)
 
 
 def test_the_newest_minute_of_a_metric_is_read(aws: Callable[[str], Any]):
