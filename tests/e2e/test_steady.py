@@ -1,10 +1,15 @@
 """Those who mend, from what ships: each invoked as its schedule would, on the running system."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloud.state import States
+from cloud.tallies import DynamoTallies
 from tests.e2e.conftest import PHOTOS, Site, until
 from vigil.drops import drop_id
+from vigil.steady.counted import Counted
 
 TICK = {
     "version": "0",
@@ -103,6 +108,51 @@ def test_lanes_measure_what_they_do(site: Site):
 
     measured = {name for line in lines for name in json.loads(line)}
     assert {"Delivered", "Done", "Settled", "AgeMs", "Late", "embedMs"} <= measured
+
+
+def test_a_lane_stops_while_its_dependency_fails_and_starts_again_by_itself(site: Site):
+    table = site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"]
+    tallies, states = DynamoTallies(*table), States(*table)
+    tallies.add("live", Counted(datetime.now(UTC), 500, 50.0, {"photos": 450}))
+
+    invoked(site, "Balance")
+    stopped = _live_mapping(site)["State"]
+    waiting = [site.put((PHOTOS / "biden.jpg").read_bytes(), source="stopped") for _ in range(4)]
+    time.sleep(1)
+    untouched = [site.cloud.records.drop(drop) for drop in waiting]
+    _cool_down(states)
+    invoked(site, "Balance")
+    probing = _live_mapping(site)
+    ended = site.ended(*waiting)
+    tallies.add("live", Counted(datetime.now(UTC) + timedelta(seconds=10), 4, 1.0))
+    invoked(site, "Balance")
+
+    assert stopped in {"Disabling", "Disabled"}
+    assert untouched == [None] * 4
+    assert probing["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert {row["state"] for row in ended} == {"done"}
+    assert _breakers(states) == {"closed"}
+
+
+def _live_mapping(site: Site) -> dict[str, Any]:
+    mappings = site.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    (mapping,) = [one for one in mappings if one["FunctionArn"].endswith("-live")]
+    return dict(mapping)
+
+
+def _cool_down(states: States) -> None:
+    """As if the breakers had opened a minute ago."""
+    row = states.get("steady")
+    assert row is not None
+    for breaker in row["breakers"]:
+        opened = datetime.fromisoformat(breaker["since"]) - timedelta(seconds=61)
+        breaker["since"] = opened.isoformat()
+    states.put("steady", row)
+
+
+def _breakers(states: States) -> set[str]:
+    row = states.get("steady")
+    return {breaker["state"] for breaker in row["breakers"]} if row else set()
 
 
 def _last(site: Site) -> int:
