@@ -1,0 +1,108 @@
+"""Triage killed at any step of any run: no letter leaves without a line, and none without a way forward."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.flows.test_triage import Clinic, Queue, drop, letter
+from tests.memory import NOON, Hands
+from vigil.flow.triage import Ward, mend
+from vigil.steady.ledger import Claim
+from vigil.steady.letters import Letter
+
+fates = st.sampled_from(["away", "bug", "died", "done", "unclaimed"])
+ERRORS = {"away": "Transient: read object: x", "bug": "ZeroDivisionError: x", "died": ""}
+
+
+class Killed(BaseException):
+    """Nothing runs after it."""
+
+
+@dataclass
+class Fragile(Queue):
+    """Kills triage before or after one of its calls; a letter that was sent is one in the lane."""
+
+    calls_left: int = 10**9
+    after: bool = False
+    lane: list[Letter] = field(default_factory=list)
+
+    def send_back(self, letter: Letter) -> None:
+        self._fragile(lambda: self.lane.append(letter))
+
+    def delete(self, letter: Letter) -> None:
+        self._fragile(lambda: self.letters.remove(letter))
+
+    def _fragile(self, deed) -> None:
+        self.calls_left -= 1
+        if self.calls_left == 0 and not self.after:
+            raise Killed
+        deed()
+        if self.calls_left == 0:
+            raise Killed
+
+
+def clinic_of(kinds: list[str]) -> Clinic:
+    clinic = Clinic()
+    for number, kind in enumerate(kinds):
+        if kind == "unclaimed":
+            continue
+        claim = clinic.ledger.claim(drop(f"d{number}"), owner="w", now=NOON, until=NOON)
+        assert isinstance(claim, Claim)
+        if kind == "done":
+            clinic.ledger.reject(claim, reason="x", message="", stage="", now=NOON)
+        else:
+            clinic.ledger.release(claim, stage="look", error=ERRORS[kind], now=NOON)
+    return clinic
+
+
+@given(
+    st.lists(fates, min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=4),
+    st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_no_letter_is_lost_whenever_triage_dies(
+    kinds: list[str], deaths: list[tuple[int, bool]], mends: bool
+):
+    """`mends`: whether the lane answers what is sent back to it, or fails it once more."""
+    clinic, queue = clinic_of(kinds), Fragile([letter(f"d{number}") for number in range(len(kinds))])
+    clock = Hands()
+    runs = [*deaths, *[(10**9, False)] * 30]
+    for calls_left, after in runs:
+        queue.calls_left, queue.after = calls_left, after
+        ward = Ward({"live": queue}, clinic, clinic, clinic, clinic.ledger, clinic, lambda _: True, clock)
+        with suppress(Killed):
+            mend(ward, owner="triage", most=100)
+        check(clinic, queue, kinds)
+        work(clinic, queue, clock, mends=mends)
+        clock.move(3600)
+
+    assert queue.letters == [] or not mends
+    check(clinic, queue, kinds)
+
+
+def check(clinic: Clinic, queue: Fragile, kinds: list[str]) -> None:
+    noted = {who for who, _, _ in clinic.notes}
+    held = {one.drops[0].id for one in [*queue.letters, *queue.lane]}
+    for number in range(len(kinds)):
+        ident = f"d{number}"
+        record = clinic.ledger.records.get(ident)
+        settled = record is not None and record.state != "claimed"
+        assert settled or ident in held, "a drop without an end and without a message"
+        assert ident in noted or any(one.drops[0].id == ident for one in queue.letters), "left without a line"
+
+
+def work(clinic: Clinic, queue: Fragile, clock: Hands, *, mends: bool) -> None:
+    """The lane takes what was sent back: to its end, or into the dead letters once more."""
+    for sent in queue.lane:
+        ident = sent.drops[0].id
+        claim = clinic.ledger.claim(drop(ident), owner="w", now=clock(), until=clock() + timedelta(seconds=9))
+        if isinstance(claim, Claim) and mends:
+            clinic.ledger.reject(claim, reason="x", message="", stage="", now=clock())
+        elif isinstance(claim, Claim):
+            clinic.ledger.release(claim, stage="look", error="Transient: read object: x", now=clock())
+            queue.letters.append(letter(ident, redrives=sent.redrives + 1))
+    queue.lane = []
