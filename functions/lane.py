@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from cloud.deadline import Deadline
 from cloud.queue import Queue
 from functions.counting import Counting
-from vigil.drops import Envelope, read
+from vigil.drops import Drop, Envelope, Misfit, read
 from vigil.errors import Transient
 from vigil.flow.process import Busy, Shift, Verdict, World, process
 from vigil.steady.retry import delay_s
@@ -44,6 +44,7 @@ def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
         processor=_Batch(lane),
         context=context,
     )
+    lane.logger.remove_keys(["drop"])
     _count(lane, time.monotonic() - began)
     return dict(answer)
 
@@ -92,13 +93,16 @@ class _Handler:
         sent_ms = int(record.attributes.sent_timestamp)
         envelope = Envelope(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
         self.lane.counting.received(envelope.sent, datetime.now(UTC))
-        drops = read(envelope, self.lane.bucket)
-        return [self._log(process(drop, self.lane.world, self.shift), drop.at) for drop in drops]
+        return [self._finish(drop) for drop in read(envelope, self.lane.bucket)]
+
+    def _finish(self, drop: Drop | Misfit) -> str:
+        """One drop; until the next begins, every line of the log names it."""
+        self.lane.logger.append_keys(drop=drop.id)
+        return self._log(process(drop, self.lane.world, self.shift), drop.at)
 
     def _log(self, verdict: Verdict, happened: datetime) -> str:
         self.lane.counting.answered(verdict, happened, datetime.now(UTC))
         fields = {
-            "drop": verdict.drop,
             "attempt": verdict.attempt,
             "release": verdict.release,
             "reason": verdict.reason,
