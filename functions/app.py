@@ -2,8 +2,25 @@
 
 from chalice import Chalice
 
-from functions import api, balance, bulk, canary, enrol, live, publish, reconcile, triage
+from functions import (
+    authorizer,
+    balance,
+    bulk,
+    canary,
+    enrol,
+    erase,
+    live,
+    predict,
+    publish,
+    quarantine,
+    reconcile,
+    triage,
+)
+from functions.api import routes
 
 app = Chalice(app_name="vigil")
-for module in (live, bulk, publish, enrol, api, triage, reconcile, balance, canary):
+app.api.binary_types.extend(routes.MEDIA_TYPES)
+for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase):
+    app.register_blueprint(module.trigger)
+for module in (triage, reconcile, balance, canary, quarantine):
     app.register_blueprint(module.trigger)

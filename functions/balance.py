@@ -1,10 +1,12 @@
 """Schedule, every minute → breakers, workers and degradation as the last minute asks for."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from chalice import Blueprint, Rate
 
+from cloud.paused import Paused
 from cloud.states import load_steady, save_steady
 from functions.mending import Helm, gauges, helm, logger, now
 from vigil.steady.minute import LANES, Seen, Steady, begin, minute, orders, state_of
@@ -19,7 +21,11 @@ def on_balance(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says noth
     before = load_steady(wheel.states, lambda: begin(wheel.rules.bounds, at))
     after = minute(before, {lane: _seen(lane, wheel, at) for lane in LANES}, wheel.rules, now=at)
     save_steady(wheel.states, after)
-    ordered = orders(after)
+    paused = Paused(wheel.states).lanes()
+    ordered = {
+        lane: replace(order, enabled=order.enabled and lane not in paused)
+        for lane, order in orders(after).items()
+    }
     changed = [lane for lane in LANES if wheel.mappings[lane].obey(ordered[lane])]
     _tell(after)
     logger().info("balance", extra={"changed": changed, "level": after.relief.level})

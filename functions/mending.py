@@ -102,6 +102,13 @@ def gaps() -> SqsGaps:
     )
 
 
+@cache
+def history_ledger(lane: str) -> DynamoLedger:
+    """The ledger, for drops that are settled by hand."""
+    env = settings()
+    return DynamoLedger(client("dynamodb"), env.records_table, lane=lane, retention=env.retention)
+
+
 def aisles(context: Any) -> Aisles:
     """Reconcile, for as long as this invocation may last."""
     env = settings()

@@ -121,6 +121,76 @@ class Settings:
     def lease(self) -> timedelta:
         return timedelta(seconds=int(self._get("LEASE_SECONDS")))
 
+    @property
+    def audit_table(self) -> str:
+        return self._get("AUDIT_TABLE")
+
+    @property
+    def callers_table(self) -> str:
+        return self._get("CALLERS_TABLE")
+
+    @property
+    def seal_key(self) -> str:
+        return self._get("SEAL_KEY")
+
+    @property
+    def token_issuer(self) -> str:
+        return self._get("TOKEN_ISSUER")
+
+    @property
+    def token_audience(self) -> str:
+        return self._get("TOKEN_AUDIENCE")
+
+    @property
+    def jwks_url(self) -> str:
+        return self._get("TOKEN_KEYS_URL")
+
+    @property
+    def role_claim(self) -> str:
+        return self._get("ROLE_CLAIM")
+
+    @property
+    def sources_claim(self) -> str:
+        return self._get("SOURCES_CLAIM")
+
+    @property
+    def enrol_function(self) -> str:
+        return self._get("ENROL_FUNCTION")
+
+    @property
+    def erase_function(self) -> str:
+        return self._get("ERASE_FUNCTION")
+
+    @property
+    def predict_function(self) -> str:
+        return self._get("PREDICT_FUNCTION")
+
+    @property
+    def quarantine_function(self) -> str:
+        return self._get("QUARANTINE_FUNCTION")
+
+    @property
+    def reconcile_function(self) -> str:
+        return self._get("RECONCILE_FUNCTION")
+
+    @property
+    def backfill_function(self) -> str:
+        return self._get("BACKFILL_FUNCTION")
+
+    @property
+    def cards_dir(self) -> Path:
+        """Where the cards of the models lie, without their graphs."""
+        return Path(self._get("CARDS_DIR"))
+
+    @property
+    def cors_origin(self) -> str:
+        """The one other origin whose pages may call the API; empty where none may."""
+        return self._get("CORS_ORIGIN")
+
+    @property
+    def calls_per_minute(self) -> int:
+        return int(self._get("CALLS_PER_MINUTE"))
+
 
 def settings() -> Settings:
     """This process's settings."""

@@ -11,6 +11,7 @@ from functions.settings import settings
 
 if TYPE_CHECKING:
     from cloud.deadline import Deadline
+    from cloud.people import DynamoPeople
     from cloud.topic import Topic
     from functions.counting import Counting
     from functions.lane import Lane
@@ -69,7 +70,7 @@ def lane() -> "Lane":
     env = settings()
     ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
-    world = World(ledger, S3Objects(client("s3")), models, watch, _now, _relief(env.lane))
+    world = World(ledger, S3Objects(client("s3")), models, watch, now, _relief(env.lane))
     queue = Queue(client("sqs"), env.queue_url)
     return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), deadline())
 
@@ -113,30 +114,40 @@ def outbox() -> Outbox:
 def desk() -> Counter:
     """Enrolment, against the gallery as it is this moment."""
     from cloud.objects import S3Objects
-    from cloud.people import DynamoPeople
     from cloud.store import Store
-    from vigil.faces import snapshot
-    from vigil.faces.enrol import examine, grow
+    from vigil.faces.enrol import dress, examine, grow
     from vigil.flow.enrol import Desk
 
     env = settings()
     store = Store(client("s3"), env.store_bucket)
     faces = _faces(shelf(0.0))
-    people: DynamoPeople[Gallery] = DynamoPeople(
+    ports = Desk(
+        people=people(),
+        gallery=gallery(faces.embed, 0.0),
+        examine=lambda photo, known, person: examine(photo, model=faces, person=person, gallery=known),
+        grow=grow,
+        dress=dress,
+        fetch=lambda photo: S3Objects(client("s3")).fetch(photo, faces.max_bytes),
+        erase=store.erase,
+        clock=now,
+    )
+    return Counter(env.store_bucket, ports)
+
+
+@cache
+def people() -> "DynamoPeople[Gallery]":
+    """Everybody enrolled; a gallery is kept as a snapshot."""
+    from cloud.people import DynamoPeople
+    from cloud.store import Store
+    from vigil.faces import snapshot
+
+    env = settings()
+    store = Store(client("s3"), env.store_bucket)
+    return DynamoPeople(
         client("dynamodb"),
         env.people_table,
         store=lambda gallery: store.put_gallery(gallery.version, snapshot.to_bytes(gallery)),
     )
-    ports = Desk(
-        people=people,
-        gallery=gallery(faces.embed, 0.0),
-        examine=lambda photo, known, person: examine(photo, model=faces, person=person, gallery=known),
-        grow=grow,
-        fetch=lambda photo: S3Objects(client("s3")).fetch(photo, faces.max_bytes),
-        erase=store.erase,
-        clock=_now,
-    )
-    return Counter(env.store_bucket, ports)
 
 
 @cache
@@ -212,5 +223,5 @@ def _faces(shelf: "Shelf") -> "FacesModel":
     return model
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)

@@ -36,6 +36,7 @@ class MemoryLedger:
     sightings: dict[str, tuple[Sighting, ...]] = field(default_factory=dict)
     alerts: dict[str, tuple[Alert, int]] = field(default_factory=dict)
     windows: dict[tuple[str, str], Strangers] = field(default_factory=dict)
+    silences: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
 
     def claim(
         self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime
@@ -84,6 +85,9 @@ class MemoryLedger:
         for alert in result.alerts:
             first, count = self.alerts.get(alert.id, (alert, 0))
             self.alerts[alert.id] = (first, count + 1)
+
+    def silent(self, alert: Alert, *, now: datetime) -> bool:
+        return self.silences.get((alert.rule, alert.subject, alert.source), now) > now
 
     def strangers(self, source: str, window: str) -> Strangers:
         return self.windows.get((source, window), nobody(source, window))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from infra.cli import demo, drop, enrol, ledger, logs, predict, up, watch
+from infra.cli import audit, demo, drop, enrol, ledger, logs, predict, token, up, watch
 
 app = typer.Typer(
     name="vigil",
@@ -24,10 +24,12 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     watch.watch,
     predict.predict,
     logs.logs,
+    token.token,
     demo.demo,
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(audit.app, name="audit")
 
 if __name__ == "__main__":
     app(prog_name="vigil")

@@ -21,6 +21,7 @@ from infra.local.functions import Functions
 from infra.local.gateway import Gateway
 from infra.local.health import Health
 from infra.local.identities import Identities, Place
+from infra.local.issuer import KEYS_PATH, Issuer, forget
 from infra.local.lambda_api import LambdaApi
 from infra.local.logs import Logs
 from infra.local.moto_server import MotoServer
@@ -48,6 +49,7 @@ class Parts:
     pollers: Pollers
     environment: Mapping[str, str]
     outputs: Mapping[str, Any]
+    issuer: Issuer
 
 
 class Assembly:
@@ -66,8 +68,9 @@ class Assembly:
 
     def build(self) -> Parts:
         """Everything, running."""
-        stack, clients = self._stack()
         gateway, door = Gateway(self._health, limit_s=self._options.gateway_limit_s), FrontDoor(self._health)
+        issuer = self._issuer(gateway)
+        stack, clients = self._stack(issuer)
         self._exits.callback(gateway.stop)
         self._exits.callback(door.stop)
         variables = self._variables(door)
@@ -96,6 +99,7 @@ class Assembly:
             pollers=pollers,
             environment=variables,
             outputs={name: here(value) for name, value in stack.outputs().items()},
+            issuer=issuer,
         )
 
     def _carriers(
@@ -118,10 +122,22 @@ class Assembly:
         Schedules(buses, clock=clock, minute_s=self._options.minute_s).start()
         return later, buses, pollers
 
-    def _stack(self) -> tuple[Stack, Clients]:
+    def _issuer(self, gateway: Gateway) -> Issuer:
+        """Signs tokens for this cloud, with a key of its own; its public half lies beside the APIs."""
+        issuer = Issuer(gateway.url, audience="vigil-local")
+        gateway.documents = {KEYS_PATH: issuer.keys()}
+        issuer.save(self._options.data)
+        self._exits.callback(forget, self._options.data)
+        return issuer
+
+    def _stack(self, issuer: Issuer) -> tuple[Stack, Clients]:
         """The template, checked: nothing is created for one that cannot be imitated whole."""
         options = self._options
-        loaded = template.load(options.package, parameters=options.parameters, region=options.region)
+        known = template.parameter_names(options.package)
+        issued = {name: value for name, value in issuer.parameters().items() if name in known}
+        loaded = template.load(
+            options.package, parameters={**issued, **options.parameters}, region=options.region
+        )
         clients = Clients(options.region, self.moto.url)
         place = Place(self.moto.url, region=options.region)
         stack = Stack(loaded, Identities(loaded, place), clients)

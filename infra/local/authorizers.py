@@ -42,7 +42,7 @@ class Authorizers:
         """Let the request through, or answer it as API Gateway does."""
         identity = [_identity(request, *source) for source in authorizer.sources]
         if not all(identity) or not _well_formed(authorizer, identity):
-            return message(401, "Unauthorized")
+            return message(401, "Unauthorized", kind="UNAUTHORIZED")
         key = (authorizer.function, stage.api, *map(str, identity))
         policy = self._remembered(key)
         if policy is None:
@@ -76,7 +76,7 @@ class Authorizers:
             and isinstance(policy, dict)
             and policy.get("errorMessage") == "Unauthorized"
         ):
-            return message(401, "Unauthorized")
+            return message(401, "Unauthorized", kind="UNAUTHORIZED")
         if answer.error is not None or not isinstance(policy, dict) or "policyDocument" not in policy:
             return message(500, None)
         return policy
@@ -95,9 +95,9 @@ def _judge(policy: Mapping[str, Any], arn: str) -> Allowed | Reply:
     effects = {one["Effect"] for one in statements if _covers(one, arn)}
     refused = "User is not authorized to access this resource"
     if "Deny" in effects:
-        return message(403, f"{refused} with an explicit deny", key="Message")
+        return message(403, f"{refused} with an explicit deny", key="Message", kind="ACCESS_DENIED")
     if "Allow" not in effects:
-        return message(403, refused, key="Message")
+        return message(403, refused, key="Message", kind="ACCESS_DENIED")
     return Allowed({**(policy.get("context") or {}), "principalId": policy.get("principalId")})
 
 

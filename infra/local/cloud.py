@@ -104,6 +104,14 @@ class Cloud:
         """The stack's outputs; an API's URL is the one that works here."""
         return dict(self._running.outputs)
 
+    def token(
+        self, role: str, *, subject: str = "", sources: Sequence[str] = (), lasts_s: float = 3600
+    ) -> str:
+        """A bearer token for this cloud's API, signed with the key that it made when it started."""
+        return self._running.issuer.token(
+            role, subject=subject or f"local-{role}", sources=sources, lasts_s=lasts_s
+        )
+
     @property
     def invocations(self) -> dict[str, Count]:
         """Counters by function name."""

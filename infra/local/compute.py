@@ -174,4 +174,5 @@ def _api(stack: Stack, stage: str, resource: Resource, written: Mapping[str, Any
     binary = [*body.get("x-amazon-apigateway-binary-media-types", []), *written.get("BinaryMediaTypes", [])]
     place = stack.identities.place
     shape = Stage(stack.name(resource), stage, written.get("Variables"), binary, place)
-    return Api(shape, routes(body, resource.logical))
+    own = body.get("x-amazon-apigateway-gateway-responses", {})
+    return Api(shape, routes(body, resource.logical), own)

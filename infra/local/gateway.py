@@ -13,6 +13,7 @@ from infra.local.answers import PAYLOAD_LIMIT, Answer
 from infra.local.authorizers import Authorizers
 from infra.local.errors import Throttled
 from infra.local.functions import Functions
+from infra.local.gateway_responses import Own, worded
 from infra.local.health import Health
 from infra.local.listening import Handler, Listener
 from infra.local.proxy_events import Reply, Request, Stage, message
@@ -30,6 +31,7 @@ class Api:
 
     stage: Stage
     routes: Sequence[Route]
+    own: Own
 
 
 class Gateway(Listener):
@@ -40,6 +42,8 @@ class Gateway(Listener):
         self._limit_s = limit_s
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="gateway")
         self._apis: Mapping[str, Api] = {}
+        self.documents: Mapping[str, bytes] = {}
+        """What lies beside the APIs, by path: the issuer's keys."""
 
     def open(self, apis: Mapping[str, Api], functions: Functions) -> None:
         """Serve these APIs, by stage name, from now on."""
@@ -58,11 +62,14 @@ class Gateway(Listener):
         api = self._apis.get(stage)
         if api is None:
             return message(403, "Forbidden")
+        return worded(self._handled(api, request), api.own)
+
+    def _handled(self, api: Api, request: Request) -> Reply:
         if len(request.body) > BODY_LIMIT:
-            return message(413, "Request Too Long")
+            return message(413, "Request Too Long", kind="REQUEST_TOO_LARGE")
         match = find(api.routes, request.method, request.path)
         if match is None:
-            return message(403, "Missing Authentication Token")
+            return message(403, "Missing Authentication Token", kind="MISSING_AUTHENTICATION_TOKEN")
         if not isinstance(match.route.action, Proxy):
             return Reply(match.route.action.status, b"", tuple(match.route.action.headers.items()))
         return self._in_time(match.route.action, request, match, api.stage)
@@ -83,7 +90,7 @@ class Gateway(Listener):
             authorizer = decision.context
         payload = json.dumps(proxy_events.event(request, match, stage, authorizer)).encode()
         if len(payload) > PAYLOAD_LIMIT:
-            return message(413, "Request Too Long")
+            return message(413, "Request Too Long", kind="REQUEST_TOO_LARGE")
         answer = self._invoke(action.function, payload)
         if answer is None:
             return message(500, "Internal server error")
@@ -101,6 +108,9 @@ class _Requests(Handler):
     def _handle(self) -> None:
         gateway = cast(Gateway, self.server)
         target, _, query = self.path.partition("?")
+        if target in gateway.documents:
+            self.answer(200, gateway.documents[target], {"Content-Type": "application/json"})
+            return
         _, stage, *rest = [*target.split("/", 2), ""][:3]
         request = Request(
             method=self.command,

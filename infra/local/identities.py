@@ -56,6 +56,7 @@ _NAMED_BY: Mapping[str, str] = {
     "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::SageMaker::ModelPackageGroup": "ModelPackageGroupName",
     "AWS::ApiGateway::Stage": "StageName",
+    "AWS::KMS::Alias": "AliasName",
 }
 
 _ARNS: Mapping[str, Callable[[Place, str], str]] = {

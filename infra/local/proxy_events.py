@@ -62,6 +62,8 @@ class Reply:
     status: int
     body: bytes
     headers: Sequence[tuple[str, str]] = ()
+    kind: str = ""
+    """API Gateway's name for an answer of its own, such as UNAUTHORIZED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,10 @@ def _context(
     return context
 
 
-def message(status: int, text: str | None, *, key: str = "message") -> Reply:
+def message(status: int, text: str | None, *, key: str = "message", kind: str = "") -> Reply:
     """An answer of the gateway itself."""
-    return Reply(status, json.dumps({key: text}).encode(), (("Content-Type", "application/json"),))
+    family = kind or ("DEFAULT_5XX" if status >= 500 else "DEFAULT_4XX")
+    return Reply(status, json.dumps({key: text}).encode(), (("Content-Type", "application/json"),), family)
 
 
 def reply(answer: Answer, request: Request, stage: Stage) -> Reply:

@@ -20,6 +20,7 @@ _KNOWN = {
     "basePath",
     "host",
     "x-amazon-apigateway-binary-media-types",
+    "x-amazon-apigateway-gateway-responses",
 }
 _TTL_S = 300
 

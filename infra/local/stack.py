@@ -106,6 +106,17 @@ def _parameter(stack: Stack, clients: Clients, resource: Resource, properties: d
     clients.get("ssm").put_parameter(Name=stack.name(resource), **kept)
 
 
+def _alias(stack: Stack, clients: Clients, resource: Resource, properties: dict[str, Any]) -> None:
+    """A key that signs or authenticates, under its alias; what only encrypts is not needed here."""
+    keys = {stack.name(one): body for one, body in stack.of("AWS::KMS::Key")}
+    use = {name: keys[properties["TargetKeyId"]].get(name) for name in ("KeyUsage", "KeySpec")}
+    if use["KeyUsage"] in (None, "ENCRYPT_DECRYPT"):
+        return
+    kms = clients.get("kms")
+    made = kms.create_key(**use)["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=stack.name(resource), TargetKeyId=made)
+
+
 def _model_group(stack: Stack, clients: Clients, resource: Resource, properties: dict[str, Any]) -> None:
     name = stack.name(resource)
     clients.get("sagemaker").create_model_package_group(**{**properties, "ModelPackageGroupName": name})
@@ -117,6 +128,7 @@ _STANDING: Mapping[str, _Maker] = {
     "AWS::SQS::Queue": lambda stack, clients, one, to: channels.make_queue(clients, stack.name(one), to),
     "AWS::SNS::Topic": lambda stack, clients, one, to: channels.make_topic(clients, stack.name(one), to),
     "AWS::SSM::Parameter": _parameter,
+    "AWS::KMS::Alias": _alias,
     "AWS::SageMaker::ModelPackageGroup": _model_group,
 }
 

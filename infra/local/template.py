@@ -43,6 +43,11 @@ class Template:
     outputs: Mapping[str, Any]
 
 
+def parameter_names(package: Path) -> frozenset[str]:
+    """The parameters that a packaged template takes."""
+    return frozenset(_read(package / "sam.json").get("Parameters", {}))
+
+
 def load(package: Path, *, parameters: Mapping[str, str], region: str) -> Template:
     """Read `<package>/sam.json` and translate it, offline."""
     written = _read(package / "sam.json")

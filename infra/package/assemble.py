@@ -11,7 +11,7 @@ from pathlib import Path
 from infra import slo
 from infra.package import archive, chalicing, patch, project
 from infra.package.bytecode import compile_folder
-from infra.package.contents import LIGHT, RUNTIME, Part
+from infra.package.contents import LAYERS, LIGHT, Part
 from infra.package.errors import PackagingError
 from infra.package.fresh import alone, fingerprint, keep
 from infra.package.parts import gather, pins
@@ -58,7 +58,8 @@ def package(name: str, *, root: Path = ROOT, on_progress: Progress | None = None
     order = Order(target(name), root, on_progress or _silent)
     with alone(order.out):
         _keep_part(order, LIGHT, order.light, _make_zip)
-        _keep_part(order, RUNTIME, order.out / "layers" / "runtime", _make_layer)
+        for part in LAYERS:
+            _keep_part(order, part, order.out / "layers" / part.name, _make_layer)
         _keep_models(order)
         _keep_code(order)
     refuse_too_large(weigh(json.loads((order.out / "sam.json").read_text()), order.out))
@@ -92,12 +93,22 @@ def _keep_models(order: Order) -> None:
     models = order.root / MODELS
     if not models.is_dir():
         raise PackagingError(f"{MODELS} is missing: `make models` fetches the models first.")
-    keep(order.out / "layers" / "models", fingerprint(models), partial(_make_models, order, models))
+    key = fingerprint(models)
+    keep(order.out / "layers" / "models", key, partial(_make_models, order, models))
+    keep(order.out / "layers" / "cards", key, partial(_make_cards, models))
 
 
 def _make_models(order: Order, models: Path, draft: Path) -> None:
     order.tell("copying the models")
     shutil.copytree(models, draft / "models")
+
+
+def _make_cards(models: Path, draft: Path) -> None:
+    """What the models say of themselves, for those who only want to know: no graphs."""
+    for told in (*models.glob("*/card.toml"), *models.glob("*/release.json")):
+        copied = draft / "cards" / told.relative_to(models)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(told, copied)
 
 
 def _keep_code(order: Order) -> None:

@@ -25,6 +25,7 @@ SERVICES = (
     "dynamodb",
     "dynamodbstreams",
     "events",
+    "kms",
     "lambda",
     "logs",
     "s3",
@@ -76,7 +77,7 @@ LIGHT = Part(
         "typing_extensions",
         "urllib3",
     ),
-    leave_out=("boto3/examples/*", "aws_lambda_powertools/event_handler/openapi/swagger_ui/*"),
+    leave_out=("boto3/examples/*",),
     mounted_at="/var/task",
 )
 
@@ -98,6 +99,18 @@ RUNTIME = Part(
     ),
     mounted_at="/opt/python",
 )
+
+AUTH = Part("auth", packages=("cffi", "cryptography", "PyJWT"), leave_out=(), mounted_at="/opt/python")
+
+API = Part(
+    "api",
+    packages=("annotated-types", "pydantic", "pydantic_core", "typing-inspection", "typing_extensions"),
+    leave_out=("pydantic/v1/*", "pydantic/mypy.py"),
+    mounted_at="/opt/python",
+)
+
+LAYERS = (RUNTIME, AUTH, API)
+"""Each is a Lambda layer of its own, for the functions that need it: the lanes load no pydantic."""
 
 
 def _described(path: str) -> bool:

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from botocore.exceptions import ClientError
 
+from cloud.decisions import silence_key
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
 from cloud.rows import alert_row, drop_key, first_row, owned, sighting_row, strangers_row, unless_there
 from vigil.drops import Drop, Misfit
 from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Overtaken, Result, Settled
+from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
 
 _NAMES = {"#state": "state", "#owner": "owner", "#until": "until", "#error": "error"}
@@ -106,6 +108,12 @@ class DynamoLedger:
         row = fields(answer["Item"])
         vectors = np.frombuffer(row["vectors"], np.float32).reshape(len(row["ids"]), -1)
         return Strangers(source, window, row["revision"], tuple(row["ids"]), vectors)
+
+    def silent(self, alert: Alert, *, now: datetime) -> bool:
+        key = silence_key(alert.rule, alert.subject, alert.source)
+        with faults("read silence"):
+            answer = self._client.get_item(TableName=self._table, Key=key)
+        return "Item" in answer and int(fields(answer["Item"])["until"]) > now.timestamp()
 
     def _end(self, claim: Claim, result: Result, now: datetime) -> Item:
         return owned(

@@ -12,6 +12,9 @@ from cloud.items import fields, item
 SHARDS = 4
 """Index keys a day and kind: one partition takes about 1,000 writes a second."""
 
+LAST = "~"
+"""Later than any `list_at`."""
+
 
 def listed(kind: str, ident: str, at: datetime) -> dict[str, str]:
     """The index attributes that put a row into the list of its kind and day."""
@@ -25,21 +28,42 @@ class Listing:
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
-    def newest(self, kind: str, *, today: date, days: int) -> Iterator[dict[str, Any]]:
-        """Rows of a kind from `today` back over so many days, newest first."""
+    def newest(
+        self, kind: str, *, today: date, days: int, before: str = LAST, at_once: int = 1000
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a kind from `today` back over so many days, newest first.
+
+        before   only rows whose `list_at` is earlier
+        at_once  rows that one query of a shard brings at most
+        """
         for back in range(days):
             day = (today - timedelta(days=back)).isoformat()
-            shards = [self._pages(f"{kind}#{day}#{shard}") for shard in range(SHARDS)]
+            shards = [self._pages(f"{kind}#{day}#{shard}", before, at_once) for shard in range(SHARDS)]
             yield from merge(*shards, key=lambda row: str(row["list_at"]), reverse=True)
 
-    def _pages(self, key: str) -> Iterator[dict[str, Any]]:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "listing",
-            "KeyConditionExpression": "list_key = :key",
-            "ExpressionAttributeValues": item({":key": key}),
-            "ScanIndexForward": False,
+    def of_subject(
+        self, subject: str, *, before: str = LAST, at_once: int = 1000
+    ) -> Iterator[dict[str, Any]]:
+        """Sightings of a known subject and alerts about it, newest first."""
+        query = {
+            "IndexName": "subject",
+            "KeyConditionExpression": "subject = :subject AND list_at < :before",
+            "ExpressionAttributeValues": item({":subject": subject, ":before": before}),
+            "Limit": at_once,
         }
+        return self._rows(query)
+
+    def _pages(self, key: str, before: str, at_once: int) -> Iterator[dict[str, Any]]:
+        query = {
+            "IndexName": "listing",
+            "KeyConditionExpression": "list_key = :key AND list_at < :before",
+            "ExpressionAttributeValues": item({":key": key, ":before": before}),
+            "Limit": at_once,
+        }
+        return self._rows(query)
+
+    def _rows(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        query = {**asked, "TableName": self._table, "ScanIndexForward": False}
         while True:
             with faults("list"):
                 answer = self._client.query(**query)

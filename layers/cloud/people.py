@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
+from cloud.pages import every
 from vigil.flow.enrol import G, Overtaken, Person, Template
 
 _POINTER = item({"pk": "gallery", "sk": "pointer"})
@@ -80,7 +81,7 @@ class DynamoPeople(Generic[G]):
     ) -> None:
         key = self._store(gallery)
         writes = [
-            self._put(_profile(person, now)),
+            self._put(profile_row(person, now)),
             self._put({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id}),
             *(
                 self._put(_template(person, template, f"{gallery.version:08}-{number:02}", now))
@@ -95,6 +96,42 @@ class DynamoPeople(Generic[G]):
                 if code(error) != "TransactionCanceledException":
                     raise
                 raise Overtaken("another enrolment came first") from error
+
+    def in_force(self) -> str:
+        """The key of the gallery in force; "" where there is none."""
+        row = self._row("gallery", "pointer")
+        return str(row["key"]) if row else ""
+
+    def withdraw(self, *, base: int, gallery: G, now: datetime) -> str:
+        """Put a gallery in force in place of version `base`; its key. Raises Overtaken."""
+        key = self._store(gallery)
+        put = self._pointer(base, gallery.version, key, now)["Put"]
+        with faults("withdraw"):
+            try:
+                self._client.put_item(**put)
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                raise Overtaken("an enrolment came first") from error
+        return key
+
+    def forget(self, person: Person) -> int:
+        """Delete templates, name and profile, the profile last; how many templates there were."""
+        values = item({":pk": f"person#{person.id}", ":sk": "template#"})
+        condition = "pk = :pk AND begins_with(sk, :sk)"
+        rows = every(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ProjectionExpression="pk, sk",
+        )
+        templates = [{"pk": row["pk"], "sk": row["sk"]} for row in rows]
+        name = item({"pk": f"name#{person.name.casefold()}", "sk": "person"})
+        for key in (*templates, name, item({"pk": f"person#{person.id}", "sk": "profile"})):
+            with faults("forget"):
+                self._client.delete_item(TableName=self._table, Key=key)
+        return len(templates)
 
     def _row(self, pk: str, sk: str) -> dict[str, Any] | None:
         key = item({"pk": pk, "sk": sk})
@@ -118,7 +155,7 @@ class DynamoPeople(Generic[G]):
         }
 
 
-def _profile(person: Person, now: datetime) -> dict[str, Any]:
+def profile_row(person: Person, now: datetime) -> dict[str, Any]:
     return {
         "pk": f"person#{person.id}",
         "sk": "profile",
@@ -126,6 +163,7 @@ def _profile(person: Person, now: datetime) -> dict[str, Any]:
         "name": person.name,
         "tags": person.tags,
         "changed_at": now.isoformat(),
+        "list_key": "people",
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
-from cloud.listing import Listing
+from cloud.listing import LAST, Listing
 
 
 class DynamoRecords:
@@ -37,6 +37,16 @@ class DynamoRecords:
     def newest(self, kind: str, *, today: date, days: int, most: int) -> list[dict[str, Any]]:
         """The newest rows of "drops", "sightings" or "alerts"."""
         return list(islice(self._listing.newest(kind, today=today, days=days), most))
+
+    def listed(
+        self, kind: str, *, today: date, days: int, before: str, at_once: int
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of a kind, newest first, from a place in the list on."""
+        return self._listing.newest(kind, today=today, days=days, before=before or LAST, at_once=at_once)
+
+    def of_subject(self, subject: str, *, before: str = "", at_once: int = 100) -> Iterator[dict[str, Any]]:
+        """Sightings of a known subject, and alerts about it, newest first."""
+        return self._listing.of_subject(subject, before=before or LAST, at_once=at_once)
 
     def _row(self, pk: str, sk: str) -> dict[str, Any] | None:
         with faults("read record"):

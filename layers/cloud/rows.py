@@ -87,7 +87,7 @@ def sighting_row(drop: Drop, number: int, sighting: Sighting, now: datetime, ttl
 
 def alert_row(alert: Alert, now: datetime, ttl: int) -> Item:
     """Raise, or count up: no condition, so that two drops that show the same never collide."""
-    first = {
+    told = {
         "alert_id": alert.id,
         "rule": alert.rule,
         "severity": alert.severity,
@@ -99,10 +99,13 @@ def alert_row(alert: Alert, now: datetime, ttl: int) -> Item:
         "happened_at": alert.at.isoformat(),
         "drop_id": alert.drop,
         "sighting": alert.sighting,
+        "subject": alert.subject if alert.status == "known" else None,
         "review": "open",
+        "reviewers": alert.reviewers,
         "expires": ttl,
         **listed("alerts", alert.id, now),
     }
+    first = {name: thing for name, thing in told.items() if thing is not None}
     return {
         "Key": item({"pk": f"alert#{alert.id}", "sk": "alert"}),
         "UpdateExpression": f"SET {unless_there(first)}, last_at = :last ADD drops :one",

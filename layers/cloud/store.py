@@ -23,12 +23,57 @@ class Store:
         with faults(f"read {key}"):
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
+    def put_photo(self, data: bytes, suffix: str) -> Object:
+        """Store a photo that waits to be enrolled; it is erased once it was examined."""
+        key = f"enrol/{uuid.uuid4().hex}{suffix}"
+        with faults("store photo"):
+            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
+        return Object(self._bucket, key, answer.get("VersionId", ""))
+
     def put_gallery(self, version: int, data: bytes) -> str:
         """Store a snapshot under a key never used before; nothing is in force until a pointer says so."""
         key = f"gallery/{version:08}-{uuid.uuid4().hex}"
         with faults("store gallery"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
         return key
+
+    def watch(self) -> str:
+        """The stored watch file's text, "" where none was ever put."""
+        with faults("read watch file"):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=WATCH_KEY)
+            except ClientError as error:
+                if code(error) != "NoSuchKey":
+                    raise
+                return ""
+            return str(answer["Body"].read().decode())
+
+    def put_watch(self, text: str) -> None:
+        """Put a watch file in force; it has been read before."""
+        with faults("store watch file"):
+            self._client.put_object(Bucket=self._bucket, Key=WATCH_KEY, Body=text.encode())
+
+    def keep_only(self, key: str) -> int:
+        """Delete every version of every gallery snapshot but the one of this key; how many."""
+        erased = 0
+        for one in self._versions("gallery/"):
+            if one.key != key:
+                self.erase(one)
+                erased += 1
+        return erased
+
+    def _versions(self, prefix: str) -> list[Object]:
+        """Every version below a prefix, delete markers included."""
+        found: list[Object] = []
+        marks: dict[str, Any] = {}
+        while True:
+            with faults("list versions"):
+                answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=prefix, **marks)
+            rows = [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]
+            found += [Object(self._bucket, row["Key"], row["VersionId"]) for row in rows]
+            if not answer.get("IsTruncated"):
+                return found
+            marks = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer["NextVersionIdMarker"]}
 
     def erase(self, item: Object) -> None:
         """Delete one object version for good."""

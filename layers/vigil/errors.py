@@ -20,6 +20,8 @@ class Rejected(VigilError):
     """The input cannot be processed, today or tomorrow; `reason` is stable and machine-readable."""
 
     reason = "rejected"
+    boxes_px: tuple[tuple[float, float, float, float], ...] = ()
+    """Where in the picture the fault lies, if it has a place."""
 
 
 class EmptyFile(Rejected):

@@ -1,11 +1,14 @@
 """What a model is to the rest of Vigil: bytes in, a scene of sightings out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # rules are checked, and sightings read, where there is no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 Status = Literal["known", "unknown", "ambiguous", "unfit"]
 Box = tuple[float, float, float, float]

@@ -48,6 +48,9 @@ class Registry:
     def named(self, name: str) -> Person | None:
         return self.named_people.get(name)
 
+    def person(self, ident: str) -> Person | None:
+        return next((one for one in self.named_people.values() if one.id == ident), None)
+
     def commit(
         self, person: Person, templates: Sequence[Template], *, base: int, gallery: Book, now: datetime
     ) -> None:
@@ -77,6 +80,7 @@ def desk(registry: Registry, erased: list[Object] | None = None) -> Desk[Book, P
         gallery=lambda: registry.book,
         examine=examine,
         grow=grow,
+        dress=lambda book, _person, _tags: Book(book.version + 1, book.people),
         fetch=lambda photo: photo.key.encode(),
         erase=(erased if erased is not None else []).append,
         clock=lambda: NOON,

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from infra.package.contents import LIGHT, RUNTIME, SERVICES
+from infra.package.contents import LAYERS, LIGHT, SERVICES
 from tests.infra.conftest import Template, of_type
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,12 +55,15 @@ def test_functions_use_no_service_whose_description_was_left_out():
     assert named - set(SERVICES) == set(), "add it to SERVICES in infra/package/contents.py"
 
 
-@pytest.mark.parametrize("function", ["Live", "Bulk", "Publish", "Enrol", "APIHandler"])
+@pytest.mark.parametrize(
+    "function", ["Live", "Bulk", "Publish", "Enrol", "APIHandler", "Authorizer", "Predict", "Erase"]
+)
 def test_each_handler_imports_from_its_own_zip_and_layers(
     packaged: Path, task: Path, template: Template, function: str
 ):
     properties = of_type(template, "AWS::Serverless::Function")[function]
-    layers = [packaged / "layers" / "runtime" / "python"] if "Layers" in properties else []
+    named = [layer["Ref"].removesuffix("Layer").lower() for layer in properties.get("Layers", ())]
+    layers = [packaged / "layers" / name / "python" for name in named]
     module, name = properties["Handler"].rsplit(".", 1)
 
     _alone([task, *layers], f"import {module} as module; assert callable(module.{name})")
@@ -69,8 +72,8 @@ def test_each_handler_imports_from_its_own_zip_and_layers(
 def test_every_pin_that_ships_is_a_pin_that_is_tested():
     pinned = (ROOT / "constraints.txt").read_text().lower().replace("_", "-")
 
-    for name in (*LIGHT.packages, *RUNTIME.packages):
-        assert f"\n{name.replace('_', '-')}==" in f"\n{pinned}"
+    for name in {name for part in (LIGHT, *LAYERS) for name in part.packages}:
+        assert f"\n{name.lower().replace('_', '-')}==" in f"\n{pinned}"
 
 
 def _alone(path: list[Path], program: str, *arguments: str) -> None:

@@ -61,7 +61,27 @@ def test_resources_are_named_by_the_template_itself(template: Template):
 def test_the_way_of_a_photo_needs_no_power_to_destroy(template: Template, action: str):
     holders = {role for role, _, granted, _ in _grants(template) if granted == action}
 
-    assert holders & {"LiveRole", "BulkRole", "PublishRole", "ApiHandlerRole"} == set()
+    assert holders & {"LiveRole", "BulkRole", "PublishRole", "PredictRole", "AuthorizerRole"} == set()
+
+
+def test_the_api_deletes_kept_answers_and_old_names_and_nothing_else(template: Template):
+    deleting = {
+        (sid, action)
+        for role, sid, action, _ in _grants(template)
+        if role == "ApiHandlerRole" and ("Delete" in action or "Scan" in action)
+    }
+
+    assert deleting == {
+        ("Callers", "dynamodb:DeleteItem"),
+        ("OldNames", "dynamodb:DeleteItem"),
+        ("DeadLetters", "sqs:DeleteMessage"),
+    }
+
+
+def test_nobody_can_change_or_delete_what_was_audited(template: Template):
+    granted = {action for _, sid, action, _ in _grants(template) if sid == "Audit"}
+
+    assert granted == {"dynamodb:PutItem", "dynamodb:Query"}
 
 
 def test_every_function_writes_to_its_own_log_and_no_other(template: Template):

@@ -7,7 +7,10 @@ import pytest
 from tests.infra.conftest import Template, of_type
 
 BUCKET, TABLE, LOGS = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"
-KEPT_FOR_GOOD = {"PeopleTable": "people stay enrolled until they are erased"}
+KEPT_FOR_GOOD = {
+    "PeopleTable": "people stay enrolled until they are erased",
+    "AuditTable": "who looked and who decided must be told for longer than what they looked at",
+}
 
 
 @pytest.fixture(scope="session")

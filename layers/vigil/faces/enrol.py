@@ -12,25 +12,33 @@ from vigil.faces.pipeline import FacesModel
 from vigil.seeing import Box
 
 
+class Misplaced(Rejected):
+    """A fault with its places in the picture."""
+
+    def __init__(self, message: str, *boxes_px: Box) -> None:
+        super().__init__(message)
+        self.boxes_px = boxes_px
+
+
 class NoFace(Rejected):
     """There is no face in the enrolment photograph."""
 
     reason = "no-face"
 
 
-class SeveralFaces(Rejected):
+class SeveralFaces(Misplaced):
     """There is more than one face in the enrolment photograph."""
 
     reason = "several-faces"
 
 
-class LowQuality(Rejected):
+class LowQuality(Misplaced):
     """The face is too small, blurred or turned to enrol."""
 
     reason = "low-quality"
 
 
-class AlreadyEnrolled(Rejected):
+class AlreadyEnrolled(Misplaced):
     """The face is that of somebody who is enrolled under another id."""
 
     reason = "already-enrolled"
@@ -61,16 +69,18 @@ def examine(photo: bytes, *, model: FacesModel, person: str, gallery: Gallery) -
     if not faces:
         raise NoFace("no face was found")
     if len(faces) > 1:
-        raise SeveralFaces(f"{len(faces)} faces were found; enrolment needs exactly one")
+        raise SeveralFaces(
+            f"{len(faces)} faces were found; enrolment needs exactly one", *(f.box_px for f in faces)
+        )
     face = faces[0]
     if face.faults or face.quality < model.settings.enrol_quality:
         causes = (
             ", ".join(face.faults) or f"quality {face.quality:.2f} below {model.settings.enrol_quality:.2f}"
         )
-        raise LowQuality(f"the face is not good enough to enrol: {causes}")
+        raise LowQuality(f"the face is not good enough to enrol: {causes}", face.box_px)
     verdict = model.match(faces, gallery.without_person(person))[0]
     if verdict.status in ("known", "ambiguous"):
-        raise AlreadyEnrolled("the face matches a person who is enrolled under another id")
+        raise AlreadyEnrolled("the face matches a person who is enrolled under another id", face.box_px)
     return Template(face.vector, face.quality, face.box_px, model.embed)
 
 
@@ -80,3 +90,11 @@ def grow(gallery: Gallery, person: str, templates: Sequence[Template], tags: fro
     earlier = [known.templates] if known else []
     rows = np.concatenate([*earlier, np.stack([template.vector for template in templates])])
     return gallery.with_person(Person(person, rows, tags))
+
+
+def dress(gallery: Gallery, person: str, tags: frozenset[str]) -> Gallery:
+    """The next gallery, in which the person has these tags; who has no template yet is not in it."""
+    found = gallery.person(person)
+    if found is None:
+        return gallery.without_person(person)
+    return gallery.with_person(Person(person, found.templates, tags))

@@ -1,17 +1,21 @@
 """A person taken into the gallery: photos examined, templates kept, a new gallery in force; or refused."""
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from vigil.drops import Object
 from vigil.errors import Rejected, Transient
 from vigil.seeing import Box
+
+if TYPE_CHECKING:  # people are read where there is no numpy
+    import numpy as np
+    from numpy.typing import NDArray
 
 TRIES = 5
 NAME_LENGTH = 100
@@ -22,6 +26,12 @@ class Unenrollable(Rejected):
     """The request names nobody, or brings no photo, or too many."""
 
     reason = "bad-request"
+
+
+class NobodyThere(Rejected):
+    """Nobody has that id."""
+
+    reason = "nobody-there"
 
 
 class Template(Protocol):
@@ -63,6 +73,7 @@ class Refusal:
     photo: Object
     reason: str
     message: str
+    boxes_px: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,8 @@ class People(Protocol[Kept_contra]):
 
     def named(self, name: str) -> Person | None: ...
 
+    def person(self, ident: str) -> Person | None: ...
+
     def commit(
         self, person: Person, templates: Sequence[Template], *, base: int, gallery: Kept_contra, now: datetime
     ) -> None:
@@ -100,12 +113,14 @@ class Desk(Generic[G, T]):
     gallery  reads the one in force, consistently
     examine  (photo, gallery, person) -> template; raises Rejected: no face, several, too poor, another's
     grow     (gallery, person, templates, tags) -> the next gallery, in which they are enrolled too
+    dress    (gallery, person, tags) -> the next gallery, in which they have these tags
     """
 
     people: People[G]
     gallery: Callable[[], G]
     examine: Callable[[bytes, G, str], T]
     grow: Callable[[G, str, Sequence[T], frozenset[str]], G]
+    dress: Callable[[G, str, frozenset[str]], G]
     fetch: Callable[[Object], bytes]
     erase: Callable[[Object], None]
     clock: Callable[[], datetime]
@@ -117,12 +132,37 @@ def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk[
     Every photo is examined against the gallery that the new one is built from: enrolments that
     cross are done again, so that no face slips in under two names.
     """
-    if not name.strip() or len(name) > NAME_LENGTH or not 0 < len(photos) <= PHOTOS:
-        raise Unenrollable(f"a name of 1 to {NAME_LENGTH} characters and 1 to {PHOTOS} photos are needed")
+    if not name.strip() or len(name) > NAME_LENGTH:
+        raise Unenrollable(f"a name of 1 to {NAME_LENGTH} characters is needed")
+    return _enrol(partial(_named, desk.people, name.strip(), tags), photos, desk)
+
+
+def enrol_known(ident: str, photos: Sequence[Object], desk: Desk[G, T]) -> Enrolment:
+    """The same for somebody by their id. Raises NobodyThere."""
+    return _enrol(partial(known, desk.people, ident), photos, desk)
+
+
+class Roll(Protocol):
+    """Who has an id."""
+
+    def person(self, ident: str) -> Person | None: ...
+
+
+def known(people: Roll, ident: str) -> Person:
+    """Raises NobodyThere."""
+    person = people.person(ident)
+    if person is None:
+        raise NobodyThere(f"nobody has the id {ident}")
+    return person
+
+
+def _enrol(whom: Callable[[], Person], photos: Sequence[Object], desk: Desk[G, T]) -> Enrolment:
+    if not 0 < len(photos) <= PHOTOS:
+        raise Unenrollable(f"1 to {PHOTOS} photos are needed")
     images = [(photo, desk.fetch(photo)) for photo in photos]
     for tries_left in reversed(range(TRIES)):
         try:
-            enrolment = _attempt(name.strip(), images, tags, desk)
+            enrolment = _attempt(whom, images, desk)
         except Overtaken:
             if not tries_left:
                 raise
@@ -133,12 +173,8 @@ def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk[
     return enrolment
 
 
-def _attempt(
-    name: str, images: list[tuple[Object, bytes]], tags: frozenset[str], desk: Desk[G, T]
-) -> Enrolment:
-    gallery = desk.gallery()
-    known = desk.people.named(name)
-    person = Person(known.id, known.name, known.tags | tags) if known else Person(_new_id(), name, tags)
+def _attempt(whom: Callable[[], Person], images: list[tuple[Object, bytes]], desk: Desk[G, T]) -> Enrolment:
+    gallery, person = desk.gallery(), whom()
     templates: list[T] = []
     taken: list[Object] = []
     refused: list[Refusal] = []
@@ -147,7 +183,7 @@ def _attempt(
             templates.append(desk.examine(data, gallery, person.id))
             taken.append(photo)
         except Rejected as fault:
-            refused.append(Refusal(photo, fault.reason, str(fault)))
+            refused.append(Refusal(photo, fault.reason, str(fault), fault.boxes_px))
     if not templates:
         return Enrolment(person, (), tuple(refused), gallery.version)
     grown = desk.grow(gallery, person.id, templates, person.tags)
@@ -155,5 +191,12 @@ def _attempt(
     return Enrolment(person, tuple(taken), tuple(refused), grown.version)
 
 
-def _new_id() -> str:
+def _named(people: People[G], name: str, tags: frozenset[str]) -> Person:
+    """Who has the name, with these tags too; somebody new where nobody has."""
+    found = people.named(name)
+    return Person(found.id, found.name, found.tags | tags) if found else Person(new_id(), name, tags)
+
+
+def new_id() -> str:
+    """Random: nothing about a person can be read from it."""
     return f"p-{secrets.token_hex(6)}"

@@ -127,6 +127,7 @@ def _keep(
     for tries_left in reversed(range(OVERTAKEN_TRIES)):
         tenure.stages("judge")
         alerts, strangers = judge(scene, drop, watch, world.ledger.strangers)
+        alerts = tuple(alert for alert in alerts if not world.ledger.silent(alert, now=world.clock()))
         tenure.stages("keep")
         result = Result(scene, release, alerts, strangers, tenure.stages.closed())
         try:

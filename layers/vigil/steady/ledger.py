@@ -104,5 +104,8 @@ class Ledger(Protocol):
     def quarantine(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
         """Set aside: it kills workers, or meets a bug whenever it is tried. Raises LeaseLost."""
 
+    def silent(self, alert: Alert, *, now: datetime) -> bool:
+        """Whether people dismissed the same of late: rule, subject, source. Asked only of what is raised."""
+
     def strangers(self, source: str, window: str) -> Strangers:
         """Who was unknown at a source in a window so far, read consistently."""

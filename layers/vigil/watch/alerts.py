@@ -18,6 +18,7 @@ class Alert:
 
     subject   an enrolled subject's id, a stranger's, or a label
     sighting  its place among the drop's sightings
+    reviewers different people who must agree before it is closed
     """
 
     id: str
@@ -31,6 +32,7 @@ class Alert:
     at: datetime
     drop: str
     sighting: int
+    reviewers: int = 1
 
 
 def window_of(at: datetime, window_s: int) -> str:
@@ -55,4 +57,5 @@ def alert(rule: Rule, drop: Drop, sighting: int, *, subject: str, status: str) -
         at=drop.at,
         drop=drop.id,
         sighting=sighting,
+        reviewers=rule.reviewers,
     )

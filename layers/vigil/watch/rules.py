@@ -55,7 +55,8 @@ class Source:
 class Rule:
     """Raises an alert for each sighting that meets every condition it has; empty conditions hold.
 
-    window_s  seconds within which one subject at one source is one alert
+    window_s   seconds within which one subject at one source is one alert
+    reviewers  different people who must agree before an alert is closed
     """
 
     name: str
@@ -68,6 +69,7 @@ class Rule:
     area: str | None
     hours: str | None
     min_score: float | None
+    reviewers: int = 1
 
     def picks(self, sighting: Sighting, *, model: str, source: Source, at: datetime) -> bool:
         return (
@@ -136,7 +138,7 @@ def _hours(table: Mapping[str, Any], where: str) -> Hours:
 
 def _rule(table: Mapping[str, Any]) -> Rule:
     where = f"rule {table.get('name', '?')}"
-    _known(table, {"name", "severity", "window_s", "when"}, where)
+    _known(table, {"name", "severity", "window_s", "reviewers", "when"}, where)
     when = table.get("when", {})
     _known(when, {"status", "tags", "labels", "models", "area", "hours", "min_score"}, f"{where}, when")
     severity, window_s = table.get("severity", "warning"), table.get("window_s", 600)
@@ -144,6 +146,8 @@ def _rule(table: Mapping[str, Any]) -> Rule:
         raise BadWatchFile(f"{where}: needs a name, and a severity of {', '.join(SEVERITIES)}")
     if not isinstance(window_s, int) or window_s < 1:
         raise BadWatchFile(f"{where}: window_s is a whole number of seconds")
+    if table.get("reviewers", 1) not in (1, 2, 3):
+        raise BadWatchFile(f"{where}: reviewers is 1, 2 or 3")
     if when.get("hours") not in (None, "open", "closed"):
         raise BadWatchFile(f'{where}: hours is "open" or "closed"')
     sets = {name: frozenset(when.get(name, ())) for name in ("status", "tags", "labels", "models")}
@@ -154,6 +158,7 @@ def _rule(table: Mapping[str, Any]) -> Rule:
         area=when.get("area"),
         hours=when.get("hours"),
         min_score=float(when["min_score"]) if "min_score" in when else None,
+        reviewers=table.get("reviewers", 1),
         **sets,
     )
 

@@ -1,0 +1,28 @@
+"""Whether the API is there."""
+
+from functions.api.operation import Call, Operation
+from functions.api.schemas.shape import Shape
+
+
+class Health(Shape):
+    """All that the unauthenticated are told."""
+
+    status: str
+
+
+def get_health(_: Call) -> Health:
+    """The gateway and its function answer."""
+    return Health(status="ok")
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/health",
+        name="get-health",
+        summary="Whether the API answers",
+        serve=get_health,
+        role=None,
+        answers=Health,
+    ),
+)

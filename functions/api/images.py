@@ -1,0 +1,48 @@
+"""The picture in a request's body, whatever it is wrapped in."""
+
+import mimetypes
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import HTTP
+
+from functions.api.operation import Call
+from functions.api.problems import Invalid
+
+MULTIPART = "multipart/form-data"
+MEDIA = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/tiff",
+    "image/bmp",
+    "application/octet-stream",
+    MULTIPART,
+)
+"""What a picture may be sent as, besides base64 in JSON."""
+
+
+def image(call: Call) -> bytes:
+    """The bytes of the picture. Raises Invalid where there is none."""
+    data = _part(call) if call.media.startswith(MULTIPART) else call.body
+    if not data:
+        raise Invalid("there is no picture in the body")
+    return data
+
+
+def suffix(call: Call) -> str:
+    """A file ending that fits the body's type, "" where it says nothing."""
+    return mimetypes.guess_extension(call.media) or "" if call.media.startswith("image/") else ""
+
+
+def _part(call: Call) -> bytes:
+    """The first file of a form."""
+    head = f"Content-Type: {call.media}\r\n\r\n".encode()
+    form = BytesParser(policy=HTTP).parsebytes(head + call.body)
+    files = [part for part in form.walk() if part.get_filename()]
+    return _payload(files[0]) if files else b""
+
+
+def _payload(part: Message) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""

@@ -1,0 +1,211 @@
+"""The operations as an OpenAPI 3.1 document: the shapes that validate are the shapes that describe."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from functions.api.operation import JSON, SHAPES, Operation
+from functions.api.problems import (
+    MEDIA,
+    PREFIX,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Problem,
+    StillRunning,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    WrongMedia,
+)
+
+Doc = dict[str, Any]
+REFERENCE = "#/components/schemas/{model}"
+
+INFO = {
+    "title": "Vigil",
+    "version": "1",
+    "summary": "Who and what was seen, where and when; what people decided about it",
+    "description": "Every answer that is no success is a problem (RFC 9457): a stable `type`, a way out. "
+    "Lists are read with `next` as the `cursor` of the next request. Writes take an `Idempotency-Key`: "
+    "repeated within a day, the answer is that of the first.",
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "way_out"],
+    "properties": {
+        "type": {"type": "string", "pattern": f"^{PREFIX}[a-z-]+$"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "way_out": {"type": "string"},
+        "reason": {"type": "string", "description": "Why it was refused; stable"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+        "boxes_px": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+    },
+}
+
+
+def document(operations: Iterable[Operation]) -> Doc:
+    """The whole document; the same operations give the same one."""
+    listed = list(operations)
+    paths: dict[str, Doc] = {}
+    for operation in listed:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": INFO,
+        "servers": [{"url": "/api"}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**_schemas(listed), "Problem": PROBLEM},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _operation(one: Operation) -> Doc:
+    told: Doc = {
+        "operationId": one.name,
+        "tags": [one.tag],
+        "summary": one.summary,
+        "description": _first(one.serve.__doc__ or ""),
+        "parameters": [*_path(one), *_query(one), *_key(one)],
+        "responses": _responses(one),
+    }
+    if one.role is None:
+        told["security"] = []
+    else:
+        told["x-role"] = one.role
+        told["description"] += f" For the role {one.role}, and those above it."
+    body = _body(one)
+    return told | ({"requestBody": body} if body else {})
+
+
+def _path(one: Operation) -> list[Doc]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "pattern": f"^({SHAPES[name]})$"},
+        }
+        for name in one.parameters
+    ]
+
+
+def _query(one: Operation) -> list[Doc]:
+    """The fields of what a GET takes, each a parameter."""
+    if one.takes is None or not one.in_query:
+        return []
+    schema = one.takes.model_json_schema(ref_template=REFERENCE)
+    required = schema.get("required", ())
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "schema": _without_null(shape),
+        }
+        | ({"example": one.example[name]} if one.example and name in one.example else {})
+        for name, shape in schema.get("properties", {}).items()
+    ]
+
+
+def _without_null(shape: Mapping[str, Any]) -> Doc:
+    """A query parameter is there or it is not: it is never null."""
+    told = {name: part for name, part in shape.items() if name not in ("title", "default") or name == "type"}
+    options = [option for option in told.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        del told["anyOf"]
+        told |= options[0]
+    return told
+
+
+def _key(one: Operation) -> list[Doc]:
+    if one.method == "GET":
+        return []
+    schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}
+    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
+
+
+def _body(one: Operation) -> Doc | None:
+    if one.in_query or (one.takes is None and not one.media):
+        return None
+    content: dict[str, Doc] = {}
+    if one.takes is not None:
+        content[JSON] = {"schema": _ref(one.takes)}
+        content[JSON] |= {"example": one.example} if one.example is not None else {}
+    for media in one.media:
+        content[media] = {"schema": _FORM if media.startswith("multipart/") else {}}
+    return {"required": True, "content": content}
+
+
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+}
+
+
+def _responses(one: Operation) -> dict[str, Doc]:
+    success: Doc = {"description": "Done"}
+    if one.answers is not None:
+        success["content"] = {JSON: {"schema": _ref(one.answers)}}
+    told = {str(one.status): success}
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in _problems(one):
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, problems in sorted(by_status.items()):
+        titles = "; or ".join(dict.fromkeys(problem.title for problem in problems))
+        told[str(status)] = {
+            "description": titles,
+            "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    return told
+
+
+class _Unauthorized(Problem):
+    name, status, title = "unauthorized", 401, "A good token is needed"
+
+
+def _problems(one: Operation) -> list[type[Problem]]:
+    """All that an operation can answer besides success."""
+    told: list[type[Problem]] = list(one.problems)
+    if one.role is not None:
+        told += [_Unauthorized, Forbidden, TooMany, Unavailable]
+    if one.takes is not None:
+        told.append(Invalid)
+    if _body(one):
+        told += [TooLarge, WrongMedia]
+    if one.method != "GET":
+        told += [Invalid, Conflict, StillRunning]
+    return told
+
+
+def _schemas(operations: Iterable[Operation]) -> dict[str, Doc]:
+    models: dict[str, type[BaseModel]] = {}
+    for one in operations:
+        for model in (one.answers, None if one.in_query else one.takes):
+            if model is not None:
+                models[model.__name__] = model
+    pairs = [(model, "serialization" if name in _ANSWERS else "validation") for name, model in models.items()]
+    _, told = models_json_schema(pairs, ref_template=REFERENCE)  # type: ignore[arg-type]  # its literal type
+    return dict(sorted(told.get("$defs", {}).items()))
+
+
+_ANSWERS: frozenset[str] = frozenset()
+"""All are described as they are validated: an answer leaves out what it does not have."""
+
+
+def _ref(model: type[BaseModel]) -> Doc:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _first(text: str) -> str:
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split())

@@ -1,0 +1,103 @@
+"""An operation of the API as data: what serves it, what it takes and answers, who may, what is audited."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from functions.api.problems import Problem
+from vigil.access.roles import Caller, Role
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+SHAPES = {
+    "drop": r"[0-9a-f]{32}",
+    "alert": r"[0-9a-f]{32}",
+    "person": r"p-[0-9a-f]{12}",
+    "upload": r"[A-Za-z0-9_-]{24,400}",
+    "model": r"[a-z0-9][a-z0-9-]{0,62}",
+    "lane": r"live|bulk",
+    "subscription": r"[0-9a-f-]{36}",
+    "letter": r"[A-Za-z0-9_-]{24,4000}",
+}
+"""What a path's parameters look like; anything else is not found."""
+
+JSON = "application/json"
+JSON_BYTES = 256 * 1024
+IMAGE_BYTES = 4_400_000
+"""Lambda takes 6 MB a request, and API Gateway hands bytes over as base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, checked: who, about what, with which bytes."""
+
+    caller: Caller
+    path: Mapping[str, str]
+    body: bytes = b""
+    media: str = JSON
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An answer that is no JSON."""
+
+    text: str
+    media: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = BaseModel | File | None
+Serve = Callable[..., Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path.
+
+    name     in kebab case, as the audit log has it
+    role     the least that may; None: anybody, without a token
+    takes    the query string of a GET or DELETE, else the JSON body; handed to `serve` after the call
+    media    what a body may be besides JSON
+    audited  reads of people and faces, and decisions: written down before they happen
+    example  of what it takes; the tests send it
+    """
+
+    method: Method
+    path: str
+    name: str
+    summary: str
+    serve: Serve
+    role: Role | None = "viewer"
+    takes: type[BaseModel] | None = None
+    answers: type[BaseModel] | None = None
+    status: int = 200
+    media: tuple[str, ...] = ()
+    audited: bool = False
+    example: Mapping[str, Any] | None = None
+    problems: tuple[type[Problem], ...] = ()
+    about: str = ""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(re.findall(r"{(\w+)}", self.path))
+
+    @property
+    def in_query(self) -> bool:
+        return self.method in ("GET", "DELETE")
+
+    @property
+    def most_bytes(self) -> int:
+        return IMAGE_BYTES if self.media else JSON_BYTES
+
+    @property
+    def tag(self) -> str:
+        return self.path.split("/")[2]
+
+
+def well_formed(path: Mapping[str, str]) -> bool:
+    """Whether every parameter of a path could be one."""
+    return all(re.fullmatch(SHAPES[name], text) for name, text in path.items())

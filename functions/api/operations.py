@@ -1,0 +1,228 @@
+"""Operations: how the system is, what failed for good, lanes that stand still."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.mappings import Mapping as EventMapping
+from cloud.queue import Queue
+from functions.api import wiring
+from functions.api.operation import Call, Operation
+from functions.api.problems import NotFound
+from functions.api.schemas import operations as shapes
+from functions.settings import settings
+from vigil.steady.letters import Letter
+
+LANES = ("live", "bulk")
+MOST = 500
+LOOK_S = 2
+"""A dead letter that was looked at is hidden from others for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """A lane's queues and its event source mapping."""
+
+    queue: Queue
+    dead: Queue
+    mapping: EventMapping
+
+
+def get_status(_: Call) -> shapes.Status:
+    """Lanes, breakers, dead letters, degradation, completeness; as of the last minute."""
+    steady = wiring.states().get("steady") or {}
+    walked = (wiring.states().get("reconcile") or {}).get("whole")
+    paused = wiring.paused().lanes()
+    whole = {name: walked[name] for name in ("objects", "settled", "young")} if walked else None
+    return shapes.Status(
+        lanes=tuple(_lane(lane, steady, lane in paused) for lane in LANES),
+        degradation=steady.get("relief", {}).get("level", 0),
+        completeness=shapes.Completeness(**whole) if whole else None,
+    )
+
+
+def pause_lane(call: Call) -> shapes.LaneSwitched:
+    """Stop a lane: messages wait in its queue. It stays so until somebody resumes it."""
+    lane = call.path["lane"]
+    wiring.paused().pause(lane)
+    wiring.steering(lane).mapping.switch(enabled=False)
+    return shapes.LaneSwitched(lane=lane, paused=True)
+
+
+def resume_lane(call: Call) -> shapes.LaneSwitched:
+    """Let a paused lane go on; an open breaker still holds it, from the next minute on."""
+    lane = call.path["lane"]
+    wiring.paused().resume(lane)
+    wiring.steering(lane).mapping.switch(enabled=True)
+    return shapes.LaneSwitched(lane=lane, paused=False)
+
+
+def list_letters(call: Call, query: shapes.LettersQuery) -> shapes.Letters:
+    """Dead letters with their evidence."""
+    found = wiring.letters(call.path["lane"], LOOK_S).receive(query.limit)
+    return shapes.Letters(items=tuple(_letter(one) for one in found))
+
+
+def redrive_letters(call: Call, chosen: shapes.Chosen) -> shapes.Moved:
+    """Send dead letters back to their lane."""
+    dead = wiring.letters(call.path["lane"], LOOK_S)
+    picked = _picked(dead.receive(MOST), chosen)
+    for letter in picked:
+        dead.send_back(letter)
+        dead.delete(letter)
+    return shapes.Moved(letters=len(picked))
+
+
+def quarantine_letters(call: Call, chosen: shapes.Chosen) -> shapes.Moved:
+    """Settle the drops of dead letters as quarantined, and put the letters away."""
+    lane = call.path["lane"]
+    dead = wiring.letters(lane, LOOK_S)
+    picked = _picked(dead.receive(MOST), chosen)
+    for letter in picked:
+        question = {"lane": lane, "id": letter.id, "body": letter.body, "sent": letter.sent.isoformat()}
+        wiring.neighbours().ask(settings().quarantine_function, question)
+        dead.delete(letter)
+    return shapes.Moved(letters=len(picked))
+
+
+def start_reconcile(_: Call) -> shapes.Started:
+    """Compare bucket and ledger now instead of within five minutes."""
+    wiring.neighbours().start(settings().reconcile_function, wiring.TICK)
+    return shapes.Started(started="reconcile")
+
+
+def back_fill(_: Call, wanted: shapes.BackFill) -> shapes.BackFilled:
+    """Show objects that lie in the bucket to a model, through the bulk lane."""
+    if wanted.model is not None and wanted.model not in wiring.cards():
+        raise NotFound(f"there are: {', '.join(wiring.cards())}")
+    question = wanted.model_dump(exclude_none=True)
+    return shapes.BackFilled(**wiring.neighbours().ask(settings().backfill_function, question))
+
+
+def _lane(lane: str, steady: Mapping[str, Any], is_paused: bool) -> shapes.LaneStatus:
+    steered = wiring.steering(lane)
+    breakers = [one for one in steady.get("breakers", ()) if one["lane"] == lane]
+    return shapes.LaneStatus(
+        lane=lane,
+        waiting=steered.queue.waiting(),
+        dead=steered.dead.waiting(),
+        running=steered.mapping.running(),
+        paused=is_paused,
+        workers=steady.get("share", {}).get(lane),
+        breakers=tuple(
+            shapes.Breaker(dependency=one["dependency"], state=one["state"], since=one["since"])
+            for one in breakers
+        ),
+    )
+
+
+def _letter(letter: Letter) -> shapes.DeadLetter:
+    return shapes.DeadLetter(
+        letter=letter.id,
+        sent_at=letter.sent,
+        redrives=letter.redrives,
+        drops=tuple(_evidence(drop.id) for drop in letter.drops),
+    )
+
+
+def _evidence(drop: str) -> shapes.Evidence:
+    row = wiring.records().drop(drop) or {}
+    told = ("state", "attempts", "stage", "error", "release")
+    return shapes.Evidence(drop=drop, **{name: row[name] for name in told if row.get(name) is not None})
+
+
+def _picked(letters: Any, chosen: shapes.Chosen) -> list[Letter]:
+    return [letter for letter in letters if not chosen.letters or letter.id in chosen.letters]
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/status",
+        name="get-status",
+        summary="How the system is",
+        serve=get_status,
+        role="operator",
+        answers=shapes.Status,
+    ),
+    Operation(
+        "POST",
+        "/v1/lanes/{lane}/pause",
+        name="pause-lane",
+        summary="Stop a lane",
+        serve=pause_lane,
+        role="admin",
+        answers=shapes.LaneSwitched,
+        audited=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/lanes/{lane}/resume",
+        name="resume-lane",
+        summary="Let a paused lane go on",
+        serve=resume_lane,
+        role="admin",
+        answers=shapes.LaneSwitched,
+        audited=True,
+    ),
+    Operation(
+        "GET",
+        "/v1/lanes/{lane}/dead-letters",
+        name="list-dead-letters",
+        summary="What failed as often as it may, with evidence",
+        serve=list_letters,
+        role="operator",
+        takes=shapes.LettersQuery,
+        answers=shapes.Letters,
+        example={"limit": 5},
+    ),
+    Operation(
+        "POST",
+        "/v1/lanes/{lane}/dead-letters/redrive",
+        name="redrive-dead-letters",
+        summary="Send dead letters back to their lane",
+        serve=redrive_letters,
+        role="operator",
+        takes=shapes.Chosen,
+        answers=shapes.Moved,
+        audited=True,
+        example={"letters": []},
+    ),
+    Operation(
+        "POST",
+        "/v1/lanes/{lane}/dead-letters/quarantine",
+        name="quarantine-dead-letters",
+        summary="Settle dead letters as quarantined",
+        serve=quarantine_letters,
+        role="operator",
+        takes=shapes.Chosen,
+        answers=shapes.Moved,
+        audited=True,
+        example={"letters": []},
+    ),
+    Operation(
+        "POST",
+        "/v1/reconcile",
+        name="start-reconcile",
+        summary="Compare bucket and ledger now",
+        serve=start_reconcile,
+        role="operator",
+        answers=shapes.Started,
+        status=202,
+        audited=True,
+    ),
+    Operation(
+        "POST",
+        "/v1/backfill",
+        name="back-fill",
+        summary="Show an old bucket to a model",
+        serve=back_fill,
+        role="operator",
+        takes=shapes.BackFill,
+        answers=shapes.BackFilled,
+        status=202,
+        audited=True,
+        example={"model": "faces"},
+        problems=(NotFound,),
+    ),
+)

@@ -1,0 +1,224 @@
+"""People: made, enrolled, renamed, watched, erased."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from cloud.profiles import NameTaken
+from functions.api import wiring
+from functions.api.images import MEDIA, image, suffix
+from functions.api.operation import Call, Operation
+from functions.api.paging import cursor, position
+from functions.api.problems import BadCursor, Conflict, Invalid, NotFound, Refused
+from functions.api.schemas import people as shapes
+from functions.settings import settings
+from vigil.flow.enrol import Person, new_id
+
+WATCH = "watch"
+
+
+def create_person(_: Call, new: shapes.NewPerson) -> shapes.PersonId:
+    """Somebody new, without a face yet."""
+    person = Person(new_id(), new.name, frozenset(new.tags))
+    try:
+        wiring.profiles().create(person, datetime.now(UTC))
+    except NameTaken as error:
+        raise Conflict("somebody has that name") from error
+    return shapes.PersonId(person=person.id, tags=tuple(sorted(person.tags)))
+
+
+def list_people(call: Call, query: shapes.PeopleQuery) -> shapes.People:
+    """Everybody, in the order of their ids."""
+    rows = wiring.profiles().listed(after=position(call, query, "people"), at_once=query.limit + 1)
+    fitting = (row for row in rows if query.tag is None or query.tag in row.get("tags", ()))
+    kept: list[dict[str, Any]] = []
+    for row in fitting:
+        if len(kept) == query.limit:
+            further = cursor(call, query, "people", kept[-1]["person"])
+            return shapes.People(items=[_shown(one) for one in kept], next=further)
+        kept.append(row)
+    return shapes.People(items=[_shown(one) for one in kept])
+
+
+def get_person(call: Call) -> shapes.Person:
+    """One person."""
+    return _shown(_row(call))
+
+
+def rename_person(call: Call, new: shapes.NewName) -> shapes.PersonId:
+    """Another name for the same person."""
+    row = _row(call)
+    before = Person(row["person"], row["name"], frozenset(row.get("tags", ())))
+    try:
+        wiring.profiles().rename(before, new.name, datetime.now(UTC))
+    except NameTaken as error:
+        raise Conflict("somebody has that name, or it has changed meanwhile") from error
+    return shapes.PersonId(person=before.id)
+
+
+def watch_person(call: Call) -> shapes.PersonId:
+    """On the watch list: an alert whenever they are seen."""
+    return _tagged(call, {"put": [WATCH]})
+
+
+def unwatch_person(call: Call) -> shapes.PersonId:
+    """Off the watch list."""
+    return _tagged(call, {"drop": [WATCH]})
+
+
+def enrol_photo(call: Call, photo: shapes.Photo | None = None) -> shapes.Taken:
+    """One photo of that face alone; refused with the reason and the place in the picture."""
+    _row(call)
+    data = image(call) if photo is None else _decoded(photo.image)
+    put = wiring.store().put_photo(data, suffix(call))
+    question = {"person": call.path["person"], "photos": [{"key": put.key, "version": put.version}]}
+    told = _answered(wiring.neighbours().ask(settings().enrol_function, question))
+    for refusal in told["refused"]:
+        boxes = {"boxes_px": refusal["boxes_px"]} if "boxes_px" in refusal else {}
+        raise Refused(refusal["message"], reason=refusal["reason"], **boxes)
+    return shapes.Taken(person=told["person"], gallery_version=told["gallery_version"])
+
+
+def erase_person(call: Call) -> shapes.SealedReceipt:
+    """Everything about them, everywhere; a sealed receipt says what was erased."""
+    question = {"person": call.path["person"]}
+    return shapes.SealedReceipt(**_answered(wiring.neighbours().ask(settings().erase_function, question)))
+
+
+def _tagged(call: Call, change: dict[str, list[str]]) -> shapes.PersonId:
+    question = {"person": call.path["person"], **change}
+    told = _answered(wiring.neighbours().ask(settings().enrol_function, question))
+    return shapes.PersonId(person=told["person"], tags=tuple(told["tags"]))
+
+
+def _answered(told: dict[str, Any]) -> dict[str, Any]:
+    """What a function said, or the problem in it."""
+    if "error" not in told:
+        return told
+    if told["error"]["reason"] == "nobody-there":
+        raise NotFound
+    raise Refused(told["error"]["message"], reason=told["error"]["reason"])
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise Invalid("image is not base64") from error
+
+
+def _row(call: Call) -> dict[str, Any]:
+    row = wiring.profiles().find(call.path["person"])
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _shown(row: dict[str, Any]) -> shapes.Person:
+    tags = tuple(sorted(row.get("tags", ())))
+    return shapes.Person(
+        person=row["person"], name=row["name"], tags=tags, watched=WATCH in tags, changed_at=row["changed_at"]
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/people",
+        name="create-person",
+        summary="Somebody new",
+        serve=create_person,
+        role="operator",
+        takes=shapes.NewPerson,
+        answers=shapes.PersonId,
+        status=201,
+        audited=True,
+        example={"name": "Ada Lovelace", "tags": ["staff"]},
+        problems=(Conflict,),
+    ),
+    Operation(
+        "GET",
+        "/v1/people",
+        name="list-people",
+        summary="Everybody, in the order of their ids",
+        serve=list_people,
+        role="reviewer",
+        takes=shapes.PeopleQuery,
+        answers=shapes.People,
+        audited=True,
+        example={"limit": 10},
+        problems=(BadCursor,),
+    ),
+    Operation(
+        "GET",
+        "/v1/people/{person}",
+        name="get-person",
+        summary="One person",
+        serve=get_person,
+        role="reviewer",
+        answers=shapes.Person,
+        audited=True,
+        problems=(NotFound,),
+    ),
+    Operation(
+        "PATCH",
+        "/v1/people/{person}",
+        name="rename-person",
+        summary="Another name",
+        serve=rename_person,
+        role="operator",
+        takes=shapes.NewName,
+        answers=shapes.PersonId,
+        audited=True,
+        example={"name": "Ada King"},
+        problems=(NotFound, Conflict),
+    ),
+    Operation(
+        "POST",
+        "/v1/people/{person}/photos",
+        name="enrol-photo",
+        summary="Enrol one photo",
+        serve=enrol_photo,
+        role="operator",
+        takes=shapes.Photo,
+        answers=shapes.Taken,
+        status=201,
+        media=MEDIA,
+        audited=True,
+        problems=(NotFound, Refused),
+    ),
+    Operation(
+        "PUT",
+        "/v1/people/{person}/watch",
+        name="watch-person",
+        summary="Onto the watch list",
+        serve=watch_person,
+        role="operator",
+        answers=shapes.PersonId,
+        audited=True,
+        problems=(NotFound,),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/people/{person}/watch",
+        name="unwatch-person",
+        summary="Off the watch list",
+        serve=unwatch_person,
+        role="operator",
+        answers=shapes.PersonId,
+        audited=True,
+        problems=(NotFound,),
+    ),
+    Operation(
+        "DELETE",
+        "/v1/people/{person}",
+        name="erase-person",
+        summary="Erase a person, with a sealed receipt",
+        serve=erase_person,
+        role="admin",
+        answers=shapes.SealedReceipt,
+        audited=True,
+        problems=(NotFound,),
+    ),
+)

@@ -1,0 +1,74 @@
+"""Every operation, and how Chalice gets to know them."""
+
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from chalice import Blueprint, Response
+
+from functions.api import (
+    alerts,
+    described,
+    drops,
+    health,
+    models,
+    operations,
+    people,
+    predict,
+    rules,
+    sightings,
+    subscriptions,
+    wiring,
+)
+from functions.api.operation import Operation
+from functions.api.serving import served
+from functions.authorizer import on_token
+
+trigger = Blueprint(__name__)
+
+DESCRIBED: tuple[Operation, ...] = (
+    *health.OPERATIONS,
+    *drops.OPERATIONS,
+    *sightings.OPERATIONS,
+    *alerts.OPERATIONS,
+    *rules.OPERATIONS,
+    *people.OPERATIONS,
+    *predict.OPERATIONS,
+    *operations.OPERATIONS,
+    *models.OPERATIONS,
+    *subscriptions.OPERATIONS,
+)
+"""What the API's own description describes."""
+
+OPERATIONS = (*DESCRIBED, *described.operations(DESCRIBED))
+
+MEDIA_TYPES = ["multipart/form-data", "image/webp", "image/tiff", "image/bmp"]
+"""Besides Chalice's own: what API Gateway hands over as bytes."""
+
+ANY_TYPE = ["*/*"]
+"""Types are checked by each operation, which answers in our own words."""
+
+
+def register(blueprint: Blueprint, operations: tuple[Operation, ...]) -> None:
+    """A route for each operation; those that need a token ask the authorizer."""
+    for operation in operations:
+        view = partial(_view, operation)
+        view.__name__ = operation.name.replace("-", "_")  # type: ignore[attr-defined]  # Chalice asks for it
+        blueprint.route(
+            operation.path,
+            methods=[operation.method],
+            content_types=ANY_TYPE,
+            authorizer=None if operation.role is None else on_token,
+        )(view)
+
+
+def _view(operation: Operation, **_path: Any) -> Response:
+    began = perf_counter()
+    response = served(operation, trigger.current_request)
+    took_ms = round((perf_counter() - began) * 1000, 1)
+    fields = {"operation": operation.name, "status": response.status_code, "took_ms": took_ms}
+    wiring.logger().info("answered", extra=fields)
+    return response
+
+
+register(trigger, OPERATIONS)

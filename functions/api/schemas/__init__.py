@@ -1,0 +1,1 @@
+"""The shapes of requests and answers: what validates them is what describes them."""

@@ -1,0 +1,177 @@
+"""Operations: lanes, dead letters, models, subscriptions."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from functions.api.schemas.shape import Moment, Shape, Source
+
+BreakerState = Literal["closed", "open", "half-open"]
+
+
+class Breaker(Shape):
+    """Whether a lane may go on while a dependency fails."""
+
+    dependency: str
+    state: BreakerState
+    since: Moment
+
+
+class LaneStatus(Shape):
+    """One lane, now."""
+
+    lane: str
+    waiting: Annotated[int, Field(description="Messages, about")]
+    dead: Annotated[int, Field(description="Dead letters, about")]
+    running: bool
+    paused: Annotated[bool, Field(description="By hand, until somebody resumes it")]
+    workers: Annotated[int | None, Field(description="At most, where balance has set it")] = None
+    breakers: tuple[Breaker, ...] = ()
+
+
+class Completeness(Shape):
+    """Of the last whole walk over the bucket."""
+
+    objects: int
+    settled: int
+    young: int
+
+
+class Status(Shape):
+    """How the system is."""
+
+    lanes: tuple[LaneStatus, ...]
+    degradation: Annotated[int, Field(description="Steps in force; 0 is none")]
+    completeness: Completeness | None = None
+
+
+class LaneSwitched(Shape):
+    """A lane after pause or resume."""
+
+    lane: str
+    paused: bool
+
+
+class Letters(Shape):
+    """Dead letters of a lane, with what the ledger knows of each drop in them."""
+
+    items: tuple["DeadLetter", ...]
+
+
+class Evidence(Shape):
+    """One drop in a dead letter."""
+
+    drop: str
+    state: str | None = None
+    attempts: int | None = None
+    stage: str | None = None
+    error: str | None = None
+    release: str | None = None
+
+
+class DeadLetter(Shape):
+    """A message that failed as often as it may."""
+
+    letter: str
+    sent_at: Moment
+    redrives: int
+    drops: tuple[Evidence, ...]
+
+
+class LettersQuery(Shape):
+    """How many."""
+
+    limit: Annotated[int, Field(ge=1, le=50)] = 10
+
+
+class Chosen(Shape):
+    """Dead letters by their ids; without any, all of the lane (at most 500)."""
+
+    NOTED: ClassVar = ("letters",)
+
+    letters: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=100)] = ()
+
+
+class Moved(Shape):
+    """How many were dealt with; those that somebody else holds at the moment are not among them."""
+
+    letters: int
+
+
+class Started(Shape):
+    """It goes on by itself."""
+
+    started: str
+
+
+class BackFill(Shape):
+    """An old bucket shown to a model, a part at a time."""
+
+    model: Annotated[str | None, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = None
+    cursor: Annotated[str, Field(max_length=2000, description="`cursor` of the part before")] = ""
+
+
+class BackFilled(Shape):
+    """One part of it; ask again with the cursor until it is empty."""
+
+    announced: int
+    cursor: str
+
+
+class Model(Shape):
+    """A deployed model."""
+
+    model: str
+    release: str
+    suffixes: tuple[str, ...]
+    most_bytes: int
+
+
+class Models(Shape):
+    """All that can be asked for."""
+
+    items: tuple[Model, ...]
+
+
+class ModelCard(Model):
+    """A model with its card."""
+
+    card: dict[str, Any]
+
+
+EventType = Literal["vigil.alert.raised", "vigil.drop.done", "vigil.drop.rejected", "vigil.drop.quarantined"]
+
+
+class NewSubscription(Shape):
+    """An HTTPS endpoint that is to be told; it must confirm, as SNS asks it to."""
+
+    NOTED: ClassVar = ("url",)
+
+    url: Annotated[str, Field(max_length=500)]
+    types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=4)] = ("vigil.alert.raised",)
+    severities: Annotated[tuple[Literal["info", "warning", "critical"], ...], Field(max_length=3)] = ()
+    sources: Annotated[
+        tuple[Source, ...], Field(max_length=50, description="All that you see unless given")
+    ] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _https(cls, url: str) -> str:
+        host = url.removeprefix("https://").split("/")[0]
+        if not url.startswith("https://") or not host or "@" in host or not url.isascii() or " " in url:
+            raise ValueError("an https:// address is needed, without a password in it")
+        return url
+
+
+class Subscription(Shape):
+    """Who is told what."""
+
+    subscription: Annotated[str | None, Field(description="None until the endpoint has confirmed")] = None
+    url: str
+    filter: dict[str, Any] | None = None
+
+
+class Subscriptions(Shape):
+    """All of this topic that are HTTPS."""
+
+    items: tuple[Subscription, ...]

@@ -1,0 +1,36 @@
+"""What all shapes have in common, and the fields that many share."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Shape(BaseModel):
+    """Frozen, and strict about names: a misspelt field is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Several = BeforeValidator(_listed)
+"""Of a query parameter that may be repeated."""
+
+Moment = Annotated[datetime, Field(description="ISO 8601, with its offset")]
+Since = Annotated[AwareDatetime, Field(description="Not before this moment; ISO 8601, with its offset")]
+Source = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="A door, a camera, a feed")
+]
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class Page(Shape):
+    """How far to read a list."""
+
+    cursor: Annotated[
+        str | None, Field(max_length=1000, description="`next` of the page before; the same filters")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 25

@@ -1,0 +1,54 @@
+"""Sightings: who and what was seen, where and when."""
+
+from datetime import datetime
+from typing import Any
+
+from functions.api import wiring
+from functions.api.drops import matching, seen_one
+from functions.api.operation import Call, Operation
+from functions.api.paging import Found, Row, collect, page, position
+from functions.api.problems import BadCursor
+from functions.api.schemas.drops import Sightings, SightingsQuery
+
+
+def list_sightings(call: Call, query: SightingsQuery) -> Sightings:
+    """Sightings, newest first: a person's through all time, others of the last day unless `since` says."""
+    found = _of_person(call, query, query.person) if query.person else _of_days(call, query)
+    return Sightings(items=[seen_one(row) for row in found.rows], next=found.next)
+
+
+def _of_days(call: Call, query: SightingsQuery) -> Found:
+    fits = matching({"taken_from": query.source, "status": query.status})
+    return page(call, query, "sightings", lambda row: fits(row) and _in_time(row, query), query.since)
+
+
+def _of_person(call: Call, query: SightingsQuery, person: str) -> Found:
+    rows = wiring.records().of_subject(person, before=position(call, query, "sightings"))
+    seen = (row for row in rows if str(row["sk"]).startswith("sighting#"))
+    fits = matching({"taken_from": query.source, "status": query.status})
+    return collect(call, query, "sightings", seen, lambda row: fits(row) and _in_time(row, query))
+
+
+def _in_time(row: Row, query: SightingsQuery) -> bool:
+    at = _at(row["happened_at"])
+    return (query.since is None or at >= query.since) and (query.until is None or at < query.until)
+
+
+def _at(text: Any) -> datetime:
+    return datetime.fromisoformat(str(text))
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/sightings",
+        name="list-sightings",
+        summary="Who and what was seen, newest first",
+        serve=list_sightings,
+        takes=SightingsQuery,
+        answers=Sightings,
+        audited=True,
+        example={"status": "unknown", "limit": 10},
+        problems=(BadCursor,),
+    ),
+)

@@ -1,0 +1,78 @@
+"""Builds what authorizer, predict and erase use: once per container, each loads only its own."""
+
+import time
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from functions.settings import settings
+from functions.wiring import FRESH_S, client, gallery, now, people, shelf
+
+if TYPE_CHECKING:
+    from cloud.objects import S3Objects
+    from cloud.sealing import KmsSeal
+    from cloud.tokens import Tokens
+    from vigil.flow.erase import Shredder
+    from vigil.predict.shelf import Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """What an answer at once needs."""
+
+    bucket: str
+    models: "Shelf"
+    objects: "S3Objects"
+
+
+@cache
+def viewer() -> "Viewer":
+    """Models and objects for an answer at once, against the gallery as it is this moment."""
+    from cloud.objects import S3Objects
+
+    return Viewer(settings().photos_bucket, shelf(0.0), S3Objects(client("s3")))
+
+
+@cache
+def shredder() -> "Shredder[Any]":
+    """All that erasing a person reaches."""
+    from cloud.store import Store
+    from cloud.traces import DynamoTraces
+    from vigil.flow.erase import Shredder
+
+    env = settings()
+    store = Store(client("s3"), env.store_bucket)
+    return Shredder(
+        rows=people(),
+        traces=DynamoTraces(client("dynamodb"), env.records_table, env.callers_table),
+        gallery=gallery("", 0.0),
+        holds=lambda book, person: book.person(person) is not None,
+        without=lambda book, person: book.without_person(person),
+        settle=partial(time.sleep, FRESH_S + 0.5),
+        snapshots=store.keep_only,
+        shred=store.erase,
+        clock=now,
+    )
+
+
+@cache
+def seal() -> "KmsSeal":
+    """The deployment's seal."""
+    from cloud.sealing import KmsSeal
+
+    return KmsSeal(client("kms"), settings().seal_key)
+
+
+@cache
+def tokens() -> "Tokens":
+    """Whose tokens are good."""
+    from cloud.tokens import Tokens
+
+    env = settings()
+    return Tokens(
+        issuer=env.token_issuer,
+        audience=env.token_audience,
+        jwks_url=env.jwks_url,
+        role_claim=env.role_claim,
+        sources_claim=env.sources_claim,
+    )

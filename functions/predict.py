@@ -1,0 +1,51 @@
+"""Direct invocation → what a model sees in one picture, now; nothing is stored."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from chalice import Blueprint
+
+from functions.asking import viewer
+from vigil.drops import Object
+from vigil.errors import Rejected
+from vigil.flow.glance import Glance, glance
+
+trigger = Blueprint(__name__)
+
+
+@trigger.lambda_function(name="predict")
+def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+    """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → the scene, or why none."""
+    eyes = viewer()
+    if "object" in event:
+        where = event["object"]
+        picture: Object | bytes = Object(eyes.bucket, str(where["key"]), str(where.get("version") or ""))
+    else:
+        picture = base64.b64decode(event["data"])
+    try:
+        return _told(glance(str(event["model"]), picture, eyes.models, eyes.objects))
+    except Rejected as fault:
+        return {"error": {"reason": fault.reason, "message": str(fault)}}
+
+
+def _told(seen: Glance) -> dict[str, Any]:
+    return {
+        "release": seen.release,
+        "found": seen.scene.found,
+        "size_px": seen.scene.size_px,
+        "times_ms": dict(seen.times_ms),
+        "sightings": [
+            {
+                "label": one.label,
+                "status": one.status,
+                "score": one.score,
+                "threshold": one.threshold,
+                "box_px": one.box_px,
+                "quality": one.quality,
+                "tags": sorted(one.tags),
+                "faults": one.faults,
+            }
+            for one in seen.scene.sightings
+        ],
+    }

@@ -1,0 +1,81 @@
+"""An OpenID issuer for one local cloud: a key that lives as long as it does, and tokens signed with it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+KEYS_PATH = "/.well-known/jwks.json"
+FILE = "issuer.json"
+_ALGORITHM = "ES256"
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Signs tokens. `url` is both its name and where its keys are."""
+
+    url: str
+    audience: str
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    key_id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def keys(self) -> bytes:
+        """The JWKS."""
+        public: dict[str, Any] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
+        return json.dumps({"keys": [public | {"kid": self.key_id, "use": "sig", "alg": _ALGORITHM}]}).encode()
+
+    def token(self, role: str, *, subject: str, sources: Sequence[str] = (), lasts_s: float = 3600.0) -> str:
+        """A bearer token for a role."""
+        now = time.time()
+        claims: dict[str, Any] = {
+            "iss": self.url,
+            "aud": self.audience,
+            "sub": subject,
+            "iat": int(now),
+            "exp": int(now + lasts_s),
+            "vigil_role": role,
+        }
+        claims |= {"vigil_sources": list(sources)} if sources else {}
+        return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"kid": self.key_id})
+
+    def parameters(self) -> dict[str, str]:
+        """What the template must know of it."""
+        return {
+            "TokenIssuer": self.url,
+            "TokenAudience": self.audience,
+            "TokenKeysUrl": self.url + KEYS_PATH,
+        }
+
+    def save(self, data: Path) -> None:
+        """For `vigil token` in another terminal: readable by this user alone, gone with the cloud."""
+        pem = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        written = {"url": self.url, "audience": self.audience, "key_id": self.key_id, "key": pem.decode()}
+        file = data / FILE
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(written))
+
+
+def saved(data: Path) -> Issuer:
+    """The issuer of the cloud that runs on this folder. Raises FileNotFoundError where none does."""
+    written: Mapping[str, str] = json.loads((data / FILE).read_text())
+    key = serialization.load_pem_private_key(written["key"].encode(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("the issuer's key is not an elliptic one")
+    return Issuer(written["url"], written["audience"], key, written["key_id"])
+
+
+def forget(data: Path) -> None:
+    """Remove what `save` left."""
+    (data / FILE).unlink(missing_ok=True)

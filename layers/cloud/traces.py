@@ -1,0 +1,85 @@
+"""Port Traces: a person's id, taken out of whatever the records table says was seen of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cloud.faults import faults
+from cloud.items import fields, item
+from cloud.pages import every
+from vigil.drops import Object
+
+GONE = "erased"
+"""What stands where the id stood."""
+
+
+class DynamoTraces:
+    """Rows that name a person are found through the index `subject`: they leave it as they are changed."""
+
+    def __init__(self, client: Any, records: str, callers: str) -> None:
+        self._client, self._records, self._callers = client, records, callers
+
+    def of(self, person: str) -> Iterator[str]:
+        """Take the person out of every sighting and alert; labels and silences go altogether."""
+        for row in list(self._found(person)):
+            kind = str(row["sk"]).split("#")[0]
+            if kind == "sighting":
+                self._change(row, "SET label = :gone REMOVE subject, tags, score")
+            elif kind == "alert":
+                self._change(row, "SET subject_id = :gone REMOVE subject")
+            else:
+                self._delete(self._records, {"pk": row["pk"], "sk": row["sk"]})
+            yield f"{kind}s"
+
+    def photos(self, person: str) -> Iterator[Object]:
+        """Where the photos lie in which they were recognised."""
+        drops = {row["drop_id"] for row in self._found(person) if "drop_id" in row}
+        for drop in sorted(drops):
+            with faults("read drop"):
+                answer = self._client.get_item(
+                    TableName=self._records, Key=item({"pk": f"drop#{drop}", "sk": "drop"})
+                )
+            origin = fields(answer.get("Item", {})).get("origin")
+            if origin:
+                yield Object(**origin)
+
+    def answers(self, person: str) -> int:
+        """Delete kept answers that name them; they would be gone within a day."""
+        deleted = 0
+        query: dict[str, Any] = {
+            "TableName": self._callers,
+            "FilterExpression": "contains(#data, :person)",
+            "ExpressionAttributeNames": {"#data": "data"},
+            "ExpressionAttributeValues": item({":person": person}),
+        }
+        while True:
+            with faults("scan answers"):
+                answer = self._client.scan(**query)
+            for row in answer["Items"]:
+                self._delete(self._callers, {"id": fields(row)["id"]})
+                deleted += 1
+            if "LastEvaluatedKey" not in answer:
+                return deleted
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _found(self, person: str) -> Iterator[dict[str, Any]]:
+        rows = every(
+            self._client,
+            TableName=self._records,
+            IndexName="subject",
+            KeyConditionExpression="subject = :person",
+            ExpressionAttributeValues=item({":person": person}),
+        )
+        return (fields(row) for row in rows)
+
+    def _change(self, row: dict[str, Any], update: str) -> None:
+        with faults("unlink"):
+            self._client.update_item(
+                TableName=self._records,
+                Key=item({"pk": row["pk"], "sk": row["sk"]}),
+                UpdateExpression=update,
+                ExpressionAttributeValues=item({":gone": GONE}),
+            )
+
+    def _delete(self, table: str, key: dict[str, Any]) -> None:
+        with faults("delete row"):
+            self._client.delete_item(TableName=table, Key=item(key))

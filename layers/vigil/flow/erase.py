@@ -1,0 +1,109 @@
+"""A person erased: out of the gallery first, then out of every row and object; told what was erased."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from vigil.drops import Object
+from vigil.flow.enrol import TRIES, Gallery, Overtaken, Person, known
+
+G = TypeVar("G", bound=Gallery)
+Stored = TypeVar("Stored", bound=Gallery, contravariant=True)  # noqa: PLC0105 - a plain word reads better
+
+
+class Rows(Protocol[Stored]):
+    """The people table."""
+
+    def person(self, ident: str) -> Person | None: ...
+
+    def in_force(self) -> str:
+        """The key of the gallery in force; "" where there is none."""
+
+    def withdraw(self, *, base: int, gallery: Stored, now: datetime) -> str:
+        """Put a gallery in force in place of version `base`; its key. Raises Overtaken."""
+
+    def forget(self, person: Person) -> int:
+        """Delete profile, name and templates; how many templates there were."""
+
+
+class Traces(Protocol):
+    """What was seen of a person."""
+
+    def of(self, person: str) -> Iterable[str]:
+        """Take the person out of each sighting, alert, label and silence; the kind of each, one by one."""
+
+    def photos(self, person: str) -> Iterable[Object]:
+        """The photos in which they were recognised, while the sightings still say so."""
+
+    def answers(self, person: str) -> int:
+        """Delete kept answers that name them; how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shredder(Generic[G]):
+    """The ports that erasing needs.
+
+    gallery    reads the one in force, consistently
+    holds      (gallery, person) -> whether they are in it
+    without    (gallery, person) -> the next gallery, in which they are not
+    settle     waits until every lane has noticed that the gallery moved
+    snapshots  deletes every version of every snapshot but the one of this key; how many
+    shred      deletes one object version for good
+    """
+
+    rows: Rows[G]
+    traces: Traces
+    gallery: Callable[[], G]
+    holds: Callable[[G, str], bool]
+    without: Callable[[G, str], G]
+    settle: Callable[[], None]
+    snapshots: Callable[[str], int]
+    shred: Callable[[Object], None]
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was erased: how many of each kind; nothing in it says who it was but the random id."""
+
+    person: str
+    at: datetime
+    gallery_version: int
+    counts: dict[str, int]
+
+
+def erase(ident: str, shredder: Shredder[G]) -> Erased:
+    """Erase somebody. Raises NobodyThere; done again after a failure, it goes on where it stopped.
+
+    The profile goes last: as long as it is there, the work is not done.
+    """
+    person = known(shredder.rows, ident)
+    gallery, key = _withdrawn(ident, shredder)
+    counts = {"snapshots": shredder.snapshots(key), "photos": 0}
+    for photo in list(shredder.traces.photos(ident)):
+        shredder.shred(photo)
+        counts["photos"] += 1
+    for kind in shredder.traces.of(ident):
+        counts[kind] = counts.get(kind, 0) + 1
+    counts["answers"] = shredder.traces.answers(ident)
+    counts["templates"] = shredder.rows.forget(person)
+    return Erased(ident, shredder.clock(), gallery.version, counts)
+
+
+def _withdrawn(ident: str, shredder: Shredder[G]) -> tuple[G, str]:
+    """The gallery in force without them, and its key."""
+    if not shredder.holds(shredder.gallery(), ident):
+        return shredder.gallery(), shredder.rows.in_force()
+    for tries_left in reversed(range(TRIES)):
+        gallery = shredder.gallery()
+        smaller = shredder.without(gallery, ident)
+        try:
+            key = shredder.rows.withdraw(base=gallery.version, gallery=smaller, now=shredder.clock())
+        except Overtaken:
+            if not tries_left:
+                raise
+        else:
+            break
+    shredder.settle()
+    return smaller, key

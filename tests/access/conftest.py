@@ -1,0 +1,5 @@
+"""AWS as moto plays it."""
+
+from tests.contract.conftest import aws
+
+__all__ = ["aws"]

@@ -1,0 +1,213 @@
+"""What people do with the API, on real photographs, through what ships."""
+
+import base64
+import uuid
+from typing import Any
+
+import pytest
+from urllib3.filepost import encode_multipart_formdata
+
+from tests.api.conftest import PHOTOS, Site, noticed
+
+OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
+TWO_REVIEWERS = """
+[[rules]]
+name = "watch-listed"
+severity = "critical"
+reviewers = 2
+window_s = 1
+when = { tags = ["watch"] }
+"""
+
+
+def test_a_photo_that_was_uploaded_is_a_drop_with_its_sightings(site: Site):
+    drop = site.dropped(OBAMA, "hall")
+
+    assert (drop["state"], drop["source"], drop["attempts"]) == ("done", "hall", 1)
+    assert [one["status"] for one in drop["sightings"]] == ["unknown"]
+    assert site.http.request("GET", drop["photo_url"]).data == OBAMA
+
+
+def test_a_list_is_read_to_its_end_in_pages_that_neither_repeat_nor_lose(site: Site):
+    made = {site.dropped(OBAMA, "pages")["drop"] for _ in range(3)}
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(10):
+        told = site.ask("GET", f"/v1/drops?source=pages&limit=2{cursor}").json
+        seen += [one["drop"] for one in told["items"]]
+        if "next" not in told:
+            break
+        cursor = f"&cursor={told['next']}"
+
+    assert sorted(seen) == sorted(made)
+
+
+def test_an_enrolled_person_is_recognised_and_their_sightings_are_found(site: Site, biden: str, alert: Any):
+    told = site.ask("GET", f"/v1/sightings?person={biden}").json["items"]
+
+    assert {one["person"] for one in told} == {biden}
+    assert alert["subject"] == biden
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"no picture", "not-an-image"), ((PHOTOS / "biden.jpg").read_bytes(), "already-enrolled")],
+)
+def test_a_photo_that_will_not_do_is_refused_with_the_reason(
+    site: Site, biden: str, body: bytes, reason: str
+):
+    other = site.ask("POST", "/v1/people", {"name": uuid.uuid4().hex}).json["person"]
+
+    refusal = site.ask("POST", f"/v1/people/{other}/photos", body, media="image/jpeg")
+
+    assert (refusal.status, refusal.json["reason"]) == (422, reason)
+    assert ("boxes_px" in refusal.json) == (reason == "already-enrolled")
+
+
+def test_a_name_is_one_persons_and_can_be_changed(site: Site):
+    name, other = uuid.uuid4().hex, uuid.uuid4().hex
+    person = site.ask("POST", "/v1/people", {"name": name}).json["person"]
+
+    again = site.ask("POST", "/v1/people", {"name": name.upper()})
+    site.ask("PATCH", f"/v1/people/{person}", {"name": other})
+
+    assert again.status == 409
+    assert site.ask("GET", f"/v1/people/{person}").json["name"] == other
+    assert site.ask("POST", "/v1/people", {"name": name}).status == 201
+
+
+def test_where_a_rule_asks_for_two_reviewers_one_does_not_close_an_alert(site: Site, biden: str):
+    before = site.ask("GET", "/v1/rules").json
+    put = site.ask("PUT", "/v1/rules", {"toml": TWO_REVIEWERS, "version": before["version"]})
+    noticed()
+    drop = site.dropped((PHOTOS / "biden.jpg").read_bytes(), "two")
+    (alert,) = site.ask("GET", "/v1/alerts?source=two").json["items"]
+    path, verdict = f"/v1/alerts/{alert['alert']}/reviews", {"verdict": "confirm"}
+
+    first = site.ask("POST", path, verdict, token=site.token("reviewer", subject="ann")).json
+    same = site.ask("POST", path, verdict, token=site.token("reviewer", subject="ann"))
+    second = site.ask("POST", path, verdict, token=site.token("reviewer", subject="bob")).json
+    site.ask("PUT", "/v1/rules", {"toml": before["toml"]})
+    noticed()
+
+    assert (put.status, drop["alerts"], alert["reviewers"]) == (200, 1, 2)
+    assert (first["review"], same.status, second["review"]) == ("open", 409, "confirmed")
+
+
+def test_what_was_dismissed_is_not_raised_again_for_a_while(site: Site, biden: str):
+    site.dropped((PHOTOS / "biden.jpg").read_bytes(), "calm")
+    (alert,) = site.ask("GET", "/v1/alerts?source=calm").json["items"]
+    site.ask("POST", f"/v1/alerts/{alert['alert']}/reviews", {"verdict": "dismiss"})
+
+    again = site.dropped((PHOTOS / "biden.jpg").read_bytes(), "calm")
+
+    assert again["alerts"] == 0
+
+
+def test_a_dry_run_tells_what_rules_would_raise_without_raising_it(site: Site, alert: Any):
+    told = site.ask("POST", "/v1/rules/dry-run", {"toml": TWO_REVIEWERS}).json
+
+    (rule,) = told["rules"]
+    assert rule["sightings"] >= 1
+    assert rule["alerts"] >= 1
+
+
+@pytest.mark.parametrize("toml", ["x =", '[[rules]]\nname = "a"\nseverity = "loud"\n', "[doors]\n"])
+def test_rules_that_cannot_be_meant_are_refused_and_the_old_ones_stay(site: Site, toml: str):
+    before = site.ask("GET", "/v1/rules").json
+
+    refusal = site.ask("PUT", "/v1/rules", {"toml": toml})
+
+    assert (refusal.status, refusal.json["reason"]) == (422, "bad-watch-file")
+    assert site.ask("GET", "/v1/rules").json == before
+
+
+def test_predicting_stores_nothing(site: Site, biden: str):
+    before = site.ask("GET", "/v1/drops?limit=100").json
+
+    told = site.ask("POST", "/v1/predict/faces", (PHOTOS / "biden.jpg").read_bytes(), media="image/jpeg").json
+
+    assert [one["label"] for one in told["sightings"]] == [biden]
+    assert site.ask("GET", "/v1/drops?limit=100").json == before
+
+
+def test_a_form_a_reference_and_base64_predict_the_same(site: Site, biden: str):
+    photo = (PHOTOS / "biden.jpg").read_bytes()
+    drop = site.dropped(photo, "same")
+    body, media = urllib3_form(photo)
+    row = site.cloud.records.drop(drop["drop"])
+    assert row is not None
+
+    told = [
+        site.ask("POST", "/v1/predict/faces", body, media=media),
+        site.ask("POST", "/v1/predict/faces", {"image": base64.b64encode(photo).decode()}),
+        site.ask("POST", "/v1/predict/faces", {"object": {"key": row["origin"]["key"]}}),
+    ]
+
+    assert [one.status for one in told] == [200, 200, 200]
+    assert len({str(one.json["sightings"]) for one in told}) == 1
+
+
+def urllib3_form(photo: bytes) -> tuple[bytes, str]:
+    return encode_multipart_formdata({"file": ("p.jpg", photo, "image/jpeg")})
+
+
+def test_a_batch_becomes_drops_of_the_bulk_lane(site: Site):
+    drop = site.dropped(OBAMA, "batch")
+    row = site.cloud.records.drop(drop["drop"])
+    assert row is not None
+    reference = {"key": row["origin"]["key"]}
+
+    told = site.ask("POST", "/v1/predict/faces/batch", {"source": "batch", "objects": [reference]})
+
+    (queued,) = told.json["drops"]
+    assert told.status == 202
+    assert site.ask("GET", f"/v1/drops/{queued}?wait=20").json["state"] == "done"
+
+
+def test_a_lane_that_was_paused_lets_messages_wait_until_it_is_resumed(site: Site):
+    site.ask("POST", "/v1/lanes/bulk/pause")
+    status = {one["lane"]: one for one in site.ask("GET", "/v1/status").json["lanes"]}
+
+    site.ask("POST", "/v1/lanes/bulk/resume")
+    after = {one["lane"]: one for one in site.ask("GET", "/v1/status").json["lanes"]}
+
+    assert (status["bulk"]["paused"], status["bulk"]["running"]) == (True, False)
+    assert (after["bulk"]["paused"], after["bulk"]["running"]) == (False, True)
+
+
+def test_dead_letters_are_listed_with_evidence_sent_back_and_set_aside(site: Site):
+    sqs, dead = site.cloud.client("sqs"), site.cloud.outputs["LiveDeadLettersUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody='{"model": "nothing", "data": "", "id": "one"}')
+    (letter,) = site.ask("GET", "/v1/lanes/live/dead-letters").json["items"]
+    noticed()
+
+    moved = site.ask("POST", "/v1/lanes/live/dead-letters/quarantine", {"letters": [letter["letter"]]})
+
+    drop = letter["drops"][0]["drop"]
+    assert moved.json == {"letters": 1}
+    assert site.ask("GET", f"/v1/drops/{drop}").json["state"] == "quarantined"
+    assert site.ask("GET", "/v1/lanes/live/dead-letters").json == {"items": []}
+
+
+def test_a_write_that_is_repeated_with_its_key_happens_once(site: Site):
+    key, name = {"Idempotency-Key": uuid.uuid4().hex}, uuid.uuid4().hex
+
+    first = site.ask("POST", "/v1/people", {"name": name}, headers=key)
+    again = site.ask("POST", "/v1/people", {"name": name}, headers=key)
+    other = site.ask("POST", "/v1/people", {"name": name + "x"}, headers=key)
+
+    assert (first.status, again.status, again.json) == (201, 201, first.json)
+    assert other.status == 409
+
+
+def test_a_subscription_is_bound_to_what_its_owner_may_see(site: Site):
+    token = site.token("operator", "door-*", subject="guard")
+    hook = {"url": "https://127.0.0.1:1/hook", "types": ["vigil.drop.quarantined"]}
+
+    made = site.ask("POST", "/v1/subscriptions", hook, token=token)
+    foreign = site.ask("POST", "/v1/subscriptions", hook | {"sources": ["vault"]}, token=token)
+    gone = site.ask("DELETE", f"/v1/subscriptions/{made.json['subscription']}", token=token)
+
+    assert made.json["filter"] == {"type": ["vigil.drop.quarantined"], "source": [{"prefix": "door-"}]}
+    assert (foreign.status, gone.status) == (403, 204)
