@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup models package demo test bench simulate deploy check clean
+.PHONY: help trainer setup models package demo test bench simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -25,7 +25,7 @@ demo: ## the whole system on this machine, on real photographs
 	@$(AGAIN) package TARGET=local
 	@./vigil demo
 test: $(VENV) ## everything that is promised: checks, scans and tests
-	@$(AGAIN) -j2 package check $(SCAN) TARGET=local
+	@$(AGAIN) -j2 package check trainer $(SCAN) TARGET=local
 	@$(BIN)/pytest
 bench: ## measure: ratios on the screen, numbers and a plot in build/
 	@$(AGAIN) package TARGET=local
@@ -39,6 +39,8 @@ check: $(VENV) ## lint, format and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
+trainer: $(VENV)
+	@$(BIN)/python -m infra.trainer >/dev/null || echo "training: its tests will be skipped"
 clean: ## remove what was built; the environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
