@@ -105,4 +105,6 @@ def _translate(template: dict[str, Any], parameters: Mapping[str, str], region: 
         plain: dict[str, Any] = translator.translate(template, dict(parameters))
     except InvalidDocumentException as error:
         raise BadTemplate("; ".join(str(cause.message) for cause in error.causes)) from error
+    finally:
+        translator.metrics.publish()  # to nobody; unpublished, it complains when the process ends
     return plain
