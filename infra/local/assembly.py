@@ -69,10 +69,10 @@ class Assembly:
     def build(self) -> Parts:
         """Everything, running."""
         gateway, door = Gateway(self._health, limit_s=self._options.gateway_limit_s), FrontDoor(self._health)
-        issuer = self._issuer(gateway)
-        stack, clients = self._stack(issuer)
         self._exits.callback(gateway.stop)
         self._exits.callback(door.stop)
+        issuer = self._issuer(gateway)
+        stack, clients = self._stack(issuer)
         variables = self._variables(door)
         clients.move({"lambda": door.url, "events": door.url})
         self._say("creating buckets, queues, tables and topics")
