@@ -14,8 +14,6 @@ MEDIA = (
     "image/png",
     "image/webp",
     "image/gif",
-    "image/tiff",
-    "image/bmp",
     "application/octet-stream",
     MULTIPART,
 )

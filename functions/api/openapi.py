@@ -1,7 +1,7 @@
 """The operations as an OpenAPI 3.1 document: the shapes that validate are the shapes that describe."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -13,6 +13,7 @@ from functions.api.problems import (
     Conflict,
     Forbidden,
     Invalid,
+    NotFound,
     Problem,
     StillRunning,
     TooLarge,
@@ -64,6 +65,7 @@ def document(operations: Iterable[Operation]) -> Doc:
         "paths": paths,
         "components": {
             "schemas": {**_schemas(listed), "Problem": PROBLEM},
+            "responses": _problem_responses(listed),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -130,7 +132,7 @@ def _without_null(shape: Mapping[str, Any]) -> Doc:
 def _key(one: Operation) -> list[Doc]:
     if one.method == "GET":
         return []
-    schema = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}
+    schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
     return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
 
 
@@ -158,16 +160,23 @@ def _responses(one: Operation) -> dict[str, Doc]:
     if one.answers is not None:
         success["content"] = {JSON: {"schema": _ref(one.answers)}}
     told = {str(one.status): success}
-    by_status: dict[int, list[type[Problem]]] = {}
-    for problem in _problems(one):
-        by_status.setdefault(problem.status, []).append(problem)
-    for status, problems in sorted(by_status.items()):
-        titles = "; or ".join(dict.fromkeys(problem.title for problem in problems))
-        told[str(status)] = {
-            "description": titles,
+    statuses = sorted({problem.status for problem in _problems(one)})
+    return told | {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
+
+
+def _problem_responses(operations: Iterable[Operation]) -> dict[str, Doc]:
+    """What each status says, once for all operations."""
+    titles: dict[int, dict[str, None]] = {}
+    for operation in operations:
+        for problem in _problems(operation):
+            titles.setdefault(problem.status, {})[problem.title] = None
+    return {
+        f"Problem{status}": {
+            "description": "; or ".join(sorted(said)),
             "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-    return told
+        for status, said in sorted(titles.items())
+    }
 
 
 class _Unauthorized(Problem):
@@ -179,6 +188,8 @@ def _problems(one: Operation) -> list[type[Problem]]:
     told: list[type[Problem]] = list(one.problems)
     if one.role is not None:
         told += [_Unauthorized, Forbidden, TooMany, Unavailable]
+    if one.parameters:
+        told.append(NotFound)
     if one.takes is not None:
         told.append(Invalid)
     if _body(one):
@@ -194,13 +205,11 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Doc]:
         for model in (one.answers, None if one.in_query else one.takes):
             if model is not None:
                 models[model.__name__] = model
-    pairs = [(model, "serialization" if name in _ANSWERS else "validation") for name, model in models.items()]
-    _, told = models_json_schema(pairs, ref_template=REFERENCE)  # type: ignore[arg-type]  # its literal type
+    pairs: list[tuple[type[BaseModel], Literal["validation"]]] = [
+        (model, "validation") for model in models.values()
+    ]
+    _, told = models_json_schema(pairs, ref_template=REFERENCE)
     return dict(sorted(told.get("$defs", {}).items()))
-
-
-_ANSWERS: frozenset[str] = frozenset()
-"""All are described as they are validated: an answer leaves out what it does not have."""
 
 
 def _ref(model: type[BaseModel]) -> Doc:

@@ -23,11 +23,11 @@ def predict(call: Call, picture: shapes.Picture | None = None) -> shapes.Predict
     question: dict[str, Any] = {"model": model}
     if picture is None:
         question["data"] = base64.b64encode(image(call)).decode()
-    elif picture.image is not None:
-        question["data"] = picture.image
-    elif picture.object is not None:
-        _may_read(call, picture.object.key)
-        question["object"] = picture.object.model_dump(exclude_none=True)
+    elif isinstance(picture.root, shapes.Image):
+        question["data"] = picture.root.image
+    else:
+        _may_read(call, picture.root.object.key)
+        question["object"] = picture.root.object.model_dump(exclude_none=True)
     told = _asked(question)
     return shapes.Prediction(model=model, **told)
 

@@ -21,8 +21,10 @@ from functions.api import (
     wiring,
 )
 from functions.api.operation import Operation
+from functions.api.problems import Forbidden, Headers
 from functions.api.serving import served
 from functions.authorizer import on_token
+from functions.settings import settings
 
 trigger = Blueprint(__name__)
 
@@ -42,7 +44,7 @@ DESCRIBED: tuple[Operation, ...] = (
 
 OPERATIONS = (*DESCRIBED, *described.operations(DESCRIBED))
 
-MEDIA_TYPES = ["multipart/form-data", "image/webp", "image/tiff", "image/bmp"]
+MEDIA_TYPES = ["multipart/form-data", "image/webp"]
 """Besides Chalice's own: what API Gateway hands over as bytes."""
 
 ANY_TYPE = ["*/*"]
@@ -62,6 +64,29 @@ def register(blueprint: Blueprint, operations: tuple[Operation, ...]) -> None:
         )(view)
 
 
+def preflights(blueprint: Blueprint, operations: tuple[Operation, ...]) -> None:
+    """A route on each path for browsers that ask whether another origin may call."""
+    for number, path in enumerate(dict.fromkeys(operation.path for operation in operations)):
+        methods = ", ".join(one.method for one in operations if one.path == path)
+        view = partial(_preflight, methods)
+        view.__name__ = f"preflight_{number}"  # type: ignore[attr-defined]  # Chalice asks for it
+        blueprint.route(path, methods=["OPTIONS"], content_types=ANY_TYPE)(view)
+
+
+def _preflight(methods: str, **_path: Any) -> Response:
+    """What the one origin that is configured may send; nothing for any other."""
+    origin = settings().cors_origin
+    asking = trigger.current_request.headers.get("origin")
+    if not origin or asking != origin:
+        return Forbidden("other origins may not call").response()
+    headers: Headers = {
+        "Access-Control-Allow-Methods": methods,
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+        "Access-Control-Max-Age": "600",
+    }
+    return Response("", headers=headers, status_code=204)
+
+
 def _view(operation: Operation, **_path: Any) -> Response:
     began = perf_counter()
     response = served(operation, trigger.current_request)
@@ -72,3 +97,4 @@ def _view(operation: Operation, **_path: Any) -> Response:
 
 
 register(trigger, OPERATIONS)
+preflights(trigger, OPERATIONS)

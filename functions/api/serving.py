@@ -1,5 +1,6 @@
 """A request → the operation's answer: role, rate, shape, audit, then the operation itself, once a key."""
 
+import re
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from vigil.access.roles import ROLES, Caller
 from vigil.errors import Rejected, Transient
 
 NOBODY = Caller("", "viewer")
-LONGEST_KEY = 128
+KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def served(operation: Operation, request: Request) -> Response:
@@ -46,17 +47,17 @@ def _served(operation: Operation, request: Request) -> Response:
     path = dict(request.uri_params or {})
     if not well_formed(path):
         raise NotFound
+    key = request.headers.get("idempotency-key")
+    if key is not None and not KEY.fullmatch(key):
+        raise Invalid(f"an Idempotency-Key reads {KEY.pattern}")
     media, body = _body(operation, request)
     taken = _taken(operation, request, media, body)
     call = Call(caller, path, body, media, _base(request))
     if operation.audited:
         wiring.audit().append(caller, operation.name, _about(path, taken), datetime.now(UTC))
     do = partial(_done, operation, call, taken)
-    key = request.headers.get("idempotency-key")
     if not key or operation.method == "GET":
         return do()
-    if len(key) > LONGEST_KEY:
-        raise Invalid(f"an Idempotency-Key has at most {LONGEST_KEY} characters")
     return wiring.once()(
         do, key=key, operation=operation, call=call, taken=taken, context=request.lambda_context
     )

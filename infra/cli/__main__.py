@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from infra.cli import audit, demo, drop, enrol, ledger, logs, predict, token, up, watch
+from infra.cli import audit, demo, drop, enrol, erasure, ledger, logs, predict, token, up, watch
 
 app = typer.Typer(
     name="vigil",
@@ -30,6 +30,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(audit.app, name="audit")
+app.add_typer(erasure.app, name="erasure")
 
 if __name__ == "__main__":
     app(prog_name="vigil")

@@ -127,4 +127,4 @@ class _Requests(Handler):
                 self.send_header(name, value)
         self.finish_with(reply.body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _handle  # noqa: N815 - http.server's names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_TRACE = do_QUERY = _handle  # noqa: N815 - http.server's names

@@ -51,7 +51,7 @@ class Tokens:
     def _claims(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
             token,
-            self._keys.get_signing_key_from_jwt(token).key,
+            self._keys.get_signing_key_from_jwt(token),
             algorithms=ALGORITHMS,
             issuer=self._issuer,
             audience=self._audience,

@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -146,6 +147,22 @@ def test_a_form_a_reference_and_base64_predict_the_same(site: Site, biden: str):
 
     assert [one.status for one in told] == [200, 200, 200]
     assert len({str(one.json["sightings"]) for one in told}) == 1
+
+
+def test_a_flood_of_predictions_is_shed_with_a_time_to_come_back(site: Site, biden: str):
+    photo = (PHOTOS / "biden.jpg").read_bytes()
+    with ThreadPoolExecutor(12) as threads:
+        asked = [
+            threads.submit(site.ask, "POST", "/v1/predict/faces", photo, media="image/jpeg")
+            for _ in range(24)
+        ]
+        answers = [one.result() for one in asked]
+
+    shed = [one for one in answers if one.status == 429]
+    assert {one.status for one in answers} == {200, 429}
+    assert {(one.json["type"], one.headers["Retry-After"]) for one in shed} == {
+        ("urn:vigil:problem:busy", "2")
+    }
 
 
 def urllib3_form(photo: bytes) -> tuple[bytes, str]:

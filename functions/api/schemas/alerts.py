@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from functions.api.schemas.shape import Moment, Page, Shape, Source
+from functions.api.schemas.shape import Moment, Page, Shape, Source, When
 from vigil.watch.reviews import State, Verdict
 
 Severity = Literal["info", "warning", "critical"]
@@ -47,7 +47,7 @@ class AlertsQuery(Page):
     review: State | None = None
     rule: Annotated[str | None, Field(max_length=100)] = None
     severity: Severity | None = None
-    since: Annotated[AwareDatetime | None, Field(description="A day back unless given")] = None
+    since: Annotated[When | None, Field(description="A day back unless given")] = None
 
 
 class Alerts(Shape):

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from functions.api.schemas.shape import Moment, Page, Score, Shape, Source
+from functions.api.schemas.shape import Moment, Page, Score, Shape, Source, When
 
 Lane = Literal["live", "bulk"]
 DropState = Literal["claimed", "done", "rejected", "quarantined"]
@@ -100,7 +100,7 @@ class DropsQuery(Page):
     state: DropState | None = None
     lane: Lane | None = None
     model: str | None = None
-    since: Annotated[AwareDatetime | None, Field(description="A day back unless given")] = None
+    since: Annotated[When | None, Field(description="A day back unless given")] = None
 
 
 class Drops(Shape):
@@ -118,8 +118,8 @@ class SightingsQuery(Page):
     source: Source | None = None
     person: Annotated[str | None, Field(pattern=r"^p-[0-9a-f]{12}$")] = None
     status: Literal["known", "unknown", "ambiguous", "unfit"] | None = None
-    since: AwareDatetime | None = None
-    until: Annotated[AwareDatetime | None, Field(description="Before this moment")] = None
+    since: When | None = None
+    until: Annotated[When | None, Field(description="Before this moment")] = None
 
 
 class Sightings(Shape):

@@ -1,8 +1,8 @@
 """Predictions at once, and in batches."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, RootModel
 
 from functions.api.schemas.shape import Shape, Source
 
@@ -14,17 +14,20 @@ class Reference(Shape):
     version: Annotated[str | None, Field(max_length=1024)] = None
 
 
-class Picture(Shape):
+class Image(Shape):
+    """A picture inside JSON."""
+
+    image: Annotated[str, Field(description="base64", max_length=6_000_000)]
+
+
+class Placed(Shape):
+    """A picture by where it lies."""
+
+    object: Reference
+
+
+class Picture(RootModel[Image | Placed]):
     """A picture as base64, or where it lies; sent as image/jpeg or multipart/form-data it needs no base64."""
-
-    image: Annotated[str | None, Field(description="base64", max_length=6_000_000)] = None
-    object: Reference | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.image is None) == (self.object is None):
-            raise ValueError("either image or object")
-        return self
 
 
 class Seen(Shape):

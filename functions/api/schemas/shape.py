@@ -1,9 +1,12 @@
 """What all shapes have in common, and the fields that many share."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 
 
 class Shape(BaseModel):
@@ -12,15 +15,15 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+def _iso(value: Any) -> Any:
+    """Seconds since 1970, which Pydantic would take too, are no ISO 8601."""
+    if isinstance(value, str) and not _ISO.match(value):
+        raise ValueError("not a date and time by ISO 8601")
+    return value
 
-
-Several = BeforeValidator(_listed)
-"""Of a query parameter that may be repeated."""
 
 Moment = Annotated[datetime, Field(description="ISO 8601, with its offset")]
-Since = Annotated[AwareDatetime, Field(description="Not before this moment; ISO 8601, with its offset")]
+When = Annotated[AwareDatetime, BeforeValidator(_iso), Field(description="ISO 8601, with its offset")]
 Source = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="A door, a camera, a feed")
 ]

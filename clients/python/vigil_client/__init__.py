@@ -1,0 +1,12 @@
+"""A typed client of the Vigil API.
+
+from vigil_client import Vigil
+
+vigil = Vigil("https://…/api", token="…")
+drop = vigil.drop_photo("door.jpg", source="door-3")
+"""
+
+from vigil_client.client import Vigil
+from vigil_client.problems import Conflict, Forbidden, NotFound, Problem, Refused, Unauthorized
+
+__all__ = ["Conflict", "Forbidden", "NotFound", "Problem", "Refused", "Unauthorized", "Vigil"]

@@ -1,0 +1,1 @@
+"""Writes down what the API says of itself: docs/openapi.json, and the shapes of the Python client."""

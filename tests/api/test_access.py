@@ -1,0 +1,193 @@
+"""Nobody gets what is not theirs: no token, a wrong one, an old one, a lesser role, other people's ids."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from functions.api.operation import Operation
+from functions.api.routes import DESCRIBED
+from tests.api.conftest import PHOTOS, Site
+from vigil.access.roles import ROLES
+
+GUARDED = [one for one in DESCRIBED if one.role is not None]
+SOMETHING = {
+    "drop": "0" * 32,
+    "alert": "0" * 32,
+    "person": "p-" + "0" * 12,
+    "upload": "x" * 30,
+    "model": "faces",
+    "lane": "bulk",
+    "subscription": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
+}
+BYTES_LIMIT = 256 * 1024
+
+
+def path_of(operation: Operation) -> str:
+    return operation.path.format_map(SOMETHING)
+
+
+def signed(site: Site, key: Any, algorithm: str, **claims: Any) -> str:
+    """A token as this cloud's issuer would make it, but for what is given."""
+    issuer = site.running._running.issuer
+    now = int(time.time())
+    told = {"iss": issuer.url, "aud": issuer.audience, "sub": "eve", "iat": now, "exp": now + 600}
+    told |= {"vigil_role": "admin"} | claims
+    return jwt.encode(told, key, algorithm=algorithm, headers={"kid": issuer.key_id})
+
+
+@pytest.fixture(scope="session")
+def bad_tokens(site: Site) -> dict[str, str]:
+    issuer = site.running._running.issuer
+    other = ec.generate_private_key(ec.SECP256R1())
+    good = issuer.token("admin", subject="ann")
+    head, body, tail = good.split(".")
+    return {
+        "none": "",
+        "garbage": "not.a.token",
+        "expired": issuer.token("admin", subject="ann", lasts_s=-60),
+        "another key's": signed(site, other, "ES256"),
+        "another algorithm's": signed(site, rsa.generate_private_key(65537, 2048), "RS256"),
+        "a shared secret's": signed(site, "x" * 64, "HS256"),
+        "another audience's": signed(site, issuer.key, "ES256", aud="other"),
+        "another issuer's": signed(site, issuer.key, "ES256", iss="https://evil.example"),
+        "no role's": signed(site, issuer.key, "ES256", vigil_role="king"),
+        "unsigned": jwt.encode({"sub": "eve"}, "", algorithm="none"),
+        "changed": f"{head}.{body[:-4]}AAAA.{tail}",
+    }
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=lambda one: one.name)
+def test_only_good_tokens_of_a_sufficient_role_get_in(
+    site: Site, bad_tokens: dict[str, str], operation: Operation
+):
+    method, path = operation.method, path_of(operation)
+    told = {what: site.ask(method, path, token=token) for what, token in bad_tokens.items()}
+    assert operation.role is not None
+    below = ROLES[: ROLES.index(operation.role)]
+    lesser = [site.ask(method, path, {}, role=role) for role in below]
+
+    assert {what: one.status for what, one in told.items()} == dict.fromkeys(bad_tokens, 401)
+    assert [one.status for one in lesser] == [403] * len(below)
+    for one in (*told.values(), *lesser):
+        assert one.headers["Content-Type"] == "application/problem+json"
+        assert one.json["type"].startswith("urn:vigil:problem:")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/drops/{drop}", "/v1/alerts/{alert}", "/v1/people/{person}", "/v1/uploads/{upload}", "/v1/nothing"],
+)
+def test_what_there_is_not_is_not_found(site: Site, path: str):
+    answer = site.ask("GET", path.format_map(SOMETHING))
+
+    assert (answer.status, answer.json["type"]) == (404, "urn:vigil:problem:not-found")
+
+
+def test_other_sources_are_not_there(site: Site, biden: str, alert: dict[str, Any]):
+    guard = site.token("reviewer", "door-*", subject="guard")
+
+    seen = [
+        site.ask("GET", path, token=guard).json["items"]
+        for path in ("/v1/drops?source=gate-1", "/v1/alerts?source=gate-1", f"/v1/sightings?person={biden}")
+    ]
+    direct = [
+        site.ask("GET", f"/v1/drops/{alert['drop']}", token=guard),
+        site.ask("GET", f"/v1/alerts/{alert['alert']}", token=guard),
+        site.ask("POST", f"/v1/alerts/{alert['alert']}/reviews", {"verdict": "confirm"}, token=guard),
+    ]
+
+    assert [one for items in seen for one in items if not one["source"].startswith("door-")] == []
+    assert [one.status for one in direct] == [404, 404, 404]
+
+
+def test_a_source_that_is_not_the_callers_takes_no_upload(site: Site):
+    camera = site.token("operator", "door-*", subject="camera")
+
+    assert site.ask("POST", "/v1/uploads", {"source": "vault"}, token=camera).status == 403
+    assert site.ask("POST", "/v1/uploads", {"source": "door-1"}, token=camera).status == 201
+
+
+def test_a_cursor_is_good_for_its_caller_its_list_and_its_filters_alone(site: Site):
+    for _ in range(2):
+        site.dropped((PHOTOS / "biden.jpg").read_bytes(), "door-9")
+    cursor = site.ask("GET", "/v1/drops?source=door-9&limit=1").json["next"]
+    viewer = site.token("viewer", subject="vic")
+
+    uses = {
+        "as it was": site.ask("GET", f"/v1/drops?source=door-9&cursor={cursor}"),
+        "changed": site.ask("GET", f"/v1/drops?source=door-9&cursor={cursor[:-2]}AA"),
+        "another filter": site.ask("GET", f"/v1/drops?source=door-1&cursor={cursor}"),
+        "another list": site.ask("GET", f"/v1/alerts?source=door-9&cursor={cursor}"),
+        "another caller": site.ask("GET", f"/v1/drops?source=door-9&cursor={cursor}", token=viewer),
+    }
+
+    assert {what: one.status for what, one in uses.items()} == dict.fromkeys(uses, 400) | {"as it was": 200}
+    assert uses["changed"].json["type"] == "urn:vigil:problem:bad-cursor"
+
+
+def test_a_body_that_is_too_large_is_refused(site: Site):
+    answer = site.ask("POST", "/v1/people", {"name": "x" * BYTES_LIMIT})
+
+    assert (answer.status, answer.json["type"]) == (413, "urn:vigil:problem:too-large")
+
+
+def test_a_type_that_is_not_read_is_refused(site: Site):
+    assert site.ask("POST", "/v1/people", b"<x/>", media="application/xml").status == 415
+
+
+def test_a_caller_who_asks_too_often_is_told_when_to_come_back(site: Site):
+    from datetime import UTC, datetime
+
+    from cloud.permits import HANDFUL, DynamoPermits
+
+    permits = DynamoPermits(site.cloud.client("dynamodb"), site.cloud.outputs["CallersTable"], per_minute=50)
+    now = datetime(2026, 3, 2, 12, 0, 20, tzinfo=UTC)
+
+    waits = [permits.take("hasty", now) for _ in range(100)]
+
+    assert waits.count(0.0) == 2 * HANDFUL
+    assert {wait for wait in waits if wait} == {40.0}
+    assert permits.take("hasty", datetime(2026, 3, 2, 12, 1, tzinfo=UTC)) == 0.0
+
+
+def test_other_origins_are_told_nothing(site: Site):
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+
+    answers = [
+        site.ask("GET", "/v1/drops", headers=headers),
+        site.ask("OPTIONS", "/v1/drops", headers=headers, token=""),
+    ]
+
+    assert [one.status for one in answers] == [200, 403]
+    assert not any(name.lower().startswith("access-control") for one in answers for name in one.headers)
+
+
+def test_every_answer_carries_the_security_headers(site: Site):
+    for answer in (
+        site.ask("GET", "/v1/drops"),
+        site.ask("GET", "/v1/drops/x"),
+        site.ask("GET", "/v1/health"),
+    ):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "max-age=" in answer.headers["Strict-Transport-Security"]
+
+
+def test_reads_and_decisions_are_in_the_audit_log_and_the_log_is_whole(site: Site, alert: dict[str, Any]):
+    from cloud.audit import DynamoAudit
+    from vigil.access.audit import first_broken
+
+    token = site.token("reviewer", subject="auditee")
+    site.ask("GET", f"/v1/alerts/{alert['alert']}", token=token)
+    site.ask("POST", f"/v1/alerts/{alert['alert']}/reviews", {"verdict": "confirm"}, token=token)
+    log = DynamoAudit(site.cloud.client("dynamodb"), site.cloud.outputs["AuditTable"])
+
+    chains = [list(chain) for chain in log.chains()]
+
+    acts = [(one.act, dict(one.about)) for chain in chains for one, _ in chain if one.caller == "auditee"]
+    about = {"alert": alert["alert"]}
+    assert acts == [("get-alert", about), ("review-alert", about | {"verdict": "confirm"})]
+    assert [first_broken(chain) for chain in chains] == [None] * len(chains)

@@ -1,0 +1,79 @@
+"""The API says of itself what is so."""
+
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from functions.api.openapi import document
+from functions.api.operation import Operation
+from functions.api.routes import DESCRIBED, OPERATIONS
+from infra.describe.writing import DOCUMENT, written
+from tests.api.conftest import Site
+
+WITH_EXAMPLE = [one for one in DESCRIBED if one.example is not None and not one.parameters]
+
+
+def test_what_is_committed_is_what_the_operations_say():
+    stale = [str(path) for path, text in written().items() if path.read_text() != text]
+
+    assert stale == [], "run `python -m infra.describe`"
+
+
+def test_the_document_is_openapi_3_1():
+    OpenAPIV31SpecValidator(json.loads(DOCUMENT.read_text())).validate()
+
+
+def test_what_is_served_is_what_is_committed(site: Site):
+    assert site.ask("GET", "/v1/openapi.json", token="").json == json.loads(DOCUMENT.read_text())
+
+
+def test_operations_have_names_of_their_own():
+    names = [one.name for one in OPERATIONS]
+
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_whatever_shows_people_or_decides_is_written_down():
+    shows = ("people", "sightings", "alerts", "predict")
+    silent = {one.name for one in DESCRIBED if one.tag in shows and not one.audited}
+
+    assert silent == set()
+
+
+def test_every_problem_has_a_type_and_a_way_out():
+    problems = {problem for one in DESCRIBED for problem in one.problems}
+
+    assert all(problem.name and problem.way_out and problem.title for problem in problems)
+    assert len({problem.name for problem in problems}) == len(problems)
+
+
+@pytest.mark.parametrize("operation", WITH_EXAMPLE, ids=lambda one: one.name)
+def test_examples_are_as_good_as_they_look(site: Site, operation: Operation):
+    example: Any = operation.example
+    if operation.in_query:
+        path = operation.path + "?" + "&".join(f"{name}={value}" for name, value in example.items())
+        answer = site.ask(operation.method, path)
+    else:
+        before = site.ask("GET", "/v1/rules").json
+        answer = site.ask(operation.method, operation.path, example)
+        site.ask("PUT", "/v1/rules", {"toml": before["toml"]})
+
+    assert answer.status == operation.status, answer.text
+
+
+def test_the_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(site: Site):
+    page = site.ask("GET", "/v1/reference", token="")
+
+    policy = page.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "http" not in page.text
+    assert "<script>" not in page.text
+    for part in ("start.js", "page.js", "page.css"):
+        assert site.ask("GET", f"/v1/reference/{part}", token="").status == 200
+
+
+def test_the_same_operations_give_the_same_document():
+    assert document(DESCRIBED) == document(DESCRIBED)
