@@ -39,7 +39,7 @@ check: $(VENV) ## lint, format and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
-trainer: $(VENV)
+trainer: $(VENV) ## the environment that training runs in, torch and all
 	@$(BIN)/python -m infra.trainer >/dev/null || echo "training: its tests will be skipped"
 clean: ## remove what was built; the environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis

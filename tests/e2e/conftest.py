@@ -68,7 +68,9 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(shipped / "sam.json", folder)
     (folder / "deployment.zip").symlink_to(shipped / "deployment.zip")
     (folder / "layers").mkdir()
-    (folder / "layers" / "runtime").symlink_to(shipped / "layers" / "runtime")
+    for layer in (shipped / "layers").iterdir():
+        if layer.name != "models":
+            (folder / "layers" / layer.name).symlink_to(layer)
     shutil.copytree(shipped / "layers" / "models", folder / "layers" / "models")
     write_classifier(folder / "layers" / "models" / "models")
     return folder
