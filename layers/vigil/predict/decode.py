@@ -61,7 +61,7 @@ def decode(data: bytes, accepts: Accepts, *, side_px: int | None = None) -> Pict
     if side_px is not None and image.format == "JPEG":
         factor = side_px / max(width, height)
         image.draft("RGB", (round(width * factor), round(height * factor)))
-    upright = _load(image, accepts.ground)
+    upright = _load(image, accepts)
     turned = (upright.width > upright.height) != (width > height) and upright.width != upright.height
     return Picture(upright, (height, width) if turned else (width, height))
 
@@ -73,7 +73,7 @@ def _open(data: bytes, accepts: Accepts) -> Image.Image:
     try:
         return _identify(data, accepts)
     except Image.DecompressionBombError as error:
-        raise TooManyPixels(str(error)) from error
+        raise TooManyPixels(f"far more pixels than the limit of {accepts.max_pixels:,}") from error
     except BROKEN as error:
         if _begins_well(data, accepts):
             raise TruncatedImage("the picture's header breaks off or is damaged") from error
@@ -93,11 +93,11 @@ def _begins_well(data: bytes, accepts: Accepts) -> bool:
     return any(test is not None and test(data[:16]) is True for test in tests)
 
 
-def _load(image: Image.Image, ground: int) -> Image.Image:
+def _load(image: Image.Image, accepts: Accepts) -> Image.Image:
     try:
-        return _unpacked(image, ground)
+        return _unpacked(image, accepts.ground)
     except Image.DecompressionBombError as error:
-        raise TooManyPixels(str(error)) from error
+        raise TooManyPixels(f"far more pixels than the limit of {accepts.max_pixels:,}") from error
     except BROKEN as error:
         raise TruncatedImage(f"the picture breaks off: {error}") from error
 
