@@ -34,10 +34,9 @@ SIGNED = {
 def from_sns(url: str) -> bool:
     """Whether an address is SNS's own: a signature by anybody else's certificate proves nothing."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").split(".")
-    return (
-        parts.scheme == "https" and len(host) == 4 and host[0] == "sns" and host[2:] == ["amazonaws", "com"]
-    )
+    service, *rest = (parts.hostname or "").split(".")
+    regional = len(rest) == 3 and rest[1:] == ["amazonaws", "com"]
+    return parts.scheme == "https" and service == "sns" and regional
 
 
 def text_of(message: dict[str, Any]) -> bytes:

@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from tests.memory import NOON
 from vigil.drops import Object
 from vigil.errors import Rejected
-from vigil.flow.enrol import TRIES, Desk, Overtaken, Person, Template, Unenrollable, enrol
+from vigil.flow.enrol import (
+    TRIES,
+    Desk,
+    NobodyThere,
+    Overtaken,
+    Person,
+    Template,
+    Unenrollable,
+    enrol,
+    enrol_known,
+)
+from vigil.flow.retag import retag
 
 
 @dataclass(frozen=True)
@@ -166,3 +177,43 @@ def test_photos_are_erased_once_they_were_examined():
 def test_a_request_for_nobody_or_without_photos_is_refused(name: str, keys: list[str]):
     with pytest.raises(Unenrollable):
         enrol(name, photos(*keys), frozenset(), desk(Registry()))
+
+
+def test_somebody_known_by_id_gets_more_templates_under_the_same_name():
+    registry = Registry()
+    person = enrol("Ada", [Object("b", "ada1")], frozenset(), desk(registry)).person
+
+    again = enrol_known(person.id, [Object("b", "ada2")], desk(registry))
+
+    assert (again.person, [ident for ident, _ in registry.book.people]) == (person, [person.id] * 2)
+
+
+def test_nobody_is_enrolled_under_an_id_that_nobody_has():
+    with pytest.raises(NobodyThere):
+        enrol_known("p-nobody", [Object("b", "ada1")], desk(Registry()))
+
+
+def test_tags_are_put_and_dropped_and_the_gallery_moves_with_them():
+    registry = Registry()
+    person = enrol("Ada", [Object("b", "ada1")], frozenset({"staff"}), desk(registry)).person
+
+    on = retag(person.id, put=frozenset({"watch"}), drop=frozenset(), desk=desk(registry))
+    same = retag(person.id, put=frozenset({"watch"}), drop=frozenset(), desk=desk(registry))
+    off = retag(person.id, put=frozenset(), drop=frozenset({"watch"}), desk=desk(registry))
+
+    assert [sorted(one.tags) for one in (on, same, off)] == [
+        ["staff", "watch"],
+        ["staff", "watch"],
+        ["staff"],
+    ]
+    assert registry.book.version == 3
+
+
+def test_tags_survive_an_enrolment_that_crosses():
+    registry = Registry()
+    person = enrol("Ada", [Object("b", "ada1")], frozenset(), desk(registry)).person
+    registry.overtakers = [Book(9, registry.book.people)]
+
+    tagged = retag(person.id, put=frozenset({"watch"}), drop=frozenset(), desk=desk(registry))
+
+    assert (set(tagged.tags), registry.book.version) == ({"watch"}, 10)

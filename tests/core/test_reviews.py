@@ -1,0 +1,62 @@
+"""Alerts close when as many different people agree as the rule asks for, and not before."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil.watch.reviews import VERDICTS, AlreadyClosed, Review, SameReviewer, Verdict, reviewed, state_of
+from vigil.watch.rules import BadWatchFile, read_watch
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def reviews(*verdicts: Verdict) -> list[Review]:
+    return [Review(f"reviewer-{number}", verdict, NOON) for number, verdict in enumerate(verdicts)]
+
+
+def test_one_reviewer_closes_an_alert_where_the_rule_asks_for_one():
+    assert reviewed([], Review("ann", "dismiss", NOON), 1) == "dismissed"
+
+
+def test_two_who_differ_leave_it_open_until_a_third_agrees_with_one():
+    differing = reviews("confirm", "dismiss")
+
+    assert state_of(differing, 2) == "open"
+    assert reviewed(differing, Review("third", "confirm", NOON), 2) == "confirmed"
+
+
+def test_nobody_counts_twice():
+    with pytest.raises(SameReviewer):
+        reviewed([Review("ann", "confirm", NOON)], Review("ann", "confirm", NOON), 2)
+
+
+def test_what_is_decided_stays_decided():
+    with pytest.raises(AlreadyClosed):
+        reviewed(reviews("confirm"), Review("late", "dismiss", NOON), 1)
+
+
+@given(st.lists(st.sampled_from(VERDICTS), max_size=9), st.integers(1, 3))
+def test_it_closes_on_the_first_verdict_that_enough_people_share(verdicts: Sequence[Verdict], needed: int):
+    given_so_far: list[Review] = []
+    for review in reviews(*verdicts):
+        if state_of(given_so_far, needed) != "open":
+            break
+        state = reviewed(given_so_far, review, needed)
+        given_so_far.append(review)
+        agree = sum(one.verdict == review.verdict for one in given_so_far)
+        assert (state != "open") == (agree == needed)
+
+
+@pytest.mark.parametrize("reviewers", [0, 4, '"two"', 1.5])
+def test_a_rule_asks_for_one_to_three_reviewers(reviewers: object):
+    with pytest.raises(BadWatchFile, match="reviewers"):
+        read_watch(f'[[rules]]\nname = "a"\nreviewers = {reviewers}\n')
+
+
+def test_a_rule_without_a_word_about_it_asks_for_one():
+    (rule,) = read_watch('[[rules]]\nname = "a"\n').rules
+
+    assert rule.reviewers == 1

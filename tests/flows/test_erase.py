@@ -1,0 +1,143 @@
+"""Erasing: out of the gallery first, the profile last, and again from where it stopped."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import pytest
+
+from tests.memory import NOON
+from vigil.drops import Object
+from vigil.errors import Transient
+from vigil.flow.enrol import NobodyThere, Overtaken, Person
+from vigil.flow.erase import Shredder, erase
+
+ADA = Person("p-ada", "Ada")
+PHOTO = Object("photos", "live/faces/door/a.jpg", "1")
+
+
+@dataclass(frozen=True)
+class Book:
+    version: int = 3
+    people: frozenset[str] = frozenset({"p-ada", "p-bob"})
+
+
+@dataclass
+class Everything:
+    """Rows, traces, gallery and objects, which write in a diary what is done to them."""
+
+    book: Book = field(default_factory=Book)
+    people: dict[str, Person] = field(default_factory=lambda: {ADA.id: ADA})
+    diary: list[str] = field(default_factory=list)
+    overtaken: int = 0
+    fails_at: str = ""
+
+    def person(self, ident: str) -> Person | None:
+        return self.people.get(ident)
+
+    def in_force(self) -> str:
+        return f"gallery/{self.book.version}"
+
+    def withdraw(self, *, base: int, gallery: Book, now: datetime) -> str:
+        if self.overtaken:
+            self.overtaken -= 1
+            self.book = replace(self.book, version=self.book.version + 1)
+        if base != self.book.version:
+            raise Overtaken("later")
+        self._note("withdraw")
+        self.book = gallery
+        return self.in_force()
+
+    def forget(self, person: Person) -> int:
+        self._note("forget")
+        del self.people[person.id]
+        return 2
+
+    def of(self, person: str) -> Iterable[str]:
+        self._note("traces")
+        yield from ("sightings", "sightings", "alerts")
+
+    def photos(self, person: str) -> Iterable[Object]:
+        yield PHOTO
+
+    def answers(self, person: str) -> int:
+        return 0
+
+    def shred(self, item: Object) -> None:
+        self._note(f"shred {item.key}")
+
+    def snapshots(self, key: str) -> int:
+        self._note(f"keep only {key}")
+        return 4
+
+    def _note(self, what: str) -> None:
+        if what.split(" ", maxsplit=1)[0] == self.fails_at:
+            self.fails_at = ""
+            raise Transient(what)
+        self.diary.append(what)
+
+
+def shredder(world: Everything) -> Shredder[Book]:
+    return Shredder(
+        rows=world,
+        traces=world,
+        gallery=lambda: world.book,
+        holds=lambda book, person: person in book.people,
+        without=lambda book, person: Book(book.version + 1, book.people - {person}),
+        settle=lambda: world.diary.append("settle"),
+        snapshots=world.snapshots,
+        shred=world.shred,
+        clock=lambda: NOON,
+    )
+
+
+def test_the_gallery_changes_first_and_the_profile_goes_last():
+    world = Everything()
+
+    told = erase("p-ada", shredder(world))
+
+    assert world.diary == [
+        "withdraw",
+        "settle",
+        "keep only gallery/4",
+        "shred live/faces/door/a.jpg",
+        "traces",
+        "forget",
+    ]
+    assert told.counts == {
+        "snapshots": 4,
+        "photos": 1,
+        "sightings": 2,
+        "alerts": 1,
+        "answers": 0,
+        "templates": 2,
+    }
+    assert (world.book.people, told.gallery_version) == (frozenset({"p-bob"}), 4)
+
+
+def test_an_enrolment_that_crosses_makes_it_try_again():
+    world = Everything(overtaken=2)
+
+    erase("p-ada", shredder(world))
+
+    assert world.book == Book(6, frozenset({"p-bob"}))
+
+
+@pytest.mark.parametrize("fails_at", ["withdraw", "keep", "shred", "traces", "forget"])
+def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
+    world = Everything(fails_at=fails_at)
+    with pytest.raises(Transient):
+        erase("p-ada", shredder(world))
+
+    erase("p-ada", shredder(world))
+
+    assert "p-ada" not in world.people
+    assert "p-ada" not in world.book.people
+
+
+def test_nobody_is_erased_twice():
+    world = Everything()
+    erase("p-ada", shredder(world))
+
+    with pytest.raises(NobodyThere):
+        erase("p-ada", shredder(world))
