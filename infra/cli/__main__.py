@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import typer
 
-from infra.cli import audit, demo, drop, enrol, erasure, ledger, logs, predict, token, up, watch
+from infra.cli import audit, demo, desk, drop, enrol, erasure, ledger, logs, predict, token, up, watch
 
 app = typer.Typer(
     name="vigil",
@@ -24,6 +24,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     watch.watch,
     predict.predict,
     logs.logs,
+    desk.people,
+    desk.review,
+    desk.erase,
     token.token,
     demo.demo,
 )

@@ -3,11 +3,14 @@
 import base64
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from urllib3.filepost import encode_multipart_formdata
 
+from infra.cli.__main__ import app
 from tests.api.conftest import PHOTOS, Site, noticed
 
 OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
@@ -228,3 +231,30 @@ def test_a_subscription_is_bound_to_what_its_owner_may_see(site: Site):
 
     assert made.json["filter"] == {"type": ["vigil.drop.quarantined"], "source": [{"prefix": "door-"}]}
     assert (foreign.status, gone.status) == (403, 204)
+
+
+def test_the_command_line_lists_people_reviews_and_erases(site: Site, biden: str, tmp_path: Path):
+    person = str(site.ask("POST", "/v1/people", {"name": uuid.uuid4().hex}).json["person"])
+    site.dropped((PHOTOS / "biden.jpg").read_bytes(), "desk")
+    (alert,) = site.ask("GET", "/v1/alerts?source=desk").json["items"]
+    here = ["--data", str(site.data)]
+    runner = CliRunner()
+
+    listed = runner.invoke(app, ["people", *here])
+    decided = runner.invoke(app, ["review", alert["alert"], "not-this-person", *here])
+    again = runner.invoke(app, ["review", alert["alert"], "confirm", *here])
+    erased = runner.invoke(app, ["erase", person, "--receipt", str(tmp_path / "r.json"), *here])
+
+    assert (listed.exit_code, biden in listed.output) == (0, True)
+    assert (decided.exit_code, "not-this-person" in decided.output, again.exit_code) == (0, True, 2)
+    assert (erased.exit_code, site.ask("GET", f"/v1/people/{person}").status) == (0, 404)
+
+
+def test_the_audit_log_is_whole_and_can_be_read(site: Site, alert: Any):
+    here = ["--data", str(site.data)]
+
+    whole = CliRunner().invoke(app, ["audit", "verify", *here])
+    shown = CliRunner().invoke(app, ["audit", "show", *here])
+
+    assert (whole.exit_code, "whole" in whole.output) == (0, True)
+    assert "get-drop" in shown.output

@@ -1,4 +1,4 @@
-"""Puts all four services of moto on one store.
+"""Puts all five services of moto on one store.
 
 Each module puts itself between moto and one of its services: what a call changed is in the store before
 the call is answered, and what is in the store is put back when the resource is made again.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from infra.local.state import messages, objects, rows, subscriptions
+from infra.local.state import messages, objects, rows, seals, subscriptions
 from infra.local.state.store import Store
 
 
@@ -24,4 +24,5 @@ def keep(file: Path) -> Callable[[], None]:
     rows.keep(store)
     messages.keep(store)
     subscriptions.keep(store)
+    seals.keep(store)
     return partial(messages.make_missing, store)
