@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer setup models package demo test bench simulate deploy check clean
+.PHONY: help trainer setup models package demo test chaos bench simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -12,6 +12,8 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 AGAIN := $(MAKE) --no-print-directory
 TARGET ?= local
 STAGE ?= dev
+SEED ?= 1
+DROPS ?= 500
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +29,9 @@ demo: ## the whole system on this machine, on real photographs
 test: $(VENV) ## everything that is promised: checks, scans and tests
 	@$(AGAIN) -j2 package check trainer $(SCAN) TARGET=local
 	@$(BIN)/pytest
+chaos: ## everything goes wrong at once: make chaos SEED=7 DROPS=500
+	@$(AGAIN) package TARGET=local
+	@$(BIN)/python -m infra.chaos --seed $(SEED) --drops $(DROPS)
 bench: ## measure: ratios on the screen, numbers and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m infra.bench

@@ -27,8 +27,12 @@ from functions.wiring import client
 from vigil.flow.reconcile import Aisles
 from vigil.flow.triage import Ward
 from vigil.steady.balance import Bounds
-from vigil.steady.degrade import default_steps
+from vigil.steady.breaker import Fuse
+from vigil.steady.degrade import Tempo, default_steps
+from vigil.steady.haste import hastened
 from vigil.steady.minute import LANES, Rules, Steady, begin, healthy
+from vigil.steady.reconcile import Patience
+from vigil.steady.triage import Pace
 
 MARGIN_S = 5.0
 """A run begins nothing new so shortly before the runtime would end it."""
@@ -75,6 +79,7 @@ def ward() -> Ward:
             lane_url=env.lane_url(lane),
             lane=lane,
             bucket=env.photos_bucket,
+            hidden=1.5 * env.minute,
         )
         for lane in LANES
     }
@@ -87,6 +92,7 @@ def ward() -> Ward:
         operators=SnsOperators(client("sns"), env.ops_topic_arn),
         healthy=lambda dependency: healthy(load_steady(states(), _begin), dependency),
         clock=now,
+        pace=hastened(Pace(), env.minute),
     )
 
 
@@ -118,6 +124,7 @@ def aisles(context: Any) -> Aisles:
         bulk=Queue(client("sqs"), env.lane_url("bulk")),
         clock=now,
         in_time=in_time(context),
+        patience=hastened(Patience(), env.minute),
     )
 
 
@@ -136,7 +143,12 @@ def helm() -> Helm:
         tallies=DynamoTallies(client("dynamodb"), env.records_table),
         states=states(),
         cloudwatch=CloudWatch(client("cloudwatch")),
-        rules=Rules(bounds(), steps=len(default_steps())),
+        rules=Rules(
+            bounds(),
+            steps=len(default_steps()),
+            fuse=hastened(Fuse(), env.minute, but=("window",)),
+            tempo=hastened(Tempo(), env.minute),
+        ),
     )
 
 

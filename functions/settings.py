@@ -79,6 +79,11 @@ class Settings:
         return int(self._get("LIVE_WORKERS_LEAST"))
 
     @property
+    def minute(self) -> timedelta:
+        """What those who mend take for a minute: shorter in drills."""
+        return timedelta(seconds=float(self._get("MINUTE_SECONDS")))
+
+    @property
     def ops_topic_arn(self) -> str:
         return self._get("OPS_TOPIC_ARN")
 

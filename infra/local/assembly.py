@@ -15,6 +15,7 @@ from infra.local.asynchronous import Asynchronous
 from infra.local.buses import Buses
 from infra.local.clients import Clients
 from infra.local.destinations import Destinations
+from infra.local.faults import Trouble
 from infra.local.fleet import Fleet
 from infra.local.frontdoor import FrontDoor
 from infra.local.functions import Functions
@@ -24,6 +25,7 @@ from infra.local.identities import Identities, Place
 from infra.local.issuer import KEYS_PATH, Issuer, forget
 from infra.local.lambda_api import LambdaApi
 from infra.local.logs import Logs
+from infra.local.mishaps import Mishaps
 from infra.local.moto_server import MotoServer
 from infra.local.nursery import Nursery
 from infra.local.options import Options
@@ -47,6 +49,7 @@ class Parts:
     later: Asynchronous
     buses: Buses
     pollers: Pollers
+    trouble: Trouble
     environment: Mapping[str, str]
     outputs: Mapping[str, Any]
     issuer: Issuer
@@ -82,9 +85,13 @@ class Assembly:
         here = compute.addresses(stack, gateway.url)
         specs = [_with_addresses(spec, here) for spec in compute.functions(stack, self._options.data)]
         logs = Logs(self._options.data / "logs")
-        fleet = self._fleet(variables, logs)
-        functions = Functions(specs, fleet=fleet, logs=logs, account_limit=self._options.account_limit)
-        later, buses, pollers = self._carriers(stack, clients, functions, logs)
+        clock, trouble = self._clock(), Trouble()
+        mishaps = Mishaps(trouble, clock)
+        fleet = self._fleet(variables, logs, mishaps)
+        functions = Functions(
+            specs, fleet=fleet, logs=logs, mishaps=mishaps, account_limit=self._options.account_limit
+        )
+        later, buses, pollers = self._carriers(stack, clients, functions, logs, clock)
         door.open(LambdaApi(functions, later, pollers.mappings, logs), buses)
         gateway.open(compute.apis(stack), functions)
         return Parts(
@@ -97,17 +104,17 @@ class Assembly:
             later=later,
             buses=buses,
             pollers=pollers,
+            trouble=trouble,
             environment=variables,
             outputs={name: here(value) for name, value in stack.outputs().items()},
             issuer=issuer,
         )
 
     def _carriers(
-        self, stack: Stack, clients: Clients, functions: Functions, logs: Logs
+        self, stack: Stack, clients: Clients, functions: Functions, logs: Logs, clock: AlarmClock
     ) -> tuple[Asynchronous, Buses, Pollers]:
         """All that brings events to functions by itself, at work."""
         destinations = Destinations(clients, stack.identities.place)
-        clock = self._clock()
         later = self._later(stack, functions, destinations, clock, logs)
         destinations.start = later.start
         buses = Buses(compute.rules(stack), destinations=destinations, place=stack.identities.place)
@@ -157,10 +164,12 @@ class Assembly:
             "AWS_ENDPOINT_URL_EVENTBRIDGE": door.url,
         }
 
-    def _fleet(self, variables: Mapping[str, str], logs: Logs) -> Fleet:
+    def _fleet(self, variables: Mapping[str, str], logs: Logs, mishaps: Mishaps) -> Fleet:
         options = self._options
         shutil.rmtree(options.data / "tmp", ignore_errors=True)
-        around = Surroundings(self.nursery, self._health, logs, options.runtime, options.data, variables)
+        around = Surroundings(
+            self.nursery, self._health, logs, options.runtime, options.data, variables, mishaps.skew_s
+        )
         fleet = Fleet(around, processes=options.processes, idle_s=options.idle_s)
         self._exits.callback(fleet.close)
         self._health.start("fleet", fleet.watch)

@@ -14,6 +14,7 @@ from infra.local import cloud_file, quiet
 from infra.local.assembly import Assembly, Parts
 from infra.local.counters import Count
 from infra.local.errors import CloudFault
+from infra.local.fault_control import FaultControl
 from infra.local.fleet import WorkerView
 from infra.local.health import Health
 from infra.local.options import Options
@@ -25,10 +26,7 @@ _PROJECT = Path(__file__).parents[2]
 
 
 class Cloud:
-    """One cloud on one data folder.
-
-    With a `state` file it finds again what it held when it ended, however it ended: objects, rows, messages,
-    subscriptions, and where its streams were. Without one, stopping it forgets all but logs.
+    """One cloud on one data folder; what it held when it ended it finds again in its `state` file, if any.
 
     Everything it starts ends with the `with` block, also when that ends by SIGTERM, Ctrl-C or a start that
     fails half way, and with this process if it is killed. Leaving the block raises CloudFault if a part of
@@ -144,9 +142,18 @@ class Cloud:
         """SIGKILL one that is in the middle of an event; returns its pid, or None if none was busy."""
         return self._running.fleet.kill_busy(self._running.functions.find(function).name)
 
+    @property
+    def faults(self) -> FaultControl:
+        """What can be made to go wrong, on purpose."""
+        return FaultControl(self._running.moto, self._running.trouble)
+
     def function(self, logical: str) -> str:
         """The physical name of a function."""
         return self._running.functions.find(logical).name
+
+    def opt(self, function: str) -> Path:
+        """The folder that plays /opt for a function."""
+        return self._running.functions.find(function).opt
 
     def logs(self, function: str, *, follow: bool = False) -> Iterator[str]:
         """The log lines of a function: those so far, or, followed, also all to come until the cloud stops."""
@@ -179,8 +186,7 @@ class Cloud:
             _PROJECT / "build", _PROJECT / "constraints.txt", on_progress=options.on_progress
         )
         options = dataclasses.replace(options, runtime=runtime)
-        assembly = Assembly(options, self._health, self._exits, lock=lock)
-        self._parts = parts = assembly.build()
+        self._parts = parts = Assembly(options, self._health, self._exits, lock=lock).build()
         names = {spec.logical: spec.name for spec in parts.functions}
         cloud_file.write(
             options.data,

@@ -14,6 +14,7 @@ from infra.local.counters import Counters
 from infra.local.errors import NoSuchFunction, Throttled, WorkerGone
 from infra.local.fleet import Fleet
 from infra.local.logs import Logs
+from infra.local.mishaps import Mishaps
 from infra.local.runtime_api import Event, Response
 from infra.local.sandbox import FunctionSpec
 from infra.local.worker import Ending, Undelivered, Worker
@@ -26,13 +27,20 @@ class Functions:
     """All functions of the template, under their reserved concurrency and the account's."""
 
     def __init__(
-        self, specs: Iterable[FunctionSpec], *, fleet: Fleet, logs: Logs, account_limit: int
+        self,
+        specs: Iterable[FunctionSpec],
+        *,
+        fleet: Fleet,
+        logs: Logs,
+        mishaps: Mishaps,
+        account_limit: int,
     ) -> None:
         self.counters = Counters()
         self._specs = {spec.name: spec for spec in specs}
         self._logical = {spec.logical: spec for spec in self}
         self._fleet = fleet
         self._logs = logs
+        self._mishaps = mishaps
         self._account_limit = account_limit
         self._running: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -77,6 +85,7 @@ class Functions:
         for _ in range(_FRESH_TRIES):
             worker = self._fleet.take(spec)
             event = Event(request_id, spec.arn, spec.timeout_s, payload)
+            self._mishaps.befall(worker, request_id)
             ending = worker.run(event)
             if not isinstance(ending, Undelivered):
                 return self._finished(event, worker, ending)

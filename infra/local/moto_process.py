@@ -20,7 +20,17 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-from infra.local import moto_clock, moto_forgets, moto_locks, moto_notifications, moto_streams, moto_tables
+from infra.local import (
+    moto_clock,
+    moto_forgets,
+    moto_locks,
+    moto_messages,
+    moto_notifications,
+    moto_streams,
+    moto_tables,
+)
+from infra.local.faults import Faults, Trouble
+from infra.local.moto_faults import Faulty
 from infra.local.moto_front import Front
 
 _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "dynamodbstreams")
@@ -29,7 +39,14 @@ _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "d
 
 def main(descriptor: int, state: Sequence[str]) -> None:
     """Serve for ever."""
-    deeds = {"make-missing": _kept(Path(state[0]))} if state else {}
+    trouble = Trouble()
+    deeds: dict[str, Callable[[Any], Any]] = {
+        "make-missing": _kept(Path(state[0])) if state else lambda _: None,
+        "begin-faults": lambda faults: trouble.begin(Faults(**faults)),
+        "end-faults": lambda _: trouble.end(),
+        "happened": lambda _: trouble.happened,
+    }
+    moto_messages.disturb(trouble)
     moto_locks.lock()
     moto_clock.quicken()
     moto_notifications.complete()
@@ -38,7 +55,7 @@ def main(descriptor: int, state: Sequence[str]) -> None:
     moto_forgets.forget()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_load_early, daemon=True).start()
-    application = Front(DomainDispatcherApplication(create_backend_app), deeds)
+    application = Front(Faulty(DomainDispatcherApplication(create_backend_app), trouble), deeds)
     make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler, fd=descriptor
     ).serve_forever()

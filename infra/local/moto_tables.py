@@ -14,7 +14,7 @@ from typing import Any
 
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.table import StreamShard
+from moto.dynamodb.models.table import StreamShard, Table
 
 
 def mend() -> None:
@@ -47,12 +47,33 @@ def _at_once(slow: Callable[..., None]) -> Callable[..., None]:
     def transacted(backend: DynamoDBBackend, transact_items: Sequence[Mapping[str, Any]]) -> None:
         writes = [next(iter(item.items())) for item in transact_items]
         if not _plain(writes) or not all(_holds(backend, write) for _, write in writes):
-            slow(backend, transact_items)  # which says in AWS's words what is wrong, and changes nothing
+            _undone(slow, backend, transact_items)  # it says in AWS's words what is wrong
             return
         for kind, write in writes:
             _apply(backend, kind, write)
 
     return transacted
+
+
+def _undone(slow: Callable[..., None], backend: DynamoDBBackend, items: Sequence[Mapping[str, Any]]) -> None:
+    """moto undoes a failed transaction by putting copies in place of all tables: whoever reads a stream then
+    reads one that nobody writes to any more. Here the tables stay, and get what is in the copies."""
+    tables = dict(backend.tables)
+    try:
+        slow(backend, items)
+    finally:
+        for name, table in tables.items():
+            _fill(table, backend.tables[name])
+            backend.tables[name] = table
+
+
+def _fill(table: Table, copied: Table) -> None:
+    if copied is table:
+        return
+    shard, old = table.stream_shard, copied.stream_shard
+    vars(table).update(vars(copied), stream_shard=shard)
+    if shard is not None and old is not None:
+        shard.items, shard.starting_sequence_number = old.items, old.starting_sequence_number
 
 
 def _plain(writes: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:

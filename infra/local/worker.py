@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,6 +39,7 @@ class Surroundings:
     runtime: Path
     data: Path
     variables: Mapping[str, str]
+    skew_s: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,11 @@ class Worker:
         process = self._around.nursery.start(
             ["awslambdaric", self.spec.handler],
             python=[sys.executable, "-S", "-P"],
-            environment={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
+            environment={
+                **variables,
+                "AWS_LAMBDA_RUNTIME_API": self._api.address,
+                "LOCAL_CLOUD_SKEW_S": str(self._around.skew_s()),
+            },
             folder=self.spec.code,
             output=self._output.writing,
         )

@@ -1,7 +1,8 @@
 """Port DeadLetters, on SQS: receive, send, delete. The lane is told how often a letter was sent back."""
 
+import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloud.faults import faults
@@ -17,13 +18,22 @@ _BATCH = 10
 class SqsDeadLetters:
     """One lane's dead-letter queue and the queue that it belongs to.
 
-    hidden_s  how long a letter that was received is not handed out again
+    hidden  how long a letter that was received is not handed out again
     """
 
-    def __init__(self, client: Any, *, dead_url: str, lane_url: str, lane: str, bucket: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        dead_url: str,
+        lane_url: str,
+        lane: str,
+        bucket: str,
+        hidden: timedelta = timedelta(seconds=90),
+    ) -> None:
         self._client, self._dead, self._lane_url = client, dead_url, lane_url
         self._lane, self._bucket = lane, bucket
-        self.hidden_s = 90
+        self.hidden_s = math.ceil(hidden.total_seconds())
 
     def receive(self, most: int) -> Sequence[Letter]:
         letters: list[Letter] = []

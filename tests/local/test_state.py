@@ -262,3 +262,19 @@ def test_state_of_another_version_is_refused(site: Path, runtime: Path):
 
     with pytest.raises(CannotStart, match=r"moto 0\.1"), _cloud(site, runtime):
         pass
+
+
+def test_a_transaction_that_fails_changes_nothing_and_no_reader_loses_the_stream(site: Path, runtime: Path):
+    with _cloud(site, runtime) as cloud:
+        rows = cloud.client("dynamodb")
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "a"}})
+        eventually(lambda: "told a" in "".join(cloud.logs("F")))
+        puts = [{"TableName": _TABLE, "Item": {"id": {"S": name}}} for name in ("b", "a")]
+        puts[1]["ConditionExpression"] = "attribute_not_exists(id)"
+        with pytest.raises(rows.exceptions.TransactionCanceledException):
+            rows.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "c"}})
+        eventually(lambda: "told c" in "".join(cloud.logs("F")))
+
+        assert {row["id"]["S"] for row in rows.scan(TableName=_TABLE)["Items"]} == {"a", "c"}
+        assert "told b" not in "".join(cloud.logs("F"))

@@ -1,0 +1,154 @@
+"""A quiet act, the same in a storm, then calm until all is mended: by the system itself, on its schedules."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.chaos.crowd import Thing, crowd
+from infra.chaos.stage import Sample, Stage
+from infra.chaos.storm import MODEL_FILE, only_poison, storm
+from infra.chaos.verdict import Verdict, judge
+from infra.cli.deployment import local
+from infra.cli.enrol import enrolled
+from infra.cli.listener import Listener
+from infra.cli.places import PACKAGE, PHOTOS
+from infra.local.cloud import Cloud
+from infra.local.damage import damaged
+
+MINUTE_S = 1.5
+"""A minute of the schedules and of those who mend, in seconds."""
+
+PARAMETERS = {
+    "Stage": "chaos",
+    "WorkTimeout": "4",
+    "WorkVisibility": "6",
+    "MinuteSeconds": str(MINUTE_S),
+}
+_DAMAGE_S = 2.5
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a play came to; `storm_s` is when the faults began and ended."""
+
+    quiet: Verdict
+    verdict: Verdict
+    drops: int
+    redriven: int
+    kills: int
+    storm_s: tuple[float, float]
+    seconds: float
+    samples: tuple[Sample, ...]
+
+
+def play(seed: int, drops: int, *, receives: int, data: Path, patience_s: float) -> Outcome:
+    """The whole of it; what has no end after so many seconds of calm counts as lost.
+
+    receives  how often a message is tried before it is a dead letter
+    """
+    parameters = PARAMETERS | {"MaxReceives": str(receives)}
+    things = crowd(drops, seed)
+    began = time.monotonic()
+    with Cloud(package=PACKAGE, data=data, parameters=parameters, processes=6, minute_s=MINUTE_S) as running:
+        cloud = local(running.environment, running.outputs)
+        listener = Listener.subscribed(cloud, "chaos-listener")
+        for person, tags in (("obama", ["watch"]), ("biden", [])):
+            enrolled(cloud, person.title(), [PHOTOS / f"{person}.jpg"], tags)
+        quiet = _quiet_act(Stage(running, cloud, listener), things, patience_s)
+        stage = Stage(running, cloud, listener)
+        storm_s = _storm(stage, things, seed)
+        _calm(stage, patience_s)
+        faults = running.faults.so_far
+        return Outcome(
+            quiet=quiet,
+            verdict=judge(stage, "storm"),
+            drops=len(stage.drops),
+            redriven=_redriven(stage),
+            kills=sum(count for kind, count in faults.items() if kind.split()[0] in _KILLING),
+            storm_s=storm_s,
+            seconds=time.monotonic() - began,
+            samples=tuple(stage.samples),
+        )
+
+
+_KILLING = ("killed", "poisoned", "frozen", "out")
+"""First words of the faults that end a worker."""
+
+
+def _quiet_act(stage: Stage, things: list[Thing], patience_s: float) -> Verdict:
+    stage.put([thing for thing in things if thing.kind != "poison"], "quiet", over_s=0)
+    _calm(stage, patience_s)
+    return judge(stage, "quiet")
+
+
+def _storm(stage: Stage, things: list[Thing], seed: int) -> tuple[float, float]:
+    began_s = stage.at_s
+    stage.running.faults.begin(storm(seed, stage.cloud.outputs["PeopleTable"]))
+    with _watched(stage), damaged_soon(stage):
+        stage.put(things, "storm", over_s=max(6.0, len(things) * 0.08))
+        time.sleep(2)
+    stage.running.faults.begin(only_poison(seed))
+    return began_s, stage.at_s
+
+
+@contextmanager
+def damaged_soon(stage: Stage) -> Iterator[None]:
+    """A model file is damaged while the storm is at its height."""
+    timer = threading.Timer(2.0, _damage, [stage.running.opt("Live")])
+    timer.start()
+    yield
+    timer.join()
+
+
+def _damage(opt: Path) -> None:
+    with damaged(opt, MODEL_FILE):
+        time.sleep(_DAMAGE_S)
+
+
+@contextmanager
+def _watched(stage: Stage) -> Iterator[None]:
+    """Looks are taken while something else is done."""
+    over = threading.Event()
+    thread = threading.Thread(target=_look_until, args=(stage, over))
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+def _look_until(stage: Stage, over: threading.Event) -> None:
+    while not over.wait(_LOOK_S):
+        stage.look()
+
+
+def _calm(stage: Stage, patience_s: float) -> None:
+    """Until every drop has its end, every queue is empty and all was told, or patience ends."""
+    until = time.monotonic() + patience_s
+    stage.look()
+    while (stage.open or stage.waiting or _unheard(stage)) and time.monotonic() < until:
+        time.sleep(_LOOK_S)
+        stage.look()
+
+
+def _unheard(stage: Stage) -> bool:
+    return any(f"{drop}.{state}" not in stage.listener.heard for drop, state in stage.ends.items())
+
+
+def _redriven(stage: Stage) -> int:
+    """Deeds that triage wrote down."""
+    pages = (
+        stage.running.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(
+            TableName=stage.cloud.outputs["RecordsTable"],
+            FilterExpression="deed = :redriven",
+            ExpressionAttributeValues={":redriven": {"S": "redriven"}},
+        )
+    )
+    return sum(page["Count"] for page in pages)

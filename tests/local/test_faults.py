@@ -1,0 +1,223 @@
+"""Faults on purpose: each happens to functions as often as is asked for, to nobody else, and can be ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import Cloud
+from infra.local.faults import Dice, Faults
+from tests.local.packages import arn, function, package, queue
+from tests.local.watching import eventually
+
+_CODE = """
+import time
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.session import Session
+
+def _client(service):
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=1)
+    return Session().create_client(service, config=config)
+
+def call(event, context):
+    try:
+        answer = getattr(_client(event["service"]), event["call"])(**event["asked"])
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    except HTTPClientError as error:
+        return type(error).__name__
+    return answer.get("Item", "done")
+
+def clock(event, context):
+    import datetime
+    from datetime import timezone
+    now = datetime.datetime.now(timezone.utc)
+    assert isinstance(now, datetime.datetime)
+    return [time.time(), now.timestamp()]
+"""
+_PUT = {"service": "s3", "call": "put_object", "asked": {"Bucket": "bucket", "Key": "k", "Body": "b"}}
+_SEND = {"service": "sqs", "call": "send_message", "asked": {"QueueUrl": "", "MessageBody": "m"}}
+_ROW = {"service": "dynamodb", "call": "get_item", "asked": {"TableName": "rows", "Key": {"id": {"S": "a"}}}}
+_TELL = {"service": "sns", "call": "publish", "asked": {"TopicArn": "", "Message": "m"}}
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("faults")
+    told = {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": arn("Told")}]}
+    bucket = {"BucketName": "bucket", "NotificationConfiguration": told}
+    table = {
+        "TableName": "rows",
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    }
+    resources = {
+        "Call": function("call", Timeout=3),
+        "Clock": function("clock"),
+        "Box": {"Type": "AWS::S3::Bucket", "Properties": bucket},
+        "Rows": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+        "News": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "news"}},
+        "Told": queue("told"),
+        "Work": queue("work"),
+    }
+    outputs = {name: {"Value": {"Ref": name}} for name in ("News", "Work", "Told")}
+    made = package(folder / "p", resources, _CODE, Outputs=outputs)
+    with Cloud(made, folder / "d", runtime=runtime, processes=2) as running:
+        _SEND["asked"]["QueueUrl"] = running.outputs["Work"]  # type: ignore[index]
+        _TELL["asked"]["TopicArn"] = running.outputs["News"]  # type: ignore[index]
+        yield running
+
+
+def _asked(cloud: Cloud, event: Any, function: str = "call") -> Any:
+    reply = cloud.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+    return json.loads(reply["Payload"].read())
+
+
+def _with(cloud: Cloud, event: Any, **faults: Any) -> Any:
+    cloud.faults.begin(Faults(seed=1, **faults))
+    try:
+        return _asked(cloud, event)
+    finally:
+        cloud.faults.end()
+
+
+def test_decisions_follow_from_the_seed():
+    one, same, other = Dice(1), Dice(1), Dice(2)
+
+    rolls = [one.roll("kill") for _ in range(1000)]
+
+    assert rolls == [same.roll("kill") for _ in range(1000)]
+    assert rolls != [other.roll("kill") for _ in range(1000)]
+    assert 0.2 < sum(roll < 0.25 for roll in rolls) / 1000 < 0.3
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (_PUT, "SlowDown"),
+        (_ROW, "ProvisionedThroughputExceededException"),
+        (_SEND, "ThrottlingException"),
+        (_TELL, "Throttling"),
+    ],
+)
+def test_a_throttled_call_says_so_in_the_words_of_its_service(cloud: Cloud, event: Any, code: str):
+    assert _with(cloud, event, throttles={event["service"]: 1.0}) == code
+    assert _asked(cloud, event) == "done"
+
+
+@pytest.mark.parametrize("event", [_PUT, _ROW, _SEND, _TELL])
+def test_a_service_that_fails_answers_500(cloud: Cloud, event: Any):
+    assert _with(cloud, event, errors={event["service"]: 2.0}) == "InternalError"
+
+
+def test_a_call_may_be_done_and_never_answered(cloud: Cloud):
+    before = _count(cloud, "Work")
+
+    told = _with(cloud, _SEND, silences={"sqs": 1.0})
+
+    assert told == "ReadTimeoutError"
+    assert _count(cloud, "Work") == before + 1
+
+
+def test_whoever_reads_a_poisoned_object_is_killed_by_it(cloud: Cloud):
+    cloud.client("s3").put_object(Bucket="bucket", Key="a/poison.jpg", Body=b"")
+    read = {"service": "s3", "call": "get_object", "asked": {"Bucket": "bucket", "Key": "a/poison.jpg"}}
+
+    told = _with(cloud, read, poison="poison")
+
+    assert told["errorType"] == "Runtime.ExitError"
+    assert cloud.client("s3").get_object(Bucket="bucket", Key="a/poison.jpg")["ContentLength"] == 0
+
+
+@pytest.mark.parametrize("kills", [2.0, 1.0])
+def test_a_worker_can_be_killed_in_the_middle_of_a_call(cloud: Cloud, kills: float):
+    assert _with(cloud, _SEND, kills=kills)["errorType"] == "Runtime.ExitError"
+
+
+def test_a_worker_can_stop_until_its_time_is_up_or_take_too_much_memory(cloud: Cloud):
+    wait = {
+        "service": "sqs",
+        "call": "receive_message",
+        "asked": {"QueueUrl": cloud.outputs["Work"], "VisibilityTimeout": 0},
+    }
+
+    frozen = _with(cloud, wait, freezes=1.0, silences={"sqs": 1.0})
+    exhausted = _with(cloud, wait, out_of_memory=1.0, silences={"sqs": 1.0})
+
+    assert frozen["errorType"] == "Sandbox.Timedout"
+    assert exhausted["errorType"] == "Runtime.ExitError"
+    assert "Runtime.OutOfMemory" in "".join(cloud.logs("Call"))
+
+
+def test_a_stale_read_is_answered_as_when_the_faults_began(cloud: Cloud):
+    rows = cloud.client("dynamodb")
+    rows.put_item(TableName="rows", Item={"id": {"S": "a"}, "n": {"N": "1"}})
+    cloud.faults.begin(Faults(seed=1, stale={"rows": 1.0}))
+    first = _asked(cloud, _ROW)
+    rows.put_item(TableName="rows", Item={"id": {"S": "a"}, "n": {"N": "2"}})
+    stale = _asked(cloud, _ROW)
+    cloud.faults.end()
+
+    assert (first["n"], stale["n"], _asked(cloud, _ROW)["n"]) == ({"N": "1"}, {"N": "1"}, {"N": "2"})
+
+
+def test_notifications_are_lost_or_doubled_and_messages_delayed(cloud: Cloud):
+    s3 = cloud.client("s3")
+    before = _count(cloud, "Told")
+
+    cloud.faults.begin(Faults(seed=1, lost=1.0))
+    s3.put_object(Bucket="bucket", Key="lost", Body=b"")
+    cloud.faults.begin(Faults(seed=1, doubled=1.0, delayed=1.0, delay_s=2.0))
+    s3.put_object(Bucket="bucket", Key="doubled", Body=b"")
+    at_once = _count(cloud, "Told")
+    cloud.faults.end()
+
+    assert at_once == before
+    eventually(lambda: _count(cloud, "Told") == before + 2, within_s=5)
+
+
+def test_a_message_may_be_handed_out_twice(cloud: Cloud):
+    sqs, url = cloud.client("sqs"), cloud.outputs["Work"]
+    cloud.faults.begin(Faults(seed=1, redelivered=1.0))
+    sqs.send_message(QueueUrl=url, MessageBody="twice")
+    got = [_taken(cloud, url) for _ in range(2)]
+    cloud.faults.end()
+
+    assert "twice" in got[0] & got[1]
+
+
+def test_clocks_of_workers_may_be_off(cloud: Cloud):
+    cloud.faults.begin(Faults(seed=3, skew_s=60.0))
+    told, of_datetime = _asked(cloud, {}, "clock")
+    cloud.faults.end()
+
+    assert 1 < abs(told - time.time()) <= 61
+    assert abs(told - of_datetime) < 1
+
+
+def test_what_happened_is_counted_and_callers_of_the_cloud_are_spared(cloud: Cloud):
+    before = cloud.faults.so_far.get("s3 throttled", 0)
+    cloud.faults.begin(Faults(seed=1, throttles={"s3": 1.0}))
+    cloud.client("s3").put_object(Bucket="bucket", Key="spared", Body=b"")
+    _asked(cloud, _PUT)
+    cloud.faults.end()
+
+    assert cloud.faults.so_far["s3 throttled"] == before + 1
+
+
+def _taken(cloud: Cloud, url: str) -> set[str]:
+    got = cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return {one["Body"] for one in got.get("Messages", ())}
+
+
+def _count(cloud: Cloud, output: str) -> int:
+    name = "ApproximateNumberOfMessages"
+    shown = cloud.client("sqs").get_queue_attributes(QueueUrl=cloud.outputs[output], AttributeNames=[name])
+    return int(shown["Attributes"][name])
