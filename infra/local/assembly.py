@@ -6,7 +6,6 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 from infra.local import compute, template
@@ -29,30 +28,12 @@ from infra.local.mishaps import Mishaps
 from infra.local.moto_server import MotoServer
 from infra.local.nursery import Nursery
 from infra.local.options import Options
+from infra.local.parts import Parts
 from infra.local.pollers import Pollers, start_pollers
 from infra.local.sandbox import FunctionSpec
 from infra.local.schedules import Schedules
 from infra.local.stack import Stack
 from infra.local.worker import Surroundings
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A running cloud, taken apart."""
-
-    health: Health
-    moto: MotoServer
-    clients: Clients
-    logs: Logs
-    fleet: Fleet
-    functions: Functions
-    later: Asynchronous
-    buses: Buses
-    pollers: Pollers
-    trouble: Trouble
-    environment: Mapping[str, str]
-    outputs: Mapping[str, Any]
-    issuer: Issuer
 
 
 class Assembly:

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from infra.local import cloud_file, quiet
-from infra.local.assembly import Assembly, Parts
+from infra.local.assembly import Assembly
 from infra.local.counters import Count
 from infra.local.errors import CloudFault
 from infra.local.fault_control import FaultControl
 from infra.local.fleet import WorkerView
 from infra.local.health import Health
 from infra.local.options import Options
+from infra.local.parts import Parts
 from infra.local.runtime_dir import runtime_dir
 from infra.local.signals import terminating
 from infra.local.state import store

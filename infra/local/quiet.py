@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from infra.local.assembly import Parts
 from infra.local.errors import NotQuiet
+from infra.local.parts import Parts
 
 _LOOK_S = (0.05, 0.5)
 _COUNTS = (
