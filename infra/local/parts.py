@@ -13,6 +13,7 @@ from infra.local.faults import Trouble
 from infra.local.fleet import Fleet
 from infra.local.functions import Functions
 from infra.local.health import Health
+from infra.local.issuer import Issuer
 from infra.local.logs import Logs
 from infra.local.moto_server import MotoServer
 from infra.local.pollers import Pollers
