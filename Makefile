@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer setup models package demo test chaos bench simulate deploy check clean
+.PHONY: help trainer setup models package demo test chaos soak bench simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -14,6 +14,7 @@ TARGET ?= local
 STAGE ?= dev
 SEED ?= 1
 DROPS ?= 500
+MINUTES ?= 10
 
 help: ## this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,9 @@ test: $(VENV) ## everything that is promised: checks, scans and tests
 chaos: ## everything goes wrong at once: make chaos SEED=7 DROPS=500
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m infra.chaos --seed $(SEED) --drops $(DROPS)
+soak: ## steady load, nothing piles up: make soak MINUTES=60
+	@$(AGAIN) package TARGET=local
+	@$(BIN)/python -m infra.soak --minutes $(MINUTES)
 bench: ## measure: ratios on the screen, numbers and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m infra.bench

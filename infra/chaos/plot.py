@@ -38,7 +38,7 @@ def draw(outcome: Outcome, seed: int, path: Path) -> None:
         axis.axvspan(*outcome.storm_s, color="#444444", alpha=0.07, lw=0)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_ylim(0, None)
-        axis.legend(loc="upper left", fontsize=9, frameon=False)
+        axis.legend(loc="center right", fontsize=9, facecolor="white", edgecolor="none", framealpha=0.8)
     axes[0].text(
         sum(outcome.storm_s) / 2, axes[0].get_ylim()[1], "storm", ha="center", va="top", color="#555"
     )

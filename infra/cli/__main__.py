@@ -4,7 +4,23 @@ from collections.abc import Callable
 
 import typer
 
-from infra.cli import audit, demo, desk, drop, enrol, erasure, ledger, logs, predict, token, up, watch
+from infra.cli import (
+    audit,
+    demo,
+    desk,
+    dlq,
+    drop,
+    enrol,
+    erasure,
+    ledger,
+    logs,
+    predict,
+    reconcile,
+    status,
+    token,
+    up,
+    watch,
+)
 
 app = typer.Typer(
     name="vigil",
@@ -16,6 +32,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     up.up,
+    status.status,
     drop.drop,
     enrol.enrol,
     ledger.sightings,
@@ -24,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     watch.watch,
     predict.predict,
     logs.logs,
+    reconcile.reconcile,
     desk.people,
     desk.review,
     desk.erase,
@@ -32,6 +50,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(audit.app, name="audit")
 app.add_typer(erasure.app, name="erasure")
 

@@ -51,6 +51,13 @@ class SqsDeadLetters:
                 QueueUrl=self._lane_url, MessageBody=letter.body, MessageAttributes=attributes
             )
 
+    def let_go(self, letter: Letter) -> None:
+        """It can be received again at once."""
+        with faults("let go of dead letter"):
+            self._client.change_message_visibility(
+                QueueUrl=self._dead, ReceiptHandle=letter.receipt, VisibilityTimeout=0
+            )
+
     def delete(self, letter: Letter) -> None:
         with faults("delete dead letter"):
             self._client.delete_message(QueueUrl=self._dead, ReceiptHandle=letter.receipt)

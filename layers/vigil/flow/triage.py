@@ -89,12 +89,13 @@ def mend(ward: Ward, *, owner: str, most: int) -> Round:
     decisions, after = triage(letters, cases, look)
     done = Round(letters=len(letters))
     for decision in decisions:
-        done = _act(decision, ward, owner, done)
+        done = act(decision, ward, owner, done)
     ward.cases.save(after)
     return done
 
 
-def _act(decision: Decision, ward: Ward, owner: str, done: Round) -> Round:
+def act(decision: Decision, ward: Ward, owner: str, done: Round) -> Round:
+    """Carry one decision out, triage's or a person's: first the ledger's line, then the deed."""
     match decision:
         case Alert():
             ward.operators.tell(decision)
