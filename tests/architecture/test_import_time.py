@@ -42,3 +42,27 @@ def _seconds(modules: set[str]) -> float:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={"PYTHONPATH": path}
     )
     return float(answer.stdout)
+
+
+def test_each_function_loads_only_what_it_needs():
+    heavy = {"numpy", "onnxruntime", "PIL", "pydantic", "jwt", "cryptography"}
+    needs = {
+        "functions.live": {"numpy"},
+        "functions.publish": set(),
+        "functions.http": {"pydantic"},
+        "functions.authorizer": set(),
+    }
+
+    loaded = {module: _loaded(module) & heavy for module in needs}
+
+    assert loaded == needs
+
+
+def _loaded(module: str) -> set[str]:
+    """The packages in memory once a module was imported; what it builds later comes later."""
+    program = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    path = f"{ROOT / 'layers'}:{ROOT}"
+    answer = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={"PYTHONPATH": path}
+    )
+    return set(answer.stdout.split())
