@@ -11,6 +11,7 @@ from functions.wiring import FRESH_S, client, gallery, now, people, shelf
 if TYPE_CHECKING:
     from cloud.objects import S3Objects
     from cloud.sealing import KmsSeal
+    from cloud.strangers import DynamoStrangers
     from cloud.tokens import Tokens
     from vigil.flow.erase import Shredder
     from vigil.predict.shelf import Shelf
@@ -48,11 +49,20 @@ def shredder() -> "Shredder[Any]":
         gallery=gallery("", 0.0),
         holds=lambda book, person: book.person(person) is not None,
         without=lambda book, person: book.without_person(person),
+        unremember=_unremember,
         settle=partial(time.sleep, FRESH_S + 0.5),
         snapshots=store.keep_only,
         shred=store.erase,
         clock=now,
     )
+
+
+@cache
+def strangers() -> "DynamoStrangers":
+    """Faces of strangers that sources remember."""
+    from cloud.strangers import DynamoStrangers
+
+    return DynamoStrangers(client("dynamodb"), settings().records_table)
 
 
 @cache
@@ -76,3 +86,12 @@ def tokens() -> "Tokens":
         role_claim=env.role_claim,
         sources_claim=env.sources_claim,
     )
+
+
+def _unremember(person: str) -> int:
+    """Faces of strangers that are this person's, from before they were enrolled."""
+    from cloud.strangers import templates
+
+    env = settings()
+    vectors = templates(client("dynamodb"), env.people_table, person)
+    return strangers().forget_alike(vectors, today=now().date(), retention=env.retention)

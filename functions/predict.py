@@ -2,14 +2,16 @@
 
 import base64
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from chalice import Blueprint
 
-from functions.asking import viewer
+from functions.asking import Viewer, strangers, viewer
 from vigil.drops import Object
 from vigil.errors import Rejected
 from vigil.flow.glance import Glance, glance
+from vigil.flow.search import search
 
 trigger = Blueprint(__name__)
 
@@ -18,6 +20,8 @@ trigger = Blueprint(__name__)
 def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → the scene, or why none."""
     eyes = viewer()
+    if "search" in event:
+        return _searched(event, eyes)
     if "object" in event:
         where = event["object"]
         picture: Object | bytes = Object(eyes.bucket, str(where["key"]), str(where.get("version") or ""))
@@ -27,6 +31,27 @@ def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         return _told(glance(str(event["model"]), picture, eyes.models, eyes.objects))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
+
+
+def _searched(event: Mapping[str, Any], eyes: Viewer) -> dict[str, Any]:
+    """{"model", "data", "search": {"days"}} → {"likenesses": [...]}, most alike first."""
+    remembered = strangers().remembered(today=datetime.now(UTC).date(), days=int(event["search"]["days"]))
+    try:
+        found = search(base64.b64decode(event["data"]), eyes.models.get(str(event["model"])), remembered)
+    except Rejected as fault:
+        return {"error": {"reason": fault.reason, "message": str(fault)}}
+    return {
+        "likenesses": [
+            {
+                "sighting": f"{one.seen.drop}-{one.seen.number}",
+                "drop": one.seen.drop,
+                "source": one.seen.source,
+                "at": one.seen.at.isoformat(),
+                "score": round(one.score, 4),
+            }
+            for one in found
+        ]
+    }
 
 
 def _told(seen: Glance) -> dict[str, Any]:

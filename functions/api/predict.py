@@ -28,7 +28,7 @@ def predict(call: Call, picture: shapes.Picture | None = None) -> shapes.Predict
     else:
         _may_read(call, picture.root.object.key)
         question["object"] = picture.root.object.model_dump(exclude_none=True)
-    told = _asked(question)
+    told = asked(question)
     return shapes.Prediction(model=model, **told)
 
 
@@ -65,7 +65,8 @@ def _may_read(call: Call, key: str) -> None:
         raise NotFound
 
 
-def _asked(question: dict[str, Any]) -> dict[str, Any]:
+def asked(question: dict[str, Any]) -> dict[str, Any]:
+    """What the predict function says. Raises Busy where it has no worker free, Refused."""
     try:
         told = wiring.neighbours().ask(settings().predict_function, question)
     except Shed as error:

@@ -1,20 +1,35 @@
 """Sightings: who and what was seen, where and when."""
 
+import base64
 from datetime import datetime
 from typing import Any
 
 from functions.api import wiring
 from functions.api.drops import matching, seen_one
+from functions.api.images import MEDIA, image
 from functions.api.operation import Call, Operation
 from functions.api.paging import Found, Row, collect, page, position
-from functions.api.problems import BadCursor
-from functions.api.schemas.drops import Sightings, SightingsQuery
+from functions.api.predict import asked
+from functions.api.problems import BadCursor, Busy, Refused
+from functions.api.schemas.drops import Likeness, Likenesses, SearchPhoto, Sightings, SightingsQuery
+
+DAYS = 7
+"""That a search looks back unless it says otherwise."""
 
 
 def list_sightings(call: Call, query: SightingsQuery) -> Sightings:
     """Sightings, newest first: a person's through all time, others of the last day unless `since` says."""
     found = _of_person(call, query, query.person) if query.person else _of_days(call, query)
     return Sightings(items=[seen_one(row) for row in found.rows], next=found.next)
+
+
+def search_sightings(call: Call, photo: SearchPhoto | None = None) -> Likenesses:
+    """Strangers who look like this face, of sources that remember them (`remember = true` in the rules)."""
+    data = photo.image if photo else base64.b64encode(image(call)).decode()
+    days = photo.days if photo else DAYS
+    told = asked({"model": "faces", "data": data, "search": {"days": days}})
+    found = [Likeness(**one) for one in told["likenesses"] if call.caller.sees(one["source"])]
+    return Likenesses(items=tuple(found))
 
 
 def _of_days(call: Call, query: SightingsQuery) -> Found:
@@ -39,6 +54,19 @@ def _at(text: Any) -> datetime:
 
 
 OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/sightings/search",
+        name="search-sightings",
+        summary="Strangers who look like a face",
+        serve=search_sightings,
+        role="reviewer",
+        takes=SearchPhoto,
+        answers=Likenesses,
+        media=MEDIA,
+        audited=True,
+        problems=(Refused, Busy),
+    ),
     Operation(
         "GET",
         "/v1/sightings",

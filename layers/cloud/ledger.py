@@ -12,6 +12,7 @@ from cloud.faults import code, faults
 from cloud.items import Item, fields, item
 from cloud.rows import alert_row, drop_key, first_row, owned, sighting_row, strangers_row, unless_there
 from vigil.drops import Drop, Misfit
+from vigil.seeing import Sighting
 from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Overtaken, Result, Settled
 from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
@@ -82,7 +83,8 @@ class DynamoLedger:
         ttl = int((now + self._retention).timestamp())
         end = self._end(claim, result, now)
         seen = [
-            sighting_row(drop, number, thing, now, ttl) for number, thing in enumerate(result.scene.sightings)
+            sighting_row(drop, number, thing, now, ttl) | _face(thing, remember=result.remember)
+            for number, thing in enumerate(result.scene.sightings)
         ]
         writes: list[Item] = [{"Update": {"TableName": self._table, **end}}]
         writes += [{"Put": {"TableName": self._table, "Item": row}} for row in seen]
@@ -140,6 +142,13 @@ class DynamoLedger:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
                 raise LeaseLost(f"{claim.drop} is no longer {claim.owner}'s") from error
+
+
+def _face(sighting: Sighting, *, remember: bool) -> Item:
+    """A stranger's face, where its source asks for it: it is gone with its sighting."""
+    if not remember or sighting.status != "unknown" or sighting.vector is None:
+        return {}
+    return item({"face": sighting.vector.astype(np.float16).tobytes(), "same_as": sighting.same_as})
 
 
 def _why_not(row: Mapping[str, Any]) -> Settled | Held:

@@ -61,7 +61,7 @@ def first_row(drop: Drop | Misfit, now: datetime, lane: str, retention: timedelt
 
 
 def sighting_row(drop: Drop, number: int, sighting: Sighting, now: datetime, ttl: int) -> Item:
-    """A sighting's row. Its vector is not kept: a stored face is a thing to lose."""
+    """A sighting's row. Its vector is not in it: a stored face is a thing to lose."""
     return item(
         {
             "pk": f"drop#{drop.id}",

@@ -258,3 +258,27 @@ def test_the_audit_log_is_whole_and_can_be_read(site: Site, alert: Any):
 
     assert (whole.exit_code, "whole" in whole.output) == (0, True)
     assert "get-drop" in shown.output
+
+
+def test_strangers_are_searched_by_photo_where_their_source_remembers_them_and_forgotten_with_them(
+    site: Site,
+):
+    before = site.ask("GET", "/v1/rules").json["toml"]
+    site.ask("PUT", "/v1/rules", {"toml": before + "\n[sources.lobby]\nremember = true\n"})
+    noticed()
+    seen = [site.dropped(OBAMA, source)["drop"] for source in ("lobby", "yard")]
+    site.ask("PUT", "/v1/rules", {"toml": before})
+    photo = (PHOTOS / "obama3.jpg").read_bytes()
+
+    found = site.ask("POST", "/v1/sightings/search", photo, media="image/jpeg").json["items"]
+    others = site.ask(
+        "POST", "/v1/sightings/search", photo, media="image/jpeg", token=site.token("reviewer", "door-*")
+    )
+    nobody = site.ask("POST", "/v1/sightings/search", b"no picture", media="image/jpeg")
+    person = site.enrolled("remembered", "obama.jpg")
+    receipt = site.ask("DELETE", f"/v1/people/{person}").json["receipt"]
+    after = site.ask("POST", "/v1/sightings/search", photo, media="image/jpeg").json["items"]
+
+    assert [one["drop"] for one in found] == [seen[0]]
+    assert (others.json["items"], nobody.status) == ([], 422)
+    assert (receipt["erased"]["faces"], after) == (1, [])

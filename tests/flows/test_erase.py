@@ -84,6 +84,7 @@ def shredder(world: Everything) -> Shredder[Book]:
         gallery=lambda: world.book,
         holds=lambda book, person: person in book.people,
         without=lambda book, person: Book(book.version + 1, book.people - {person}),
+        unremember=lambda _: 0,
         settle=lambda: world.diary.append("settle"),
         snapshots=world.snapshots,
         shred=world.shred,
@@ -109,6 +110,7 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
         "photos": 1,
         "sightings": 2,
         "alerts": 1,
+        "faces": 0,
         "answers": 0,
         "templates": 2,
     }

@@ -47,6 +47,14 @@ class Vigil:
     def sightings(self, **filters: Any) -> Iterator[shapes.Sighting]:
         return self._pages("/v1/sightings", filters)
 
+    def search(self, photo: Path | str) -> list[shapes.Likeness]:
+        """Strangers who look like the one face in a photo, of sources that remember them."""
+        file = Path(photo)
+        answer: shapes.Likenesses = self._wire.ask(
+            "POST", "/v1/sightings/search", body=file.read_bytes(), media=_media(file)
+        )
+        return answer["items"]
+
     def alerts(self, **filters: Any) -> Iterator[shapes.Alert]:
         return self._pages("/v1/alerts", filters)
 

@@ -210,6 +210,22 @@ class Letters(TypedDict):
     items: list[DeadLetter]
 
 
+class Likeness(TypedDict):
+    """A sighting of a stranger who looks alike."""
+
+    sighting: str
+    drop: str
+    source: str
+    at: str
+    score: float
+
+
+class Likenesses(TypedDict):
+    """The most alike first."""
+
+    items: list[Likeness]
+
+
 class Model(TypedDict):
     """A deployed model."""
 
@@ -405,6 +421,13 @@ class SealedReceipt(TypedDict):
 
     receipt: Receipt
     seal: str
+
+
+class SearchPhoto(TypedDict):
+    """A photo of one face, inside JSON; sent as image/jpeg or as a form, the last seven days are searched."""
+
+    image: str
+    days: NotRequired[int]
 
 
 class Sightings(TypedDict):

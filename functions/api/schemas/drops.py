@@ -129,6 +129,29 @@ class Sightings(Shape):
     next: str | None = None
 
 
+class SearchPhoto(Shape):
+    """A photo of one face, inside JSON; sent as image/jpeg or as a form, the last seven days are searched."""
+
+    image: Annotated[str, Field(description="base64", max_length=6_000_000)]
+    days: Annotated[int, Field(ge=1, le=31)] = 7
+
+
+class Likeness(Shape):
+    """A sighting of a stranger who looks alike."""
+
+    sighting: str
+    drop: str
+    source: str
+    at: Moment
+    score: Annotated[float, Field(description="Cosine; all are above what makes two faces one person's")]
+
+
+class Likenesses(Shape):
+    """The most alike first."""
+
+    items: tuple[Likeness, ...]
+
+
 def moment(text: str | None) -> datetime | None:
     """A stored time."""
     return datetime.fromisoformat(text) if text else None

@@ -48,6 +48,7 @@ class Shredder(Generic[G]):
     holds      (gallery, person) -> whether they are in it
     without    (gallery, person) -> the next gallery, in which they are not
     settle     waits until every lane has noticed that the gallery moved
+    unremember  takes faces out of strangers' sightings that are this person's; how many
     snapshots  deletes every version of every snapshot but the one of this key; how many
     shred      deletes one object version for good
     """
@@ -58,6 +59,7 @@ class Shredder(Generic[G]):
     holds: Callable[[G, str], bool]
     without: Callable[[G, str], G]
     settle: Callable[[], None]
+    unremember: Callable[[str], int]
     snapshots: Callable[[str], int]
     shred: Callable[[Object], None]
     clock: Callable[[], datetime]
@@ -86,6 +88,7 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
         counts["photos"] += 1
     for kind in shredder.traces.of(ident):
         counts[kind] = counts.get(kind, 0) + 1
+    counts["faces"] = shredder.unremember(ident)
     counts["answers"] = shredder.traces.answers(ident)
     counts["templates"] = shredder.rows.forget(person)
     return Erased(ident, shredder.clock(), gallery.version, counts)

@@ -129,7 +129,8 @@ def _keep(
         alerts, strangers = judge(scene, drop, watch, world.ledger.strangers)
         alerts = tuple(alert for alert in alerts if not world.ledger.silent(alert, now=world.clock()))
         tenure.stages("keep")
-        result = Result(scene, release, alerts, strangers, tenure.stages.closed())
+        remember = watch.source(drop.source).remember
+        result = Result(scene, release, alerts, strangers, tenure.stages.closed(), remember)
         try:
             world.ledger.keep(tenure.claim, drop, result, now=world.clock())
         except Overtaken:

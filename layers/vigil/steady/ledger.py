@@ -56,6 +56,7 @@ class Result:
 
     strangers  the window's strangers as read and added to; None where no rule asks for them
     times_ms   milliseconds by stage
+    remember   whether faces of strangers are kept, too
     """
 
     scene: Scene
@@ -63,6 +64,7 @@ class Result:
     alerts: tuple[Alert, ...]
     strangers: Strangers | None
     times_ms: Mapping[str, float]
+    remember: bool = False
 
 
 class LeaseLost(Transient):

@@ -42,13 +42,15 @@ class Hours:
 class Source:
     """A place that drops come from: its name may be a pattern such as `door-*`.
 
-    options  what its model is asked to do otherwise than the card says
+    options   what its model is asked to do otherwise than the card says
+    remember  whether faces of strangers are kept with their sightings, so that they can be searched by photo
     """
 
     pattern: str
     area: str = "open"
     hours: Hours | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
+    remember: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,17 @@ def _is_open(source: Source, at: datetime) -> bool:
 
 
 def _source(name: str, table: Mapping[str, Any]) -> Source:
-    _known(table, {"area", "hours", "options"}, f"sources.{name}")
+    _known(table, {"area", "hours", "options", "remember"}, f"sources.{name}")
     hours = _hours(table["hours"], f"sources.{name}.hours") if "hours" in table else None
-    return Source(name, str(table.get("area", "open")), hours, dict(table.get("options", {})))
+    if not isinstance(table.get("remember", False), bool):
+        raise BadWatchFile(f"sources.{name}: remember is true or false")
+    return Source(
+        pattern=name,
+        area=str(table.get("area", "open")),
+        hours=hours,
+        options=dict(table.get("options", {})),
+        remember=table.get("remember", False),
+    )
 
 
 def _hours(table: Mapping[str, Any], where: str) -> Hours:
