@@ -6,7 +6,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 
 from functions.api.operation import Call
-from functions.api.problems import Invalid
+from vigil.errors import EmptyFile
 
 MULTIPART = "multipart/form-data"
 MEDIA = (
@@ -21,10 +21,10 @@ MEDIA = (
 
 
 def image(call: Call) -> bytes:
-    """The bytes of the picture. Raises Invalid where there is none."""
+    """The bytes of the picture. Raises EmptyFile where there is none."""
     data = _part(call) if call.media.startswith(MULTIPART) else call.body
     if not data:
-        raise Invalid("there is no picture in the body")
+        raise EmptyFile("there is no picture in the body")
     return data
 
 

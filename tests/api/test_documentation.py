@@ -30,9 +30,9 @@ BLOCKS = [
 
 
 @pytest.fixture(scope="module")
-def environment(
-    site: Site, biden: str, alert: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
+def environment(site: Site, biden: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    site.dropped((PHOTOS / "biden.jpg").read_bytes(), "tasks")
+    (alert,) = site.ask("GET", "/v1/alerts?source=tasks").json["items"]
     leaving = [site.ask("POST", "/v1/people", {"name": f"leaving {n}"}).json["person"] for n in range(2)]
     yield {
         "PATH": os.environ["PATH"],
