@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from infra.bench.api import api
 from infra.bench.cold import cold_start_over_bare
 from infra.bench.faces import ONE_THREAD, faces
 from infra.bench.plot import plot
@@ -32,6 +33,10 @@ def measure(steps: Steps) -> dict[str, Any]:
     figures["cold_start_over_bare"] = round(cold_start_over_bare().ours_over_theirs, 3)
     steps.begin("the local cloud, one and two workers")
     figures["local_photos_per_second"] = {str(n): round(local_photos_per_second(n), 1) for n in (1, 2)}
+    steps.begin("the API, at peace and in a flood")
+    measured = api()
+    figures["details"]["api"] = measured.pop("details")
+    figures |= measured
     weights = weigh(json.loads((PACKAGE / "sam.json").read_text()), PACKAGE)
     layers = {name: size for weight in weights for name, size in weight.layers.items()}
     totals = {weight.function: weight.total_bytes for weight in weights}
