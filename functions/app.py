@@ -14,6 +14,7 @@ from functions import (
     publish,
     quarantine,
     reconcile,
+    releases,
     triage,
 )
 from functions.api import routes
@@ -22,5 +23,5 @@ app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.MEDIA_TYPES)
 for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase):
     app.register_blueprint(module.trigger)
-for module in (triage, reconcile, balance, canary, quarantine):
+for module in (triage, reconcile, balance, canary, quarantine, releases):
     app.register_blueprint(module.trigger)

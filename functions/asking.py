@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from cloud.sealing import KmsSeal
     from cloud.strangers import DynamoStrangers
     from cloud.tokens import Tokens
+    from vigil.flow.casting import ActiveModels
     from vigil.flow.erase import Shredder
-    from vigil.predict.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Viewer:
     """What an answer at once needs."""
 
     bucket: str
-    models: "Shelf"
+    models: "ActiveModels"
     objects: "S3Objects"
 
 
@@ -30,8 +30,12 @@ class Viewer:
 def viewer() -> "Viewer":
     """Models and objects for an answer at once, against the gallery as it is this moment."""
     from cloud.objects import S3Objects
+    from functions.casting import casting
+    from vigil.flow.casting import ActiveModels
 
-    return Viewer(settings().photos_bucket, shelf(0.0), S3Objects(client("s3")))
+    bundled = shelf(0.0)
+    models = ActiveModels(casting(bundled), bundled)
+    return Viewer(settings().photos_bucket, models, S3Objects(client("s3")))
 
 
 @cache

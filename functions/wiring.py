@@ -64,13 +64,14 @@ def lane() -> "Lane":
     from cloud.objects import S3Objects
     from cloud.queue import Queue
     from cloud.store import WatchInForce
+    from functions.casting import casting
     from functions.lane import Lane
     from vigil.flow.process import World
 
     env = settings()
     ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
-    world = World(ledger, S3Objects(client("s3")), models, watch, now, _relief(env.lane))
+    world = World(ledger, S3Objects(client("s3")), models, watch, now, _relief(env.lane), casting(models))
     queue = Queue(client("sqs"), env.queue_url)
     return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), deadline())
 

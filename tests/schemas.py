@@ -27,4 +27,11 @@ EVENT_SCHEMAS = {
     "vigil.drop.rejected": "drop-ended",
     "vigil.drop.quarantined": "drop-ended",
     "vigil.alert.raised": "alert-raised",
+    "vigil.release.registered": "release-moved",
+    "vigil.release.shadow": "release-moved",
+    "vigil.release.canary": "release-moved",
+    "vigil.release.active": "release-moved",
+    "vigil.release.retired": "release-moved",
+    "vigil.release.rejected": "release-moved",
+    "vigil.release.rolled-back": "release-moved",
 }

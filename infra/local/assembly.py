@@ -33,6 +33,8 @@ from infra.local.pollers import Pollers, start_pollers
 from infra.local.sandbox import FunctionSpec
 from infra.local.schedules import Schedules
 from infra.local.stack import Stack
+from infra.local.training.api import SageMakerApi
+from infra.local.training.jobs import Jobs
 from infra.local.worker import Surroundings
 
 
@@ -58,7 +60,7 @@ class Assembly:
         issuer = self._issuer(gateway)
         stack, clients = self._stack(issuer)
         variables = self._variables(door)
-        clients.move({"lambda": door.url, "events": door.url})
+        clients.move({"lambda": door.url, "events": door.url, "sagemaker": door.url})
         self._say("creating buckets, queues, tables and topics")
         stack.deploy()
         self.moto.make_missing()
@@ -73,7 +75,9 @@ class Assembly:
             specs, fleet=fleet, logs=logs, mishaps=mishaps, account_limit=self._options.account_limit
         )
         later, buses, pollers = self._carriers(stack, clients, functions, logs, clock)
-        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses)
+        trainings = self._trainings(clients, buses)
+        sagemaker = SageMakerApi(trainings, stack.identities.place)
+        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses, sagemaker)
         gateway.open(compute.apis(stack), functions)
         return Parts(
             health=self._health,
@@ -89,6 +93,7 @@ class Assembly:
             environment=variables,
             outputs={name: here(value) for name, value in stack.outputs().items()},
             issuer=issuer,
+            trainings=trainings,
         )
 
     def _carriers(
@@ -109,6 +114,18 @@ class Assembly:
         )
         Schedules(buses, clock=clock, minute_s=self._options.minute_s).start()
         return later, buses, pollers
+
+    def _trainings(self, clients: Clients, buses: Buses) -> Jobs:
+        """Training jobs end with the cloud."""
+        jobs = Jobs(
+            self._options.data / "training",
+            s3=clients.get("s3"),
+            tell=lambda source, kind, detail: buses.emit(buses.event(source, kind, detail, resources=())),
+            nursery=self.nursery,
+            health=self._health,
+        )
+        self._exits.callback(jobs.close)
+        return jobs
 
     def _issuer(self, gateway: Gateway) -> Issuer:
         """Signs tokens for this cloud, with a key of its own; its public half lies beside the APIs."""
@@ -143,6 +160,7 @@ class Assembly:
             "AWS_ENDPOINT_URL": self.moto.url,
             "AWS_ENDPOINT_URL_LAMBDA": door.url,
             "AWS_ENDPOINT_URL_EVENTBRIDGE": door.url,
+            "AWS_ENDPOINT_URL_SAGEMAKER": door.url,
         }
 
     def _fleet(self, variables: Mapping[str, str], logs: Logs, mishaps: Mishaps) -> Fleet:

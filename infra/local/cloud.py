@@ -22,6 +22,7 @@ from infra.local.parts import Parts
 from infra.local.runtime_dir import runtime_dir
 from infra.local.signals import terminating
 from infra.local.state import store
+from infra.local.training.jobs import Jobs
 
 _PROJECT = Path(__file__).parents[2]
 
@@ -134,6 +135,11 @@ class Cloud:
         """Let an AWS service say something on the default bus, as `aws.sagemaker` does."""
         buses = self._running.buses
         buses.emit(buses.event(source, detail_type, detail, resources=()))
+
+    @property
+    def trainings(self) -> Jobs:
+        """Training jobs, their logs, and the faults that can be asked for."""
+        return self._running.trainings
 
     def workers(self) -> tuple[WorkerView, ...]:
         """Every worker process there is now."""

@@ -1,4 +1,4 @@
-"""Where boto3 clients, in workers and elsewhere, find Lambda and EventBridge."""
+"""Where boto3 clients, in workers and elsewhere, find Lambda, EventBridge and SageMaker."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from infra.local.buses import Buses
 from infra.local.health import Health
 from infra.local.lambda_api import LambdaApi, Result, result
 from infra.local.listening import Handler, Listener
+from infra.local.training.api import TARGET, SageMakerApi
 
 
 class FrontDoor(Listener):
@@ -18,16 +19,19 @@ class FrontDoor(Listener):
     def __init__(self, health: Health) -> None:
         super().__init__(_Requests, "frontdoor", health)
 
-    def open(self, functions: LambdaApi, buses: Buses) -> None:
+    def open(self, functions: LambdaApi, buses: Buses, trainings: SageMakerApi) -> None:
         """Serve from now on."""
         self._lambda = functions
         self._buses = buses
+        self._trainings = trainings
         self.start()
 
     def call(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Result:
-        """Answer one API call of either service."""
+        """Answer one API call of any of them."""
         if headers.get("X-Amz-Target") == "AWSEvents.PutEvents":
             return self._put_events(body)
+        if headers.get("X-Amz-Target", "").startswith(TARGET):
+            return self._trainings.call(headers["X-Amz-Target"], body)
         return self._lambda.call(method, target, headers, body)
 
     def _put_events(self, body: bytes) -> Result:

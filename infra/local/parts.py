@@ -17,6 +17,7 @@ from infra.local.issuer import Issuer
 from infra.local.logs import Logs
 from infra.local.moto_server import MotoServer
 from infra.local.pollers import Pollers
+from infra.local.training.jobs import Jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,4 @@ class Parts:
     environment: Mapping[str, str]
     outputs: Mapping[str, Any]
     issuer: Issuer
+    trainings: Jobs

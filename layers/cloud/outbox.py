@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from cloud.items import fields
-from vigil.flow.announce import Ended, Raised
+from vigil.flow.announce import Ended, Moved, Raised
 
 _ENDS = ("done", "rejected", "quarantined")
 
 
-def facts(event: Mapping[str, Any]) -> Iterator[tuple[str, Ended | Raised]]:
+def facts(event: Mapping[str, Any]) -> Iterator[tuple[str, Ended | Moved | Raised]]:
     """(sequence number, fact) of each record that tells something new.
 
-    A drop's record tells when its state becomes an end; an alert when it is inserted. Anything
-    else that is written later (a count, a note, a review) is no news.
+    A drop's record tells when its state becomes an end; an alert when it is inserted; a release when
+    its stage changes. Anything else that is written later (a count, a note, a review) is no news.
     """
     for record in event["Records"]:
         stream = record["dynamodb"]
@@ -24,6 +24,8 @@ def facts(event: Mapping[str, Any]) -> Iterator[tuple[str, Ended | Raised]]:
             yield mark, ended(new)
         elif new.get("sk") == "alert" and not old:
             yield mark, raised(new)
+        elif str(new.get("sk", "")).startswith("life#") and old.get("stage") != new["stage"]:
+            yield mark, moved(new)
 
 
 def ended(row: Mapping[str, Any]) -> Ended:
@@ -53,4 +55,20 @@ def raised(row: Mapping[str, Any]) -> Raised:
         model=row["model"],
         drop=row["drop_id"],
         at=datetime.fromisoformat(row["happened_at"]),
+    )
+
+
+def moved(row: Mapping[str, Any]) -> Moved:
+    """A release's row, as its stage changed."""
+    last: Mapping[str, Any] = row["history"][-1] if row["history"] else {"step": "register", "reasons": ()}
+    return Moved(
+        model=row["model"],
+        release=row["release"],
+        stage=row["stage"],
+        step=last["step"],
+        reasons=tuple(last["reasons"]),
+        number=len(row["history"]),
+        data=row.get("data", ""),
+        parent=row.get("parent", ""),
+        at=datetime.fromisoformat(row["since"]),
     )

@@ -6,7 +6,8 @@
     │   ├── WrongType, ObjectTooLarge, ObjectGone
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
-    └── Transient              the world is at fault: the queue retries, later and later
+    ├── Transient              the world is at fault: the queue retries, later and later
+    └── BrokenRelease          a model's own fault: another release of it may answer instead
 
 Anything else is a bug: it is retried too, and ends in the dead-letter queue with its stage.
 """
@@ -92,3 +93,7 @@ class UnknownModel(Rejected):
 
 class Transient(VigilError):
     """A dependency failed in a way that time may mend; the message says which, and doing what."""
+
+
+class BrokenRelease(VigilError):
+    """A model's release cannot be opened, does not answer, or answers its golden input wrongly."""

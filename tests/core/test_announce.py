@@ -11,7 +11,7 @@ from cloud.items import item
 from cloud.outbox import facts
 from tests.memory import NOON
 from tests.schemas import EVENT_SCHEMAS, FOLDER, fits, schema
-from vigil.flow.announce import Ended, Raised, announce
+from vigil.flow.announce import Ended, Moved, Raised, announce
 
 DONE = Ended(
     drop="d" * 32,
@@ -28,9 +28,11 @@ DONE = Ended(
 REJECTED = replace(DONE, state="rejected", reason="empty-file", release="", sightings=0, alerts=0, where={})
 ALERT = Raised("a" * 32, "watch-listed", "critical", "known", "door", "faces", "d" * 32, NOON)
 
+MOVED = Moved("digits", "0" * 16, "rolled-back", "roll-back", ("broke on 3 drops",), 3, "d1", "", NOON)
 
-@pytest.mark.parametrize("fact", [DONE, REJECTED, replace(REJECTED, state="quarantined"), ALERT])
-def test_an_event_has_its_documented_shape(fact: Ended | Raised):
+
+@pytest.mark.parametrize("fact", [DONE, REJECTED, replace(REJECTED, state="quarantined"), ALERT, MOVED])
+def test_an_event_has_its_documented_shape(fact: Ended | Moved | Raised):
     told = announce(fact, origin="/vigil/dev")
 
     fits(EVENT_SCHEMAS[told.event["type"]], json.loads(json.dumps(told.event)))

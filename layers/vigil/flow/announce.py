@@ -1,4 +1,4 @@
-"""A stored outcome told to the world: one CloudEvent for a drop's end, one for a new alert."""
+"""A stored outcome told to the world: a drop's end, an alert, a release's new stage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +39,21 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A release that came to another stage; `number` counts its steps, `data` and `parent` may be empty."""
+
+    model: str
+    release: str
+    stage: str
+    step: str
+    reasons: tuple[str, ...]
+    number: int
+    data: str
+    parent: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     """A CloudEvent (JSON, structured mode) and the attributes that subscribers filter by.
 
@@ -53,24 +68,49 @@ class NotTold(VigilError):
     """Some announcements were not taken; the stream hands them over again."""
 
 
-def announce(fact: Ended | Raised, *, origin: str) -> Announcement:
+def announce(fact: Ended | Moved | Raised, *, origin: str) -> Announcement:
     """The event for a fact; `origin` is the deployment, as a URI reference.
 
     References and ids, never a name, a face or a vector.
     """
-    kind, severity, ident, data = _ended(fact) if isinstance(fact, Ended) else _raised(fact)
+    kind, severity, ident, data = _told(fact)
     event = {
         "specversion": "1.0",
         "id": ident,
         "source": origin,
         "type": kind,
         "time": fact.at.isoformat(),
-        "subject": fact.drop,
+        "subject": fact.release if isinstance(fact, Moved) else fact.drop,
         "datacontenttype": "application/json",
         "data": data,
     }
-    attributes = {"type": kind, "severity": severity, "source": fact.source, "model": fact.model}
+    attributes = {"type": kind, "severity": severity, "source": data.get("source", ""), "model": fact.model}
     return Announcement(event, {name: value for name, value in attributes.items() if value})
+
+
+def _told(fact: Ended | Moved | Raised) -> tuple[str, str, str, dict[str, Any]]:
+    """(type, severity, id, data)"""
+    match fact:
+        case Ended():
+            return _ended(fact)
+        case Raised():
+            return _raised(fact)
+    return _moved(fact)
+
+
+def _moved(fact: Moved) -> tuple[str, str, str, dict[str, Any]]:
+    """(type, severity, id, data)"""
+    data: dict[str, Any] = {
+        "model": fact.model,
+        "release": fact.release,
+        "stage": fact.stage,
+        "step": fact.step,
+        "reasons": list(fact.reasons),
+    }
+    known = {"data": fact.data, "parent": fact.parent}
+    severity = "warning" if fact.stage in ("rejected", "rolled-back") else "info"
+    ident = f"{fact.model}.{fact.release}.{fact.number}"
+    return f"vigil.release.{fact.stage}", severity, ident, data | {k: v for k, v in known.items() if v}
 
 
 def _ended(fact: Ended) -> tuple[str, str, str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The way of one drop: claim, read, look, judge, keep; whatever happens, the ledger knows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal
@@ -8,6 +8,7 @@ from typing import Literal
 from vigil.drops import Drop, Inline, Misfit
 from vigil.errors import ObjectTooLarge, Rejected, Transient, WrongType
 from vigil.flow.stages import Stages
+from vigil.flow.trial import NoTrials, Performance, Trials, seen, tell
 from vigil.ports import Clock, Objects, Reliefs, Watches, no_relief
 from vigil.seeing import Model, Models, Scene
 from vigil.steady.degrade import NOTE, Eased, eased
@@ -29,6 +30,7 @@ class World:
     watch: Watches
     clock: Clock
     relief: Reliefs = no_relief
+    trials: Trials = field(default_factory=NoTrials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +96,27 @@ def _finish(drop: Drop | Misfit, world: World, tenure: "_Tenure") -> Verdict:
 
 
 def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
-    model, watch, stages = world.models.get(drop.model), world.watch(), tenure.stages
-    tenure.release = model.release
+    """What is seen is judged and kept; only then is another release compared."""
+    cast, watch, stages = world.trials.cast(drop, world.models), world.watch(), tenure.stages
+    tenure.release = cast.answers.release
     ease = eased(drop, watch.source(drop.source).options, world.relief())
     stages("read")
-    data = _bytes(drop, model, world.objects)
-    scene = Scene((), found=0) if ease.left_out else model.see(data, ease.options, stages)
+    performance = Performance(cast, drop, _bytes(drop, cast.answers, world.objects), ease.options)
+    scene = Scene((), found=0)
+    if not ease.left_out:
+        tenure.release, scene = seen(world.trials, performance, stages)
     scene = _noted(scene, ease)
-    alerts = _keep(drop, scene, model.release, watch, world=world, tenure=tenure)
+    alerts = _keep(drop, scene, tenure.release, watch, world=world, tenure=tenure)
+    times = stages.closed()
+    tell(world.trials, performance)
     return Verdict(
         drop.id,
         "done",
         tenure.claim.attempt,
-        release=model.release,
+        release=tenure.release,
         sightings=len(scene.sightings),
         alerts=len(alerts),
-        times_ms=stages.closed(),
+        times_ms=times,
     )
 
 

@@ -13,8 +13,12 @@ DEFAULT = Path(__file__).with_name("gates.toml")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What one stage asks for; shares are 0 to 1."""
+    """What one stage asks for; shares are 0 to 1.
 
+    share  of the drops that take part in the stage
+    """
+
+    share: float
     drops: int
     patience: timedelta
     error_rate_rise: float
@@ -143,6 +147,7 @@ def _told(shown: Interval) -> str:
 
 def _gate(table: Table, stage: str) -> Gate:
     return Gate(
+        share=table.number(f"{stage}.share"),
         drops=table.whole(f"{stage}.drops"),
         patience=timedelta(hours=table.number(f"{stage}.patience_h")),
         error_rate_rise=table.number(f"{stage}.error_rate_rise"),

@@ -67,12 +67,14 @@ class Pointers:
     candidate  in shadow or canary; at most one at a time
     former     what `active` was before: where a roll-back leads
     share      of the drops that the candidate answers for real, 0 to 1: 0 in shadow
+    beside     of the drops at which both look, so that they can be compared; never less than `share`
     """
 
     active: str | None = None
     candidate: str | None = None
     former: str | None = None
     share: float = 0.0
+    beside: float = 0.0
 
 
 def register(model: str, release: str, now: datetime) -> Life:
@@ -89,18 +91,18 @@ def advance(life: Life, step: Step, *, now: datetime, reasons: tuple[str, ...] =
     return replace(life, stage=stage, since=now, history=(*life.history, Move(step, stage, now, reasons)))
 
 
-def shadowed(pointers: Pointers, release: str) -> Pointers:
-    """Let a release run beside the active one. Raises IllegalMove while another one does."""
+def shadowed(pointers: Pointers, release: str, beside: float = 1.0) -> Pointers:
+    """Let a release look at a share of the drops as well. Raises IllegalMove while another does."""
     if pointers.candidate not in (None, release):
         raise IllegalMove(f"{pointers.candidate} is still being tried; {release} has to wait")
-    return replace(pointers, candidate=release, share=0.0)
+    return replace(pointers, candidate=release, share=0.0, beside=beside)
 
 
 def tried(pointers: Pointers, share: float) -> Pointers:
     """Let the candidate answer a share of the drops."""
     if pointers.candidate is None:
         raise IllegalMove("there is no candidate to try")
-    return replace(pointers, share=share)
+    return replace(pointers, share=share, beside=share)
 
 
 def promoted(pointers: Pointers) -> Pointers:
@@ -112,7 +114,7 @@ def promoted(pointers: Pointers) -> Pointers:
 
 def withdrawn(pointers: Pointers) -> Pointers:
     """The candidate goes, the active release stays."""
-    return replace(pointers, candidate=None, share=0.0)
+    return replace(pointers, candidate=None, share=0.0, beside=0.0)
 
 
 def rolled_back(pointers: Pointers) -> Pointers:
@@ -127,6 +129,13 @@ def answers(pointers: Pointers, drop: str) -> str | None:
     if pointers.candidate is None or _place(pointers.candidate, drop) >= pointers.share:
         return pointers.active
     return pointers.candidate
+
+
+def looks_on(pointers: Pointers, drop: str) -> str | None:
+    """The release that looks at a drop without answering it, for comparison; None where none does."""
+    if pointers.candidate is None or _place(pointers.candidate, drop) >= pointers.beside:
+        return None
+    return pointers.candidate if answers(pointers, drop) != pointers.candidate else pointers.active
 
 
 def _place(release: str, drop: str) -> float:

@@ -38,6 +38,20 @@ class Classifier:
     def max_bytes(self) -> int:
         return self._accepts.max_bytes
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._head.labels
+
+    @property
+    def threshold(self) -> float:
+        return self._head.threshold
+
+    def scores(self, data: bytes) -> NDArray[np.float32]:
+        """(L,) float32, 0..1, in the order of `labels`."""
+        picture = decode(data, self._accepts, side_px=self._side_px)
+        raw = self._session.run([self._head.output], tensor(picture.image, self._preparation))[0]
+        return self._head.scores(raw)
+
     def see(self, data: bytes, options: Mapping[str, Option], mark: Mark) -> Scene:  # noqa: ARG002 - none yet
         """What is in the picture. A classifier has no options."""
         mark("decode")

@@ -5,10 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
+from vigil.errors import BrokenRelease
 from vigil.predict.card import Network
 from vigil.predict.release import Release
 from vigil.predict.table import BadCard
+
+_FAULTS = (
+    engine.EngineError,
+    engine.EPFail,
+    engine.Fail,
+    engine.InvalidArgument,
+    engine.InvalidGraph,
+    engine.InvalidProtobuf,
+    engine.NoModel,
+    engine.NotImplemented,
+    engine.RuntimeException,
+)
+"""All that onnxruntime raises of a graph; they have no ancestor of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +34,28 @@ class Session:
     input: str
 
     def run(self, outputs: list[str], tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """The named outputs for one input tensor, in that order."""
-        results: list[NDArray[np.float32]] = self.runtime.run(outputs, {self.input: tensor})
+        """The named outputs for one input tensor, in that order. Raises BrokenRelease."""
+        try:
+            results: list[NDArray[np.float32]] = self.runtime.run(outputs, {self.input: tensor})
+        except (*_FAULTS, ValueError) as error:
+            raise BrokenRelease(f"the network does not answer: {error}") from error
         return results
 
 
 def open_session(release: Release) -> Session:
-    """Load a release's network. Raises BadCard where the file is missing or no graph."""
+    """Load a release's network. Raises BadCard where it is missing, BrokenRelease where it is none."""
     network = Network.read(release.card)
     path = release.file(network.file)
     if not path.is_file():
         raise BadCard(f"{release.card.file}: network.file {network.file!r} is not beside the card")
-    runtime = ort.InferenceSession(str(path), _options(network.threads), providers=["CPUExecutionProvider"])
-    return Session(runtime, release.card.text("input.name"))
+    return Session(_runtime(str(path), _options(network.threads)), release.card.text("input.name"))
+
+
+def _runtime(path: str, options: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except _FAULTS as error:
+        raise BrokenRelease(f"{path} is no network: {error}") from error
 
 
 def _options(threads: int) -> ort.SessionOptions:

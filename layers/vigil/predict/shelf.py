@@ -24,7 +24,7 @@ class Shelf:
 
     def __init__(self, models_dir: Path, pipelines: Mapping[str, Pipeline]) -> None:
         self._root = models_dir
-        self._pipelines = dict(pipelines)
+        self.pipelines: Mapping[str, Pipeline] = dict(pipelines)
         self._open: dict[str, Model] = {}
         self._lock = Lock()
 
@@ -52,8 +52,8 @@ class Shelf:
         if not NAME.fullmatch(name) or not self._served(self._root / name):
             raise UnknownModel(f"no model {name[:80]!r}; there are: {', '.join(self.names()) or 'none'}")
         release = open_release(self._root, name)
-        return self._pipelines[release.card.text("pipeline.kind")](release, self.part)
+        return self.pipelines[release.card.text("pipeline.kind")](release, self.part)
 
     def _served(self, folder: Path) -> bool:
         card = folder / CARD
-        return card.is_file() and read(card).text("pipeline.kind") in self._pipelines
+        return card.is_file() and read(card).text("pipeline.kind") in self.pipelines

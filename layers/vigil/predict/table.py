@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vigil.errors import VigilError
+from vigil.errors import BrokenRelease
 
 T = TypeVar("T")
 
 
-class BadCard(VigilError):
+class BadCard(BrokenRelease):
     """A card lacks something or holds something else: a fault of the deployment, not of any input."""
 
 

@@ -1,0 +1,41 @@
+"""Builds what chooses among a model's releases, once per container."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import gettempdir
+from threading import Thread
+
+from aws_lambda_powertools import Logger
+
+from cloud.depot import Depot
+from cloud.pointers import PointersInForce
+from cloud.trials import DynamoTrials
+from functions.settings import settings
+from functions.wiring import client, now
+from vigil.flow.casting import Casting
+from vigil.predict.fetched import Fetched, Workshop
+from vigil.predict.shelf import Shelf
+
+FRESH_S = 3.0
+"""Seconds within which a warm function notices another release."""
+
+
+@cache
+def casting(bundled: Shelf) -> Casting:
+    """Which release sees a drop: the one that the pointers name, fetched into /tmp, else the bundled one."""
+    env = settings()
+    workshop = Workshop(
+        folder=Path(gettempdir()) / "releases",
+        fetch=Depot(client("s3"), env.store_bucket).fetch,
+        pipelines=bundled.pipelines,
+        part=bundled.part,
+        aside=lambda task: Thread(target=task, daemon=True).start(),
+        missed=_missed,
+    )
+    pointers = PointersInForce(client("dynamodb"), env.records_table, fresh_s=FRESH_S)
+    trials = DynamoTrials(client("dynamodb"), env.records_table)
+    return Casting(pointers, Fetched(workshop), lambda trial: trials.note(trial, now()))
+
+
+def _missed(model: str, release: str, why: str) -> None:
+    Logger().warning("release-missed", extra={"model": model, "release": release, "detail": why})

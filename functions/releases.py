@@ -1,0 +1,31 @@
+"""Schedule, every minute → each model's releases one step further, where they have shown enough."""
+
+from typing import Any
+
+from chalice import Blueprint, Rate
+
+from cloud.lives import Overtaken
+from functions.learning import logger, now, registry
+from vigil.flow.releases import tend
+
+trigger = Blueprint(__name__)
+
+
+@trigger.schedule(Rate(1, unit=Rate.MINUTES), name="releases")
+def on_releases(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
+    """{"moved": {release: stage}}; whoever was overtaken looks again a minute later."""
+    moved = {life: stage for model in registry().lives.models() for life, stage in _step(model).items()}
+    return {"moved": moved}
+
+
+def _step(model: str) -> dict[str, str]:
+    here = registry()
+    try:
+        lives = tend(model, here.lives, here.trials, here.gates, now=now())
+    except Overtaken as first:
+        logger().warning("overtaken", extra={"model": model, "detail": str(first)})
+        return {}
+    for life in lives:
+        reasons = life.history[-1].reasons if life.history else ()
+        logger().info(life.stage, extra={"model": model, "release": life.id, "reasons": reasons})
+    return {life.id: life.stage for life in lives}

@@ -1,0 +1,54 @@
+"""One look at a model's releases: what they have shown becomes at most one step."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from vigil.learn.gates import Gate
+from vigil.learn.release import Life
+from vigil.learn.stages import Book, Change, back, decide
+from vigil.learn.trial import Trial
+
+
+class Lives(Protocol):
+    """Where lives and pointers are kept. Raises Transient."""
+
+    def book(self, model: str) -> Book:
+        """All about a model's releases."""
+
+    def move(self, book: Book, change: Change) -> None:
+        """Pointers and lives at once, or not at all; raises where somebody else moved the pointers."""
+
+
+class Shows(Protocol):
+    """Where trials are kept."""
+
+    def seen(self, model: str, release: str, since: datetime) -> Sequence[Trial]:
+        """What a release has shown since then. Raises Transient."""
+
+
+def tend(
+    model: str, lives: Lives, shows: Shows, gates: Mapping[str, Gate], *, now: datetime
+) -> tuple[Life, ...]:
+    """Take the next step, if one is due; the lives that moved."""
+    book = lives.book(model)
+    change = decide(book, _seen(book, shows), gates, now)
+    return _kept(lives, book, change)
+
+
+def roll_back(model: str, lives: Lives, *, now: datetime, reason: str) -> tuple[Life, ...]:
+    """Back to the former release, because somebody says so; nothing where there is none."""
+    book = lives.book(model)
+    return _kept(lives, book, back(book, now, reason))
+
+
+def _kept(lives: Lives, book: Book, change: Change | None) -> tuple[Life, ...]:
+    if change is None:
+        return ()
+    lives.move(book, change)
+    return change.lives
+
+
+def _seen(book: Book, shows: Shows) -> Sequence[Trial]:
+    standing = book.find(book.pointers.candidate) or book.find(book.pointers.active)
+    return shows.seen(book.model, standing.life.id, standing.life.since) if standing else ()
