@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer setup models package demo test chaos soak bench simulate deploy check clean
+.PHONY: help trainer setup models package demo test chaos soak bench learn simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -39,6 +39,9 @@ soak: ## steady load, nothing piles up: make soak MINUTES=60
 bench: ## measure: ratios on the screen, numbers and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m infra.bench
+learn: ## the life of a model, on real digits, until a bad canary
+	@$(AGAIN) package trainer TARGET=local
+	@$(BIN)/python -m infra.learn
 simulate: $(VENV) ## six hours of traffic under the balance controller, with a plot
 	@$(BIN)/python -m infra.simulate
 deploy: ## ship to AWS: make deploy STAGE=prod

@@ -15,6 +15,7 @@ from functions import (
     quarantine,
     reconcile,
     releases,
+    retrain,
     triage,
 )
 from functions.api import routes
@@ -23,5 +24,5 @@ app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.MEDIA_TYPES)
 for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase):
     app.register_blueprint(module.trigger)
-for module in (triage, reconcile, balance, canary, quarantine, releases):
+for module in (triage, reconcile, balance, canary, quarantine, releases, retrain):
     app.register_blueprint(module.trigger)

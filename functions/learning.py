@@ -1,18 +1,39 @@
-"""Builds what releases and retrain use: once per container, as wiring does."""
+"""Builds what releases, train and retrain use: once per container, as wiring does."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
+from cloud.jobs import DynamoJobs
+from cloud.labels import DynamoLabels
+from cloud.library import S3Library
 from cloud.lives import DynamoLives
+from cloud.state import States
 from cloud.trials import DynamoTrials
 from functions.settings import settings
 from functions.wiring import client, now
+from vigil.drops import Object
+from vigil.learn.cost import default_machines
+from vigil.learn.dispatch import Fleet
 from vigil.learn.gates import Gate, default_gates
+from vigil.learn.training import Limits
 
-__all__ = ("logger", "now", "registry")
+if TYPE_CHECKING:
+    from cloud.training import SageMaker
+    from functions.admitting import Examination
+    from vigil.flow.teach import School
+
+__all__ = ("fleet", "jobs", "labels", "library", "logger", "now", "registry", "school", "states", "trainer")
+
+AT_ONCE = 8
+"""Pictures of a data set that are read or stored at the same time."""
+
+LIMITS = Limits(run_s=4 * 3600, wait_s=8 * 3600, volume_gb=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +50,71 @@ def registry() -> Registry:
     table = settings().records_table
     gates = default_gates()
     return Registry(DynamoLives(client("dynamodb"), table), DynamoTrials(client("dynamodb"), table), gates)
+
+
+@cache
+def jobs() -> DynamoJobs:
+    return DynamoJobs(client("dynamodb"), settings().records_table)
+
+
+@cache
+def labels() -> DynamoLabels:
+    return DynamoLabels(client("dynamodb"), settings().records_table)
+
+
+@cache
+def states() -> States:
+    return States(client("dynamodb"), settings().records_table)
+
+
+@cache
+def library() -> S3Library:
+    return S3Library(client("s3"), settings().store_bucket)
+
+
+@cache
+def fleet() -> Fleet:
+    """The machines of machines.toml; after a round of refusals 5 minutes, then 10, up to two hours."""
+    return Fleet(
+        machines=default_machines(),
+        spot=settings().training_spot,
+        pause=timedelta(minutes=5),
+        longest=timedelta(hours=2),
+        deadline=timedelta(days=2),
+    )
+
+
+@cache
+def trainer() -> "SageMaker":
+    from cloud.training import Account, SageMaker
+
+    env = settings()
+    return SageMaker(client("sagemaker"), Account(env.training_role, env.store_key))
+
+
+@cache
+def school() -> "School":
+    """Drops' pictures, and where data sets are stored."""
+    from cloud.objects import S3Objects
+    from cloud.records import DynamoRecords
+    from vigil.flow.teach import School
+
+    records = DynamoRecords(client("dynamodb"), settings().records_table)
+    each = ThreadPoolExecutor(AT_ONCE).map
+    return School(library(), S3Objects(client("s3")).fetch, lambda drop: _where(records.drop(drop)), each)
+
+
+def _where(row: Mapping[str, Mapping[str, str]] | None) -> Object | None:
+    return Object(**row["origin"]) if row and "origin" in row else None
+
+
+@cache
+def examination() -> "Examination":
+    """Where what a job left is opened and compared."""
+    from functions.admitting import Examination
+    from functions.wiring import shelf
+
+    return Examination(shelf(0.0), registry().lives)
 
 
 @cache

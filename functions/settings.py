@@ -105,6 +105,24 @@ class Settings:
         return self._get(f"{lane.upper()}_FUNCTION")
 
     @property
+    def trainer_image(self) -> str:
+        """The container that trains; empty where nothing is to be trained."""
+        return self._get("TRAINER_IMAGE")
+
+    @property
+    def training_role(self) -> str:
+        return self._get("TRAINING_ROLE")
+
+    @property
+    def training_spot(self) -> bool:
+        return self._get("TRAINING_SPOT") == "true"
+
+    @property
+    def store_key(self) -> str:
+        """The key that the store is encrypted with."""
+        return self._get("STORE_KEY")
+
+    @property
     def preload(self) -> tuple[str, ...]:
         """Models to open before the first event asks for them."""
         return tuple(self.variables.get("PRELOAD", "").split())

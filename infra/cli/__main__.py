@@ -14,6 +14,7 @@ from infra.cli import (
     erasure,
     ledger,
     logs,
+    models,
     predict,
     reconcile,
     status,
@@ -45,6 +46,10 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     desk.people,
     desk.review,
     desk.erase,
+    models.models,
+    models.label,
+    models.train,
+    models.evaluate,
     token.token,
     demo.demo,
 )

@@ -37,6 +37,13 @@ class Deployment:
         where = {"endpoint_url": self.lambda_endpoint} if service == "lambda" and self.lambda_endpoint else {}
         return boto3.client(service, config=Config(retries={"mode": "standard"}), **(self.settings | where))
 
+    @property
+    def patient(self) -> Any:
+        """A Lambda client that waits as long as a function may take, and asks once."""
+        where = {"endpoint_url": self.lambda_endpoint} if self.lambda_endpoint else {}
+        config = Config(read_timeout=900, retries={"total_max_attempts": 1})
+        return boto3.client("lambda", config=config, **(self.settings | where))
+
     @cached_property
     def records(self) -> DynamoRecords:
         return DynamoRecords(self.client("dynamodb"), self.outputs["RecordsTable"])

@@ -25,7 +25,14 @@ def up(
         steps.begin("packaging")
         package("local", on_progress=steps.detail)
     state = data / "state.sqlite"
-    cloud = Cloud(package=PACKAGE, data=data, state=state, processes=processes, on_progress=err.print)
+    cloud = Cloud(
+        package=PACKAGE,
+        data=data,
+        state=state,
+        processes=processes,
+        parameters={"TrainerImage": "on-this-machine"},
+        on_progress=err.print,
+    )
     try:
         with cloud:
             _tell(cloud, data)

@@ -61,12 +61,9 @@ class Assembly:
         stack, clients = self._stack(issuer)
         variables = self._variables(door)
         clients.move({"lambda": door.url, "events": door.url, "sagemaker": door.url})
-        self._say("creating buckets, queues, tables and topics")
-        stack.deploy()
-        self.moto.make_missing()
-        self._say("unpacking functions and layers")
+        self._create(stack)
         here = compute.addresses(stack, gateway.url)
-        specs = [_with_addresses(spec, here) for spec in compute.functions(stack, self._options.data)]
+        specs = self._unpacked(stack, here)
         logs = Logs(self._options.data / "logs")
         clock, trouble = self._clock(), Trouble()
         mishaps = Mishaps(trouble, clock)
@@ -76,8 +73,7 @@ class Assembly:
         )
         later, buses, pollers = self._carriers(stack, clients, functions, logs, clock)
         trainings = self._trainings(clients, buses)
-        sagemaker = SageMakerApi(trainings, stack.identities.place)
-        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses, sagemaker)
+        door.open(LambdaApi(functions, later, pollers.mappings, logs), buses, SageMakerApi(trainings))
         gateway.open(compute.apis(stack), functions)
         return Parts(
             health=self._health,
@@ -95,6 +91,17 @@ class Assembly:
             issuer=issuer,
             trainings=trainings,
         )
+
+    def _create(self, stack: Stack) -> None:
+        """All but the compute."""
+        self._say("creating buckets, queues, tables and topics")
+        stack.deploy()
+        self.moto.make_missing()
+
+    def _unpacked(self, stack: Stack, here: Callable[[Any], Any]) -> list[FunctionSpec]:
+        """Functions and layers as folders."""
+        self._say("unpacking functions and layers")
+        return [_with_addresses(spec, here) for spec in compute.functions(stack, self._options.data)]
 
     def _carriers(
         self, stack: Stack, clients: Clients, functions: Functions, logs: Logs, clock: AlarmClock

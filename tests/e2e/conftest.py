@@ -16,6 +16,7 @@ from infra.cli.enrol import enrolled
 from infra.cli.listener import Listener
 from infra.local.cloud import Cloud
 from infra.package import package
+from infra.trainer.environment import NoTrainer, trainer_python
 from tests.onnx_classifier import write_classifier
 from vigil.drops import drop_id
 
@@ -78,7 +79,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    times = {"WorkTimeout": str(TIMEOUT_S), "WorkVisibility": str(VISIBILITY_S)}
+    times = {"WorkTimeout": str(TIMEOUT_S), "WorkVisibility": str(VISIBILITY_S), "TrainerImage": "here"}
     data = tmp_path_factory.mktemp("cloud")
     with Cloud(package=packaged, data=data, parameters={"Stage": "test"} | times, processes=3) as running:
         cloud = local(running.environment, running.outputs)
@@ -87,6 +88,15 @@ def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
             answer = enrolled(cloud, person.title(), [PHOTOS / f"{person}.jpg"], tags)
             assert answer["taken"], answer
         yield made
+
+
+@pytest.fixture(scope="session")
+def trainer() -> Path:
+    """The interpreter that training jobs run in."""
+    try:
+        return trainer_python()
+    except NoTrainer as error:
+        pytest.skip(str(error))
 
 
 def until(holds: Callable[[], Any], *, within_s: float = WAIT_S) -> Any:

@@ -1,4 +1,4 @@
-"""Releases on the running system: shown beside the active one, tried, withdrawn when they break; no drop lost."""
+"""Releases on the running system: one that breaks is withdrawn, and no drop goes without its answer."""
 
 import io
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from vigil.flow.admit import pedigree_of
 from vigil.learn.intervals import Interval
 from vigil.learn.release import Pointers, register
 from vigil.learn.stages import Change, Standing
-from vigil.predict.release import open_release
 
 MODEL = "tiny-colours"
 GOOD, BETTER = Interval(0.97, 0.95, 0.99, 300), Interval(0.02, 0.005, 0.03, 300)
@@ -54,15 +53,6 @@ def registered(site: Site, place: Path, lives: DynamoLives, changes: dict[str, s
 def bundled(site: Site) -> str:
     (row,) = site.ended(site.put(red(), name="first.png", model=MODEL))
     return str(row["release"])
-
-
-def tried(lives: DynamoLives, share: float) -> None:
-    """Straight into canary: what its gates ask for is tested elsewhere."""
-    book = lives.book(MODEL)
-    candidate = book.find(book.pointers.candidate)
-    assert candidate is not None
-    life = candidate.life
-    lives.move(book, Change(Pointers(book.pointers.active, life.id, share=share, beside=share), (life,)))
 
 
 def stage(lives: DynamoLives, release: str) -> str:

@@ -7,20 +7,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from infra.local.identities import Place
 from infra.local.lambda_api import Result, result
 from infra.local.training.job import ENDS
 from infra.local.training.jobs import Jobs
 
 TARGET = "SageMaker."
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/{}"
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 class SageMakerApi:
     """Answers calls by their X-Amz-Target."""
 
-    def __init__(self, jobs: Jobs, place: Place) -> None:
-        self._jobs, self._place = jobs, place
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
         self._calls: Mapping[str, Callable[[dict[str, Any]], Result]] = {
             "CreateTrainingJob": self._create,
             "DescribeTrainingJob": self._describe,
@@ -44,9 +44,7 @@ class SageMakerApi:
         if self._jobs.refusals > 0:
             self._jobs.refusals -= 1
             return _error("ResourceLimitExceeded", "no capacity, as was asked for")
-        place = self._place
-        arn = f"arn:aws:sagemaker:{place.region}:{place.account}:training-job/{name}"
-        return result({"TrainingJobArn": self._jobs.start(asked, arn).arn})
+        return result({"TrainingJobArn": self._jobs.start(asked, ARN.format(name)).arn})
 
     def _describe(self, asked: dict[str, Any]) -> Result:
         job = self._jobs.jobs.get(asked["TrainingJobName"])

@@ -91,9 +91,10 @@ class Jobs:
         except NoTrainer as error:
             job.reason = str(error)
             return 1
+        # One thread: several wait for one another by spinning, and the cloud needs the other cores.
         with (self._folder / job.name / "log").open("ab") as log:
             job.process = self._nursery.start(
-                ["models.training", "--root", str(folders.root)],
+                ["models.training", "--root", str(folders.root), "--threads", "1"],
                 python=[str(python)],
                 environment=environment(),
                 folder=ROOT,

@@ -128,6 +128,13 @@ def happen(job: Job, event: Event, *, name: str, fleet: Fleet, now: datetime) ->
     return job
 
 
+def again(job: Job, now: datetime) -> Job:
+    """A job that ended without a release, wanted once more under the next name."""
+    if job.state in ("failed", "stopped"):
+        return Job(job.lesson, "wanted", now, now, attempt=job.attempt + 1)
+    return job
+
+
 def wake(job: Job, now: datetime) -> Job:
     """A waiting job whose time has come is wanted again."""
     if job.state == "waiting" and job.due is not None and job.due <= now:

@@ -23,6 +23,7 @@ class Gate:
     patience: timedelta
     error_rate_rise: float
     latency_ratio: float
+    latency_free_ms: float
     agreement: float
     metric_loss: float
     metric_floor: float
@@ -124,10 +125,9 @@ def _checks(shown: Shown, gate: Gate) -> Iterable[Check]:
 def _latency(shown: Shown, gate: Gate) -> Check:
     """Judged once there are drops enough: a percentile of few is chance."""
     ratio = shown.latency_ms / shown.latency_ms_active if shown.latency_ms_active > 0 else float("nan")
-    slow = shown.drops >= gate.drops and ratio > gate.latency_ratio
-    return Check(
-        f"latency ratio {ratio:.2f}, allowed {gate.latency_ratio:.2f}", ratio <= gate.latency_ratio, slow
-    )
+    good = ratio <= gate.latency_ratio or shown.latency_ms <= gate.latency_free_ms
+    slow = shown.drops >= gate.drops and not good
+    return Check(f"latency ratio {ratio:.2f}, allowed {gate.latency_ratio:.2f}", good, slow)
 
 
 def _agreement(shown: Shown, gate: Gate) -> Check:
@@ -152,6 +152,7 @@ def _gate(table: Table, stage: str) -> Gate:
         patience=timedelta(hours=table.number(f"{stage}.patience_h")),
         error_rate_rise=table.number(f"{stage}.error_rate_rise"),
         latency_ratio=table.number(f"{stage}.latency_ratio"),
+        latency_free_ms=table.number(f"{stage}.latency_free_ms"),
         agreement=table.number(f"{stage}.agreement"),
         metric_loss=table.number(f"{stage}.metric_loss"),
         metric_floor=table.number(f"{stage}.metric_floor"),

@@ -87,14 +87,14 @@ class Fetched:
                 return
             self._busy.add((model, release))
         try:
-            self._open[model, release] = self._opened(model, release)
+            self._open[model, release] = self.opened(model, release)
         except (VigilError, OSError) as fault:
             self._failed[model, release] = time.monotonic()
             self.workshop.missed(model, release, str(fault))
         finally:
             self._busy.discard((model, release))
 
-    def _opened(self, model: str, release: str) -> Model:
+    def opened(self, model: str, release: str) -> Model:
         """Fetch, verify, prove, open. Raises VigilError, or OSError where /tmp is full."""
         root = self.workshop.folder / release
         shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""Schedule, SageMaker's state changes or an order → training jobs one step on, releases on record."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from chalice import Blueprint, Rate
+
+from functions import schooling
+from functions.learning import LIMITS, fleet, jobs, logger, now, trainer
+from vigil.errors import Transient, VigilError
+from vigil.flow.retrain import expected, look, push
+
+trigger = Blueprint(__name__)
+
+GUESS_S = timedelta(minutes=30).total_seconds()
+"""How long a job is expected to take while none of its model has ended."""
+
+
+@trigger.lambda_function(name="train")
+def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda hands it over
+    """{"model", "recipe"?} → {"job", "state", "data", "expected_usd", "most_usd"}, or {"error"}."""
+    try:
+        kept = _step(schooling.wanted(str(event["model"]), event.get("recipe")))
+    except VigilError as fault:
+        return {"error": {"kind": type(fault).__name__, "message": str(fault)}}
+    cost = expected(kept.job, fleet(), LIMITS, GUESS_S)
+    told = {"job": kept.job.name, "state": kept.job.state, "data": kept.job.lesson.data}
+    return told | {"expected_usd": round(cost.expected_usd, 4), "most_usd": round(cost.most_usd, 4)}
+
+
+@trigger.schedule(Rate(5, unit=Rate.MINUTES), name="retrain")
+def on_retrain(event: Any) -> dict[str, Any]:
+    """A state change names one job; a tick looks after all, so that a lost event delays and loses nothing."""
+    name = str((event.detail or {}).get("TrainingJobName", ""))
+    moved = [_step(kept) for kept in jobs().all() if kept.open and name in ("", kept.job.name)]
+    if not name:
+        moved += [_step(kept) for kept in schooling.due()]
+    return {"jobs": {kept.job.name: kept.release or kept.note or kept.job.state for kept in moved}}
+
+
+def _step(kept: schooling.Kept) -> schooling.Kept:
+    """What is known of a job now, kept before anything follows from it."""
+    at = now()
+    job = look(kept.job, trainer(), fleet=fleet(), now=at)
+    job = push(job, trainer(), place=schooling.place(job), fleet=fleet(), limits=LIMITS, now=at)
+    kept = replace(kept, job=job)
+    jobs().keep(kept)
+    if kept.open and job.state == "done":
+        kept = _admitted(kept)
+    fields = {"job": job.name, "release": kept.release, "note": kept.note, "detail": job.text}
+    logger().info(job.state, extra={name: text for name, text in fields.items() if text})
+    return kept
+
+
+def _admitted(kept: schooling.Kept) -> schooling.Kept:
+    """The job's release on record; or why it never will be."""
+    try:
+        kept = schooling.admitted(kept)
+    except Transient as failure:
+        logger().warning("not-admitted", extra={"job": kept.job.name, "detail": str(failure)})
+        return kept
+    except VigilError as fault:
+        kept = replace(kept, note=f"{type(fault).__name__}: {fault}")
+    jobs().keep(kept)
+    return kept

@@ -1,0 +1,50 @@
+"""What people said a drop shows: label rows, from corrections and from reviewed alerts alike."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+from cloud.decisions import LABELS_KEPT
+from cloud.faults import faults
+from cloud.items import item
+from cloud.listing import Listing, listed
+from vigil.flow.label import Label
+
+
+class DynamoLabels:
+    """Rows: label#<drop> label, listed by day. A later word on the same drop replaces the one before."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def keep(self, label: Label) -> None:
+        row = {
+            "pk": f"label#{label.drop}",
+            "sk": "label",
+            "drop_id": label.drop,
+            "model": label.model,
+            "taken_from": label.source,
+            "label": label.label,
+            "labelled_by": label.by,
+            "labelled_at": label.at.isoformat(),
+            "expires": int((label.at + LABELS_KEPT).timestamp()),
+            **listed("labels", label.drop, label.at),
+        }
+        with faults("keep label"):
+            self._client.put_item(TableName=self._table, Item=item(row))
+
+    def of(self, model: str, today: date) -> Iterator[Label]:
+        """A model's labels of the last ninety days; an alert counts if it was confirmed."""
+        rows = Listing(self._client, self._table).newest("labels", today=today, days=LABELS_KEPT.days)
+        for row in rows:
+            said = _said(row)
+            if row["model"] == model and said:
+                at = datetime.fromisoformat(row["labelled_at"])
+                yield Label(row["drop_id"], model, row["taken_from"], said, row["labelled_by"], at)
+
+
+def _said(row: dict[str, Any]) -> str:
+    """The label; "" where a reviewer only said what a drop does not show."""
+    if "label" in row:
+        return str(row["label"])
+    return str(row.get("subject", "")) if row.get("verdict") == "confirmed" else ""
