@@ -1,8 +1,9 @@
-"""Builds, ships, runs and measures what lies in functions/ and layers/, and may import both."""
+"""Builds, ships, runs and measures what lies in functions/, layers/ and clients/; it may import all."""
 
 import sys
 from pathlib import Path
 
-_LAYERS = str(Path(__file__).resolve().parents[1] / "layers")
-if _LAYERS not in sys.path:  # so that `python -m infra.models` and its like need nothing set
-    sys.path.append(_LAYERS)
+_ROOT = Path(__file__).resolve().parents[1]
+for _place in (str(_ROOT / "layers"), str(_ROOT / "clients" / "python")):
+    if _place not in sys.path:  # so that `python -m infra.models` and its like need nothing set
+        sys.path.append(_place)
