@@ -35,7 +35,7 @@ def wanted(model: str, recipe: str | None) -> Kept:
     if not settings().trainer_image:
         raise NoTraining("set the template's parameter TrainerImage to the container of models/training")
     text = recipe or _recipe(model)
-    known = list(labels().of(model, now().date()))
+    known = list(labels().of(model))
     data = publish(model, known, terms(text), school(), now=now())
     library().put(_recipe_key(model, text), text.encode())
     library().put(f"recipes/{model}.toml", text.encode())
@@ -57,7 +57,7 @@ def due() -> Iterator[Kept]:
     states().put("schools", row | {"looked": now().isoformat()})
     for model in row["models"]:
         taught = (states().get(f"taught#{model}") or {"labels": 0})["labels"]
-        if sum(1 for _ in labels().of(model, now().date())) >= taught + MORE_LABELS:
+        if sum(1 for _ in labels().of(model)) >= taught + MORE_LABELS:
             yield wanted(model, None)
 
 

@@ -1,18 +1,18 @@
 """What people said a drop shows: label rows, from corrections and from reviewed alerts alike."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from cloud.decisions import LABELS_KEPT
 from cloud.faults import faults
 from cloud.items import item
-from cloud.listing import Listing, listed
+from cloud.listing import Listing, gathered
 from vigil.flow.label import Label
 
 
 class DynamoLabels:
-    """Rows: label#<drop> label, listed by day. A later word on the same drop replaces the one before."""
+    """Rows: label#<drop> label, listed by model. A later word on the same drop replaces the one before."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
@@ -28,17 +28,16 @@ class DynamoLabels:
             "labelled_by": label.by,
             "labelled_at": label.at.isoformat(),
             "expires": int((label.at + LABELS_KEPT).timestamp()),
-            **listed("labels", label.drop, label.at),
+            **gathered("labels", label.model, label.drop, label.at),
         }
         with faults("keep label"):
             self._client.put_item(TableName=self._table, Item=item(row))
 
-    def of(self, model: str, today: date) -> Iterator[Label]:
-        """A model's labels of the last ninety days; an alert counts if it was confirmed."""
-        rows = Listing(self._client, self._table).newest("labels", today=today, days=LABELS_KEPT.days)
-        for row in rows:
+    def of(self, model: str) -> Iterator[Label]:
+        """A model's labels, kept for ninety days; an alert counts if it was confirmed."""
+        for row in Listing(self._client, self._table).group("labels", model):
             said = _said(row)
-            if row["model"] == model and said:
+            if said:
                 at = datetime.fromisoformat(row["labelled_at"])
                 yield Label(row["drop_id"], model, row["taken_from"], said, row["labelled_by"], at)
 

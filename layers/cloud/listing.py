@@ -18,8 +18,13 @@ LAST = "~"
 
 def listed(kind: str, ident: str, at: datetime) -> dict[str, str]:
     """The index attributes that put a row into the list of its kind and day."""
+    return gathered(kind, at.date().isoformat(), ident, at)
+
+
+def gathered(kind: str, group: str, ident: str, at: datetime) -> dict[str, str]:
+    """The same for the list of a kind and group, whatever the day: for what is few, and read as a whole."""
     shard = int(hashlib.sha256(ident.encode()).hexdigest(), 16) % SHARDS
-    return {"list_key": f"{kind}#{at.date().isoformat()}#{shard}", "list_at": f"{at.isoformat()}#{ident}"}
+    return {"list_key": f"{kind}#{group}#{shard}", "list_at": f"{at.isoformat()}#{ident}"}
 
 
 class Listing:
@@ -40,6 +45,11 @@ class Listing:
             day = (today - timedelta(days=back)).isoformat()
             shards = [self._pages(f"{kind}#{day}#{shard}", before, at_once) for shard in range(SHARDS)]
             yield from merge(*shards, key=lambda row: str(row["list_at"]), reverse=True)
+
+    def group(self, kind: str, group: str, *, at_once: int = 1000) -> Iterator[dict[str, Any]]:
+        """Every row of a kind and group."""
+        for shard in range(SHARDS):
+            yield from self._pages(f"{kind}#{group}#{shard}", LAST, at_once)
 
     def of_subject(
         self, subject: str, *, before: str = LAST, at_once: int = 1000

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cloud.depot import Depot
+from cloud.labels import DynamoLabels
 from cloud.lives import DynamoLives, Overtaken
 from cloud.pointers import PointersInForce
 from cloud.trials import DynamoTrials
@@ -14,6 +15,7 @@ from tests.memory import NOON
 from tests.onnx_classifier import write_release
 from vigil.errors import Transient
 from vigil.flow.admit import pedigree_of
+from vigil.flow.label import Label
 from vigil.flow.releases import roll_back, tend
 from vigil.learn.gates import default_gates
 from vigil.learn.intervals import Interval
@@ -115,6 +117,15 @@ def test_trials_count_once_a_drop_and_only_since_the_stage_began(table: Any):
 
     assert trials.seen("digits", "b", NOON) == (trial,)
     assert trials.seen("digits", "b", NOON.replace(hour=13)) == ()
+
+
+def test_a_models_labels_are_found_again_and_the_last_word_counts(table: Any):
+    labels = DynamoLabels(table, "t")
+    first = Label("d1", "digits", "door", "7", "one", NOON)
+    for label in (first, replace(first, label="1", by="two"), replace(first, drop="d2", model="other")):
+        labels.keep(label)
+
+    assert list(labels.of("digits")) == [replace(first, label="1", by="two")]
 
 
 def test_while_the_table_is_away_the_pointers_known_last_are_in_force(lives: DynamoLives, table: Any):
