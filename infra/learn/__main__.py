@@ -47,7 +47,8 @@ def main() -> int:
     sys.stdout.write(
         f"learn: ok, {seen.drops} drops, none without its answer; first release {seen.first:.3f}, promoted "
         f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}) on {metric.items} held-out pictures, "
-        f"{seen.answered:.3f} said rightly when dropped, where the unsure stay unknown; poisoned {seen.poisoned.standing.metric.value:.3f} rejected; "
+        f"{seen.answered:.3f} said rightly when dropped, where the unsure stay unknown; "
+        f"poisoned {seen.poisoned.standing.metric.value:.3f} rejected; "
         f"bad canary rolled back; {seen.seconds:.0f} s; {page.relative_to(ROOT)}\n"
     )
     return 0
