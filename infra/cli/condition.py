@@ -48,6 +48,8 @@ class Condition:
     census: Census | None
     cases: Sequence[Case]
     untold: int
+    alarms: Sequence[tuple[str, str]]
+    """Those that are in alarm, with what they say."""
 
 
 def condition(cloud: Deployment) -> Condition:
@@ -62,7 +64,14 @@ def condition(cloud: Deployment) -> Condition:
         load_walk(states).whole,
         sorted(KeptCases(states).load().values(), key=lambda case: case.since, reverse=True),
         _messages(cloud, "PublishDeadLettersUrl")[0],
+        _alarms(cloud, cloud.outputs["RecordsTable"].removesuffix("records")),
     )
+
+
+def _alarms(cloud: Deployment, prefix: str) -> list[tuple[str, str]]:
+    found = cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix, StateValue="ALARM")
+    told = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
+    return [(one["AlarmName"].removeprefix(prefix), one.get("AlarmDescription", "")) for one in told]
 
 
 def _lane(cloud: Deployment, name: str, steady: Steady | None, counted: Sequence[Counted]) -> Lane:

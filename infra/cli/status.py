@@ -71,6 +71,7 @@ def _lanes(seen: Condition) -> Table:
 
 def _mending(seen: Condition) -> Group:
     lines = [_degraded(seen), _complete(seen)]
+    lines += [Text(f"alarm {name}: {says}", style=BAD) for name, says in seen.alarms]
     if seen.untold:
         lines.append(Text(f"outcomes that wait to be told again: {seen.untold}", style="yellow"))
     if not seen.cases:
@@ -100,7 +101,7 @@ def _complete(seen: Condition) -> Text:
 def _fine(seen: Condition, plan: Plan) -> bool:
     shares = _shares(seen)
     kept = all((shares.get(one.name) or 1.0) >= one.target for one in plan.objectives)
-    return kept and all(_runs(lane) for lane in seen.lanes)
+    return kept and not seen.alarms and all(_runs(lane) for lane in seen.lanes)
 
 
 def _runs(lane: Lane) -> bool:

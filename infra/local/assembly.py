@@ -12,7 +12,7 @@ from infra.local import compute, template
 from infra.local.alarm_clock import AlarmClock
 from infra.local.asynchronous import Asynchronous
 from infra.local.buses import Buses
-from infra.local.clients import Clients
+from infra.local.clients import Clients, addresses
 from infra.local.destinations import Destinations
 from infra.local.faults import Trouble
 from infra.local.fleet import Fleet
@@ -25,6 +25,8 @@ from infra.local.issuer import KEYS_PATH, Issuer, forget
 from infra.local.lambda_api import LambdaApi
 from infra.local.logs import Logs
 from infra.local.mishaps import Mishaps
+from infra.local.monitoring.metrics import Metrics
+from infra.local.monitoring.monitor import Monitor
 from infra.local.moto_server import MotoServer
 from infra.local.nursery import Nursery
 from infra.local.options import Options
@@ -45,6 +47,7 @@ class Assembly:
         self._options = options
         self._health = health
         self._exits = exits
+        self._metrics = Metrics(options.minute_s)
         self.nursery = Nursery()
         exits.callback(self.nursery.close)
         self._say("starting AWS")
@@ -59,12 +62,12 @@ class Assembly:
         self._exits.callback(door.stop)
         issuer = self._issuer(gateway)
         stack, clients = self._stack(issuer)
-        variables = self._variables(door)
+        variables = addresses(self._options.region, self.moto.url, door.url)
         clients.move({"lambda": door.url, "events": door.url, "sagemaker": door.url})
         self._create(stack)
         here = compute.addresses(stack, gateway.url)
         specs = self._unpacked(stack, here)
-        logs = Logs(self._options.data / "logs")
+        logs = Logs(self._options.data / "logs", self._metrics.take)
         clock, trouble = self._clock(), Trouble()
         mishaps = Mishaps(trouble, clock)
         fleet = self._fleet(variables, logs, mishaps)
@@ -120,6 +123,8 @@ class Assembly:
             health=self._health,
         )
         Schedules(buses, clock=clock, minute_s=self._options.minute_s).start()
+        monitor = Monitor(stack, self._metrics, functions=functions, clients=clients, buses=buses)
+        monitor.run(clock, self._options.minute_s, self._health)
         return later, buses, pollers
 
     def _trainings(self, clients: Clients, buses: Buses) -> Jobs:
@@ -155,20 +160,6 @@ class Assembly:
         stack = Stack(loaded, Identities(loaded, place), clients)
         stack.check()
         return stack, clients
-
-    def _variables(self, door: FrontDoor) -> dict[str, str]:
-        """What any AWS client needs to find this cloud."""
-        return {
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": self._options.region,
-            "AWS_DEFAULT_REGION": self._options.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL": self.moto.url,
-            "AWS_ENDPOINT_URL_LAMBDA": door.url,
-            "AWS_ENDPOINT_URL_EVENTBRIDGE": door.url,
-            "AWS_ENDPOINT_URL_SAGEMAKER": door.url,
-        }
 
     def _fleet(self, variables: Mapping[str, str], logs: Logs, mishaps: Mishaps) -> Fleet:
         options = self._options

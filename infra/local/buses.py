@@ -88,6 +88,10 @@ class Buses:
             if rule.bus == bus and rule.pattern is not None and patterns.matches(rule.pattern, event):
                 self.deliver(rule, event)
 
+    def send(self, arn: str, document: Mapping[str, Any]) -> None:
+        """Let an AWS service send a document straight to a topic, queue or function."""
+        self._destinations.send(arn, document)
+
     def tick(self, rule: Rule) -> None:
         """Deliver the event of a schedule."""
         self.deliver(rule, self.event("aws.events", "Scheduled Event", {}, resources=[rule.arn]))

@@ -16,6 +16,21 @@ _WAITING = Config(
 """No retries: while the cloud stops, whoever waits for moto must fail at once."""
 
 
+def addresses(region: str, default: str, door: str) -> dict[str, str]:
+    """The variables by which any AWS client, in any process, finds this cloud."""
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": default,
+        "AWS_ENDPOINT_URL_LAMBDA": door,
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": door,
+        "AWS_ENDPOINT_URL_SAGEMAKER": door,
+    }
+
+
 class Clients:
     """Clients whose service is at its own address, or else at `default`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _REMEMBERED = 2000
@@ -13,10 +13,14 @@ _LOOK_AGAIN_S = 0.2
 
 
 class Logs:
-    """Appends whole lines; the requests last seen are also kept in memory."""
+    """Appends whole lines; the requests last seen are also kept in memory.
 
-    def __init__(self, folder: Path) -> None:
+    `listen` is told all lines.
+    """
+
+    def __init__(self, folder: Path, listen: Callable[[list[str]], None] = lambda _: None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._listen = listen
         self._folder = folder
         self._requests: OrderedDict[str, list[str]] = OrderedDict()
         self._lock = threading.Lock()
@@ -27,6 +31,7 @@ class Logs:
             file.write("".join(f"{line}\n" for line in lines))
             if request_id is not None:
                 self._remember(request_id, lines)
+        self._listen(lines)
 
     def of(self, request_id: str) -> tuple[str, ...]:
         """The lines of one invocation, START to REPORT."""

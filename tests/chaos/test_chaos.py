@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from infra.chaos.__main__ import line
 from infra.chaos.crowd import POISON, crowd
 from infra.chaos.play import play
@@ -9,11 +11,12 @@ from infra.models.photos import fetch_photos
 from infra.package import package
 
 
+@pytest.mark.timeout(300)  # a storm takes under a minute, on a machine that has one to spare
 def test_in_a_storm_nothing_is_lost_or_done_twice_and_all_is_mended_by_itself(tmp_path: Path):
     package("local")
     fetch_photos()
 
-    outcome = play(1, 24, receives=2, data=tmp_path, patience_s=75)
+    outcome = play(1, 24, receives=2, data=tmp_path, patience_s=120)
 
     wrong = outcome.verdict.differs(outcome.quiet)
     assert wrong == [], line(outcome, wrong)

@@ -1,0 +1,1 @@
+"""CloudWatch's part: what functions and queues measure, and the template's alarms over it."""

@@ -1,0 +1,85 @@
+"""Numbers by minute: embedded metrics in log lines, and what AWS itself would measure."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+KEPT_MINUTES = 3 * 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One metric of one thing."""
+
+    namespace: str
+    metric: str
+    dimensions: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, namespace: str, metric: str, dimensions: Mapping[str, str]) -> Name:
+        """By its parts."""
+        return cls(namespace, metric, tuple(sorted(dimensions.items())))
+
+
+class Metrics:
+    """Written by all threads, read by alarms. `minute_s` is how long a minute takes here."""
+
+    def __init__(self, minute_s: float) -> None:
+        self._minute_s = minute_s
+        self._series: defaultdict[Name, dict[int, tuple[float, ...]]] = defaultdict(dict)
+        self._lock = threading.Lock()
+
+    @property
+    def minute(self) -> int:
+        """The number of the minute that is running."""
+        return int(time.monotonic() / self._minute_s)
+
+    def add(self, name: Name, values: Sequence[float]) -> None:
+        """What was measured in this minute: (sum, count, greatest, least) are kept of it."""
+        minute = self.minute
+        with self._lock:
+            series = self._series[name]
+            for value in values:
+                total, count, most, least = series.get(minute, (0.0, 0.0, value, value))
+                series[minute] = total + value, count + 1, max(most, value), min(least, value)
+            for old in [one for one in series if one < minute - KEPT_MINUTES]:
+                del series[old]
+
+    def take(self, lines: Sequence[str]) -> None:
+        """Read embedded metrics out of log lines."""
+        for line in lines:
+            if '"_aws"' in line:
+                for name, values in embedded(line):
+                    self.add(name, values)
+
+    def value(self, name: Name, stat: str, minutes: range) -> float | None:
+        """A statistic over some minutes; None where nothing was measured."""
+        with self._lock:
+            found = [self._series[name][one] for one in minutes if one in self._series.get(name, {})]
+        if not found:
+            return None
+        totals, counts, most, least = zip(*found, strict=True)
+        total, count = float(sum(totals)), float(sum(counts))
+        figures = {"Sum": total, "SampleCount": count, "Maximum": max(most), "Minimum": min(least)}
+        return float(figures.get(stat, total / count))
+
+
+def embedded(line: str) -> Iterator[tuple[Name, list[float]]]:
+    """The metrics of one line in embedded metric format; a line that only looks like one has none."""
+    try:
+        record: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return
+    for group in record["_aws"].get("CloudWatchMetrics", ()):
+        for keys in group["Dimensions"]:
+            dimensions = {key: str(record[key]) for key in keys}
+            for metric in group["Metrics"]:
+                value = record[metric["Name"]]
+                values = value if isinstance(value, list) else [value]
+                yield Name.of(group["Namespace"], metric["Name"], dimensions), [float(one) for one in values]

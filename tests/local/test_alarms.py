@@ -1,0 +1,129 @@
+"""Metrics and alarms: embedded metrics are read, expressions worked out, and a change of state acts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.local.cloud import Cloud
+from infra.local.errors import CannotImitate
+from infra.local.monitoring.alarms import parts
+from infra.local.monitoring.expressions import evaluate
+from infra.local.monitoring.metrics import Metrics, Name, embedded
+from tests.local.packages import Template, arn, function, package, queue
+from tests.local.watching import eventually, invoke
+
+_LINE = json.dumps(
+    {
+        "_aws": {
+            "CloudWatchMetrics": [
+                {"Namespace": "Shop", "Dimensions": [["service"]], "Metrics": [{"Name": "Sold"}]}
+            ]
+        },
+        "service": "till",
+        "Sold": [2.0, 3.0],
+    }
+)
+_CODE = f"def f(event, context):\n    print({_LINE!r})\n"
+_SOLD = Name.of("Shop", "Sold", {"service": "till"})
+
+
+def test_embedded_metrics_are_read_and_other_lines_are_not():
+    assert list(embedded(_LINE)) == [(_SOLD, [2.0, 3.0])]
+    assert list(embedded('not JSON, but "_aws"')) == []
+
+
+def test_statistics_are_of_the_minutes_asked_for():
+    metrics = Metrics(60)
+    metrics.add(_SOLD, [2.0, 4.0])
+    now = range(metrics.minute, metrics.minute + 1)
+
+    figures = [metrics.value(_SOLD, stat, now) for stat in ("Sum", "Average", "Maximum", "SampleCount")]
+
+    assert figures == [6.0, 3.0, 4.0, 2.0]
+    assert metrics.value(_SOLD, "Sum", range(metrics.minute - 9, metrics.minute)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("IF(FILL(t, 0) > 0, (FILL(b, 0)) / (FILL(t, 0)), 0)", 0.25),
+        ("IF(FILL(n, 0) > 0, b / n, 0)", 0.0),
+        ("n + 1", None),
+    ],
+)
+def test_metric_math_as_alarms_use_it(text: str, value: float | None):
+    assert evaluate(text, {"b": 1.0, "t": 4.0, "n": None}, "here") == value
+
+
+def test_what_is_not_understood_is_refused():
+    with pytest.raises(CannotImitate, match="RATE"):
+        evaluate("RATE(b)", {"b": 1.0}, "here")
+    with pytest.raises(CannotImitate, match="OR"):
+        list(parts('ALARM("a") OR ALARM("b")', "here"))
+
+
+def _alarm(name: str, **properties: object) -> Template:
+    plain = {
+        "AlarmName": name,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "EvaluationPeriods": 1,
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": [{"Ref": "Ops"}],
+    }
+    return {"Type": "AWS::CloudWatch::Alarm", "Properties": {**plain, **properties}}
+
+
+def test_an_alarm_goes_off_tells_its_topic_and_the_bus_and_composites_follow(tmp_path: Path, runtime: Path):
+    sold = {"Namespace": "Shop", "MetricName": "Sold", "Dimensions": [{"Name": "service", "Value": "till"}]}
+    stat = {"Metric": sold, "Period": 300, "Stat": "Sum"}
+    queries = [
+        {"Id": "share", "Expression": "IF(FILL(s, 0) > 0, s / 5, 0)"},
+        {"Id": "s", "ReturnData": False, "MetricStat": stat},
+    ]
+    both = 'ALARM("${One.Arn}") AND ALARM("${Two.Arn}")'
+    resources = {
+        "F": function("f"),
+        "Ops": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "ops"}},
+        "Heard": queue("heard"),
+        "Told": {
+            "Type": "AWS::SNS::Subscription",
+            "Properties": {"TopicArn": {"Ref": "Ops"}, "Protocol": "sqs", "Endpoint": arn("Heard")},
+        },
+        "Rule": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "EventPattern": {"source": ["aws.cloudwatch"], "detail": {"state": {"value": ["ALARM"]}}},
+                "Targets": [{"Id": "q", "Arn": arn("Heard")}],
+            },
+        },
+        "One": _alarm("one", **sold, Statistic="Sum", Period=300, Threshold=4),
+        "Two": _alarm("two", Metrics=queries, Threshold=0.5, ActionsEnabled=False),
+        "Both": {
+            "Type": "AWS::CloudWatch::CompositeAlarm",
+            "Properties": {"AlarmName": "both", "AlarmRule": {"Fn::Sub": both}},
+        },
+    }
+    made = package(tmp_path / "p", resources, _CODE)
+    with Cloud(made, tmp_path / "d", runtime=runtime, minute_s=0.5) as cloud:
+        invoke(cloud, "f")
+        watch = cloud.client("cloudwatch")
+        went_off = eventually(lambda: _in_alarm(watch) == {"one", "two", "both"} and _in_alarm(watch))
+        heard = eventually(lambda: _heard(cloud) or None)
+        eventually(lambda: _in_alarm(watch) == set())
+
+    assert went_off
+    assert heard
+
+
+def _in_alarm(watch: object) -> set[str]:
+    found = watch.describe_alarms(StateValue="ALARM")  # type: ignore[attr-defined]
+    return {one["AlarmName"] for one in found["MetricAlarms"]}
+
+
+def _heard(cloud: Cloud) -> list[str]:
+    url = cloud.client("sqs").get_queue_url(QueueName="heard")["QueueUrl"]
+    got = cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [one["Body"] for one in got if "ALARM" in one["Body"]]
