@@ -19,6 +19,9 @@ LOOK_BACK = timedelta(hours=1)
 """What rates are of: as long as lanes' tallies are kept."""
 
 
+_KINDS = ("MetricAlarm", "CompositeAlarm")
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One lane: messages by where they are, its workers, what was counted in the last hour."""
@@ -69,9 +72,17 @@ def condition(cloud: Deployment) -> Condition:
 
 
 def _alarms(cloud: Deployment, prefix: str) -> list[tuple[str, str]]:
-    found = cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix, StateValue="ALARM")
-    told = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
-    return [(one["AlarmName"].removeprefix(prefix), one.get("AlarmDescription", "")) for one in told]
+    """Those that act when they go off, and have gone off."""
+    watch = cloud.client("cloudwatch").get_paginator("describe_alarms")
+    pages = list(watch.paginate(AlarmNamePrefix=prefix, AlarmTypes=list(_KINDS)))
+    alarms = [
+        one for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for one in page.get(kind, ())
+    ]
+    return [
+        (one["AlarmName"].removeprefix(prefix), one.get("AlarmDescription", ""))
+        for one in alarms
+        if one["StateValue"] == "ALARM" and one["ActionsEnabled"]
+    ]
 
 
 def _lane(cloud: Deployment, name: str, steady: Steady | None, counted: Sequence[Counted]) -> Lane:

@@ -92,3 +92,16 @@ def test_a_complete_bucket_is_said_to_be(site: Site):
 
     assert result.exit_code == 0, result.output
     assert "complete 100.00%" in result.stdout
+
+
+def test_status_shows_the_alarms_that_went_off_and_no_others(site: Site):
+    watch, name = site.cloud.client("cloudwatch"), "vigil-test-degraded"
+    before = [alarm for alarm, _ in condition(site.cloud).alarms]
+    watch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    shown = vigil(site, "status")
+    watch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test")
+
+    assert "degraded" not in before
+    assert "alarm degraded: Live has every worker" in shown.stdout
+    assert "tells nobody" not in shown.stdout
+    assert shown.exit_code == 1

@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.cloud import Cloud
 from infra.local.errors import CannotImitate
-from infra.local.monitoring.alarms import parts
+from infra.local.monitoring.alarms import Alarm, parts
 from infra.local.monitoring.expressions import evaluate
 from infra.local.monitoring.metrics import Metrics, Name, embedded
 from tests.local.packages import Template, arn, function, package, queue
@@ -63,6 +63,18 @@ def test_what_is_not_understood_is_refused():
         evaluate("RATE(b)", {"b": 1.0}, "here")
     with pytest.raises(CannotImitate, match="OR"):
         list(parts('ALARM("a") OR ALARM("b")', "here"))
+
+
+def test_nothing_is_missing_before_the_first_period_is_over():
+    expected = {**_alarm("canary")["Properties"], "TreatMissingData": "breaching", "Threshold": 0}
+    alarm = Alarm(
+        "canary",
+        "arn",
+        "",
+        {**expected, "Namespace": "Shop", "MetricName": "Sung", "Period": 60, "Statistic": "Maximum"},
+    )
+
+    assert alarm.state(Metrics(60), "OK") == "INSUFFICIENT_DATA"
 
 
 def _alarm(name: str, **properties: object) -> Template:

@@ -43,6 +43,8 @@ class Alarm:
         wanted = int(self.properties["EvaluationPeriods"])
         points = [self._breaches(metrics, back) for back in range(wanted)]
         missing = self.properties.get("TreatMissingData", "missing")
+        if metrics.minutes < wanted * self.period_min and all(point is None for point in points):
+            return "INSUFFICIENT_DATA"  # nothing can be missing yet
         filled = [missing == "breaching" if point is None else point for point in points]
         if all(point is None for point in points) and missing in ("missing", "ignore"):
             return before if missing == "ignore" else "INSUFFICIENT_DATA"

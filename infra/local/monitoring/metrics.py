@@ -34,6 +34,12 @@ class Metrics:
         self._minute_s = minute_s
         self._series: defaultdict[Name, dict[int, tuple[float, ...]]] = defaultdict(dict)
         self._lock = threading.Lock()
+        self._began = self.minute
+
+    @property
+    def minutes(self) -> int:
+        """How many have passed since the first."""
+        return self.minute - self._began
 
     @property
     def minute(self) -> int:

@@ -83,9 +83,9 @@ class Monitor:
 
     def _set(self, alarm: Alarm | Composite, state: State) -> None:
         before = self._states.get(alarm.arn, "INSUFFICIENT_DATA")
-        self._states[alarm.arn] = state
-        if state != before:
+        if state != before or alarm.arn not in self._states:
             self._show(alarm, state)
+        self._states[alarm.arn] = state
         if state == before or not alarm.properties.get("ActionsEnabled", True):
             return
         for arn in alarm.properties.get(_ACTIONS[state], []):
@@ -101,6 +101,7 @@ class Monitor:
         self._cloudwatch.put_metric_alarm(
             AlarmName=alarm.name,
             AlarmDescription=alarm.says,
+            ActionsEnabled=alarm.properties.get("ActionsEnabled", True),
             MetricName="state",
             Namespace="local",
             Statistic="Maximum",
