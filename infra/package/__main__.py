@@ -29,17 +29,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _table(chosen: str, weights: tuple[Weight, ...]) -> Table:
-    """A row per function, a column per layer, in unzipped MB."""
-    layers = list(dict.fromkeys(layer for weight in weights for layer in weight.layers))
-    table = Table(title=f"{chosen}: unzipped MB", title_justify="left")
-    table.add_column("function")
-    for heading in ("code", *layers, "total", "of Lambda's most"):
-        table.add_column(heading, justify="right")
+    """A row for the code, each layer and each function, in unzipped MB."""
+    table = Table(title=f"{chosen}: unzipped MB", title_justify="left", box=None)
+    for heading in ("", "MB", "of Lambda's most", "made of"):
+        table.add_column(heading, justify="left" if heading in ("", "made of") else "right")
+    layers = {layer: size for weight in weights for layer, size in weight.layers.items()}
+    for name, size in {"code": weights[0].own_bytes, **layers}.items():
+        table.add_row(f"[dim]{name}", f"[dim]{size / MB:.1f}", "", "")
     for weight in weights:
-        cells = [f"{weight.layers[layer] / MB:.1f}" if layer in weight.layers else "–" for layer in layers]
-        total = weight.total_bytes
-        share = f"{100 * total / LIMIT_BYTES:.0f} %"
-        table.add_row(weight.function, f"{weight.own_bytes / MB:.1f}", *cells, f"{total / MB:.1f}", share)
+        share = f"{100 * weight.total_bytes / LIMIT_BYTES:.0f} %"
+        made_of = " + ".join(("code", *(layer.removesuffix("Layer") for layer in weight.layers)))
+        table.add_row(weight.function, f"{weight.total_bytes / MB:.1f}", share, made_of)
     return table
 
 

@@ -73,7 +73,8 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if layer.name != "models":
             (folder / "layers" / layer.name).symlink_to(layer)
     shutil.copytree(shipped / "layers" / "models", folder / "layers" / "models")
-    write_classifier(folder / "layers" / "models" / "models")
+    for name in ("tiny-colours", "tiny-lessons"):
+        write_classifier(folder / "layers" / "models" / "models", name)
     return folder
 
 

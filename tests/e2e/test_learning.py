@@ -20,7 +20,7 @@ from tests.training.jobs import SMALL, recipe
 from vigil.drops import drop_id
 from vigil.flow.label import NotToLabel, label
 
-MODEL = "tiny-colours"
+MODEL = "tiny-lessons"
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 JOB_S = 100.0
 
