@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
 from cloud.items import fields, item
+from cloud.pages import every
 from vigil.access.audit import CHAINS, Entry, Head, chain_of
 from vigil.access.roles import Caller
 from vigil.errors import Transient
@@ -71,14 +72,8 @@ class DynamoAudit:
         return head
 
     def _entries(self, chain: str) -> Iterator[tuple[Entry, str]]:
-        query = self._of(chain)
-        while True:
-            with faults("read audit"):
-                answer = self._client.query(**query)
-            yield from (_entry(fields(row)) for row in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        rows = every(self._client, doing="read audit", **self._of(chain))
+        return (_entry(fields(row)) for row in rows)
 
     def _of(self, chain: str) -> dict[str, Any]:
         return {

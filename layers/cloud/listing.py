@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 from heapq import merge
 from typing import Any
 
-from cloud.faults import faults
 from cloud.items import fields, item
+from cloud.pages import every
 
 SHARDS = 4
 """Index keys a day and kind: one partition takes about 1,000 writes a second."""
@@ -74,10 +74,4 @@ class Listing:
 
     def _rows(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         query = {**asked, "TableName": self._table, "ScanIndexForward": False}
-        while True:
-            with faults("list"):
-                answer = self._client.query(**query)
-            yield from (fields(row) for row in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return map(fields, every(self._client, doing="list", **query))

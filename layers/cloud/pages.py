@@ -7,10 +7,10 @@ from cloud.faults import faults
 from cloud.items import Item
 
 
-def every(client: Any, **query: Any) -> Iterator[Item]:
-    """Rows as DynamoDB has them."""
+def every(client: Any, *, doing: str = "query", **query: Any) -> Iterator[Item]:
+    """Rows as DynamoDB has them; `doing` is what a failure says was being done."""
     while True:
-        with faults("query"):
+        with faults(doing):
             answer = client.query(**query)
         yield from answer["Items"]
         if "LastEvaluatedKey" not in answer:

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
+from cloud.pages import every
 from cloud.people import profile_row
 from vigil.errors import VigilError
 from vigil.flow.enrol import Person
@@ -58,13 +59,7 @@ class Profiles:
             "ExpressionAttributeValues": item({":people": "people", ":after": after or " "}),
             "Limit": at_once,
         }
-        while True:
-            with faults("list people"):
-                answer = self._client.query(**query)
-            yield from (fields(row) for row in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return map(fields, every(self._client, doing="list people", **query))
 
     def _named(self, person: Person) -> Item:
         put = self._put({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id})

@@ -8,6 +8,7 @@ from typing import Any
 from cloud.faults import faults
 from cloud.items import fields, item
 from cloud.listing import LAST, Listing
+from cloud.pages import every
 
 
 class DynamoRecords:
@@ -66,10 +67,4 @@ class DynamoRecords:
         }
         query |= {"IndexName": index, "ScanIndexForward": False} if index else {}
         query |= {"ExpressionAttributeNames": {"#object": "object"}} if "#object" in condition else {}
-        while True:
-            with faults("read records"):
-                answer = self._client.query(**query)
-            yield from (fields(row) for row in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        return map(fields, every(self._client, doing="read records", **query))

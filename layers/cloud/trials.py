@@ -5,6 +5,7 @@ from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
+from cloud.pages import every
 from vigil.learn.trial import Trial
 
 KEPT = timedelta(days=30)
@@ -39,12 +40,7 @@ class DynamoTrials:
                 {":pk": f"trial#{model}#{release}", ":since": since.isoformat()}
             ),
         }
-        found: list[Trial] = []
-        while True:
-            with faults("read trials"):
-                answer = self._client.query(**query)
-            for row in map(fields, answer["Items"]):
-                found.append(Trial(model, release, row["sk"], **{name: row[name] for name in _FIELDS}))
-            if "LastEvaluatedKey" not in answer:
-                return tuple(found)
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        rows = map(fields, every(self._client, doing="read trials", **query))
+        return tuple(
+            Trial(model, release, row["sk"], **{name: row[name] for name in _FIELDS}) for row in rows
+        )

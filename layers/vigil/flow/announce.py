@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from vigil.errors import VigilError
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -62,10 +60,6 @@ class Announcement:
 
     event: Mapping[str, Any]
     attributes: Mapping[str, str]
-
-
-class NotTold(VigilError):
-    """Some announcements were not taken; the stream hands them over again."""
 
 
 def announce(fact: Ended | Moved | Raised, *, origin: str) -> Announcement:
