@@ -68,7 +68,7 @@ def redrive_letters(call: Call, chosen: shapes.Chosen) -> shapes.Moved:
     dead = wiring.letters(call.path["lane"], LOOK_S)
     picked = _picked(dead.receive(MOST), chosen)
     for letter in picked:
-        dead.send_back(letter)
+        dead.send_back(letter, tried=_attempts(letter))
         dead.delete(letter)
     return shapes.Moved(letters=len(picked))
 
@@ -123,6 +123,12 @@ def _letter(letter: Letter) -> shapes.DeadLetter:
         redrives=letter.redrives,
         drops=tuple(_evidence(drop.id) for drop in letter.drops),
     )
+
+
+def _attempts(letter: Letter) -> int:
+    """At whichever of its drops was attempted most."""
+    rows = (wiring.records().drop(drop.id) or {} for drop in letter.drops)
+    return max((row.get("attempts", 0) for row in rows), default=0)
 
 
 def _evidence(drop: str) -> shapes.Evidence:

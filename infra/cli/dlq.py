@@ -13,7 +13,8 @@ from infra.cli.saying import fail, out, table
 from infra.cli.ward import let_go, letters, ward
 from vigil.flow.triage import Round, Ward, act
 from vigil.steady.fingerprint import fingerprint
-from vigil.steady.letters import Decision, Letter, Quarantine, Redrive
+from vigil.steady.letters import Decision, Letter, Quarantine
+from vigil.steady.triage import redrive as sent_back
 
 app = typer.Typer(
     help="Dead letters: `list`, `show`, `redrive`, `quarantine`. Triage mends by itself; this is for people.",
@@ -62,7 +63,9 @@ def redrive(
 ) -> None:
     """Send a letter back to its lane, or all of them."""
     cloud = reached(stage, data)
-    done = _carry_out(ward(cloud), [Redrive(one, why) for one in _chosen(cloud, letter)])
+    tools, chosen = ward(cloud), _chosen(cloud, letter)
+    records = tools.records.read({drop.id for one in chosen for drop in one.drops})
+    done = _carry_out(tools, [sent_back(one, why, records) for one in chosen])
     out.print(f"[green]sent back[/] {done.redriven}")
 
 

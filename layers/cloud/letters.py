@@ -9,8 +9,8 @@ from cloud.faults import faults
 from vigil.drops import Envelope, read
 from vigil.steady.letters import Letter
 
-REDRIVES = "vigil-redrives"
-"""Message attribute: how often triage sent the message back."""
+REDRIVES, TRIED = "vigil-redrives", "vigil-tried"
+"""Message attributes: how often the message was sent back, and the attempts at its drop before."""
 
 _BATCH = 10
 
@@ -44,8 +44,11 @@ class SqsDeadLetters:
             letters += batch
         return letters
 
-    def send_back(self, letter: Letter) -> None:
-        attributes = {REDRIVES: {"DataType": "Number", "StringValue": str(letter.redrives + 1)}}
+    def send_back(self, letter: Letter, *, tried: int) -> None:
+        numbers = {REDRIVES: letter.redrives + 1, TRIED: tried}
+        attributes = {
+            name: {"DataType": "Number", "StringValue": str(number)} for name, number in numbers.items()
+        }
         with faults("send message back"):
             self._client.send_message(
                 QueueUrl=self._lane_url, MessageBody=letter.body, MessageAttributes=attributes
@@ -69,13 +72,12 @@ class SqsDeadLetters:
                 MaxNumberOfMessages=most,
                 VisibilityTimeout=self.hidden_s,
                 MessageSystemAttributeNames=["SentTimestamp"],
-                MessageAttributeNames=[REDRIVES],
+                MessageAttributeNames=[REDRIVES, TRIED],
             )
         return [self._letter(message) for message in answer.get("Messages", [])]
 
     def _letter(self, message: dict[str, Any]) -> Letter:
         sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
-        attribute = message.get("MessageAttributes", {}).get(REDRIVES, {})
         envelope = Envelope(message["MessageId"], message["Body"], sent)
         return Letter(
             id=message["MessageId"],
@@ -83,6 +85,11 @@ class SqsDeadLetters:
             body=message["Body"],
             receipt=message["ReceiptHandle"],
             sent=sent,
-            redrives=int(attribute.get("StringValue", 0)),
+            redrives=_number(message, REDRIVES),
             drops=tuple(read(envelope, self._bucket)),
+            tried=_number(message, TRIED),
         )
+
+
+def _number(message: dict[str, Any], attribute: str) -> int:
+    return int(message.get("MessageAttributes", {}).get(attribute, {}).get("StringValue", 0))

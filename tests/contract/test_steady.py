@@ -65,19 +65,19 @@ def test_a_dead_letter_tells_its_drops(sqs: Any):
     assert [type(drop) for drop in letter.drops] == [Drop]
 
 
-def test_a_letter_sent_back_says_how_often(sqs: Any):
+def test_a_letter_sent_back_says_how_often_and_after_how_many_attempts(sqs: Any):
     letters, dead, lane = dead_letters(sqs)
     sqs.send_message(QueueUrl=dead, MessageBody=JOB)
     (letter,) = letters.receive(100)
 
-    letters.send_back(letter)
+    letters.send_back(letter, tried=5)
     letters.delete(letter)
 
     (sent,) = sqs.receive_message(QueueUrl=lane, MessageAttributeNames=["All"])["Messages"]
     assert (sent["Body"], sent["MessageAttributes"]["vigil-redrives"]["StringValue"]) == (JOB, "1")
     back = SqsDeadLetters(sqs, dead_url=lane, lane_url=lane, lane="live", bucket="bucket")
     sqs.change_message_visibility(QueueUrl=lane, ReceiptHandle=sent["ReceiptHandle"], VisibilityTimeout=0)
-    assert [one.redrives for one in back.receive(1)] == [1]
+    assert [(one.redrives, one.tried) for one in back.receive(1)] == [(1, 5)]
     assert (
         sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["All"])["Attributes"][
             "ApproximateNumberOfMessagesNotVisible"

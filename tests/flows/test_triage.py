@@ -1,7 +1,7 @@
 """A run of triage over queues and ledger: what is done, and that the ledger says why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tests.memory import NOON, Hands, MemoryLedger
@@ -21,7 +21,7 @@ class Queue:
     def receive(self, most: int) -> Sequence[Letter]:
         return list(self.letters[:most])
 
-    def send_back(self, letter: Letter) -> None:
+    def send_back(self, letter: Letter, *, tried: int) -> None:
         self.sent.append(letter.id)
 
     def delete(self, letter: Letter) -> None:
@@ -100,12 +100,27 @@ def test_an_input_that_kills_its_worker_again_is_quarantined_with_a_reason():
     clinic, queue = Clinic(), Queue([letter("a")])
     failed(clinic, "a", "")
     run(clinic, queue)
-    queue.letters = [letter("a", redrives=1)]
+    failed(clinic, "a", "")
+    queue.letters = [replace(letter("a", redrives=1), tried=1)]
 
     assert run(clinic, queue, minutes=1).quarantined == 1
     record = clinic.ledger.records["a"]
     assert (record.state, record.reason, record.stage) == ("quarantined", "kills-workers", "look")
     assert queue.letters == []
+
+
+def test_of_a_letter_with_two_drops_the_one_that_kills_is_set_aside_and_the_other_goes_back():
+    clinic = Clinic()
+    both = replace(letter("a", redrives=1), drops=(drop("a"), drop("b")))
+    failed(clinic, "a", "")
+    queue = Queue([both])
+
+    first, second = run(clinic, queue), run(clinic, queue, minutes=2)
+
+    assert (first.quarantined, second.redriven) == (1, 1)
+    assert (clinic.ledger.records["a"].state, "b" in clinic.ledger.records) == ("quarantined", False)
+    assert [who for who, deed, _ in clinic.notes if deed == "quarantined"] == ["a"]
+    assert queue.sent == ["m-a"]
 
 
 def test_nothing_leaves_without_a_line():

@@ -1,7 +1,7 @@
 """Triage killed at any step of any run: no letter leaves without a line, and none without a way forward."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -29,8 +29,8 @@ class Fragile(Queue):
     after: bool = False
     lane: list[Letter] = field(default_factory=list)
 
-    def send_back(self, letter: Letter) -> None:
-        self._fragile(lambda: self.lane.append(letter))
+    def send_back(self, letter: Letter, *, tried: int) -> None:
+        self._fragile(lambda: self.lane.append(replace(letter, redrives=letter.redrives + 1, tried=tried)))
 
     def delete(self, letter: Letter) -> None:
         self._fragile(lambda: self.letters.remove(letter))
@@ -104,5 +104,5 @@ def work(clinic: Clinic, queue: Fragile, clock: Hands, *, mends: bool) -> None:
             clinic.ledger.reject(claim, reason="x", message="", stage="", now=clock())
         elif isinstance(claim, Claim):
             clinic.ledger.release(claim, stage="look", error="Transient: read object: x", now=clock())
-            queue.letters.append(letter(ident, redrives=sent.redrives + 1))
+            queue.letters.append(sent)
     queue.lane = []

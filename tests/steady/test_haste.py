@@ -11,7 +11,7 @@ def test_in_a_drill_every_wait_is_as_much_shorter_as_a_minute_is():
     pace = hastened(Pace(), timedelta(seconds=2))
 
     assert (pace.first_wait, pace.patience) == (timedelta(seconds=2), timedelta(seconds=20))
-    assert (pace.per_run, pace.trials) == (Pace().per_run, Pace().trials)
+    assert (pace.per_run, pace.at_risk) == (Pace().per_run, Pace().at_risk)
 
 
 def test_what_is_named_stays_as_it_is():

@@ -23,7 +23,7 @@ def drop(ident: str) -> Drop:
 
 
 def letter(ident: str, *, redrives: int = 0, sent=NOON) -> Letter:
-    return Letter(f"m-{ident}", "live", "{}", "r", sent, redrives, (drop(ident),))
+    return Letter(f"m-{ident}", "live", "{}", "r", sent, redrives, (drop(ident),), 5 * redrives)
 
 
 def record(ident: str, error: str = AWAY, state: str = "claimed", **more: object) -> Record:
@@ -118,9 +118,9 @@ def test_letters_that_came_back_before_it_was_mended_do_not():
 
 @pytest.mark.parametrize(("error", "reason"), [(BUG, "bug"), ("", "kills-workers")])
 def test_an_input_that_fails_again_by_itself_is_quarantined(error: str, reason: str):
-    decisions, _ = triage(
-        [letter("a", redrives=1), letter("b")], tried(error), look(record("a", error), record("b", error))
-    )
+    known = look(record("a", error, attempts=10), record("b", error))
+
+    decisions, _ = triage([letter("a", redrives=1), letter("b")], tried(error), known)
 
     quarantine = decisions[0]
     assert isinstance(quarantine, Quarantine)
@@ -128,14 +128,41 @@ def test_an_input_that_fails_again_by_itself_is_quarantined(error: str, reason: 
     assert kinds(decisions) == ["Quarantine", "Wait"]
 
 
-def test_after_three_of_a_kind_all_like_it_are_quarantined():
-    lost = tried(BUG, phase="resting", failures=3)
+def test_a_letter_that_came_back_without_being_worked_on_again_is_not_held_guilty():
+    decisions, _ = triage([letter("a", redrives=1)], tried(""), look(record("a", "", attempts=5)))
+
+    assert kinds(decisions) == ["Wait"]
+
+
+@pytest.mark.parametrize(("failures", "ahead"), [(0, 1), (1, 2), (3, 8), (9, 8)])
+def test_however_many_of_a_kind_failed_the_others_are_tried_more_and_more_at_once(failures: int, ahead: int):
+    lost = tried(BUG, phase="resting", failures=failures)
+    names = "bcdefghijkl"
 
     decisions, _ = triage(
-        [letter("b"), letter("c")], lost, look(record("b", BUG), record("c", BUG), now=NOON + MINUTE)
+        [letter(name) for name in names],
+        lost,
+        look(*[record(name, BUG) for name in names], now=NOON + 61 * MINUTE),
     )
 
-    assert kinds(decisions) == ["Quarantine", "Quarantine"]
+    assert kinds(decisions) == ["Redrive"] * ahead + ["Wait"] * (len(names) - ahead)
+
+
+def test_after_one_went_through_those_that_may_kill_follow_a_few_at_a_time():
+    names = "bcdefghijkl"
+    known = look(record("a", "", state="done"), *[record(name, "") for name in names], now=NOON + MINUTE)
+
+    decisions, _ = triage([letter(name) for name in names], tried(""), known)
+
+    assert kinds(decisions) == ["Redrive"] * 8 + ["Wait"] * 3
+
+
+def test_a_canary_that_was_set_aside_is_not_one_that_came_through():
+    known = look(record("a", BUG, state="quarantined"), record("b", BUG), now=NOON + MINUTE)
+
+    decisions, cases = triage([letter("b")], tried(BUG), known)
+
+    assert (kinds(decisions), one_case(cases).phase) == (["Wait"], "resting")
 
 
 def test_a_letter_whose_drops_have_their_end_is_discarded():

@@ -24,8 +24,8 @@ class DeadLetters(Protocol):
     def receive(self, most: int) -> Sequence[Letter]:
         """So many letters, hidden from others for a while."""
 
-    def send_back(self, letter: Letter) -> None:
-        """Into its lane, one redrive more to its name; at least once."""
+    def send_back(self, letter: Letter, *, tried: int) -> None:
+        """Into its lane, one redrive and so many attempts to its name; at least once."""
 
     def delete(self, letter: Letter) -> None:
         """For good."""
@@ -100,18 +100,18 @@ def act(decision: Decision, ward: Ward, owner: str, done: Round) -> Round:
         case Alert():
             ward.operators.tell(decision)
             return replace(done, new_faults=done.new_faults + 1)
-        case Redrive(letter, why):
-            _note(letter, "redriven", why, ward)
-            ward.letters[letter.lane].send_back(letter)
+        case Redrive(letter, why, tried):
+            _note(letter.drops, "redriven", why, ward)
+            ward.letters[letter.lane].send_back(letter, tried=tried)
             ward.letters[letter.lane].delete(letter)
             return replace(done, redriven=done.redriven + 1)
-        case Quarantine(letter, _, _, _, why):
-            _note(letter, "quarantined", why, ward)
-            if _set_aside(decision, ward, owner):
+        case Quarantine(letter, drops, _, _, why):
+            _note(drops, "quarantined", why, ward)
+            if _set_aside(decision, ward, owner) and drops == letter.drops:
                 ward.letters[letter.lane].delete(letter)
             return replace(done, quarantined=done.quarantined + 1)
         case Discard(letter, why):
-            _note(letter, "discarded", why, ward)
+            _note(letter.drops, "discarded", why, ward)
             ward.letters[letter.lane].delete(letter)
             return replace(done, discarded=done.discarded + 1)
         case Wait():
@@ -140,8 +140,8 @@ def _quarantine(drop: Drop | Misfit, decision: Quarantine, ward: Ward, owner: st
             return True
 
 
-def _note(letter: Letter, deed: str, why: str, ward: Ward) -> None:
-    for drop in letter.drops:
+def _note(drops: Sequence[Drop | Misfit], deed: str, why: str, ward: Ward) -> None:
+    for drop in drops:
         ward.diary.note(drop.id, deed=deed, why=why, now=ward.clock())
 
 

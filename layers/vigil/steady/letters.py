@@ -15,7 +15,8 @@ class Letter:
     """A message in a dead-letter queue.
 
     sent      when it was last put into its lane, by S3, a client or triage
-    redrives  how often triage sent it back before
+    redrives  how often it was sent back before
+    tried     attempts at its first open drop when it was last sent back: more of them since are its own
     drops     all that it announces, in its own order; none for S3's test event
     """
 
@@ -26,6 +27,7 @@ class Letter:
     sent: datetime
     redrives: int
     drops: tuple[Drop | Misfit, ...]
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Send it back to its lane."""
+    """Send it back to its lane; `tried` are the attempts so far at its first open drop."""
 
     letter: Letter
     why: str
+    tried: int
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Settle its unsettled drops as quarantined; `reason` is stable and machine-readable."""
+    """Settle these of its drops as quarantined; `reason` is stable and machine-readable.
+
+    A letter that announces others too stays, until those have their end.
+    """
 
     letter: Letter
     drops: tuple[Drop | Misfit, ...]

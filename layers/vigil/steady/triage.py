@@ -1,8 +1,10 @@
 """Dead letters and what the ledger knows of them, turned into what is done with each, and why.
 
 Whatever the fault, one letter goes first, as a canary. If it reaches its end, the others follow at a
-limited rate. If it comes back, a fault that time may mend is tried again later and later; a bug, or an
-input that kills its worker, is quarantined: the letter that was tried, and all like it after three.
+limited rate. If it comes back, a fault that time may mend is tried again later and later. A bug, or an
+input that kills its worker, is another matter: what looks alike need not be alike, so each letter is
+judged by itself. It is sent back once; only if its own drop was taken up again and failed again is that
+drop quarantined. The more canaries failed, the more of the others are tried at once, up to a few.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,13 +22,22 @@ SKEW = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast triage goes: letters redriven a run, how long it waits for a canary, and after one failed."""
+    """How fast triage goes.
+
+    per_run   letters redriven a run
+    patience  how long it waits for a canary; after one that failed, `first_wait`, then longer and longer
+    at_risk   of those that may kill their workers, so many are tried at once
+    """
 
     per_run: int = 100
     patience: timedelta = timedelta(minutes=10)
     first_wait: timedelta = timedelta(minutes=1)
     longest_wait: timedelta = timedelta(hours=1)
-    trials: int = 3
+    at_risk: int = 8
+
+    def ahead(self, failures: int) -> int:
+        """How many of those that may kill their workers go together, after so many canaries failed."""
+        return min(1 << min(failures, 20), self.at_risk)
 
     def wait(self, failures: int) -> timedelta:
         return min(self.first_wait * (1 << min(max(failures - 1, 0), 20)), self.longest_wait)
@@ -70,31 +81,42 @@ def _treat(case: Case, group: Sequence[Letter], look: Look) -> tuple[Case, list[
     told: list[Decision] = [Alert(case, group[0], len(group))] if case.phase == "new" else []
     case = _heard(case, group, look)
     if not case.fingerprint.may_pass:
-        spent = [letter for letter in group if letter.redrives or case.failures >= look.pace.trials]
-        told += [_quarantine(letter, case, look) for letter in spent]
-        group = [letter for letter in group if letter not in spent]
+        told += [_quarantine(letter, case, look) for letter in group if _failed_again(letter, look)]
+        group = [letter for letter in group if not _failed_again(letter, look)]
     if not group:
         return case, told
     if not look.healthy(case.fingerprint.dependency):
         case = replace(case, phase="resting", since=look.now)
         return case, told + [Wait(one, f"{case.fingerprint.dependency} does not answer") for one in group]
     if case.phase == "mended":
-        return case, told + [Redrive(one, "a letter like it went through") for one in group]
+        most = len(group) if case.fingerprint.may_pass else look.pace.at_risk
+        return case, told + _sent(group, most, "a letter like it went through", look)
     if case.phase == "trying":
         return case, told + [Wait(one, f"until canary {case.canary} is through") for one in group]
     if case.phase == "resting" and look.now < case.since + look.pace.wait(case.failures):
         return case, told + [Wait(one, f"{case.failures} canaries came back") for one in group]
-    return _send_ahead(case, group, told, look)
+    ahead = 1 if case.fingerprint.may_pass else look.pace.ahead(case.failures)
+    told += _sent(group, ahead, f"canary of {case.fingerprint.id}", look)
+    canary = _unsettled(group[0], look.records)[0].id
+    return replace(case, phase="trying", since=look.now, canary=canary), told
 
 
-def _send_ahead(
-    case: Case, group: Sequence[Letter], told: list[Decision], look: Look
-) -> tuple[Case, list[Decision]]:
-    canary, rest = group[0], group[1:]
-    drop = _unsettled(canary, look.records)[0].id
-    case = replace(case, phase="trying", since=look.now, canary=drop)
-    told = [*told, Redrive(canary, f"canary of {case.fingerprint.id}")]
-    return case, told + [Wait(one, f"until canary {drop} is through") for one in rest]
+def _failed_again(letter: Letter, look: Look) -> bool:
+    """Whether it was sent back before, and its own drop was worked on since: others' deaths do not count."""
+    record = look.records.get(_unsettled(letter, look.records)[0].id)
+    return letter.redrives > 0 and record is not None and record.attempts > letter.tried
+
+
+def _sent(group: Sequence[Letter], most: int, why: str, look: Look) -> list[Decision]:
+    """So many letters are sent back, in order; the others wait for them."""
+    ahead = [redrive(letter, why, look.records) for letter in group[:most]]
+    return [*ahead, *(Wait(letter, "others like it go first") for letter in group[most:])]
+
+
+def redrive(letter: Letter, why: str, records: Mapping[str, Record]) -> Redrive:
+    """Send a letter back, noting how often its first open drop was attempted so far."""
+    tried = [records[drop.id].attempts for drop in _unsettled(letter, records) if drop.id in records]
+    return Redrive(letter, why, tried[0] if tried else 0)
 
 
 def _heard(case: Case, group: Sequence[Letter], look: Look) -> Case:
@@ -102,11 +124,12 @@ def _heard(case: Case, group: Sequence[Letter], look: Look) -> Case:
     record = look.records.get(case.canary)
     back = [letter for letter in group if letter.redrives and letter.sent >= case.since - SKEW]
     match case.phase:
-        case "trying" if record is not None and record.settled:
+        case "trying" if record is not None and record.state in ("done", "rejected"):
             return replace(case, phase="mended", since=look.now, failures=0)
         case "trying":
             lost = any(case.canary in _ids(letter.drops) for letter in back)
-            failed = lost or look.now - case.since > look.pace.patience
+            aside = record is not None and record.settled
+            failed = lost or aside or look.now - case.since > look.pace.patience
         case "mended":
             failed = bool(back)
         case _:
@@ -120,7 +143,7 @@ def _quarantine(letter: Letter, case: Case, look: Look) -> Quarantine:
     mark = case.fingerprint
     reason = "kills-workers" if mark.kind == DIED else "bug"
     why = f"{mark.id}: {mark.kind} in {mark.stage}: {mark.message}"
-    return Quarantine(letter, _unsettled(letter, look.records), mark.stage, reason, why)
+    return Quarantine(letter, _unsettled(letter, look.records)[:1], mark.stage, reason, why)
 
 
 def _paced(decisions: Sequence[Decision], pace: Pace) -> list[Decision]:
