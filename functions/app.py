@@ -16,13 +16,14 @@ from functions import (
     reconcile,
     releases,
     retrain,
+    thumbnail,
     triage,
 )
 from functions.api import routes
 
 app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.MEDIA_TYPES)
-for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase):
+for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail):
     app.register_blueprint(module.trigger)
 for module in (triage, reconcile, balance, canary, quarantine, releases, retrain):
     app.register_blueprint(module.trigger)

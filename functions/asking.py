@@ -1,6 +1,7 @@
-"""Builds what authorizer, predict and erase use: once per container, each loads only its own."""
+"""Builds what authorizer, predict, thumbnail and erase use: once per container, each loads only its own."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from cloud.tokens import Tokens
     from vigil.flow.casting import ActiveModels
     from vigil.flow.erase import Shredder
+    from vigil.predict.card import Accepts
+    from vigil.seeing import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,29 @@ def viewer() -> "Viewer":
     bundled = shelf(0.0)
     models = ActiveModels(casting(bundled), bundled)
     return Viewer(settings().photos_bucket, models, S3Objects(client("s3")))
+
+
+@dataclass(frozen=True, slots=True)
+class Darkroom:
+    """Photos, and how those of a model are unpacked."""
+
+    objects: "S3Objects"
+    accepts: "Callable[[str], Accepts]"
+    thumbnail: "Callable[[bytes, Accepts, Box | None], bytes]"
+
+
+@cache
+def darkroom() -> Darkroom:
+    """What thumbnails are made with: no model is opened, its card says enough."""
+    from cloud.objects import S3Objects
+    from vigil.predict.card import Accepts
+    from vigil.predict.release import CARD
+    from vigil.predict.table import read
+    from vigil.predict.thumbnail import thumbnail
+
+    cards = settings().cards_dir
+    accepts = cache(lambda model: Accepts.read(read(cards / model / CARD)))
+    return Darkroom(S3Objects(client("s3")), accepts, thumbnail)
 
 
 @cache

@@ -189,6 +189,10 @@ class Settings:
         return self._get("PREDICT_FUNCTION")
 
     @property
+    def thumbnail_function(self) -> str:
+        return self._get("THUMBNAIL_FUNCTION")
+
+    @property
     def quarantine_function(self) -> str:
         return self._get("QUARANTINE_FUNCTION")
 

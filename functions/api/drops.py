@@ -22,6 +22,7 @@ from functions.api.schemas.drops import (
     Waiting,
     moment,
 )
+from functions.api.thumbnails import link
 from vigil.access.seals import Forged, seal, unseal
 from vigil.drops import Object, route
 
@@ -74,14 +75,14 @@ def get_drop(call: Call, query: Waiting) -> Drop:
     if row is None or not call.caller.sees(row["taken_from"]):
         raise NotFound
     seen = wiring.records().sightings(drop) if row.get("sightings") else []
-    return shown(row, photo=_link(row), sightings=[seen_one(one) for one in seen])
+    return shown(row, call, photo=_link(row), sightings=[seen_one(one, call) for one in seen])
 
 
 def list_drops(call: Call, query: DropsQuery) -> Drops:
     """Drops, newest first."""
     wanted = {"taken_from": query.source, "state": query.state, "lane": query.lane, "model": query.model}
     found = page(call, query, "drops", matching(wanted), query.since)
-    return Drops(items=[shown(row) for row in found.rows], next=found.next)
+    return Drops(items=[shown(row, call) for row in found.rows], next=found.next)
 
 
 def polled(look: Callable[[], Row | None], wait_s: int) -> Row | None:
@@ -100,7 +101,7 @@ def matching(wanted: dict[str, Any]) -> Callable[[Row], bool]:
     return lambda row: all(row.get(name) == value for name, value in asked.items())
 
 
-def shown(row: Row, *, photo: str | None = None, sightings: list[Sighting] | None = None) -> Drop:
+def shown(row: Row, call: Call, *, photo: str | None = None, sightings: list[Sighting] | None = None) -> Drop:
     """A drop's row as the API tells it."""
     return Drop(
         drop=row["drop_id"],
@@ -111,6 +112,7 @@ def shown(row: Row, *, photo: str | None = None, sightings: list[Sighting] | Non
         at=row["happened_at"],
         settled_at=moment(row.get("settled_at")),
         photo_url=photo,
+        thumbnail_url=link(call, row["drop_id"]) if "origin" in row and "size_px" in row else None,
         sightings=sightings,
         **{name: row[name] for name in _AS_STORED if row.get(name) not in (None, "")},
     )
@@ -119,7 +121,7 @@ def shown(row: Row, *, photo: str | None = None, sightings: list[Sighting] | Non
 _AS_STORED = ("attempts", "stage", "release", "reason", "message", "size_px", "found", "alerts", "times_ms")
 
 
-def seen_one(row: Row) -> Sighting:
+def seen_one(row: Row, call: Call) -> Sighting:
     """A sighting's row as the API tells it."""
     number = int(str(row["sk"]).removeprefix("sighting#"))
     return Sighting(
@@ -137,6 +139,7 @@ def seen_one(row: Row) -> Sighting:
         quality=row.get("quality"),
         faults=tuple(row.get("faults", ())),
         tags=tuple(sorted(row.get("tags", ()))),
+        thumbnail_url=link(call, row["drop_id"], number) if "box_px" in row else None,
     )
 
 

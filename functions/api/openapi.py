@@ -159,6 +159,8 @@ def _responses(one: Operation) -> dict[str, Doc]:
     success: Doc = {"description": "Done"}
     if one.answers is not None:
         success["content"] = {JSON: {"schema": _ref(one.answers)}}
+    if one.gives:
+        success["content"] = {one.gives: {}}
     told = {str(one.status): success}
     statuses = sorted({problem.status for problem in _problems(one)})
     return told | {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}

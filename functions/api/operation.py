@@ -17,6 +17,7 @@ SHAPES = {
     "alert": r"[0-9a-f]{32}",
     "person": r"p-[0-9a-f]{12}",
     "upload": r"[A-Za-z0-9_-]{24,400}",
+    "thumbnail": r"[A-Za-z0-9_-]{24,1000}",
     "model": r"[a-z0-9][a-z0-9-]{0,62}",
     "lane": r"live|bulk",
     "subscription": r"[0-9a-f-]{36}",
@@ -25,6 +26,11 @@ SHAPES = {
 """What a path's parameters look like; anything else is not found."""
 
 JSON = "application/json"
+PICTURES = ("image/webp", "image/avif")
+"""What browsers name first when they ask for any picture; API Gateway has to be told that they are bytes."""
+
+SHOWN_AS_BYTES = ("image/jpeg", "image/png", "image/gif", *PICTURES)
+
 JSON_BYTES = 256 * 1024
 IMAGE_BYTES = 4_400_000
 """Lambda takes 6 MB a request, and API Gateway hands bytes over as base64."""
@@ -39,13 +45,19 @@ class Call:
     body: bytes = b""
     media: str = JSON
     base: str = ""
+    accept: str = ""
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether API Gateway will send a picture as bytes: it looks at the type that is named first."""
+        return self.accept.split(",")[0].split(";")[0].strip().lower() in SHOWN_AS_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """An answer that is no JSON."""
 
-    text: str
+    content: str | bytes
     media: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,6 +74,7 @@ class Operation:
     role     the least that may; None: anybody, without a token
     takes    the query string of a GET or DELETE, else the JSON body; handed to `serve` after the call
     media    what a body may be besides JSON
+    gives    what an answer is that is no JSON
     audited  reads of people and faces, and decisions: written down before they happen
     example  of what it takes; the tests send it
     """
@@ -76,10 +89,10 @@ class Operation:
     answers: type[BaseModel] | None = None
     status: int = 200
     media: tuple[str, ...] = ()
+    gives: str = ""
     audited: bool = False
     example: Mapping[str, Any] | None = None
     problems: tuple[type[Problem], ...] = ()
-    about: str = ""
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import base64
 import json
 from typing import Any
 
-from cloud.functions import Shed
 from functions.api import wiring
 from functions.api.images import MEDIA, image
 from functions.api.operation import Call, Operation
@@ -13,8 +12,6 @@ from functions.api.schemas import predict as shapes
 from functions.settings import settings
 from vigil.drops import Object, drop_id, route
 from vigil.errors import UnroutableKey
-
-SHED_S = 2.0
 
 
 def predict(call: Call, picture: shapes.Picture | None = None) -> shapes.Prediction:
@@ -66,11 +63,8 @@ def _may_read(call: Call, key: str) -> None:
 
 
 def asked(question: dict[str, Any]) -> dict[str, Any]:
-    """What the predict function says. Raises Busy where it has no worker free, Refused."""
-    try:
-        told = wiring.neighbours().ask(settings().predict_function, question)
-    except Shed as error:
-        raise Busy(retry_s=SHED_S) from error
+    """What the predict function says. Raises Shed where it has no worker free, Refused."""
+    told = wiring.neighbours().ask(settings().predict_function, question)
     if "error" in told:
         raise Refused(told["error"]["message"], reason=told["error"]["reason"])
     return told

@@ -4,6 +4,7 @@ Problem
 ├── Invalid, BadCursor             400  the request cannot be meant
 ├── Forbidden                      403  the role does not allow it
 ├── NotFound                       404  there is none, or it is not the caller's to see
+├── NotAcceptable                  406  the answer would be no use
 ├── Conflict, StillRunning         409  the world has moved on
 ├── TooLarge, WrongMedia           413, 415
 ├── Refused                        422  understood, and not possible with this content
@@ -69,6 +70,11 @@ class NotFound(Problem):
 class MethodNotAllowed(Problem):
     name, status, title = "method-not-allowed", 405, "The resource knows no such method"
     way_out = "See /v1/openapi.json for the methods of each path."
+
+
+class NotAcceptable(Problem):
+    name, status, title = "not-acceptable", 406, "It cannot be sent as you would have it"
+    way_out = "Name the type in the request: Accept: image/jpeg."
 
 
 class Conflict(Problem):

@@ -18,9 +18,10 @@ from functions.api import (
     rules,
     sightings,
     subscriptions,
+    thumbnails,
     wiring,
 )
-from functions.api.operation import Operation
+from functions.api.operation import PICTURES, Operation
 from functions.api.problems import Forbidden, Headers
 from functions.api.serving import served
 from functions.authorizer import on_token
@@ -32,6 +33,7 @@ DESCRIBED: tuple[Operation, ...] = (
     *health.OPERATIONS,
     *drops.OPERATIONS,
     *sightings.OPERATIONS,
+    *thumbnails.OPERATIONS,
     *alerts.OPERATIONS,
     *rules.OPERATIONS,
     *people.OPERATIONS,
@@ -44,7 +46,7 @@ DESCRIBED: tuple[Operation, ...] = (
 
 OPERATIONS = (*DESCRIBED, *described.operations(DESCRIBED))
 
-MEDIA_TYPES = ["multipart/form-data", "image/webp"]
+MEDIA_TYPES = ["multipart/form-data", *PICTURES]
 """Besides Chalice's own: what API Gateway hands over as bytes."""
 
 ANY_TYPE = ["*/*"]

@@ -9,9 +9,11 @@ from chalice import Response
 from chalice.app import Request
 from pydantic import BaseModel, ValidationError
 
+from cloud.functions import Shed
 from functions.api import wiring
 from functions.api.operation import JSON, Call, File, Operation, well_formed
 from functions.api.problems import (
+    Busy,
     Forbidden,
     Headers,
     Invalid,
@@ -27,6 +29,9 @@ from vigil.access.roles import ROLES, Caller
 from vigil.errors import Rejected, Transient
 
 NOBODY = Caller("", "viewer")
+SHED_S = 2.0
+"""Until another worker may be free."""
+
 KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -38,6 +43,8 @@ def served(operation: Operation, request: Request) -> Response:
         return problem.response()
     except Rejected as fault:
         return Refused(str(fault), reason=fault.reason).response()
+    except Shed:
+        return Busy(retry_s=SHED_S).response()
     except Transient:
         return Unavailable(retry_s=2).response()
 
@@ -52,7 +59,7 @@ def _served(operation: Operation, request: Request) -> Response:
         raise Invalid(f"an Idempotency-Key reads {KEY.pattern}")
     media, body = _body(operation, request)
     taken = _taken(operation, request, media, body)
-    call = Call(caller, path, body, media, _base(request))
+    call = Call(caller, path, body, media, _base(request), request.headers.get("accept", ""))
     if operation.audited:
         wiring.audit().append(caller, operation.name, _about(path, taken), datetime.now(UTC))
     do = partial(_done, operation, call, taken)
@@ -67,7 +74,7 @@ def _done(operation: Operation, call: Call, taken: BaseModel | None) -> Response
     answer = operation.serve(call) if taken is None else operation.serve(call, taken)
     if isinstance(answer, File):
         headers: Headers = {"Content-Type": answer.media, **answer.headers}
-        return Response(answer.text, headers=headers)
+        return Response(answer.content, headers=headers)
     text = "" if answer is None else answer.model_dump_json(exclude_none=True)
     return Response(text, headers={"Content-Type": JSON}, status_code=operation.status)
 
@@ -133,6 +140,8 @@ def _about(path: dict[str, str], taken: BaseModel | None) -> dict[str, str]:
 
 
 def _base(request: Request) -> str:
-    """The API's own address, as the caller reached it."""
+    """The API's own address, as the caller reached it: at its stage, or at a domain of its own."""
     context = request.context
-    return f"{context.get('domainName', '')}/{context.get('stage', '')}"
+    prefix = str(context.get("path", "")).partition("/v1/")[0]
+    scheme = request.headers.get("x-forwarded-proto", "https")
+    return f"{scheme}://{context.get('domainName', '')}{prefix}"

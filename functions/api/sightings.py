@@ -20,7 +20,7 @@ DAYS = 7
 def list_sightings(call: Call, query: SightingsQuery) -> Sightings:
     """Sightings, newest first: a person's through all time, others of the last day unless `since` says."""
     found = _of_person(call, query, query.person) if query.person else _of_days(call, query)
-    return Sightings(items=[seen_one(row) for row in found.rows], next=found.next)
+    return Sightings(items=[seen_one(row, call) for row in found.rows], next=found.next)
 
 
 def search_sightings(call: Call, photo: SearchPhoto | None = None) -> Likenesses:

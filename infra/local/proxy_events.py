@@ -106,6 +106,7 @@ def describe(request: Request, match: Match, stage: Stage) -> dict[str, Any]:
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
         headers.setdefault(name, []).append(value)
+    headers |= {name: [value] for name, value in _forwarded(request).items()}
     query = parse_qs(request.query, keep_blank_values=True)
     return {
         "resource": match.route.resource,
@@ -118,6 +119,12 @@ def describe(request: Request, match: Match, stage: Stage) -> dict[str, Any]:
         "pathParameters": dict(match.parameters) or None,
         "stageVariables": stage.variables,
     }
+
+
+def _forwarded(request: Request) -> dict[str, str]:
+    """What the gateway says of the way that a request came."""
+    port = (request.header("Host") or "").rpartition(":")[2]
+    return {"X-Forwarded-For": request.source_ip, "X-Forwarded-Proto": "http", "X-Forwarded-Port": port}
 
 
 def _context(

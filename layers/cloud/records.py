@@ -30,6 +30,10 @@ class DynamoRecords:
         values = item({":pk": f"drop#{drop}", ":sk": "sighting#"})
         return list(self._query("pk = :pk AND begins_with(sk, :sk)", values, consistent=True))
 
+    def sighting(self, drop: str, number: int) -> dict[str, Any] | None:
+        """One thing seen in a drop."""
+        return self._row(f"drop#{drop}", f"sighting#{number:03}")
+
     def of_object(self, uri: str) -> list[str]:
         """Ids of the drops of an object's versions (`s3://bucket/key`), newest first."""
         rows = self._query("#object = :object", item({":object": uri}), index="object")

@@ -40,6 +40,10 @@ class Vigil:
         answer: shapes.Drop = self._wire.ask("GET", f"/v1/drops/{drop}", query={"wait": wait_s})
         return answer
 
+    def thumbnail(self, link: str) -> bytes:
+        """The small JPEG behind a `thumbnail_url`, while the link is good. Raises NotFound."""
+        return self._wire.picture(link)
+
     def drops(self, **filters: Any) -> Iterator[shapes.Drop]:
         """All that fit, newest first; pages are fetched as they are needed."""
         return self._pages("/v1/drops", filters)

@@ -125,6 +125,7 @@ class Sighting(TypedDict):
     quality: NotRequired[float]
     faults: NotRequired[list[str]]
     tags: NotRequired[list[str]]
+    thumbnail_url: NotRequired[str]
 
 
 class Drop(TypedDict):
@@ -147,6 +148,7 @@ class Drop(TypedDict):
     alerts: NotRequired[int]
     times_ms: NotRequired[dict[str, float]]
     photo_url: NotRequired[str]
+    thumbnail_url: NotRequired[str]
     sightings: NotRequired[list[Sighting]]
 
 

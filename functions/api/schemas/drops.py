@@ -14,6 +14,9 @@ Wait = Annotated[
 ]
 
 
+THUMBNAIL = "A JPEG of at most 320 pixels, for five minutes; ask with Accept: image/jpeg, without a token"
+
+
 class NewUpload(Shape):
     """What is going to be uploaded."""
 
@@ -66,6 +69,7 @@ class Sighting(Shape):
     quality: Score | None = None
     faults: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    thumbnail_url: Annotated[str | None, Field(description=THUMBNAIL)] = None
 
 
 class Drop(Shape):
@@ -88,6 +92,7 @@ class Drop(Shape):
     alerts: int | None = None
     times_ms: dict[str, float] | None = None
     photo_url: Annotated[str | None, Field(description="The photo itself, for five minutes")] = None
+    thumbnail_url: Annotated[str | None, Field(description=THUMBNAIL)] = None
     sightings: list[Sighting] | None = None
 
 
