@@ -18,7 +18,7 @@ MOST = 500
 
 @trigger.schedule(Rate(2, unit=Rate.MINUTES), name="triage")
 def on_triage(event: Any) -> dict[str, Any]:
-    """One round over both lanes' dead letters, and over what could not be published."""
+    """One round over both lanes' dead letters, and over what could not be published; the log says why."""
     done = asdict(mend(ward(), owner=event.context.aws_request_id, most=MOST))
     done["retold"] = retell(gaps(), outbox().topic, origin=outbox().origin)
     counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from cloud.mappings import Mapping as EventMapping
@@ -11,7 +12,9 @@ from functions.api.operation import Call, Operation
 from functions.api.problems import NotFound
 from functions.api.schemas import operations as shapes
 from functions.settings import settings
+from vigil.flow.leaving import put_away, send_back
 from vigil.steady.letters import Letter
+from vigil.steady.triage import redrive
 
 LANES = ("live", "bulk")
 MOST = 500
@@ -64,25 +67,27 @@ def list_letters(call: Call, query: shapes.LettersQuery) -> shapes.Letters:
 
 
 def redrive_letters(call: Call, chosen: shapes.Chosen) -> shapes.Moved:
-    """Send dead letters back to their lane."""
-    dead = wiring.letters(call.path["lane"], LOOK_S)
+    """Send dead letters back to their lane, each with a line in the ledger that says why."""
+    dead, diary = wiring.letters(call.path["lane"], LOOK_S), wiring.history()
     picked = _picked(dead.receive(MOST), chosen)
+    records = diary.read({drop.id for letter in picked for drop in letter.drops})
     for letter in picked:
-        dead.send_back(letter, tried=_attempts(letter))
-        dead.delete(letter)
+        send_back(redrive(letter, chosen.why, records), dead, diary, datetime.now(UTC))
     return shapes.Moved(letters=len(picked))
 
 
 def quarantine_letters(call: Call, chosen: shapes.Chosen) -> shapes.Moved:
-    """Settle the drops of dead letters as quarantined, and put the letters away."""
-    lane = call.path["lane"]
+    """Settle the drops of dead letters as quarantined, and put the letters away, with a line for each."""
+    lane, moved = call.path["lane"], 0
     dead = wiring.letters(lane, LOOK_S)
-    picked = _picked(dead.receive(MOST), chosen)
-    for letter in picked:
+    for letter in _picked(dead.receive(MOST), chosen):
         question = {"lane": lane, "id": letter.id, "body": letter.body, "sent": letter.sent.isoformat()}
-        wiring.neighbours().ask(settings().quarantine_function, question)
-        dead.delete(letter)
-    return shapes.Moved(letters=len(picked))
+        told = wiring.neighbours().ask(settings().quarantine_function, question | {"why": chosen.why})
+        if not told["held"]:
+            now, diary = datetime.now(UTC), wiring.history()
+            put_away(letter, dead, deed="quarantined", why=chosen.why, diary=diary, now=now)
+            moved += 1
+    return shapes.Moved(letters=moved)
 
 
 def start_reconcile(_: Call) -> shapes.Started:
@@ -123,12 +128,6 @@ def _letter(letter: Letter) -> shapes.DeadLetter:
         redrives=letter.redrives,
         drops=tuple(_evidence(drop.id) for drop in letter.drops),
     )
-
-
-def _attempts(letter: Letter) -> int:
-    """At whichever of its drops was attempted most."""
-    rows = (wiring.records().drop(drop.id) or {} for drop in letter.drops)
-    return max((row.get("attempts", 0) for row in rows), default=0)
 
 
 def _evidence(drop: str) -> shapes.Evidence:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cloud.audit import DynamoAudit
     from cloud.decisions import DynamoDecisions
     from cloud.functions import Functions
+    from cloud.history import DynamoHistory
     from cloud.letters import SqsDeadLetters
     from cloud.paused import Paused
     from cloud.permits import DynamoPermits
@@ -72,6 +73,15 @@ def records() -> "DynamoRecords":
     from cloud.records import DynamoRecords
 
     return DynamoRecords(client("dynamodb"), settings().records_table)
+
+
+@cache
+def history() -> "DynamoHistory":
+    """The ledger's lines beside a drop's record."""
+    from cloud.history import DynamoHistory
+
+    env = settings()
+    return DynamoHistory(client("dynamodb"), env.records_table, retention=env.retention)
 
 
 @cache

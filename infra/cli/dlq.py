@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -14,6 +14,7 @@ from infra.cli.ward import let_go, letters, ward
 from vigil.flow.triage import Round, Ward, act
 from vigil.steady.fingerprint import fingerprint
 from vigil.steady.letters import Decision, Letter, Quarantine
+from vigil.steady.record import Record
 from vigil.steady.triage import redrive as sent_back
 
 app = typer.Typer(
@@ -75,13 +76,15 @@ def quarantine(letter: Ident, why: Why, stage: Stage = "", data: Data = DATA) ->
     cloud = reached(stage, data)
     tools, chosen = ward(cloud), _chosen(cloud, letter)
     records = tools.records.read({drop.id for one in chosen for drop in one.drops})
-    deeds = [
-        Quarantine(one, one.drops, fingerprint(records.get(one.drops[0].id)).stage, "by-hand", why)
-        for one in chosen
-        if one.drops
-    ]
+    deeds = [Quarantine(one, one.drops, _failed_in(one, records), "by-hand", why) for one in chosen]
     done = _carry_out(tools, deeds)
     out.print(f"[yellow]quarantined[/] {done.quarantined}")
+    if done.waiting:
+        fail(f"{done.waiting} stay: a worker took them up meanwhile; look again with `./vigil dlq list`")
+
+
+def _failed_in(letter: Letter, records: Mapping[str, Record]) -> str:
+    return fingerprint(records.get(letter.drops[0].id)).stage if letter.drops else ""
 
 
 def _chosen(cloud: Deployment, which: str) -> list[Letter]:

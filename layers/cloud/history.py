@@ -6,7 +6,6 @@ from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
-from cloud.rows import drop_key
 from vigil.drops import Object
 from vigil.errors import Transient
 from vigil.steady.record import Record
@@ -41,7 +40,10 @@ class DynamoHistory:
             self._client.put_item(TableName=self._table, Item=item(row))
 
     def _read(self, drops: list[str]) -> Iterator[Record]:
-        wanted = {"Keys": [drop_key(drop) for drop in drops], "ConsistentRead": True}
+        wanted = {
+            "Keys": [item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in drops],
+            "ConsistentRead": True,
+        }
         ask = {self._table: {**wanted, "ProjectionExpression": _READ, "ExpressionAttributeNames": _NAMES}}
         for _ in range(8):
             with faults("read records"):

@@ -34,6 +34,11 @@ class DynamoRecords:
         """One thing seen in a drop."""
         return self._row(f"drop#{drop}", f"sighting#{number:03}")
 
+    def notes(self, drop: str) -> list[dict[str, Any]]:
+        """What was done with a drop's messages, and why, oldest first."""
+        values = item({":pk": f"drop#{drop}", ":sk": "note#"})
+        return list(self._query("pk = :pk AND begins_with(sk, :sk)", values, consistent=True))
+
     def of_object(self, uri: str) -> list[str]:
         """Ids of the drops of an object's versions (`s3://bucket/key`), newest first."""
         rows = self._query("#object = :object", item({":object": uri}), index="object")

@@ -1,6 +1,7 @@
 """What people do with the API, on real photographs, through what ships."""
 
 import base64
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,18 +197,66 @@ def test_a_lane_that_was_paused_lets_messages_wait_until_it_is_resumed(site: Sit
     assert (after["bulk"]["paused"], after["bulk"]["running"]) == (False, True)
 
 
-def test_dead_letters_are_listed_with_evidence_sent_back_and_set_aside(site: Site):
-    sqs, dead = site.cloud.client("sqs"), site.cloud.outputs["LiveDeadLettersUrl"]
-    sqs.send_message(QueueUrl=dead, MessageBody='{"model": "nothing", "data": "", "id": "one"}')
-    (letter,) = site.ask("GET", "/v1/lanes/live/dead-letters").json["items"]
-    noticed()
+def test_dead_letters_are_listed_with_evidence_and_set_aside_for_a_reason(site: Site):
+    letter = dead_letter(site, "one")
+    chosen = {"letters": [letter["letter"]], "why": "not for us"}
 
-    moved = site.ask("POST", "/v1/lanes/live/dead-letters/quarantine", {"letters": [letter["letter"]]})
+    moved = site.ask("POST", "/v1/lanes/live/dead-letters/quarantine", chosen)
 
     drop = letter["drops"][0]["drop"]
     assert moved.json == {"letters": 1}
     assert site.ask("GET", f"/v1/drops/{drop}").json["state"] == "quarantined"
     assert site.ask("GET", "/v1/lanes/live/dead-letters").json == {"items": []}
+    assert lines(site, drop) == [("quarantined", "not for us")]
+
+
+def test_a_dead_letter_is_sent_back_with_a_line_that_says_why(site: Site):
+    letter = dead_letter(site, "two")
+    chosen = {"letters": [letter["letter"]], "why": "mended"}
+
+    moved = site.ask("POST", "/v1/lanes/live/dead-letters/redrive", chosen)
+
+    drop = letter["drops"][0]["drop"]
+    assert moved.json == {"letters": 1}
+    assert site.ask("GET", f"/v1/drops/{drop}?wait=20").json["state"] == "rejected"
+    assert lines(site, drop) == [("redriven", "mended")]
+
+
+def test_a_dead_letter_stays_while_a_worker_holds_its_drop(site: Site):
+    letter = dead_letter(site, "three")
+    drop = letter["drops"][0]["drop"]
+    held = {"pk": {"S": f"drop#{drop}"}, "sk": {"S": "drop"}, "drop_id": {"S": drop}, "attempts": {"N": "1"}}
+    until = {"until": {"N": str(time.time() + 60)}, "state": {"S": "claimed"}, "owner": {"S": "a worker"}}
+    table = {"TableName": site.cloud.outputs["RecordsTable"]}
+    site.cloud.client("dynamodb").put_item(**table, Item=held | until)
+
+    moved = site.ask("POST", "/v1/lanes/live/dead-letters/quarantine", {"letters": [letter["letter"]]})
+    noticed()
+    left = [one["letter"] for one in site.ask("GET", "/v1/lanes/live/dead-letters").json["items"]]
+    site.cloud.client("dynamodb").delete_item(**table, Key={"pk": held["pk"], "sk": held["sk"]})
+    noticed()
+    site.ask("POST", "/v1/lanes/live/dead-letters/redrive", {"letters": [letter["letter"]]})
+
+    assert (moved.json, left, lines(site, drop)) == (
+        {"letters": 0},
+        [letter["letter"]],
+        [("redriven", "by hand")],
+    )
+
+
+def dead_letter(site: Site, name: str) -> dict[str, Any]:
+    """A job without a picture, dead in the live lane, as the API lists it."""
+    body = f'{{"model": "nothing", "data": "", "id": "{name}"}}'
+    site.cloud.client("sqs").send_message(QueueUrl=site.cloud.outputs["LiveDeadLettersUrl"], MessageBody=body)
+    (letter,) = site.ask("GET", "/v1/lanes/live/dead-letters").json["items"]
+    noticed()
+    found: dict[str, Any] = letter
+    return found
+
+
+def lines(site: Site, drop: str) -> list[tuple[str, str]]:
+    """What the ledger says was done with a drop's messages, and why."""
+    return [(one["deed"], one["why"]) for one in site.cloud.records.notes(drop)]
 
 
 def test_a_write_that_is_repeated_with_its_key_happens_once(site: Site):

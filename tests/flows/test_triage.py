@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tests.memory import NOON, Hands, MemoryLedger
-from vigil.drops import Drop, Object
-from vigil.flow.triage import Round, Ward, mend
-from vigil.steady.letters import Alert, Case, Letter
+from vigil.drops import Drop, Object, drop_id
+from vigil.flow.triage import Round, Ward, act, mend
+from vigil.steady.letters import Alert, Case, Letter, Quarantine
 from vigil.steady.record import Record, Records
 
 
@@ -74,12 +74,16 @@ def run(clinic: Clinic, queue: Queue, *, minutes: float = 0) -> Round:
     return mend(ward, owner="triage", most=100)
 
 
+def counts(done: Round) -> Round:
+    return replace(done, reasons={})
+
+
 def test_a_first_run_tells_operators_sends_a_canary_and_notes_why():
     clinic, queue = Clinic(), Queue([letter("a"), letter("b")])
     failed(clinic, "a", "Transient: read object: x")
     failed(clinic, "b", "Transient: read object: x")
 
-    assert run(clinic, queue) == Round(letters=2, redriven=1, waiting=1, new_faults=1)
+    assert counts(run(clinic, queue)) == Round(letters=2, redriven=1, waiting=1, new_faults=1)
     assert (queue.sent, [one.id for one in queue.letters]) == (["m-a"], ["m-b"])
     assert [(who, deed) for who, deed, _ in clinic.notes] == [("a", "redriven")]
     assert len(clinic.told) == 1
@@ -92,7 +96,7 @@ def test_when_the_canary_is_through_the_others_follow():
     run(clinic, queue)
     clinic.ledger.records["a"].state = "done"
 
-    assert run(clinic, queue, minutes=1) == Round(letters=1, redriven=1)
+    assert counts(run(clinic, queue, minutes=1)) == Round(letters=1, redriven=1)
     assert queue.letters == []
 
 
@@ -121,6 +125,41 @@ def test_of_a_letter_with_two_drops_the_one_that_kills_is_set_aside_and_the_othe
     assert (clinic.ledger.records["a"].state, "b" in clinic.ledger.records) == ("quarantined", False)
     assert [who for who, deed, _ in clinic.notes if deed == "quarantined"] == ["a"]
     assert queue.sent == ["m-a"]
+
+
+def test_a_run_says_of_each_letter_why():
+    clinic, queue = Clinic(), Queue([letter("a"), letter("b"), letter("c")])
+    for name in "abc":
+        failed(clinic, name, "Transient: read object: x")
+
+    done = run(clinic, queue)
+
+    (fault,) = {one.case.fingerprint.id for one in clinic.told}
+    assert done.reasons == {
+        f"new_faults: {fault}: Transient in look: read object: x": 1,
+        f"redriven: fault {fault}: its canary": 1,
+        "waiting: others like it go first": 2,
+    }
+
+
+def test_what_a_worker_takes_up_meanwhile_is_neither_quarantined_nor_said_to_be():
+    clinic, queue = Clinic(), Queue([letter("a")])
+    ward = Ward({"live": queue}, clinic, clinic, clinic, clinic.ledger, clinic, lambda _: True, Hands(NOON))
+    clinic.ledger.claim(drop("a"), owner="w", now=NOON, until=NOON + timedelta(seconds=9))
+
+    done = act(Quarantine(letter("a"), (drop("a"),), "look", "by-hand", "x"), ward, "me", Round())
+
+    assert (done.quarantined, done.waiting) == (0, 1)
+    assert (clinic.notes, len(queue.letters)) == ([], 1)
+
+
+def test_a_letter_that_announces_nothing_leaves_a_line_too():
+    clinic, queue = Clinic(), Queue([replace(letter("a"), drops=())])
+
+    run(clinic, queue)
+
+    assert queue.letters == []
+    assert clinic.notes == [(drop_id("message", "m-a"), "discarded", "it announces nothing")]
 
 
 def test_nothing_leaves_without_a_line():

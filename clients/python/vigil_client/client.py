@@ -145,11 +145,11 @@ class Vigil:
         )
         return answer["items"]
 
-    def redrive(self, lane: Lane, letters: Sequence[str] = ()) -> int:
-        return self._letters(lane, "redrive", letters)
+    def redrive(self, lane: Lane, letters: Sequence[str] = (), *, why: str = "by hand") -> int:
+        return self._letters(lane, "redrive", letters, why)
 
-    def quarantine(self, lane: Lane, letters: Sequence[str] = ()) -> int:
-        return self._letters(lane, "quarantine", letters)
+    def quarantine(self, lane: Lane, letters: Sequence[str] = (), *, why: str = "by hand") -> int:
+        return self._letters(lane, "quarantine", letters, why)
 
     def pause(self, lane: Lane) -> None:
         self._wire.ask("POST", f"/v1/lanes/{lane}/pause")
@@ -166,10 +166,9 @@ class Vigil:
         answer: shapes.Subscription = self._wire.ask("POST", "/v1/subscriptions", body={"url": url, **wanted})
         return answer
 
-    def _letters(self, lane: Lane, act: str, letters: Sequence[str]) -> int:
-        answer: shapes.Moved = self._wire.ask(
-            "POST", f"/v1/lanes/{lane}/dead-letters/{act}", body={"letters": [*letters]}
-        )
+    def _letters(self, lane: Lane, act: str, letters: Sequence[str], why: str) -> int:
+        body = {"letters": [*letters], "why": why}
+        answer: shapes.Moved = self._wire.ask("POST", f"/v1/lanes/{lane}/dead-letters/{act}", body=body)
         return answer["letters"]
 
     def _pages(self, path: str, filters: dict[str, Any]) -> Iterator[Any]:

@@ -78,6 +78,7 @@ class Chosen(TypedDict):
     """Dead letters by their ids; without any, all of the lane (at most 500)."""
 
     letters: NotRequired[list[str]]
+    why: NotRequired[str]
 
 
 class Completeness(TypedDict):

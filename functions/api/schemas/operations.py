@@ -87,9 +87,10 @@ class LettersQuery(Shape):
 class Chosen(Shape):
     """Dead letters by their ids; without any, all of the lane (at most 500)."""
 
-    NOTED: ClassVar = ("letters",)
+    NOTED: ClassVar = ("letters", "why")
 
     letters: Annotated[tuple[Annotated[str, Field(max_length=100)], ...], Field(max_length=100)] = ()
+    why: Annotated[str, Field(min_length=1, max_length=200, description="For the ledger")] = "by hand"
 
 
 class Moved(Shape):

@@ -1,11 +1,13 @@
 """Dead letters mended: read, decide, write down why, act. None leaves its queue without a ledger line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, assert_never
+from typing import Literal, Protocol, assert_never
 
 from vigil.drops import Drop, Misfit
+from vigil.flow.leaving import DeadLetters, Diary, note, put_away, send_back
 from vigil.ports import Clock
 from vigil.steady.ledger import Claim, Held, Ledger, Settled
 from vigil.steady.letters import Alert, Case, Decision, Discard, Letter, Quarantine, Redrive, Wait
@@ -16,26 +18,6 @@ FORGOTTEN = timedelta(days=14)
 """As long as SQS keeps a dead letter: no case is older than its last letter can be."""
 
 _LEASE = timedelta(minutes=1)
-
-
-class DeadLetters(Protocol):
-    """One lane's dead-letter queue. All raise Transient."""
-
-    def receive(self, most: int) -> Sequence[Letter]:
-        """So many letters, hidden from others for a while."""
-
-    def send_back(self, letter: Letter, *, tried: int) -> None:
-        """Into its lane, one redrive and so many attempts to its name; at least once."""
-
-    def delete(self, letter: Letter) -> None:
-        """For good."""
-
-
-class Diary(Protocol):
-    """The ledger's lines beside a drop's record."""
-
-    def note(self, drop: str, *, deed: str, why: str, now: datetime) -> None:
-        """What was done with a drop's message, and why."""
 
 
 class Cases(Protocol):
@@ -66,9 +48,12 @@ class Ward:
     pace: Pace = field(default_factory=Pace)
 
 
+Deed = Literal["redriven", "quarantined", "discarded", "waiting", "new_faults"]
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one run came to."""
+    """What one run came to, and how many letters each reason was of."""
 
     letters: int = 0
     redriven: int = 0
@@ -76,6 +61,11 @@ class Round:
     discarded: int = 0
     waiting: int = 0
     new_faults: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def and_(self, deed: Deed, why: str) -> "Round":
+        reasons = dict(Counter(self.reasons) + Counter([f"{deed}: {why}"]))
+        return replace(self, **{deed: getattr(self, deed) + 1, "reasons": reasons})
 
 
 def mend(ward: Ward, *, owner: str, most: int) -> Round:
@@ -95,29 +85,33 @@ def mend(ward: Ward, *, owner: str, most: int) -> Round:
 
 
 def act(decision: Decision, ward: Ward, owner: str, done: Round) -> Round:
-    """Carry one decision out, triage's or a person's: first the ledger's line, then the deed."""
+    """Carry one decision out, triage's or a person's."""
     match decision:
-        case Alert():
+        case Alert(case):
             ward.operators.tell(decision)
-            return replace(done, new_faults=done.new_faults + 1)
-        case Redrive(letter, why, tried):
-            _note(letter.drops, "redriven", why, ward)
-            ward.letters[letter.lane].send_back(letter, tried=tried)
-            ward.letters[letter.lane].delete(letter)
-            return replace(done, redriven=done.redriven + 1)
-        case Quarantine(letter, drops, _, _, why):
-            _note(drops, "quarantined", why, ward)
-            if _set_aside(decision, ward, owner) and drops == letter.drops:
-                ward.letters[letter.lane].delete(letter)
-            return replace(done, quarantined=done.quarantined + 1)
+            return done.and_("new_faults", case.fingerprint.text)
+        case Redrive(letter, why):
+            send_back(decision, ward.letters[letter.lane], ward.diary, ward.clock())
+            return done.and_("redriven", why)
+        case Quarantine(why=why) if not _set_aside(decision, ward, owner):
+            return done.and_("waiting", f"a worker took it up meanwhile; {why}")
+        case Quarantine(letter, drops, _, _, why) if drops != letter.drops:
+            note(letter, drops, ward.diary, deed="quarantined", why=why, now=ward.clock())
+            return done.and_("quarantined", why)
+        case Quarantine(letter=letter, why=why):
+            return _left(letter, "quarantined", why, ward, done)
         case Discard(letter, why):
-            _note(letter.drops, "discarded", why, ward)
-            ward.letters[letter.lane].delete(letter)
-            return replace(done, discarded=done.discarded + 1)
-        case Wait():
-            return replace(done, waiting=done.waiting + 1)
+            return _left(letter, "discarded", why, ward, done)
+        case Wait(_, why):
+            return done.and_("waiting", why)
         case _:
             assert_never(decision)
+
+
+def _left(letter: Letter, deed: Deed, why: str, ward: Ward, done: Round) -> Round:
+    queue = ward.letters[letter.lane]
+    put_away(letter, queue, deed=deed, why=why, diary=ward.diary, now=ward.clock())
+    return done.and_(deed, why)
 
 
 def _set_aside(decision: Quarantine, ward: Ward, owner: str) -> bool:
@@ -138,11 +132,6 @@ def _quarantine(drop: Drop | Misfit, decision: Quarantine, ward: Ward, owner: st
                 answer, reason=decision.reason, message=decision.why, stage=decision.stage, now=now
             )
             return True
-
-
-def _note(drops: Sequence[Drop | Misfit], deed: str, why: str, ward: Ward) -> None:
-    for drop in drops:
-        ward.diary.note(drop.id, deed=deed, why=why, now=ward.clock())
 
 
 def _recent(case: Case, now: datetime) -> bool:

@@ -41,6 +41,11 @@ class Fingerprint:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     @property
+    def text(self) -> str:
+        """For people: which fault it is, and what it looks like."""
+        return f"{self.id}: {self.kind} in {self.stage}: {self.message}"
+
+    @property
     def may_pass(self) -> bool:
         """Whether time may mend it; a bug, or an input that kills workers, will be the same tomorrow."""
         return self.kind in (TRANSIENT, UNCLAIMED)

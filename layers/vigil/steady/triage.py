@@ -63,7 +63,8 @@ def triage(
     for letter in letters:
         open_ = _unsettled(letter, look.records)
         if not open_:
-            decisions.append(Discard(letter, "every drop in it has its end"))
+            why = "every drop in it has its end" if letter.drops else "it announces nothing"
+            decisions.append(Discard(letter, why))
         elif any(drop.id in look.records and look.records[drop.id].held(look.now) for drop in open_):
             decisions.append(Wait(letter, "a worker holds it"))
         else:
@@ -87,18 +88,24 @@ def _treat(case: Case, group: Sequence[Letter], look: Look) -> tuple[Case, list[
         return case, told
     if not look.healthy(case.fingerprint.dependency):
         case = replace(case, phase="resting", since=look.now)
-        return case, told + [Wait(one, f"{case.fingerprint.dependency} does not answer") for one in group]
+        return case, told + [
+            Wait(one, _of(case, f"{case.fingerprint.dependency} does not answer")) for one in group
+        ]
     if case.phase == "mended":
         most = len(group) if case.fingerprint.may_pass else look.pace.at_risk
-        return case, told + _sent(group, most, "a letter like it went through", look)
+        return case, told + _sent(group, most, _of(case, "a letter like it went through"), look)
     if case.phase == "trying":
-        return case, told + [Wait(one, f"until canary {case.canary} is through") for one in group]
+        return case, told + [Wait(one, _of(case, f"canary {case.canary} is under way")) for one in group]
     if case.phase == "resting" and look.now < case.since + look.pace.wait(case.failures):
-        return case, told + [Wait(one, f"{case.failures} canaries came back") for one in group]
+        return case, told + [Wait(one, _of(case, f"{case.failures} canaries came back")) for one in group]
     ahead = 1 if case.fingerprint.may_pass else look.pace.ahead(case.failures)
-    told += _sent(group, ahead, f"canary of {case.fingerprint.id}", look)
+    told += _sent(group, ahead, _of(case, "its canary"), look)
     canary = _unsettled(group[0], look.records)[0].id
     return replace(case, phase="trying", since=look.now, canary=canary), told
+
+
+def _of(case: Case, why: str) -> str:
+    return f"fault {case.fingerprint.id}: {why}"
 
 
 def _failed_again(letter: Letter, look: Look) -> bool:
@@ -142,8 +149,7 @@ def _heard(case: Case, group: Sequence[Letter], look: Look) -> Case:
 def _quarantine(letter: Letter, case: Case, look: Look) -> Quarantine:
     mark = case.fingerprint
     reason = "kills-workers" if mark.kind == DIED else "bug"
-    why = f"{mark.id}: {mark.kind} in {mark.stage}: {mark.message}"
-    return Quarantine(letter, _unsettled(letter, look.records)[:1], mark.stage, reason, why)
+    return Quarantine(letter, _unsettled(letter, look.records)[:1], mark.stage, reason, mark.text)
 
 
 def _paced(decisions: Sequence[Decision], pace: Pace) -> list[Decision]:
