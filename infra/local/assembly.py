@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from infra.local import compute, template
@@ -36,6 +37,7 @@ from infra.local.sandbox import FunctionSpec
 from infra.local.schedules import Schedules
 from infra.local.stack import Stack
 from infra.local.training.api import SageMakerApi
+from infra.local.training.container import container
 from infra.local.training.jobs import Jobs
 from infra.local.worker import Surroundings
 
@@ -122,21 +124,26 @@ class Assembly:
             later=later,
             health=self._health,
         )
-        Schedules(buses, clock=clock, minute_s=self._options.minute_s).start()
+        options = self._options
+        Schedules(buses, clock=clock, minute_s=options.minute_s, paces=options.paces).start()
         monitor = Monitor(stack, self._metrics, functions=functions, clients=clients, buses=buses)
         monitor.run(clock, self._options.minute_s, self._health)
         return later, buses, pollers
 
     def _trainings(self, clients: Clients, buses: Buses) -> Jobs:
-        """Training jobs end with the cloud."""
+        """Where the cloud's state is kept, jobs go on after it ended; else they are as gone as their data."""
+        folder = self._options.data / "training"
+        if not self._options.state:
+            shutil.rmtree(folder, ignore_errors=True)
         jobs = Jobs(
-            self._options.data / "training",
+            folder,
             s3=clients.get("s3"),
             tell=lambda source, kind, detail: buses.emit(buses.event(source, kind, detail, resources=())),
-            nursery=self.nursery,
+            container=partial(container, self.nursery),
             health=self._health,
         )
         self._exits.callback(jobs.close)
+        jobs.resume()
         return jobs
 
     def _issuer(self, gateway: Gateway) -> Issuer:

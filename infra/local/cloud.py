@@ -48,6 +48,7 @@ class Cloud:
         account_limit: int = 1000,
         idle_s: float = 300.0,
         minute_s: float = 60.0,
+        paces: Mapping[str, float] | None = None,
         retry_s: Sequence[float] = (1.0, 2.0),
         gateway_limit_s: float = 29.0,
     ) -> None:
@@ -61,6 +62,7 @@ class Cloud:
             account_limit=account_limit,
             idle_s=idle_s,
             minute_s=minute_s,
+            paces=paces or {},
             retry_s=retry_s,
             gateway_limit_s=gateway_limit_s,
             on_progress=on_progress,

@@ -14,7 +14,8 @@ class Options:
 
     `state` is the file in which AWS's state is kept; without one it lives in memory.
     `processes` caps the workers of all functions together, `account_limit` their invocations, as AWS does;
-    `minute_s` is how long a minute of rate(...) takes; `retry_s` are the waits of asynchronous retries.
+    `minute_s` is how long a minute of rate(...) takes, `paces` the same for single functions by name;
+    `retry_s` are the waits of asynchronous retries.
     """
 
     package: Path
@@ -26,6 +27,7 @@ class Options:
     account_limit: int = 1000
     idle_s: float = 300.0
     minute_s: float = 60.0
+    paces: Mapping[str, float] = field(default_factory=dict)
     retry_s: Sequence[float] = (1.0, 2.0)
     gateway_limit_s: float = 29.0
     region: str = "us-east-1"

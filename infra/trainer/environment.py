@@ -11,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "build" / "training-venv"
 REQUIREMENTS = ROOT / "models" / "training" / "requirements.txt"
+ENTRY = "models.training"
+"""The module that a training job runs, in the container as on this machine."""
+
 INSTALL_S = 1200
 
 
@@ -31,7 +34,7 @@ def trainer_python() -> Path:
 
 def command(python: Path, root: Path, *more: str) -> list[str]:
     """Run the job whose folders lie under `root`, with `environment` from the project's root."""
-    return [str(python), "-m", "models.training", "--root", str(root), *more]
+    return [str(python), "-m", ENTRY, "--root", str(root), *more]
 
 
 def environment() -> Mapping[str, str]:

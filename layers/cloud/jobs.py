@@ -66,7 +66,7 @@ class DynamoJobs:
             "state": job.state,
         }
         row |= {"since": job.since.isoformat(), "asked": job.asked.isoformat(), "attempt": job.attempt}
-        row |= {"machine": job.machine, "round": job.round, "text": job.text}
+        row |= {"machine": job.machine, "round": job.round, "losses": job.losses, "text": job.text}
         row |= {"due": job.due.isoformat() if job.due else None, "name": job.name}
         row |= {"release": kept.release, "note": kept.note, "usd": kept.usd}
         with faults("keep training job"):
@@ -83,6 +83,7 @@ def _kept(row: Mapping[str, Any]) -> Kept:
         machine=row["machine"],
         round=row["round"],
         due=datetime.fromisoformat(row["due"]) if row.get("due") else None,
+        losses=row.get("losses", 0),
         text=row["text"],
     )
     return Kept(job, row["release"], row["note"], float(row["usd"]))

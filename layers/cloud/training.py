@@ -1,5 +1,6 @@
 """Port Trainer, on SageMaker: a request becomes a training job, its states become events of ours."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
-from vigil.learn.dispatch import Accepted, Completed, Event, Failed, Refused, Starved, Stopped
+from vigil.learn.dispatch import Accepted, Completed, Event, Failed, Lost, Refused, Starved, Stopped
 from vigil.learn.training import Request
 
 _NO_QUOTA = "ResourceLimitExceeded"
 _THERE_ALREADY = "ResourceInUse"
+_FROM_OUTSIDE = re.compile(r"InternalServerError|exit code: 137\b")
+"""SageMaker's own fault, or a process that was killed: 128 and SIGKILL."""
+
 _UNKNOWN = {"ValidationException", "ResourceNotFound"}
 
 
@@ -88,6 +92,8 @@ def event(told: Mapping[str, Any]) -> Event | None:
             return Completed()
         case "Failed" if "CapacityError" in reason:
             return Starved("capacity")
+        case "Failed" if _FROM_OUTSIDE.search(reason):
+            return Lost(reason)
         case "Failed":
             return Failed(reason or "no reason was told")
         case "Stopped" if told.get("SecondaryStatus") == "MaxWaitTimeExceeded":

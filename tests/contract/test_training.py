@@ -11,7 +11,7 @@ from cloud.training import Account, SageMaker, event
 from tests.memory import NOON
 from vigil.errors import Transient
 from vigil.learn.cost import default_machines
-from vigil.learn.dispatch import Accepted, Completed, Event, Failed, Refused, Starved, Stopped, want
+from vigil.learn.dispatch import Accepted, Completed, Event, Failed, Lost, Refused, Starved, Stopped, want
 from vigil.learn.training import Lesson, Limits, Place, request
 
 LESSON = Lesson("classifier", "digits", "d1", "[fit]", None, "image")
@@ -79,6 +79,14 @@ def test_a_job_that_nobody_knows_has_failed(stub: Stubber):
         ({"TrainingJobStatus": "Completed"}, Completed()),
         ({"TrainingJobStatus": "Failed", "FailureReason": "CapacityError: none"}, Starved("capacity")),
         ({"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError"}, Failed("AlgorithmError")),
+        (
+            {"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: , exit code: 137"},
+            Lost("AlgorithmError: , exit code: 137"),
+        ),
+        (
+            {"TrainingJobStatus": "Failed", "FailureReason": "InternalServerError: try again"},
+            Lost("InternalServerError: try again"),
+        ),
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxWaitTimeExceeded"}, Starved("capacity")),
         ({"TrainingJobStatus": "Stopped", "SecondaryStatus": "Stopped"}, Stopped("Stopped")),
     ],

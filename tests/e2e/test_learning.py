@@ -1,4 +1,4 @@
-"""Labels become a data set, a job, a release on record: though refused thrice, and told to nobody."""
+"""Labels become a data set, a job, a release on record: though refused, killed, interrupted, unheard of."""
 
 import io
 import json
@@ -52,7 +52,8 @@ def labelled(site: Site, count: int) -> None:
 
 
 def small() -> str:
-    changes = {r"channels = .*": 'channels = "rgb"', **SMALL, r"epochs = .*": "epochs = 4"}
+    changes = {r"channels = .*": 'channels = "rgb"', **SMALL, r"epochs = .*": "epochs = 40"}
+    changes[r"patience = .*"] = "patience = 40"
     return recipe("small", changes) + "\n[data]\nnear_bits = 0\ntest = 0.25\nvalidation = 0.25\n"
 
 
@@ -60,9 +61,12 @@ def ordered(site: Site) -> dict[str, Any]:
     return invoked(site, "Train", {"model": MODEL, "recipe": small()})
 
 
-def test_a_lesson_survives_refusals_and_a_lost_event(site: Site, jobs: DynamoJobs, trainer: Path):
+def test_a_lesson_survives_refusals_a_kill_lost_spot_capacity_and_lost_events(
+    site: Site, jobs: DynamoJobs, trainer: Path
+):
     labelled(site, 60)
-    site.running.trainings.refusals, site.running.trainings.silent = 3, True
+    trainings = site.running.trainings
+    trainings.refusals, trainings.silent = 3, True
 
     refused = ordered(site)
     kept = jobs.find(next(one.job.lesson.id for one in jobs.all()))
@@ -73,13 +77,26 @@ def test_a_lesson_survives_refusals_and_a_lost_event(site: Site, jobs: DynamoJob
     again = ordered(site)
     assert (again["job"], again["state"]) == (refused["job"], "running")
 
+    at_work(site, first := again["job"])
+    trainings.kill(first)
+    until(lambda: trainings.jobs[first].status == "Failed")
+    invoked(site, "Retrain")
+    at_work(site, second := first.removesuffix("1") + "2")
+    trainings.interrupt(second)
     made = until(lambda: finished(site, jobs), within_s=JOB_S)
 
-    site.running.trainings.silent = False
+    trainings.silent = False
     standing = DynamoLives(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"]).book(MODEL)
     assert made.note == ""
     assert standing.find(made.release) is not None
-    assert list(site.running.trainings.jobs) == [again["job"]]
+    assert list(trainings.jobs) == [first, second]
+    assert trainings.log(second).count("resumed") == 2
+    assert trainings.jobs[second].interruptions == 1
+
+
+def at_work(site: Site, name: str) -> None:
+    """Returns once a job has left a checkpoint of its own."""
+    until(lambda: "epoch=" in site.running.trainings.log(name), within_s=JOB_S)
 
 
 def overdue(jobs: DynamoJobs) -> None:

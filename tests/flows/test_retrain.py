@@ -6,7 +6,19 @@ from datetime import datetime, timedelta
 from tests.memory import NOON
 from vigil.flow.retrain import look, push
 from vigil.learn.cost import default_machines
-from vigil.learn.dispatch import Accepted, Completed, Event, Failed, Fleet, Job, Refused, again, want
+from vigil.learn.dispatch import (
+    Accepted,
+    Completed,
+    Event,
+    Failed,
+    Fleet,
+    Job,
+    Lost,
+    Refused,
+    again,
+    happen,
+    want,
+)
 from vigil.learn.training import Lesson, Limits, Place, Request
 
 FLEET = Fleet(default_machines(), True, timedelta(minutes=5), timedelta(hours=2), timedelta(days=2))
@@ -68,6 +80,42 @@ def test_a_job_that_failed_is_asked_for_again_under_the_next_name():
 
     assert (failed.state, second.state) == ("failed", "running")
     assert [one.name for one in yard.asked] == [f"vigil-digits-{LESSON.id}-{n}" for n in (1, 2)]
+
+
+def lost(job: Job, yard: Yard) -> Job:
+    """What a tick makes of a job whose process was killed: it is looked at, and pushed."""
+    yard.ends[job.name] = Lost("exit code: 137")
+    return pushed(look(job, yard, fleet=FLEET, now=NOON), yard, NOON)
+
+
+def test_a_job_that_was_killed_goes_on_under_the_next_name_from_the_same_checkpoints():
+    yard = Yard()
+
+    second = lost(pushed(want(LESSON, NOON), yard, NOON), yard)
+
+    assert (second.state, second.attempt) == ("running", 2)
+    assert len({one.name for one in yard.asked}) == 2
+    assert len({one.checkpoints for one in yard.asked}) == 1
+
+
+def test_a_lesson_that_kills_its_process_again_and_again_is_given_up():
+    yard = Yard()
+    job = pushed(want(LESSON, NOON), yard, NOON)
+
+    while job.state == "running":
+        job = lost(job, yard)
+
+    assert (job.state, job.text) == ("failed", "lost 3 times: exit code: 137")
+    assert len(yard.asked) == 3
+
+
+def test_a_loss_told_twice_is_one_loss():
+    yard = Yard()
+    job = pushed(want(LESSON, NOON), yard, NOON)
+
+    again = happen(lost(job, yard), Lost("exit code: 137"), name=job.name, fleet=FLEET, now=NOON)
+
+    assert (again.state, again.losses) == ("running", 1)
 
 
 def test_the_same_lesson_asked_for_twice_is_one_name():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from infra.local import cron
+from infra.local.buses import Buses, Rule, Target
+from infra.local.clients import Clients
+from infra.local.destinations import Destinations
 from infra.local.errors import BadTemplate, CannotImitate
+from infra.local.identities import Place
+from infra.local.schedules import Schedules
 
 _NOW = datetime(2026, 2, 27, 10, 30, tzinfo=UTC)  # a Friday
 
@@ -54,3 +60,25 @@ def test_what_is_not_understood_is_refused(expression: str):
 def test_anything_else_is_a_bad_template():
     with pytest.raises(BadTemplate):
         cron.parse("every day", "rule")
+
+
+class Clock:
+    """Notes how long each thing is put off."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def after(self, seconds: float, _: Callable[[], None]) -> None:
+        self.waits.append(seconds)
+
+
+def test_a_functions_own_pace_shortens_its_minutes_and_no_others():
+    arns = [f"arn:aws:lambda:us-east-1:123456789012:function:{name}" for name in ("slow", "swift")]
+    rules = [Rule(arn, "default", [Target(arn)], schedule="rate(5 minutes)") for arn in arns]
+    place, clock = Place("http://127.0.0.1"), Clock()
+    destinations = Destinations(Clients("us-east-1", place.endpoint), place)
+    buses = Buses(rules, destinations=destinations, place=place)
+
+    Schedules(buses, clock=clock, minute_s=60, paces={"swift": 2}).start()  # type: ignore[arg-type]
+
+    assert clock.waits == [300, 10]

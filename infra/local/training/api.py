@@ -52,8 +52,11 @@ class SageMakerApi:
 
     def _stop(self, asked: dict[str, Any]) -> Result:
         job = self._jobs.jobs.get(asked["TrainingJobName"])
-        if job is None or job.status in ENDS:
+        if job is None:
             return _missing(asked)
+        if job.status in ENDS:
+            text = f"The request was rejected because the training job is in status {job.status}."
+            return _error("ValidationException", text)
         self._jobs.stop(job.name)
         return result({})
 

@@ -17,14 +17,15 @@ class Folders:
         self.root, self._s3 = root, s3
 
     def fill(self, asked: Mapping[str, Any]) -> None:
-        """Hyperparameters, channels, and checkpoints of earlier jobs of the same lesson."""
+        """Hyperparameters, channels, and checkpoints: those of earlier jobs of the lesson if it has none."""
         self._write("hyperparameters", asked.get("HyperParameters", {}))
         self._write("resourceconfig", {"current_host": "algo-1", "hosts": ["algo-1"]})
         for channel in asked.get("InputDataConfig", ()):
             where = channel["DataSource"]["S3DataSource"]["S3Uri"]
             self._download(where, self.root / "input" / "data" / channel["ChannelName"])
-        if "CheckpointConfig" in asked:
-            self._download(asked["CheckpointConfig"]["S3Uri"], self.root / "checkpoints")
+        own = self.root / "checkpoints"
+        if "CheckpointConfig" in asked and not (own.is_dir() and any(own.iterdir())):
+            self._download(asked["CheckpointConfig"]["S3Uri"], own)
 
     def keep_checkpoints(self, asked: Mapping[str, Any]) -> None:
         """What the container left in checkpoints/."""

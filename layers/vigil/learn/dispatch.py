@@ -4,10 +4,13 @@
        ▲  │                   │  ├── failed ──────> failed
        │  └── refused ──┐     │  └── stopped ─────> stopped
        │                ▼     │
-       └──── due ── waiting <─┘ starved (created, and ended for want of capacity)
+       ├──── due ── waiting <─┤ starved (created, and ended for want of capacity)
+       └────────── lost ──────┘
 
 A refusal tries the next machine of the list at once; when all have refused, the job waits, longer each
-round, and begins again with the first. It gives up only when the deadline has passed.
+round, and begins again with the first. It gives up only when the deadline has passed. A job that was lost
+(its process killed, its machine gone) is wanted again under the next name, and goes on from the checkpoint
+that all attempts share: no two of them ever run at a time.
 """
 
 from dataclasses import dataclass, replace
@@ -19,6 +22,8 @@ from vigil.learn.training import Lesson, Machine, job_name
 State = Literal["wanted", "waiting", "running", "done", "failed", "stopped"]
 ENDED: frozenset[State] = frozenset({"done", "failed", "stopped"})
 Want = Literal["capacity", "quota"]
+MOST_LOSSES = 2
+"""A lesson that was lost more often is itself what kills its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Job:
     machine  index into the fleet
     round    how often the whole list has refused
     due      when a waiting job is to be tried again
+    losses   how often it was lost
     text     why it waits, failed or stopped
     """
 
@@ -55,6 +61,7 @@ class Job:
     machine: int = 0
     round: int = 0
     due: datetime | None = None
+    losses: int = 0
     text: str = ""
 
     @property
@@ -83,6 +90,13 @@ class Starved:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The job was at work and was ended from outside: as far as is known, not by what it learned."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The job ended well."""
 
@@ -101,7 +115,7 @@ class Stopped:
     reason: str
 
 
-Event = Accepted | Refused | Starved | Completed | Failed | Stopped
+Event = Accepted | Refused | Starved | Lost | Completed | Failed | Stopped
 
 
 def want(lesson: Lesson, now: datetime) -> Job:
@@ -119,6 +133,8 @@ def happen(job: Job, event: Event, *, name: str, fleet: Fleet, now: datetime) ->
             return _elsewhere(job, lack, fleet, now)
         case Starved(lack) if job.state == "running":
             return _elsewhere(replace(job, attempt=job.attempt + 1), lack, fleet, now)
+        case Lost(reason) if job.state == "running":
+            return _once_more(job, reason, now)
         case Completed():
             return replace(job, state="done", since=now, due=None, text="")
         case Failed(reason):
@@ -140,6 +156,14 @@ def wake(job: Job, now: datetime) -> Job:
     if job.state == "waiting" and job.due is not None and job.due <= now:
         return replace(job, state="wanted", since=now, due=None)
     return job
+
+
+def _once_more(job: Job, reason: str, now: datetime) -> Job:
+    """Under the next name, on the same machine; given up where it is lost again and again."""
+    if job.losses >= MOST_LOSSES:
+        return replace(job, state="failed", since=now, text=f"lost {job.losses + 1} times: {reason}")
+    losses = job.losses + 1
+    return replace(job, state="wanted", since=now, attempt=job.attempt + 1, losses=losses, text=reason)
 
 
 def _elsewhere(job: Job, lack: Want, fleet: Fleet, now: datetime) -> Job:
