@@ -1,7 +1,6 @@
 """What arrived: S3 notifications and jobs on SQS, read into drops."""
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -81,9 +80,9 @@ def read(envelope: Envelope, bucket: str) -> list[Drop | Misfit]:
     `bucket` is the only one that may be read: a message cannot make Vigil fetch from elsewhere.
     """
     try:
-        message = json.loads(envelope.body)
-    except ValueError as error:
-        return [_misfit(envelope, MalformedMessage(f"not JSON: {error}"))]
+        message = _parsed(envelope.body)
+    except MalformedMessage as error:
+        return [_misfit(envelope, error)]
     match message:
         case {"Event": "s3:TestEvent"}:
             return []
@@ -101,6 +100,16 @@ def route(key: str) -> tuple[str, str]:
     if len(parts) < 4 or not parts[3] or not _NAME.fullmatch(parts[1]) or not _SOURCE.fullmatch(parts[2]):
         raise UnroutableKey("a key reads live|bulk/<model>/<source>/<name>; model and source without spaces")
     return parts[1], parts[2]
+
+
+def _parsed(body: str) -> Any:
+    """JSON that can be stored again: half of a surrogate pair, which JSON can spell, is no text."""
+    try:
+        message = json.loads(body)
+        json.dumps(message, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage(f"not JSON: {error}") from error
+    return message
 
 
 def _announced(record: Any, envelope: Envelope, bucket: str) -> Drop | Misfit:
@@ -167,5 +176,5 @@ def _time(text: Any) -> datetime:
 def _bytes(data: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise MalformedMessage(f"data is not base64: {error}") from error
