@@ -8,6 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from cloud.announced import DynamoAnnouncements
 from cloud.bucket import Bucket
 from cloud.gaps import SqsGaps
 from cloud.history import DynamoHistory
@@ -122,6 +123,7 @@ def aisles(context: Any) -> Aisles:
         shelves=Bucket(client("s3"), env.photos_bucket),
         records=DynamoHistory(client("dynamodb"), env.records_table, retention=env.retention),
         bulk=Queue(client("sqs"), env.lane_url("bulk")),
+        announcements=DynamoAnnouncements(client("dynamodb"), env.records_table),
         clock=now,
         in_time=in_time(context),
         patience=hastened(Patience(), env.minute),

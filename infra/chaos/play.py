@@ -28,7 +28,16 @@ PARAMETERS = {
     "WorkTimeout": "4",
     "WorkVisibility": "6",
     "MinuteSeconds": str(MINUTE_S),
+    "Workers": "4",
+    "LiveWorkersLeast": "2",
+    "LiveConcurrency": "2",
+    "BulkConcurrency": "2",
 }
+"""As many workers as this machine can keep busy: what is received and waits for a worker grows old."""
+
+PROCESSES = 14
+"""One for each worker of the lanes and each function on a schedule: none has to make room for another."""
+
 _DAMAGE_S = 2.5
 _LOOK_S = 0.5
 
@@ -55,7 +64,7 @@ def play(seed: int, drops: int, *, receives: int, data: Path, patience_s: float)
     parameters = PARAMETERS | {"MaxReceives": str(receives)}
     things = crowd(drops, seed)
     began = time.monotonic()
-    with Cloud(package=PACKAGE, data=data, parameters=parameters, processes=6, minute_s=MINUTE_S) as running:
+    with Cloud(PACKAGE, data, parameters=parameters, processes=PROCESSES, minute_s=MINUTE_S) as running:
         cloud = local(running.environment, running.outputs)
         listener = Listener.subscribed(cloud, "chaos-listener")
         for person, tags in (("obama", ["watch"]), ("biden", [])):

@@ -1,17 +1,14 @@
 """Ports Records and Diary, in the records table: many records at once, and the lines beside one."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
+from cloud.pages import many
 from vigil.drops import Object
-from vigil.errors import Transient
 from vigil.steady.record import Record
-
-_MOST = 100
-"""Keys that DynamoDB reads in one call."""
 
 _READ = "drop_id, #state, attempts, #until, stage, #error, #release, origin"
 _NAMES = {"#state": "state", "#until": "until", "#error": "error", "#release": "release"}
@@ -24,8 +21,10 @@ class DynamoHistory:
         self._client, self._table, self._retention = client, table, retention
 
     def read(self, drops: Collection[str]) -> Mapping[str, Record]:
-        found = (record for part in _parts(sorted(drops)) for record in self._read(part))
-        return {record.drop: record for record in found}
+        keys = [item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in sorted(drops)]
+        shown = {"ProjectionExpression": _READ, "ExpressionAttributeNames": _NAMES}
+        rows = many(self._client, self._table, keys, doing="read records", **shown)
+        return {record.drop: record for record in (_record(fields(row)) for row in rows)}
 
     def note(self, drop: str, *, deed: str, why: str, now: datetime) -> None:
         row = {
@@ -39,21 +38,6 @@ class DynamoHistory:
         with faults(f"note {drop}"):
             self._client.put_item(TableName=self._table, Item=item(row))
 
-    def _read(self, drops: list[str]) -> Iterator[Record]:
-        wanted = {
-            "Keys": [item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in drops],
-            "ConsistentRead": True,
-        }
-        ask = {self._table: {**wanted, "ProjectionExpression": _READ, "ExpressionAttributeNames": _NAMES}}
-        for _ in range(8):
-            with faults("read records"):
-                answer = self._client.batch_get_item(RequestItems=ask)
-            yield from (_record(fields(row)) for row in answer["Responses"].get(self._table, ()))
-            ask = answer.get("UnprocessedKeys") or {}
-            if not ask:
-                return
-        raise Transient("read records: DynamoDB does not keep up")
-
 
 def _record(row: Mapping[str, Any]) -> Record:
     return Record(
@@ -66,7 +50,3 @@ def _record(row: Mapping[str, Any]) -> Record:
         release=row.get("release", ""),
         where=Object(**row["origin"]) if "origin" in row else None,
     )
-
-
-def _parts(drops: list[str]) -> Iterator[list[str]]:
-    return (drops[start : start + _MOST] for start in range(0, len(drops), _MOST))

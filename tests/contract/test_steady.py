@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cloud.announced import DynamoAnnouncements
 from cloud.bucket import Bucket
 from cloud.gaps import SqsGaps
 from cloud.history import DynamoHistory
@@ -31,7 +32,7 @@ from vigil.steady.degrade import Relief, default_steps
 from vigil.steady.fingerprint import fingerprint
 from vigil.steady.letters import Alert, Case
 from vigil.steady.minute import Order, begin
-from vigil.steady.reconcile import Census, Listed
+from vigil.steady.reconcile import Census, Listed, Told
 from vigil.steady.record import Record
 
 RETENTION = timedelta(days=90)
@@ -92,6 +93,16 @@ def test_no_more_letters_are_received_than_asked_for(sqs: Any):
         sqs.send_message(QueueUrl=dead, MessageBody=JOB)
 
     assert len(letters.receive(12)) == 12
+
+
+def test_announcements_are_remembered_however_many_they_are(table: Any):
+    kept = DynamoAnnouncements(table, "t")
+    told = {f"d{number}": Told(NOON, 1) for number in range(130)}
+
+    kept.note(told)
+    kept.note({"d7": Told(NOON + MINUTE, 2)})
+
+    assert kept.told({*told, "d999"}) == told | {"d7": Told(NOON + MINUTE, 2)}
 
 
 def test_records_are_read_as_the_ledger_wrote_them(table: Any):

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from tests.memory import NOON, Hands
 from vigil.drops import Envelope, Object, read
-from vigil.flow.reconcile import Aisles, Walk, back_fill, walk
-from vigil.steady.reconcile import Census, Listed, as_drop
+from vigil.flow.reconcile import FULL, Aisles, Walk, back_fill, walk
+from vigil.steady.reconcile import Census, Listed, Told, as_drop
 from vigil.steady.record import Record
 
 OLD = NOON - timedelta(days=1)
@@ -21,7 +21,10 @@ class House:
 
     objects: list[Listed] = field(default_factory=lambda: list(OBJECTS))
     done: set[str] = field(default_factory=set)
+    claimed: Mapping[str, timedelta] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
+    noted: dict[str, Told] = field(default_factory=dict)
+    backlog: int = 0
     pages: int = 99
 
     def page(self, cursor: str) -> tuple[Sequence[Listed], str]:
@@ -29,17 +32,28 @@ class House:
         return self.objects[begin : begin + 2], str(begin + 2) if begin + 2 < len(self.objects) else ""
 
     def read(self, drops: Collection[str]) -> Mapping[str, Record]:
-        return {drop: Record(drop, "done", 1, NOON) for drop in self.done & set(drops)}
+        done = {drop: Record(drop, "done", 1, NOON) for drop in self.done & set(drops)}
+        ago = self.claimed.items()
+        return done | {drop: Record(drop, "claimed", 1, NOON - time) for drop, time in ago if drop in drops}
 
     def send(self, messages: Sequence[str]) -> None:
         self.sent += messages
+
+    def waiting(self) -> int:
+        return self.backlog
+
+    def told(self, drops: Collection[str]) -> Mapping[str, Told]:
+        return {drop: told for drop, told in self.noted.items() if drop in drops}
+
+    def note(self, told: Mapping[str, Told]) -> None:
+        self.noted |= told
 
     def in_time(self) -> bool:
         self.pages -= 1
         return self.pages >= 0
 
-    def aisles(self) -> Aisles:
-        return Aisles(self, self, self, Hands(), self.in_time)
+    def aisles(self, after: timedelta = timedelta(0)) -> Aisles:
+        return Aisles(self, self, self, self, Hands(NOON + after), self.in_time)
 
     def settle(self, listed: Listed, model: str | None = None) -> None:
         self.done.add(as_drop(listed, model)[0].id)
@@ -91,3 +105,39 @@ def test_another_model_is_shown_what_it_has_not_seen_and_no_key_without_a_route(
 
     assert (ended.announced, ended.cursor) == (4, "")
     assert all('"model": "objects"' in message for message in house.sent)
+
+
+def test_what_was_announced_is_given_longer_and_longer_before_it_is_announced_again():
+    """A lane that is hours behind must not be sent all that waits in it once more every five minutes."""
+    house = House(pages=10_000)
+
+    sent = []
+    for minutes in range(0, 24 * 60, 5):
+        walk(Walk(), house.aisles(timedelta(minutes=minutes)), most=100)
+        sent.append(len(house.sent) // len(OBJECTS))
+
+    assert sent[-1] == 5
+    assert [sent.index(times) * 5 / 60 for times in range(1, 6)] == [0, 1, 3, 7, 15]
+
+
+def test_while_the_bulk_lane_is_busy_its_own_objects_are_not_missed_and_others_are():
+    bulk = Listed(Object("photos", "bulk/faces/door/1.jpg", "v1"), OLD)
+    house = House(objects=[OBJECTS[0], bulk], backlog=FULL + 1)
+
+    busy = walk(Walk(), house.aisles(), most=100)
+    house.backlog = 0
+    free = walk(Walk(), house.aisles(), most=100)
+
+    assert busy.whole == free.whole == Census(2, 0, 0, {"unannounced": 2})
+    assert [busy.announced, free.announced] == [1, 1]
+    assert "bulk%2Ffaces%2Fdoor%2F1.jpg" in house.sent[1]
+
+
+def test_a_back_fill_takes_up_what_was_begun_and_left_but_not_what_is_being_worked_on():
+    left, at_work = (as_drop(listed, "objects")[0].id for listed in OBJECTS[:2])
+    house = House(objects=OBJECTS[:2], claimed={left: timedelta(hours=2), at_work: timedelta(minutes=-1)})
+
+    ended = back_fill("", "objects", house.aisles(), most=100)
+
+    assert ended.announced == 1
+    assert OBJECTS[0].item.key in house.sent[0]

@@ -15,6 +15,9 @@ from vigil.steady.record import Record
 
 Want = Literal["unannounced", "lease-died", "stuck-claim"]
 
+BULK = "bulk/"
+"""Keys of objects whose own events go to the bulk lane."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -37,12 +40,26 @@ class Found:
 class Patience:
     """How long something may take before it is called missing.
 
-    young  an object's event may be on its way for so long
-    quiet  a claim's lease may have ended so long ago: its message waits to be tried again
+    young    an object's event may be on its way for so long
+    quiet    a claim's lease may have ended so long ago: its message waits to be tried again
+    longest  what was announced again may wait so long at most before it is announced once more
     """
 
     young: timedelta = timedelta(minutes=15)
     quiet: timedelta = timedelta(hours=1)
+    longest: timedelta = timedelta(days=1)
+
+    def again(self, times: int) -> timedelta:
+        """How long after so many announcements the next may follow: its message may wait in the lane."""
+        return min(self.quiet * (1 << min(max(times - 1, 0), 20)), self.longest)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """When a drop was last announced again, and how often so far."""
+
+    at: datetime
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +117,26 @@ def reconcile(
         if record is not None and record.settled:
             settled += 1
             continue
-        want = _want(record, now, patience)
+        want = wanting(record, now, patience)
         if want is not None:
             found.append(Found(drop, want, message))
     return found, Census(objects, settled, young, dict(Counter(one.want for one in found)))
+
+
+def due(
+    found: Iterable[Found], told: Mapping[str, Told], *, now: datetime, patience: Patience, busy: bool
+) -> list[Found]:
+    """Those to be announced now, so that a lane that is behind is not buried under what it has already.
+
+    One that was announced waits for an hour before it is again, then for two, four ... While the bulk lane
+    is busy its own objects are not missed at all: their events may be among what waits there.
+    """
+    return [
+        one
+        for one in found
+        if not (busy and one.want == "unannounced" and _in_bulk(one.drop))
+        and (one.drop.id not in told or now >= told[one.drop.id].at + patience.again(told[one.drop.id].times))
+    ]
 
 
 def routable(page: Sequence[Listed]) -> list[Listed]:
@@ -131,14 +164,21 @@ def job(listed: Listed, model: str) -> str:
     return json.dumps({"model": model, "source": source, "at": listed.at.isoformat(), "s3": where})
 
 
-def _want(record: Record | None, now: datetime, patience: Patience) -> Want | None:
+def wanting(record: Record | None, now: datetime, patience: Patience) -> Want | None:
+    """What keeps a drop from its end; None where it has it, or somebody is at it."""
     if record is None:
         return "unannounced"
+    if record.settled:
+        return None
     if record.until > now + LONGEST_LEASE:
         return "stuck-claim"
     if now - record.until > patience.quiet:
         return "lease-died"
     return None
+
+
+def _in_bulk(drop: Drop | Misfit) -> bool:
+    return isinstance(drop.origin, Object) and drop.origin.key.startswith(BULK)
 
 
 def _routes(key: str) -> bool:
