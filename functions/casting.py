@@ -1,5 +1,6 @@
 """Builds what chooses among a model's releases, once per container."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import gettempdir
@@ -13,6 +14,8 @@ from cloud.trials import DynamoTrials
 from functions.settings import settings
 from functions.wiring import client, now
 from vigil.flow.casting import Casting
+from vigil.learn.release import Pointers
+from vigil.learn.vitals import Vital
 from vigil.predict.fetched import Fetched, Workshop
 from vigil.predict.shelf import Shelf
 
@@ -20,8 +23,12 @@ FRESH_S = 3.0
 """Seconds within which a warm function notices another release."""
 
 
+def _nobody(_: Vital, __: Pointers) -> None:
+    """Who only asks what a release says watches over none."""
+
+
 @cache
-def casting(bundled: Shelf) -> Casting:
+def casting(bundled: Shelf, pulse: Callable[[Vital, Pointers], None] = _nobody) -> Casting:
     """Which release sees a drop: the one that the pointers name, fetched into /tmp, else the bundled one."""
     env = settings()
     workshop = Workshop(
@@ -34,7 +41,7 @@ def casting(bundled: Shelf) -> Casting:
     )
     pointers = PointersInForce(client("dynamodb"), env.records_table, fresh_s=FRESH_S)
     trials = DynamoTrials(client("dynamodb"), env.records_table)
-    return Casting(pointers, Fetched(workshop), lambda trial: trials.note(trial, now()))
+    return Casting(pointers, Fetched(workshop), lambda trial: trials.note(trial, now()), pulse)
 
 
 def _missed(model: str, release: str, why: str) -> None:

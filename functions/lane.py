@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from cloud.deadline import Deadline
 from cloud.queue import Queue
 from functions.counting import Counting
+from functions.pulse import Pulse
 from vigil.drops import Drop, Envelope, Misfit, read
 from vigil.errors import Transient
 from vigil.flow.process import Busy, Shift, Verdict, World, process
@@ -31,6 +32,7 @@ class Lane:
     lease: timedelta
     logger: Logger
     counting: Counting
+    pulse: Pulse
     deadline: Deadline
 
 
@@ -52,6 +54,7 @@ def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
 def _count(lane: Lane, working_s: float) -> None:
     """What cannot be counted now is counted with a later batch: counting fails no message."""
     try:
+        lane.pulse.flush(datetime.now(UTC))
         lane.counting.flush(datetime.now(UTC), working_s)
     except Transient as failure:
         lane.logger.warning("not-counted", extra={"detail": str(failure)})

@@ -15,6 +15,7 @@ from cloud.library import S3Library
 from cloud.lives import DynamoLives
 from cloud.state import States
 from cloud.trials import DynamoTrials
+from cloud.vitals import DynamoVitals
 from functions.settings import settings
 from functions.wiring import client, now
 from vigil.drops import Object
@@ -22,6 +23,7 @@ from vigil.learn.cost import default_machines
 from vigil.learn.dispatch import Fleet
 from vigil.learn.gates import Gate, default_gates
 from vigil.learn.training import Limits
+from vigil.steady.haste import hastened
 
 if TYPE_CHECKING:
     from cloud.training import SageMaker
@@ -38,18 +40,19 @@ LIMITS = Limits(run_s=4 * 3600, wait_s=8 * 3600, volume_gb=30)
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All releases on record, what they have shown, and what is asked of them."""
+    """All releases on record, what they have shown and show, and what is asked of them."""
 
     lives: DynamoLives
     trials: DynamoTrials
+    vitals: DynamoVitals
     gates: Mapping[str, Gate]
 
 
 @cache
 def registry() -> Registry:
-    table = settings().records_table
-    gates = default_gates()
-    return Registry(DynamoLives(client("dynamodb"), table), DynamoTrials(client("dynamodb"), table), gates)
+    rows, table = client("dynamodb"), settings().records_table
+    trials, vitals = DynamoTrials(rows, table), DynamoVitals(rows, table)
+    return Registry(DynamoLives(rows, table), trials, vitals, default_gates())
 
 
 @cache
@@ -75,13 +78,14 @@ def library() -> S3Library:
 @cache
 def fleet() -> Fleet:
     """The machines of machines.toml; after a round of refusals 5 minutes, then 10, up to two hours."""
-    return Fleet(
+    patient = Fleet(
         machines=default_machines(),
         spot=settings().training_spot,
         pause=timedelta(minutes=5),
         longest=timedelta(hours=2),
         deadline=timedelta(days=2),
     )
+    return hastened(patient, settings().minute)
 
 
 @cache

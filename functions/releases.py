@@ -1,4 +1,4 @@
-"""Schedule, every minute → each model's releases one step further, where they have shown enough."""
+"""Schedule, or an alarm on active releases → each model's releases one step further, or one back."""
 
 from typing import Any
 
@@ -12,8 +12,13 @@ trigger = Blueprint(__name__)
 
 
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="releases")
-def on_releases(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
-    """{"moved": {release: stage}}; whoever was overtaken looks again a minute later."""
+def on_releases(event: Any) -> dict[str, Any]:
+    """{"moved": {release: stage}}; whoever was overtaken looks again a minute later.
+
+    An alarm says that something is wrong with some active release; which one, what is kept of each says.
+    """
+    if alarm := (event.detail or {}).get("alarmName"):
+        logger().warning("alarm", extra={"alarm": alarm})
     moved = {life: stage for model in registry().lives.models() for life, stage in _step(model).items()}
     return {"moved": moved}
 
@@ -21,7 +26,7 @@ def on_releases(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says not
 def _step(model: str) -> dict[str, str]:
     here = registry()
     try:
-        lives = tend(model, here.lives, here.trials, here.gates, now=now())
+        lives = tend(model, here.lives, here.trials, here.vitals, here.gates, now=now())
     except Overtaken as first:
         logger().warning("overtaken", extra={"model": model, "detail": str(first)})
         return {}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloud.topic import Topic
     from functions.counting import Counting
     from functions.lane import Lane
+    from functions.pulse import Pulse
     from vigil.faces.enrol import Template
     from vigil.faces.gallery import Gallery
     from vigil.faces.pipeline import FacesModel
@@ -71,9 +72,22 @@ def lane() -> "Lane":
     env = settings()
     ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
-    world = World(ledger, S3Objects(client("s3")), models, watch, now, _relief(env.lane), casting(models))
+    pulse, relief = _pulse(), _relief(env.lane)
+    cast = casting(models, pulse.watch)
+    world = World(ledger, S3Objects(client("s3")), models, watch, now, relief, cast)
     queue = Queue(client("sqs"), env.queue_url)
-    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), deadline())
+    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), pulse, deadline())
+
+
+def _pulse() -> "Pulse":
+    """This container's share of what active releases show."""
+    from cloud.metrics import ReleaseGauges
+    from cloud.vitals import DynamoVitals
+    from functions.pulse import Pulse
+
+    env = settings()
+    vitals = DynamoVitals(client("dynamodb"), env.records_table)
+    return Pulse(ReleaseGauges(env.metrics_namespace), vitals.add)
 
 
 @cache

@@ -33,9 +33,13 @@ class DynamoLabels:
         with faults("keep label"):
             self._client.put_item(TableName=self._table, Item=item(row))
 
-    def of(self, model: str) -> Iterator[Label]:
-        """A model's labels, kept for ninety days; an alert counts if it was confirmed."""
-        for row in Listing(self._client, self._table).group("labels", model):
+    def of(self, model: str, since: datetime | None = None) -> Iterator[Label]:
+        """A model's labels, kept for ninety days; an alert counts if it was confirmed.
+
+        since  only those that were given, or changed, from then on
+        """
+        begin = since.isoformat() if since else ""
+        for row in Listing(self._client, self._table).group("labels", model, since=begin):
             said = _said(row)
             if said:
                 at = datetime.fromisoformat(row["labelled_at"])

@@ -46,10 +46,13 @@ class Listing:
             shards = [self._pages(f"{kind}#{day}#{shard}", before, at_once) for shard in range(SHARDS)]
             yield from merge(*shards, key=lambda row: str(row["list_at"]), reverse=True)
 
-    def group(self, kind: str, group: str, *, at_once: int = 1000) -> Iterator[dict[str, Any]]:
-        """Every row of a kind and group."""
+    def group(
+        self, kind: str, group: str, *, since: str = "", at_once: int = 1000
+    ) -> Iterator[dict[str, Any]]:
+        """Every row of a kind and group; with `since`, of those whose `list_at` is not earlier."""
         for shard in range(SHARDS):
-            yield from self._pages(f"{kind}#{group}#{shard}", LAST, at_once)
+            key = f"{kind}#{group}#{shard}"
+            yield from self._between(key, since, at_once) if since else self._pages(key, LAST, at_once)
 
     def of_subject(
         self, subject: str, *, before: str = LAST, at_once: int = 1000
@@ -68,6 +71,15 @@ class Listing:
             "IndexName": "listing",
             "KeyConditionExpression": "list_key = :key AND list_at < :before",
             "ExpressionAttributeValues": item({":key": key, ":before": before}),
+            "Limit": at_once,
+        }
+        return self._rows(query)
+
+    def _between(self, key: str, since: str, at_once: int) -> Iterator[dict[str, Any]]:
+        query = {
+            "IndexName": "listing",
+            "KeyConditionExpression": "list_key = :key AND list_at >= :since",
+            "ExpressionAttributeValues": item({":key": key, ":since": since}),
             "Limit": at_once,
         }
         return self._rows(query)

@@ -1,6 +1,9 @@
 """CloudWatch: what AWS itself measures, read back, and what we measure, as EMF lines in the log."""
 
-from collections.abc import Mapping
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +40,22 @@ class Gauges:
     def _add(self, name: str, unit: MetricUnit, value: float) -> None:
         self._metrics.add_metric(name=name, unit=unit, value=value)
         self._any = True
+
+
+class ReleaseGauges:
+    """What active releases show, by the second: of all together for alarms, and of each for people."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+
+    def tell(self, model: str, release: str, values: Mapping[str, Sequence[float]]) -> None:
+        """One line of embedded metric format. Powertools knows one set of dimensions a line; this has two."""
+        metrics = [{"Name": name, "Unit": "Count", "StorageResolution": 1} for name in values]
+        keys = [["service"], ["service", "model", "release"]]
+        told = {"Namespace": self._namespace, "Dimensions": keys, "Metrics": metrics}
+        head = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [told]}
+        line = {"_aws": head, "service": "releases", "model": model, "release": release, **values}
+        sys.stdout.write(json.dumps(line) + "\n")
 
 
 class CloudWatch:

@@ -3,6 +3,7 @@
 releases            <model>       the pointers, guarded by a revision
 releases#<model>    life#<id>     one release's life and measure
 trial#<model>#<id>  <drop>        what a release showed on a drop
+vitals#<model>#<id> <start>       what it showed in ten seconds, while it was active
 """
 
 import time
@@ -13,6 +14,7 @@ from cloud.faults import faults
 from cloud.items import fields, item
 from vigil.errors import Transient
 from vigil.learn.release import Pointers
+from vigil.learn.vitals import Expected
 
 MOST_MODELS = 100
 """Names remembered: keys name models, and anybody who may drop can make names up."""
@@ -29,6 +31,9 @@ def pointers_of(row: Mapping[str, Any]) -> Pointers:
         former=row.get("former"),
         share=float(row.get("share", 0)),
         beside=float(row.get("beside", 0)),
+        expected=Expected(**{name: float(one) for name, one in row["expected"].items()})
+        if row.get("expected")
+        else None,
     )
 
 

@@ -9,7 +9,7 @@ from cloud.pages import every
 from vigil.learn.trial import Trial
 
 KEPT = timedelta(days=30)
-_FIELDS = ("agreed", "failed", "failed_other", "ms", "ms_other")
+_FIELDS = ("agreed", "failed", "failed_other", "ms", "ms_other", "unsure")
 
 
 class DynamoTrials:
@@ -42,5 +42,6 @@ class DynamoTrials:
         }
         rows = map(fields, every(self._client, doing="read trials", **query))
         return tuple(
-            Trial(model, release, row["sk"], **{name: row[name] for name in _FIELDS}) for row in rows
+            Trial(model, release, row["sk"], **{name: row[name] for name in _FIELDS if name in row})
+            for row in rows
         )

@@ -1,6 +1,7 @@
 """Releases on S3 and their rows: whole or not at all, moved by one at a time, kept as they were."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from cloud.labels import DynamoLabels
 from cloud.lives import DynamoLives, Overtaken
 from cloud.pointers import PointersInForce
 from cloud.trials import DynamoTrials
+from cloud.vitals import DynamoVitals
 from tests.memory import NOON
 from tests.onnx_classifier import write_release
 from vigil.errors import Transient
@@ -23,6 +25,7 @@ from vigil.learn.pedigree import BadPedigree, Pedigree
 from vigil.learn.release import Pointers, register
 from vigil.learn.stages import Change, Standing
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Expected, Vitals
 
 GOOD, BETTER = Interval(0.97, 0.95, 0.99, 300), Interval(0.02, 0.005, 0.03, 300)
 
@@ -80,7 +83,7 @@ def test_steps_are_kept_with_their_reasons_and_seen_by_the_lanes(lives: DynamoLi
     lives.register(standing("b"), bundled="a", data="d1", parent="a")
     trials, look = DynamoTrials(table, "t"), PointersInForce(table, "t", fresh_s=0.0)
 
-    moved = tend("digits", lives, trials, default_gates(), now=NOON)
+    moved = tend("digits", lives, trials, DynamoVitals(table, "t"), default_gates(), now=NOON)
 
     assert [life.stage for life in moved] == ["shadow"]
     assert lives.book("digits").standings[0].life == moved[0]
@@ -119,6 +122,24 @@ def test_trials_count_once_a_drop_and_only_since_the_stage_began(table: Any):
     assert trials.seen("digits", "b", NOON.replace(hour=13)) == ()
 
 
+def test_what_is_expected_of_a_promoted_release_is_known_to_the_lanes(lives: DynamoLives, table: Any):
+    expected = Pointers("b", former="a", expected=Expected(ms=12.5, unsure=0.25))
+    lives.register(standing("b"), bundled="a", data="d1", parent=None)
+    lives.move(lives.book("digits"), Change(expected, ()))
+
+    assert lives.book("digits").pointers == PointersInForce(table, "t", fresh_s=0.0)("digits") == expected
+
+
+def test_vitals_add_up_by_ten_seconds_and_are_read_from_the_newest_back(table: Any):
+    vitals = DynamoVitals(table, "t")
+    for second in (0, 9, 10):
+        vitals.add("digits", "b", Vitals(looks=4, slow=1, unsure=2), NOON + timedelta(seconds=second))
+
+    assert list(vitals.newest("digits", "b", NOON)) == [Vitals(4, 1, 2), Vitals(8, 2, 4)]
+    assert list(vitals.newest("digits", "b", NOON + timedelta(seconds=5))) == [Vitals(4, 1, 2)]
+    assert list(vitals.newest("digits", "other", NOON)) == []
+
+
 def test_a_models_labels_are_found_again_and_the_last_word_counts(table: Any):
     labels = DynamoLabels(table, "t")
     first = Label("d1", "digits", "door", "7", "one", NOON)
@@ -126,6 +147,16 @@ def test_a_models_labels_are_found_again_and_the_last_word_counts(table: Any):
         labels.keep(label)
 
     assert list(labels.of("digits")) == [replace(first, label="1", by="two")]
+
+
+def test_labels_given_or_changed_since_a_lesson_are_told_from_those_before(table: Any):
+    labels = DynamoLabels(table, "t")
+    first, second = (Label(f"d{n}", "digits", "door", "7", "one", NOON) for n in (1, 2))
+    for label in (first, second, later := replace(first, label="1", at=NOON + timedelta(seconds=1))):
+        labels.keep(label)
+
+    assert list(labels.of("digits", since=NOON + timedelta(milliseconds=1))) == [later]
+    assert set(labels.of("digits", since=NOON)) == {later, second}
 
 
 def test_while_the_table_is_away_the_pointers_known_last_are_in_force(lives: DynamoLives, table: Any):

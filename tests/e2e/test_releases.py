@@ -1,6 +1,8 @@
 """Releases on the running system: one that breaks is withdrawn, and no drop goes without its answer."""
 
 import io
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from vigil.learn.stages import Change, Standing
 
 MODEL = "tiny-colours"
 GOOD, BETTER = Interval(0.97, 0.95, 0.99, 300), Interval(0.02, 0.005, 0.03, 300)
+MINUTE_S = 60.0
 BROKEN = {'labels = ["red", "green", "blue"]': 'labels = ["red", "green"]'}
 """A card that its network does not fit: found out only when it has to answer."""
 
@@ -58,6 +61,38 @@ def bundled(site: Site) -> str:
 def stage(lives: DynamoLives, release: str) -> str:
     found = lives.book(MODEL).find(release)
     return found.life.stage if found else ""
+
+
+def answering(site: Site, lives: DynamoLives, release: str) -> None:
+    """Let a release be the active one, as if it had been promoted; the bundled one is its former."""
+    book, now = lives.book(MODEL), datetime.now(UTC)
+    found = book.find(release)
+    assert found is not None
+    life = replace(found.life, stage="active", since=now)
+    lives.move(book, Change(Pointers(release, former=bundled(site)), (life,)))
+
+
+def test_an_active_release_that_breaks_is_rolled_back_within_a_minute_by_its_alarm(
+    site: Site, lives: DynamoLives, tmp_path: Path
+):
+    former, broken = (
+        bundled(site),
+        registered(site, tmp_path, lives, BROKEN | {"this project's tests": "somebody"}),
+    )
+    answering(site, lives, broken)
+
+    began, drops = time.monotonic(), []
+    while lives.book(MODEL).pointers.active == broken and time.monotonic() - began < MINUTE_S:
+        drops.append(site.put(red(), name="red.png", model=MODEL))
+        time.sleep(0.5)
+    took_s = time.monotonic() - began
+
+    assert took_s < MINUTE_S
+    assert stage(lives, broken) == "rolled-back"
+    until(lambda: any('"alarm":"vigil-test-release-broke"' in line for line in site.running.logs("Releases")))
+    rows = site.ended(*drops)
+    assert {row["state"] for row in rows} == {"done"}
+    assert rows[0]["release"] == former
 
 
 def test_a_candidate_that_breaks_is_withdrawn_and_every_drop_has_its_answer(

@@ -11,6 +11,7 @@ from vigil.errors import BrokenRelease, Transient
 from vigil.flow.process import World, process
 from vigil.flow.trial import Cast
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Vital
 from vigil.seeing import Models
 
 
@@ -20,6 +21,7 @@ class Stage:
 
     given: Cast
     kept: list[Trial] = field(default_factory=list)
+    watched: list[Vital] = field(default_factory=list)
     away: bool = False
 
     def cast(self, drop: Drop, models: Models) -> Cast:
@@ -29,6 +31,9 @@ class Stage:
         if self.away:
             raise Transient("the table is away")
         self.kept.append(trial)
+
+    def watch(self, vital: Vital) -> None:
+        self.watched.append(vital)
 
 
 def breaks() -> None:
@@ -61,6 +66,7 @@ def test_a_shadow_that_breaks_harms_nobody():
 
     assert (verdict.outcome, verdict.release) == ("done", "a")
     assert [one.failed for one in stage.kept] == [True]
+    assert [(one.release, one.broke) for one in stage.watched] == [("a", False)]
 
 
 def test_a_canary_answers_and_is_compared():
@@ -70,6 +76,7 @@ def test_a_canary_answers_and_is_compared():
 
     assert verdict.release == "b"
     assert [(one.release, one.agreed) for one in stage.kept] == [("b", True)]
+    assert not stage.watched
 
 
 def test_for_a_canary_that_breaks_the_active_release_answers_at_once():
@@ -91,6 +98,7 @@ def test_an_active_release_that_breaks_is_noted_and_the_drop_tried_again():
         process(drop(), w, shift())
 
     assert [(one.release, one.failed) for one in stage.kept] == [("a", True)]
+    assert [(one.release, one.broke) for one in stage.watched] == [("a", True)]
     stage.given = Cast(eye("before"))
     assert process(drop(), w, shift("w2")).release == "before"
 

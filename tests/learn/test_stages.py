@@ -9,11 +9,13 @@ from vigil.learn.intervals import Interval
 from vigil.learn.release import Life, Pointers, register
 from vigil.learn.stages import Book, Change, Standing, decide
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Expected, Vitals
 
 GATES = default_gates()
 GOOD, BAD = Interval(0.97, 0.95, 0.99, 300), Interval(0.1, 0.07, 0.13, 300)
 BETTER, WORSE = Interval(0.02, 0.005, 0.03, 300), Interval(-0.8, -0.85, -0.75, 300)
 NEXT = Standing(register("digits", "b", NOON), GOOD, BETTER)
+EXPECTED = Expected(5.0, 0.0)
 LATER = NOON + timedelta(minutes=5)
 
 
@@ -56,7 +58,7 @@ def test_shadow_passed_leads_to_canary_and_canary_passed_to_promotion():
     assert stages(shadow) == {"b": "canary"}
     assert stages(canary) == {"b": "active", "a": "retired"}
     assert canary is not None
-    assert canary.pointers == Pointers("b", former="a")
+    assert canary.pointers == Pointers("b", former="a", expected=EXPECTED)
 
 
 def test_a_poisoned_release_is_rejected_at_the_first_look():
@@ -79,11 +81,26 @@ def test_an_active_release_that_breaks_gives_way_to_the_former_one():
     former = Standing(Life("digits", "a", "retired", NOON), GOOD)
     now = Pointers("b", former="a")
 
-    change = decide(book(now, former, at("active")), shows(3, failed=3), GATES, LATER)
+    change = decide(book(now, former, at("active")), (), GATES, LATER, vitals=Vitals(broke=3))
 
     assert stages(change) == {"b": "rolled-back", "a": "active"}
     assert change is not None
     assert change.pointers == Pointers("a")
+
+
+def test_a_bad_active_release_goes_before_its_candidate_has_shown_anything():
+    rival = Standing(replace(register("digits", "c", NOON), stage="shadow"), GOOD, BETTER)
+    now = Pointers("b", "c", former="a", beside=0.5)
+
+    change = decide(book(now, at("active"), rival), (), GATES, LATER, vitals=Vitals(broke=3))
+
+    assert stages(change) == {"b": "rolled-back", "c": "rejected"}
+
+
+def test_where_there_is_nothing_to_go_back_to_it_stays():
+    now = Pointers("b")
+
+    assert decide(book(now, at("active")), (), GATES, LATER, vitals=Vitals(broke=3)) is None
 
 
 def test_the_first_release_of_a_model_needs_nobody_to_be_compared_with():

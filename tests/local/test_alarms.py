@@ -35,15 +35,15 @@ def test_embedded_metrics_are_read_and_other_lines_are_not():
     assert list(embedded('not JSON, but "_aws"')) == []
 
 
-def test_statistics_are_of_the_minutes_asked_for():
+def test_statistics_are_of_the_ticks_asked_for():
     metrics = Metrics(60)
     metrics.add(_SOLD, [2.0, 4.0])
-    now = range(metrics.minute, metrics.minute + 1)
+    now = range(metrics.tick, metrics.tick + 1)
 
     figures = [metrics.value(_SOLD, stat, now) for stat in ("Sum", "Average", "Maximum", "SampleCount")]
 
     assert figures == [6.0, 3.0, 4.0, 2.0]
-    assert metrics.value(_SOLD, "Sum", range(metrics.minute - 9, metrics.minute)) is None
+    assert metrics.value(_SOLD, "Sum", range(metrics.tick - 9, metrics.tick)) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from infra.local.errors import CannotImitate
 from infra.local.monitoring.expressions import evaluate
-from infra.local.monitoring.metrics import Metrics, Name
+from infra.local.monitoring.metrics import TICKS, Metrics, Name
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
@@ -33,17 +33,23 @@ class Alarm:
     properties: Mapping[str, Any]
 
     @property
-    def period_min(self) -> int:
-        """Minutes of one data point."""
+    def period(self) -> int:
+        """Ticks of one data point."""
         query = self.properties.get("Metrics") or [{"MetricStat": self.properties}]
-        return max(1, max(int(one["MetricStat"]["Period"]) for one in query if "MetricStat" in one) // 60)
+        seconds = max(int(one["MetricStat"]["Period"]) for one in query if "MetricStat" in one)
+        return max(1, seconds * TICKS // 60)
+
+    @property
+    def swift(self) -> bool:
+        """Whether it is looked at more often than other alarms, as CloudWatch does below a minute."""
+        return self.period < TICKS
 
     def state(self, metrics: Metrics, before: State) -> State:
         """As the last whole periods say."""
         wanted = int(self.properties["EvaluationPeriods"])
         points = [self._breaches(metrics, back) for back in range(wanted)]
         missing = self.properties.get("TreatMissingData", "missing")
-        if metrics.minutes < wanted * self.period_min and all(point is None for point in points):
+        if metrics.ticks < wanted * self.period and all(point is None for point in points):
             return "INSUFFICIENT_DATA"  # nothing can be missing yet
         filled = [missing == "breaching" if point is None else point for point in points]
         if all(point is None for point in points) and missing in ("missing", "ignore"):
@@ -57,13 +63,13 @@ class Alarm:
         return None if value is None else compare(value, float(self.properties["Threshold"]))
 
     def _value(self, metrics: Metrics, back: int) -> float | None:
-        end = metrics.minute - back * self.period_min
-        minutes = range(end - self.period_min, end)
+        end = metrics.tick - back * self.period
+        ticks = range(end - self.period, end)
         if "Metrics" not in self.properties:
-            return metrics.value(_name(self.properties), self.properties["Statistic"], minutes)
+            return metrics.value(_name(self.properties), self.properties["Statistic"], ticks)
         values = {
             query["Id"]: metrics.value(
-                _name(query["MetricStat"]["Metric"]), query["MetricStat"]["Stat"], minutes
+                _name(query["MetricStat"]["Metric"]), query["MetricStat"]["Stat"], ticks
             )
             for query in self.properties["Metrics"]
             if "MetricStat" in query

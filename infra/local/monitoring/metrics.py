@@ -1,4 +1,4 @@
-"""Numbers by minute: embedded metrics in log lines, and what AWS itself would measure."""
+"""Numbers by ten seconds: embedded metrics in log lines, and what AWS itself would measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-KEPT_MINUTES = 3 * 24 * 60
+TICKS = 6
+"""In a minute: the shortest period of an alarm."""
+
+KEPT_TICKS = 3 * 24 * 60 * TICKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +34,30 @@ class Metrics:
     """Written by all threads, read by alarms. `minute_s` is how long a minute takes here."""
 
     def __init__(self, minute_s: float) -> None:
-        self._minute_s = minute_s
+        self._tick_s = minute_s / TICKS
         self._series: defaultdict[Name, dict[int, tuple[float, ...]]] = defaultdict(dict)
         self._lock = threading.Lock()
-        self._began = self.minute
+        self._began = self.tick
 
     @property
-    def minutes(self) -> int:
+    def ticks(self) -> int:
         """How many have passed since the first."""
-        return self.minute - self._began
+        return self.tick - self._began
 
     @property
-    def minute(self) -> int:
-        """The number of the minute that is running."""
-        return int(time.monotonic() / self._minute_s)
+    def tick(self) -> int:
+        """The number of the ten seconds that are running."""
+        return int(time.monotonic() / self._tick_s)
 
     def add(self, name: Name, values: Sequence[float]) -> None:
-        """What was measured in this minute: (sum, count, greatest, least) are kept of it."""
-        minute = self.minute
+        """What was measured now: (sum, count, greatest, least) are kept of each tick."""
+        tick = self.tick
         with self._lock:
             series = self._series[name]
             for value in values:
-                total, count, most, least = series.get(minute, (0.0, 0.0, value, value))
-                series[minute] = total + value, count + 1, max(most, value), min(least, value)
-            for old in [one for one in series if one < minute - KEPT_MINUTES]:
+                total, count, most, least = series.get(tick, (0.0, 0.0, value, value))
+                series[tick] = total + value, count + 1, max(most, value), min(least, value)
+            for old in [one for one in series if one < tick - KEPT_TICKS]:
                 del series[old]
 
     def take(self, lines: Sequence[str]) -> None:
@@ -64,10 +67,10 @@ class Metrics:
                 for name, values in embedded(line):
                     self.add(name, values)
 
-    def value(self, name: Name, stat: str, minutes: range) -> float | None:
-        """A statistic over some minutes; None where nothing was measured."""
+    def value(self, name: Name, stat: str, ticks: range) -> float | None:
+        """A statistic over some ticks; None where nothing was measured."""
         with self._lock:
-            found = [self._series[name][one] for one in minutes if one in self._series.get(name, {})]
+            found = [kept for tick, kept in self._series.get(name, {}).items() if tick in ticks]
         if not found:
             return None
         totals, counts, most, least = zip(*found, strict=True)

@@ -1,7 +1,8 @@
-"""Looks at queues, functions and alarms every minute, and lets alarms act when their state changes."""
+"""Looks at queues, functions and alarms again and again, and lets alarms act when their state changes."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +14,7 @@ from infra.local.counters import Count
 from infra.local.functions import Functions
 from infra.local.health import Health
 from infra.local.monitoring.alarms import Alarm, Composite, State, parts
-from infra.local.monitoring.metrics import Metrics, Name
+from infra.local.monitoring.metrics import TICKS, Metrics, Name
 from infra.local.stack import Stack
 
 _ACTIONS: Mapping[State, str] = {
@@ -49,24 +50,34 @@ class Monitor:
         self._queues = [stack.identities.reference(one.logical) for one, _ in stack.of("AWS::SQS::Queue")]
         self._states: dict[str, State] = {}
         self._counted: dict[str, Count] = {}
+        self._one_at_a_time = threading.Lock()
 
-    def run(self, clock: AlarmClock, minute_s: float, health: Health) -> None:
-        """Look now, and again twice a minute, so that no minute is missed; not in the clock's own thread."""
-        clock.after(minute_s / 2, lambda: self.run(clock, minute_s, health))
+    def run(self, clock: AlarmClock, minute_s: float, health: Health, ticks: int = 0) -> None:
+        """Look now and every ten seconds, at most of it twice a minute; not in the clock's own thread."""
+        clock.after(minute_s / TICKS, lambda: self.run(clock, minute_s, health, ticks + 1))
         if self._alarms:
-            health.start("monitor", self.look)
+            health.start("monitor", self.glance if ticks % (TICKS // 2) else self.look)
+
+    def glance(self) -> None:
+        """Judge the swift alarms."""
+        with self._one_at_a_time:
+            self._judge([alarm for alarm in self._alarms if alarm.swift])
 
     def look(self) -> None:
         """Measure what AWS measures, then judge."""
-        for url in self._queues:
-            self._measure_queue(url)
-        for name, count in self._functions.counters.read().items():
-            self._measure_function(name, count)
-        for alarm in self._alarms:
+        with self._one_at_a_time:
+            for url in self._queues:
+                self._measure_queue(url)
+            for name, count in self._functions.counters.read().items():
+                self._measure_function(name, count)
+            self._judge(self._alarms)
+            for composite in self._composites:
+                self._set(composite, composite.state(self._states))
+
+    def _judge(self, alarms: Sequence[Alarm]) -> None:
+        for alarm in alarms:
             before = self._states.get(alarm.arn, "INSUFFICIENT_DATA")
             self._set(alarm, alarm.state(self._metrics, before))
-        for composite in self._composites:
-            self._set(composite, composite.state(self._states))
 
     def _measure_queue(self, url: str) -> None:
         shown = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_QUEUED))["Attributes"]

@@ -7,6 +7,7 @@ from vigil.errors import UnknownModel
 from vigil.flow.trial import Cast
 from vigil.learn.release import Pointers, answers, looks_on
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Vital
 from vigil.predict.fetched import Fetched
 from vigil.seeing import Model, Models
 
@@ -15,12 +16,17 @@ class Casting:
     """pointers  of a model, as they were known seconds ago; never raises
     fetched   releases that were fetched and proven
     note      where trials are kept
+    pulse     told what the active release showed, and the pointers under which it did
     """
 
     def __init__(
-        self, pointers: Callable[[str], Pointers], fetched: Fetched, note: Callable[[Trial], None]
+        self,
+        pointers: Callable[[str], Pointers],
+        fetched: Fetched,
+        note: Callable[[Trial], None],
+        pulse: Callable[[Vital, Pointers], None],
     ) -> None:
-        self._pointers, self._fetched, self._note = pointers, fetched, note
+        self._pointers, self._fetched, self._note, self._pulse = pointers, fetched, note, pulse
 
     def cast(self, drop: Drop, models: Models) -> Cast:
         pointers = self._pointers(drop.model)
@@ -37,6 +43,9 @@ class Casting:
 
     def keep(self, trial: Trial) -> None:
         self._note(trial)
+
+    def watch(self, vital: Vital) -> None:
+        self._pulse(vital, self._pointers(vital.model))
 
     def active(self, name: str, models: Models) -> Model:
         """The active release; else the one that served last; else the bundled one. Raises UnknownModel."""

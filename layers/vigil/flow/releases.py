@@ -1,13 +1,16 @@
 """One look at a model's releases: what they have shown becomes at most one step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from vigil.learn.gates import Gate
+from vigil.learn.relapse import counts_since
 from vigil.learn.release import Life
 from vigil.learn.stages import Book, Change, back, decide
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Vitals, newest
 
 
 class Lives(Protocol):
@@ -27,12 +30,20 @@ class Shows(Protocol):
         """What a release has shown since then. Raises Transient."""
 
 
+class Watched(Protocol):
+    """Where what active releases show is summed up."""
+
+    def newest(self, model: str, release: str, since: datetime) -> Iterable[Vitals]:
+        """Short stretches of time, from the newest back. Raises Transient."""
+
+
 def tend(
-    model: str, lives: Lives, shows: Shows, gates: Mapping[str, Gate], *, now: datetime
+    model: str, lives: Lives, shows: Shows, watched: Watched, gates: Mapping[str, Gate], *, now: datetime
 ) -> tuple[Life, ...]:
     """Take the next step, if one is due; the lives that moved."""
     book = lives.book(model)
-    change = decide(book, _seen(book, shows), gates, now)
+    seen = _seen(book, shows)
+    change = decide(book, seen, gates, now, vitals=_vitals(book, seen, shows, watched, now=now))
     return _kept(lives, book, change)
 
 
@@ -50,5 +61,16 @@ def _kept(lives: Lives, book: Book, change: Change | None) -> tuple[Life, ...]:
 
 
 def _seen(book: Book, shows: Shows) -> Sequence[Trial]:
-    standing = book.find(book.pointers.candidate) or book.find(book.pointers.active)
+    standing = book.find(book.pointers.candidate)
     return shows.seen(book.model, standing.life.id, standing.life.since) if standing else ()
+
+
+def _vitals(book: Book, seen: Sequence[Trial], shows: Shows, watched: Watched, *, now: datetime) -> Vitals:
+    """Of the active release, also from beside its candidate; nothing where there is nothing to go back to."""
+    standing = book.find(book.pointers.active)
+    if standing is None or book.pointers.former is None:
+        return Vitals()
+    since = counts_since(standing.life.since, now)
+    broke = {trial.drop for trial in shows.seen(book.model, standing.life.id, since) if trial.failed}
+    broke |= {trial.drop for trial in seen if trial.failed_other}
+    return replace(newest(watched.newest(book.model, standing.life.id, since)), broke=len(broke))

@@ -8,6 +8,7 @@ from typing import Protocol
 from vigil.drops import Drop
 from vigil.errors import BrokenRelease, Rejected, Transient, VigilError
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Vital
 from vigil.seeing import Mark, Model, Models, Option, Scene
 
 
@@ -33,6 +34,9 @@ class Trials(Protocol):
     def keep(self, trial: Trial) -> None:
         """Note it. Raises Transient."""
 
+    def watch(self, vital: Vital) -> None:
+        """Count what the active release showed; never fails."""
+
 
 class NoTrials:
     """Port Trials, where every model has one release."""
@@ -41,6 +45,9 @@ class NoTrials:
         return Cast(models.get(drop.model))
 
     def keep(self, trial: Trial) -> None:
+        """Nobody asks."""
+
+    def watch(self, vital: Vital) -> None:
         """Nobody asks."""
 
 
@@ -85,6 +92,13 @@ class Performance:
             self._other = _beside(self._cast.beside, self._data, self._options)
         return self._told(self._first, self._other or Look("", 0.0, None))
 
+    def vital(self) -> Vital | None:
+        """How the active release did; None where it did not look for the answer."""
+        look = self._first
+        if look is None or look.release == self._cast.tried:
+            return None
+        return Vital(self._drop.model, look.release, look.ms, broke=look.scene is None, unsure=_unsure(look))
+
     def _told(self, first: Look, other: Look) -> Trial:
         mine, theirs = (other, first) if other.release == self._cast.tried != "" else (first, other)
         return Trial(
@@ -96,6 +110,7 @@ class Performance:
             failed_other=theirs.scene is None,
             ms=mine.ms,
             ms_other=theirs.ms,
+            unsure=_unsure(mine),
         )
 
 
@@ -110,8 +125,10 @@ def seen(trials: Trials, performance: Performance, mark: Mark) -> tuple[str, Sce
 
 def tell(trials: Trials, performance: Performance) -> None:
     """Note what was shown; what cannot be noted now is not counted: no drop fails for it."""
+    vital, trial = performance.vital(), performance.trial()
+    if vital is not None:
+        trials.watch(vital)
     try:
-        trial = performance.trial()
         if trial is not None:
             trials.keep(trial)
     except Transient:
@@ -134,6 +151,11 @@ def _beside(model: Model, data: bytes, options: Mapping[str, Option]) -> Look:
     except VigilError as fault:
         reason = fault.reason if isinstance(fault, Rejected) else str(fault)
         return Look(model.release, 0.0, None, reason)
+
+
+def _unsure(look: Look) -> bool:
+    """Whether it saw nothing that it knows."""
+    return look.scene is not None and all(one.status != "known" for one in look.scene.sightings)
 
 
 def _same(one: Look, other: Look) -> bool:

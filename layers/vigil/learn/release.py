@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Literal
 
 from vigil.errors import VigilError
+from vigil.learn.vitals import Expected
 
 Stage = Literal["registered", "shadow", "canary", "active", "retired", "rejected", "rolled-back"]
 Step = Literal["shadow", "pass", "reject", "roll-back", "replace", "restore"]
@@ -68,6 +69,7 @@ class Pointers:
     former     what `active` was before: where a roll-back leads
     share      of the drops that the candidate answers for real, 0 to 1: 0 in shadow
     beside     of the drops at which both look, so that they can be compared; never less than `share`
+    expected   of `active`: what it showed in canary
     """
 
     active: str | None = None
@@ -75,6 +77,7 @@ class Pointers:
     former: str | None = None
     share: float = 0.0
     beside: float = 0.0
+    expected: Expected | None = None
 
 
 def register(model: str, release: str, now: datetime) -> Life:
@@ -105,11 +108,11 @@ def tried(pointers: Pointers, share: float) -> Pointers:
     return replace(pointers, share=share, beside=share)
 
 
-def promoted(pointers: Pointers) -> Pointers:
-    """The candidate takes the active release's place."""
+def promoted(pointers: Pointers, expected: Expected | None = None) -> Pointers:
+    """The candidate takes the active release's place; what it showed so far is what is expected of it."""
     if pointers.candidate is None:
         raise IllegalMove("there is no candidate to promote")
-    return Pointers(active=pointers.candidate, former=pointers.active)
+    return Pointers(active=pointers.candidate, former=pointers.active, expected=expected)
 
 
 def withdrawn(pointers: Pointers) -> Pointers:

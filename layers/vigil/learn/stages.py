@@ -8,6 +8,7 @@ import numpy as np
 
 from vigil.learn.gates import Gate, Promote, Reject, Shown, Verdict, judge
 from vigil.learn.intervals import Interval, wilson
+from vigil.learn.relapse import relapse
 from vigil.learn.release import (
     Life,
     Pointers,
@@ -20,9 +21,10 @@ from vigil.learn.release import (
     withdrawn,
 )
 from vigil.learn.trial import Trial
+from vigil.learn.vitals import Expected, Vitals
 
-RELAPSE_FAILURES = 3
-"""An active release that broke on so many drops since it was promoted goes back to the former one."""
+HARM = 3
+"""A canary that broke on so many drops which the active release answered is withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,26 @@ class Change:
     lives: tuple[Life, ...]
 
 
-def decide(book: Book, seen: Sequence[Trial], gates: Mapping[str, Gate], now: datetime) -> Change | None:
-    """One step, or None; `seen` are trials of the candidate, or else of the active release, in its stage."""
-    candidate = book.find(book.pointers.candidate)
+def decide(
+    book: Book,
+    seen: Sequence[Trial],
+    gates: Mapping[str, Gate],
+    now: datetime,
+    *,
+    vitals: Vitals = Vitals(),  # noqa: B008 - frozen
+) -> Change | None:
+    """One step, or None. A bad active release comes first.
+
+    seen    trials of the candidate, in its stage
+    vitals  what the active release shows
+    """
+    active, candidate = book.find(book.pointers.active), book.find(book.pointers.candidate)
+    if active is not None and book.pointers.former is not None:
+        reason = relapse(vitals, book.pointers.expected, active=now - active.life.since)
+        if reason:
+            return back(book, now, reason)
     if candidate is not None:
         return _tried(book, candidate, seen, gates, now)
-    failures = sum(trial.failed for trial in seen)
-    if failures >= RELAPSE_FAILURES and book.pointers.former is not None:
-        return back(book, now, f"broke on {failures} drops")
     waiting = sorted((one for one in book.standings if one.life.stage == "registered"), key=_age)
     return _begin(book, waiting[0], gates, now) if waiting else None
 
@@ -124,7 +138,7 @@ def _tried(
         case Promote():
             before = _moved(book, book.pointers.active, "replace", now, f"by {life.id}")
             lives = (advance(life, "pass", now=now), *((before,) if before else ()))
-            return Change(promoted(book.pointers), lives)
+            return Change(promoted(book.pointers, _expected(seen)), lives)
     return None
 
 
@@ -132,9 +146,16 @@ def _verdict(standing: Standing, seen: Sequence[Trial], gate: Gate, now: datetim
     """Three failures of a canary are enough where the active release had none: harm does not wait."""
     harm = sum(trial.failed and not trial.failed_other for trial in seen)
     allowed = wilson(harm, len(seen)).low if seen else 0.0
-    if standing.life.stage == "canary" and harm >= RELAPSE_FAILURES and allowed > gate.error_rate_rise:
+    if standing.life.stage == "canary" and harm >= HARM and allowed > gate.error_rate_rise:
         return Reject((f"broke on {harm} of {len(seen)} drops that the active release answered",))
     return judge(shown(standing, seen, now), gate)
+
+
+def _expected(seen: Sequence[Trial]) -> Expected:
+    """What a canary that is promoted has shown."""
+    sound = [trial for trial in seen if not trial.failed]
+    unsure = sum(trial.unsure for trial in sound) / max(len(sound), 1)
+    return Expected(_slowest([trial.ms for trial in sound]), unsure)
 
 
 def _moved(book: Book, release: str | None, step: Step, now: datetime, reason: str) -> Life | None:

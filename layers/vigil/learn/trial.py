@@ -9,6 +9,7 @@ class Trial:
 
     agreed   both said the same
     ms       of the release on trial; `ms_other` of the one beside it
+    unsure   the release on trial knew nothing in the drop
     """
 
     model: str
@@ -19,3 +20,4 @@ class Trial:
     failed_other: bool
     ms: float
     ms_other: float
+    unsure: bool = False
