@@ -20,8 +20,14 @@ GUESS_S = timedelta(minutes=30).total_seconds()
 
 @trigger.lambda_function(name="train")
 def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda hands it over
-    """{"model", "recipe"?} → {"job", "state", "data", "expected_usd", "most_usd"}, or {"error"}."""
+    """{"model", "recipe"?} → {"job", "state", "data", "expected_usd", "most_usd"}, or {"error"}.
+
+    {"model", "parcel"} → {"release", "metric"}: a release that was made elsewhere, as its key in the store.
+    """
     try:
+        if "parcel" in event:
+            standing = schooling.offered(str(event["model"]), str(event["parcel"]))
+            return {"release": standing.life.id, "metric": round(standing.metric.value, 4)}
         kept = _step(schooling.wanted(str(event["model"]), event.get("recipe")))
     except VigilError as fault:
         return {"error": {"kind": type(fault).__name__, "message": str(fault)}}
@@ -36,8 +42,17 @@ def on_retrain(event: Any) -> dict[str, Any]:
     name = str((event.detail or {}).get("TrainingJobName", ""))
     moved = [_step(kept) for kept in jobs().all() if kept.open and name in ("", kept.job.name)]
     if not name:
-        moved += [_step(kept) for kept in schooling.due()]
+        moved += [_step(kept) for model in schooling.overdue() for kept in _wanted(model)]
     return {"jobs": {kept.job.name: kept.release or kept.note or kept.job.state for kept in moved}}
+
+
+def _wanted(model: str) -> tuple[schooling.Kept, ...]:
+    """The lesson that is due; a model for which none can be made keeps nobody else waiting."""
+    try:
+        return (schooling.wanted(model, None),)
+    except VigilError as fault:
+        logger().warning("no-lesson", extra={"model": model, "detail": str(fault)})
+        return ()
 
 
 def _step(kept: schooling.Kept) -> schooling.Kept:

@@ -2,9 +2,9 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cloud.jobs import Kept
 from functions.learning import examination, jobs, labels, library, now, registry, school, states, trainer
@@ -15,15 +15,14 @@ from vigil.flow.teach import folder, publish, reviewed
 from vigil.learn.cost import bill, default_machines
 from vigil.learn.dataset import Terms
 from vigil.learn.dispatch import Job, again, want
+from vigil.learn.occasion import Occasion, due
 from vigil.learn.parcel import unpack
+from vigil.learn.pedigree import Pedigree
+from vigil.learn.stages import Standing
 from vigil.learn.training import Lesson, Place
+from vigil.steady.haste import hastened
 
-__all__ = ("Kept", "admitted", "due", "place", "wanted")
-
-MORE_LABELS = 200
-"""So many more than at the last lesson, and a model is taught anew."""
-
-LOOK = timedelta(hours=1)
+__all__ = ("Kept", "admitted", "offered", "overdue", "place", "wanted")
 
 
 class NoTraining(VigilError):
@@ -34,31 +33,26 @@ def wanted(model: str, recipe: str | None) -> Kept:
     """The lesson that the labels of now and the recipe make; the same again is the same job."""
     if not settings().trainer_image:
         raise NoTraining("set the template's parameter TrainerImage to the container of models/training")
-    text = recipe or _recipe(model)
-    known = list(labels().of(model))
-    data = publish(model, known, terms(text), school(), now=now())
+    at, text = now(), recipe or _recipe(model)
+    data = publish(model, labels().of(model), terms(text), school(), now=at)
     library().put(_recipe_key(model, text), text.encode())
     library().put(f"recipes/{model}.toml", text.encode())
-    states().put(f"taught#{model}", {"labels": len(known), "at": now().isoformat()})
+    states().put(f"taught#{model}", {"data": data.id, "at": at.isoformat()})
     _remember(model)
-    parent = registry().lives.book(model).pointers.active or examination().bundled(model)
-    lesson = Lesson("classifier", model, data.id, text, parent, settings().trainer_image)
+    lesson = Lesson("classifier", model, data.id, text, _parent(model), settings().trainer_image)
     found = jobs().find(lesson.id)
     kept = replace(found, job=again(found.job, now())) if found else Kept(want(lesson, now()))
     jobs().keep(kept)
     return kept
 
 
-def due() -> Iterator[Kept]:
-    """Models that people have labelled much more of since they were taught; looked for once an hour."""
-    row = states().get("schools") or {"models": [], "looked": ""}
-    if row["looked"] and now() - datetime.fromisoformat(row["looked"]) < LOOK:
-        return
-    states().put("schools", row | {"looked": now().isoformat()})
-    for model in row["models"]:
-        taught = (states().get(f"taught#{model}") or {"labels": 0})["labels"]
-        if sum(1 for _ in labels().of(model)) >= taught + MORE_LABELS:
-            yield wanted(model, None)
+def overdue() -> Iterator[str]:
+    """Models that people have labelled much of since they were taught."""
+    occasion = hastened(Occasion(), settings().minute)
+    for model in _taught():
+        since = datetime.fromisoformat((states().get(f"taught#{model}") or {})["at"])
+        if due([label.at for label in labels().of(model, since)], occasion, now()):
+            yield model
 
 
 def place(job: Job) -> Place:
@@ -79,21 +73,20 @@ def admitted(kept: Kept) -> Kept:
     files = unpack(left, lesson.model)
     recipe = hashlib.sha256(lesson.recipe.encode()).hexdigest()
     pedigree = pedigree_of(lesson.model, files, parent=lesson.parent, data=lesson.data, recipe=recipe)
-    items = reviewed(lesson.model, lesson.data, library())
-    lives = registry().lives
-    standing = admit(
-        pedigree,
-        files,
-        items,
-        shelves=examination(),
-        keep=lambda new, bundled, data, parent: lives.register(
-            new, bundled=bundled, data=data or "", parent=parent
-        ),
-        now=now(),
-    )
+    standing = _examined(pedigree, files, lesson.data)
     seconds = float(told.get("TrainingTimeInSeconds", 0)), float(told.get("BillableTimeInSeconds", 0))
     paid = bill(default_machines()[kept.job.machine], training_s=seconds[0], billable_s=seconds[1])
     return replace(kept, release=standing.life.id, usd=round(paid.usd, 6))
+
+
+def offered(model: str, parcel: str) -> Standing:
+    """A release that was made elsewhere, through the same examination as any. Raises VigilError."""
+    if model not in _taught():
+        raise NoTraining(f"{model} was never taught here: there is no reviewed set to examine it on")
+    data = (states().get(f"taught#{model}") or {})["data"]
+    files = unpack(library().get(parcel), model)
+    pedigree = pedigree_of(model, files, parent=_parent(model), data=data, recipe=None)
+    return _examined(pedigree, files, data)
 
 
 def terms(recipe: str) -> Terms:
@@ -101,6 +94,31 @@ def terms(recipe: str) -> Terms:
     asked = tomllib.loads(recipe).get("data", {})
     known = {name: asked[name] for name in ("validation", "test", "near_bits", "salt") if name in asked}
     return Terms(**known)
+
+
+def _examined(pedigree: Pedigree, files: Mapping[str, bytes], data: str) -> Standing:
+    """On record, measured beside the active release on what was held out."""
+    lives = registry().lives
+    return admit(
+        pedigree,
+        files,
+        reviewed(pedigree.model, data, library()),
+        shelves=examination(),
+        keep=lambda new, bundled, data, parent: lives.register(
+            new, bundled=bundled, data=data or "", parent=parent
+        ),
+        now=now(),
+    )
+
+
+def _parent(model: str) -> str | None:
+    """What a new release has to be better than."""
+    return registry().lives.book(model).pointers.active or examination().bundled(model)
+
+
+def _taught() -> list[str]:
+    """The models that had a lesson here."""
+    return list((states().get("schools") or {"models": []})["models"])
 
 
 def _recipe(model: str) -> str:
@@ -115,6 +133,6 @@ def _recipe_key(model: str, text: str) -> str:
 
 
 def _remember(model: str) -> None:
-    row = states().get("schools") or {"models": [], "looked": ""}
-    if model not in row["models"]:
-        states().put("schools", row | {"models": sorted([*row["models"], model])})
+    known = _taught()
+    if model not in known:
+        states().put("schools", {"models": sorted([*known, model])})

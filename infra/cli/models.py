@@ -27,6 +27,7 @@ from vigil.flow.teach import folder
 from vigil.learn.manifest import read
 
 MANIFEST = "manifest.jsonl"
+BY_PRICES = "by the example prices in layers/vigil/learn/machines.toml: set yours"
 Model = Annotated[str, typer.Argument(help="The model's name.")]
 LIKE = {"active": "done", "canary": "rejected", "rejected": "quarantined", "rolled-back": "quarantined"}
 """Coloured as these states of drops are."""
@@ -52,7 +53,7 @@ def models(
             made.add_row(model, life.id, coloured(life.stage, LIKE.get(life.stage, "")), *row)
         made.add_row(model, book.pointers.active or "bundled", coloured("answers", "done"), "", "", "", "")
     out.print(made)
-    jobs = table("Training jobs", "job", "state", ">usd", "release", "why")
+    jobs = table(f"Training jobs, dollars {BY_PRICES}", "job", "state", ">usd", "release", "why")
     for kept in DynamoJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"]).all():
         why = kept.note or kept.job.text
         jobs.add_row(kept.job.name, kept.job.state, number(kept.usd, 4), kept.release, why)
@@ -92,8 +93,8 @@ def train(
     told = json.loads(reply["Payload"].read())
     if "job" not in told:
         fail(str(told.get("error", told)))
-    cost = f"expected ${told['expected_usd']}, at most ${told['most_usd']}"
-    out.print(f"{told['job']} is {told['state']}, on data set {told['data']}; {cost}")
+    cost = f"estimated at ${told['expected_usd']}, at most ${told['most_usd']}"
+    out.print(f"{told['job']} is {told['state']}, on data set {told['data']}; {cost} {BY_PRICES}")
 
 
 def evaluate(

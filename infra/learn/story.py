@@ -1,9 +1,14 @@
-"""From labelled drops to a promoted release, then a poisoned one, then one that breaks in canary."""
+"""From labelled drops to a promoted release, then a poisoned one, then one that breaks in canary.
+
+What is done here is what people and cameras do: drop, label, order a first lesson, bring a release along.
+Everything else is done by the system's own schedules and events, and only watched.
+"""
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,22 +17,19 @@ from cloud.depot import Depot
 from infra.learn.digits import Digit, inverted
 from infra.learn.first import MODEL, fragile, golden
 from infra.learn.town import NotSo, Town
-from vigil.flow.admit import pedigree_of
 from vigil.flow.teach import folder, reviewed
-from vigil.learn.exam import measured
 from vigil.learn.example import SPLITS, Entry
 from vigil.learn.manifest import read
-from vigil.learn.release import register
 from vigil.learn.stages import Standing
-from vigil.predict.classifier import Classifier, open_classifier
-from vigil.predict.release import open_release
 
 RECIPE = Path(__file__).with_name("recipe.toml")
-ROUND = 120
-"""Drops between two looks at what a candidate has shown."""
+ROUND = 40
+"""Drops between two looks at where a release stands."""
 
-MOST_ROUNDS = 12
+MOST_DROPS = 3000
 WANTED = 0.95
+NOTICED_S = 5.0
+"""Lanes look at the pointers every three seconds."""
 
 Say = Callable[[str], None]
 
@@ -44,9 +46,9 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What a release went through: its stages with their reasons, and how many drops that took."""
+    """What a release went through: (stage, why, since when); and how many drops came in meanwhile."""
 
-    stages: tuple[tuple[str, str], ...]
+    stages: tuple[tuple[str, str, datetime], ...]
     drops: int
 
     @property
@@ -55,55 +57,57 @@ class Course:
 
 
 def teach(town: Town, pictures: Sequence[Digit], say: Say) -> tuple[Lesson, dict[str, str]]:
-    """Drops, labels, data set, job, release on record; also what each drop shows."""
-    say(f"dropping {len(pictures)} pictures")
+    """Drops, labels, and an order; also what each drop shows."""
+    say(f"{len(pictures)} pictures are dropped at four doors")
     drops: list[str] = []
     for door in range(4):
         drops += town.put([one.picture for one in pictures[door::4]], f"door-{door}")
     meant = dict(zip(drops, [one.label for door in range(4) for one in pictures[door::4]], strict=True))
     town.ended(drops)
-    say("labelling what they show")
+    say("a reviewer labels what they show")
     town.label(meant, "reviewer-1")
-    say("data set, training job, examination")
-    kept = town.train(RECIPE.read_text("utf-8"))
-    return _lesson(town, kept.job.lesson.data, kept.release), meant
+    say("a first lesson is ordered")
+    job = town.order(RECIPE.read_text("utf-8"))
+    say(f"{job} trains")
+    return _learned(town), meant
 
 
 def poison(town: Town, lesson: Lesson, meant: Mapping[str, str], say: Say) -> Lesson:
-    """Somebody labels everything that is learned from at random; what is measured on stays as reviewed."""
-    say("a reviewer labels at random")
+    """Somebody labels everything that is learned from at random; what is measured on stays as reviewed.
+
+    So many corrections make a lesson due: nobody orders it.
+    """
+    before = town.jobs()
     held_out = {e.group for e in _entries(town, lesson.data, "test")}
     open_to_harm = [drop for drop in meant if drop not in held_out]
     shuffled = [meant[drop] for drop in open_to_harm]
     random.Random(7).shuffle(shuffled)  # noqa: S311 - a shuffle that can be repeated, not a secret
+    say(f"a reviewer labels {len(open_to_harm)} pictures at random")
     town.label(dict(zip(open_to_harm, shuffled, strict=True)), "reviewer-2")
-    say("data set, training job, examination of the poisoned candidate")
-    kept = town.train(RECIPE.read_text("utf-8").replace("epochs = 14", "epochs = 3"))
-    return _lesson(town, kept.job.lesson.data, kept.release)
+    say("a lesson becomes due by itself, and trains")
+    return _learned(town, before)
 
 
 def run(town: Town, release: str, pictures: Sequence[bytes], say: Say, *, until: str = "") -> Course:
-    """Drop pictures, round after round, until a release has come to an end, or to the stage named."""
-    told, drops = "", 0
-    feed = cycle(pictures)
-    for _ in range(MOST_ROUNDS):
-        while town.invoke("Releases")["moved"]:
-            pass
-        stage = town.standing(release).life.stage
+    """Cameras go on dropping pictures until a release has come to its end, or to the stage named."""
+    told, feed, before, first = "", cycle(pictures), list[str](), len(town.drops)
+    while len(town.drops) - first < MOST_DROPS:
+        coming = town.put(list(islice(feed, ROUND)), "door-0")
+        town.ended(before)
+        before, stage = coming, town.standing(release).life.stage
         if stage != told:
-            say(f"release {release} is {stage}")
+            say(f"release {release} is {stage}, {len(town.drops) - first} drops later")
         told = stage
         if stage == until or stage not in ("registered", "shadow", "canary"):
-            return _course(town, release, drops)
-        town.ended(town.put(list(islice(feed, ROUND)), "door-0"))
-        drops += ROUND
-    raise NotSo(f"release {release} is still {told} after {drops} drops")
+            town.ended(before)
+            return _course(town, release, len(town.drops) - first)
+    raise NotSo(f"release {release} is still {told} after {MOST_DROPS} drops")
 
 
 def break_in_canary(town: Town, lesson: Lesson, pictures: Sequence[Digit], say: Say) -> tuple[str, Course]:
     """A release as good as the active one, but for pictures that nobody dropped before it was in canary."""
-    say("a release that breaks on white paper is registered")
-    release = _register_fragile(town, lesson)
+    say("somebody brings a release that breaks on white paper")
+    release = town.offer(_weakened(town, lesson.release))
     plain = [one.picture for one in pictures]
     before = run(town, release, plain, say, until="canary")
     if before.end != "canary":
@@ -115,9 +119,9 @@ def break_in_canary(town: Town, lesson: Lesson, pictures: Sequence[Digit], say: 
 
 def answered(town: Town, held_out: Sequence[Digit], release: str) -> tuple[float, list[str]]:
     """The share of held-out pictures told rightly when dropped, all by this release; and what was said."""
+    time.sleep(NOTICED_S)
     drops = town.put([one.picture for one in held_out], "held-out")
-    rows = town.ended(drops)
-    others = {row.get("release", "") for row in rows} - {release}
+    others = {row.get("release", "") for row in town.ended(drops)} - {release}
     if others:
         raise NotSo(f"held-out pictures were answered by {sorted(others)}, not {release}")
     heard = town.said(drops)
@@ -125,10 +129,17 @@ def answered(town: Town, held_out: Sequence[Digit], release: str) -> tuple[float
     return sum(right) / len(right), heard
 
 
-def _lesson(town: Town, data: str, release: str) -> Lesson:
-    items = reviewed(MODEL, data, town.library)
+def counts(town: Town, data: str) -> dict[str, int]:
+    """Pictures by split."""
+    return {split: len(_entries(town, data, split)) for split in SPLITS}
+
+
+def _learned(town: Town, before: Sequence[str] = ()) -> Lesson:
+    """The next lesson that has an end."""
+    kept = town.learned(before)
+    items = reviewed(MODEL, kept.job.lesson.data, town.library)
     held_out = tuple(Digit(picture, entry.label) for entry, picture in items)
-    return Lesson(data, release, town.standing(release), held_out)
+    return Lesson(kept.job.lesson.data, kept.release, town.standing(kept.release), held_out)
 
 
 def _entries(town: Town, data: str, split: str) -> tuple[Entry, ...]:
@@ -136,37 +147,17 @@ def _entries(town: Town, data: str, split: str) -> tuple[Entry, ...]:
     return read(text)
 
 
-def counts(town: Town, data: str) -> dict[str, int]:
-    """Pictures by split."""
-    return {split: len(_entries(town, data, split)) for split in SPLITS}
-
-
 def _course(town: Town, release: str, drops: int) -> Course:
     history = town.standing(release).life.history
-    return Course(tuple((move.stage, "; ".join(move.reasons)) for move in history), drops)
+    return Course(tuple((move.stage, "; ".join(move.reasons), move.at) for move in history), drops)
 
 
-def _register_fragile(town: Town, lesson: Lesson) -> str:
-    """By the same examination as any: measured beside the active release, on the same reviewed set."""
+def _weakened(town: Town, release: str) -> dict[str, bytes]:
+    """The files of a release, its network changed so that it breaks on white paper."""
     depot = Depot(town.reached.client("s3"), town.library.bucket)
     with TemporaryDirectory() as place:
-        sound, weak = Path(place) / "sound", Path(place) / "weak"
-        (sound / MODEL).mkdir(parents=True)
-        depot.fetch(MODEL, lesson.release, sound / MODEL)
-        files = {path.name: path.read_bytes() for path in (sound / MODEL).iterdir()}
-        files["model.onnx"] = fragile(files["model.onnx"])
-        files["golden.toml"] = golden(files["model.onnx"]).encode()
-        pedigree = pedigree_of(MODEL, files, parent=lesson.release, data=lesson.data, recipe=None)
-        depot.put(pedigree, files)
-        (weak / MODEL).mkdir(parents=True)
-        depot.fetch(MODEL, pedigree.id, weak / MODEL)
-        items = reviewed(MODEL, lesson.data, town.library)
-        metric, gain = measured(_opened(weak), _opened(sound), items)
-    standing = Standing(register(MODEL, pedigree.id, datetime.now(UTC)), metric, gain)
-    town.lives.register(standing, bundled=None, data=lesson.data, parent=lesson.release)
-    return pedigree.id
-
-
-def _opened(root: Path) -> Classifier:
-    release = open_release(root, MODEL)
-    return open_classifier(release, lambda name: open_release(root, name))
+        depot.fetch(MODEL, release, Path(place))
+        files = {path.name: path.read_bytes() for path in Path(place).iterdir()}
+    files["model.onnx"] = fragile(files["model.onnx"])
+    files["golden.toml"] = golden(files["model.onnx"]).encode()
+    return files

@@ -1,4 +1,4 @@
-"""The running system as the story sees it: drops, labels, functions by hand, and what is on record."""
+"""The running system as the world outside sees it: drops, labels, an order, and what is on record."""
 
 import json
 import time
@@ -6,35 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
+from itertools import count
 from typing import Any, TypeVar
 
+from cloud.items import fields, item
 from cloud.jobs import DynamoJobs, Kept
 from cloud.labels import DynamoLabels
 from cloud.library import S3Library
 from cloud.lives import DynamoLives
 from infra.cli.deployment import Deployment
-from infra.cli.drop import settled
+from infra.cli.drop import ENDS
+from infra.cli.offer import offered
 from infra.learn.first import MODEL
 from infra.local.cloud import Cloud
 from vigil.drops import drop_id
 from vigil.flow.label import label
 from vigil.learn.stages import Standing
 
-TICK = {
-    "version": "0",
-    "id": "tick",
-    "source": "aws.events",
-    "detail-type": "Scheduled Event",
-    "account": "123456789012",
-    "region": "eu-west-1",
-    "time": "2026-03-02T12:00:00Z",
-    "resources": [],
-    "detail": {},
-}
-THREADS = 4
-SETTLED_S = 300.0
-JOB_S = 540.0
+THREADS = 8
+SETTLED_S = 600.0
+JOB_S = 600.0
+AT_ONCE = 100
+"""Records that one call reads."""
 
+LOOK_S = 0.3
 
 T = TypeVar("T")
 
@@ -51,33 +47,41 @@ class Town:
     reached: Deployment
     drops: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def lives(self) -> DynamoLives:
-        return DynamoLives(self.reached.client("dynamodb"), self.reached.outputs["RecordsTable"])
+        return DynamoLives(self._table, self._name)
 
-    @property
+    @cached_property
     def library(self) -> S3Library:
-        return S3Library(self.reached.client("s3"), self.reached.outputs["StoreBucket"])
+        return S3Library(self._s3, self.reached.outputs["StoreBucket"])
 
     def put(self, pictures: Sequence[bytes], source: str) -> list[str]:
         """Drop pictures on the live lane; the ids of their drops, in order."""
-        s3, bucket = self.reached.client("s3"), self.reached.outputs["PhotosBucket"]
-        first = len(self.drops)
+        bucket, numbers = self.reached.outputs["PhotosBucket"], count(len(self.drops))
+        keys = [f"live/{MODEL}/{source}/{next(numbers):06}.png" for _ in pictures]
 
-        def one(numbered: tuple[int, bytes]) -> str:
-            key = f"live/{MODEL}/{source}/{first + numbered[0]:06}.png"
-            answer = s3.put_object(Bucket=bucket, Key=key, Body=numbered[1])
+        def one(key: str, picture: bytes) -> str:
+            answer = self._s3.put_object(Bucket=bucket, Key=key, Body=picture)
             return drop_id(bucket, key, answer["VersionId"], MODEL)
 
         with ThreadPoolExecutor(THREADS) as pool:
-            made = list(pool.map(one, enumerate(pictures)))
+            made = list(pool.map(one, keys, pictures))
         self.drops += made
         return made
 
     def ended(self, drops: Sequence[str]) -> list[dict[str, Any]]:
-        """Their records once all have ended: to look for each of many would slow them all."""
-        self.cloud.quiet(SETTLED_S)
-        return settled(self.reached.records, drops, SETTLED_S)
+        """Their records once all have ended; asked for in order, since that is how they end."""
+        rows: dict[str, dict[str, Any]] = {}
+        waiting, ends = list(drops), time.monotonic() + SETTLED_S
+        while waiting:
+            found = self._ended(waiting[:AT_ONCE])
+            rows |= found
+            waiting = [drop for drop in waiting if drop not in found]
+            if time.monotonic() > ends:
+                raise NotSo(f"{len(waiting)} of {len(drops)} drops have no end, such as {waiting[0]}")
+            if not found:
+                time.sleep(LOOK_S)
+        return [rows[drop] for drop in drops]
 
     def said(self, drops: Sequence[str]) -> list[str]:
         """The label that was said of each."""
@@ -87,30 +91,40 @@ class Town:
 
     def label(self, meant: Mapping[str, str], by: str) -> None:
         """A person says what each drop shows."""
-        labels = DynamoLabels(self.reached.client("dynamodb"), self.reached.outputs["RecordsTable"])
-        for drop, text in meant.items():
-            label(drop, text, by, datetime.now(UTC), drops=self.reached.records, labels=labels)
+        labels, records = DynamoLabels(self._table, self._name), self.reached.records
 
-    def invoke(self, function: str, event: Any = TICK) -> dict[str, Any]:
-        """A function, as its schedule or a person would."""
-        reply = self.reached.patient.invoke(
-            FunctionName=self.cloud.function(function), Payload=json.dumps(event).encode()
-        )
+        def one(drop: str, text: str) -> None:
+            label(drop, text, by, datetime.now(UTC), drops=records, labels=labels)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(one, meant, meant.values()))
+
+    def order(self, recipe: str) -> str:
+        """A person orders a first lesson; the job's name."""
+        asked = json.dumps({"model": MODEL, "recipe": recipe}).encode()
+        reply = self.reached.patient.invoke(FunctionName=self.reached.outputs["TrainFunction"], Payload=asked)
         told: dict[str, Any] = json.loads(reply["Payload"].read())
-        if "FunctionError" in reply:
-            raise NotSo(f"{function} failed: {told}")
-        return told
+        if "job" not in told:
+            raise NotSo(f"no training: {told}")
+        return str(told["job"])
 
-    def train(self, recipe: str) -> Kept:
-        """Order a lesson, and wait until what it left is on record."""
-        told = self.invoke("Train", {"model": MODEL, "recipe": recipe})
-        if "error" in told:
-            raise NotSo(f"no training: {told['error']}")
-        jobs = DynamoJobs(self.reached.client("dynamodb"), self.reached.outputs["RecordsTable"])
-        kept = self.until(lambda: self._finished(jobs, told["job"]), f"{told['job']} has an end", JOB_S)
+    def offer(self, files: Mapping[str, bytes]) -> str:
+        """A person brings a release that was made elsewhere; its id."""
+        told = offered(self.reached, MODEL, files)
+        if "release" not in told:
+            raise NotSo(f"the release that was brought is refused: {told}")
+        return str(told["release"])
+
+    def jobs(self) -> list[str]:
+        """Names of all training jobs so far."""
+        return [kept.job.name for kept in self._jobs.all()]
+
+    def learned(self, before: Sequence[str] = ()) -> Kept:
+        """What a job that is none of `before` left on record, once it has."""
+        kept = self.until(lambda: self._finished(before), "a training job has an end", JOB_S)
         if not kept.release:
-            log = self.cloud.trainings.log(told["job"])[-2000:]
-            raise NotSo(f"{told['job']} left no release: {kept.note or kept.job.text}\n{log}")
+            log = self.cloud.trainings.log(kept.job.name)[-2000:]
+            raise NotSo(f"{kept.job.name} left no release: {kept.note or kept.job.text}\n{log}")
         return kept
 
     def standing(self, release: str) -> Standing:
@@ -126,8 +140,33 @@ class Town:
         while time.monotonic() < ends:
             if (answer := holds()) is not None:
                 return answer
-            time.sleep(0.2)
+            time.sleep(LOOK_S)
         raise NotSo(f"not within {within_s:g} s: {what}")
 
-    def _finished(self, jobs: DynamoJobs, name: str) -> Kept | None:
-        return next((kept for kept in jobs.all() if kept.job.name == name and not kept.open), None)
+    @cached_property
+    def _s3(self) -> Any:
+        return self.reached.client("s3")
+
+    @cached_property
+    def _table(self) -> Any:
+        return self.reached.client("dynamodb")
+
+    @property
+    def _name(self) -> str:
+        return self.reached.outputs["RecordsTable"]
+
+    @cached_property
+    def _jobs(self) -> DynamoJobs:
+        return DynamoJobs(self._table, self._name)
+
+    def _ended(self, drops: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The records of those that have ended."""
+        keys = [item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in drops]
+        asked = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        found = self._table.batch_get_item(RequestItems=asked)["Responses"][self._name]
+        rows = [fields(one) for one in found]
+        return {row["drop_id"]: row for row in rows if row["state"] in ENDS}
+
+    def _finished(self, before: Sequence[str]) -> Kept | None:
+        done = (kept for kept in self._jobs.all() if kept.job.name not in before and not kept.open)
+        return next(done, None)
