@@ -5,6 +5,7 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.damage import replaced_if_damaged
 from functions.wiring import Counter, desk
 from vigil.drops import Object
 from vigil.errors import Rejected
@@ -22,7 +23,8 @@ def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     Photos lie under enrol/ in the store bucket, and are erased once they were examined.
     """
     try:
-        return _done(event, desk())
+        with replaced_if_damaged():
+            return _done(event, desk())
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 

@@ -12,9 +12,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from cloud.deadline import Deadline
 from cloud.queue import Queue
 from functions.counting import Counting
+from functions.damage import end, report
 from functions.pulse import Pulse
 from vigil.drops import Drop, Envelope, Misfit, read
-from vigil.errors import Transient
+from vigil.errors import DamagedRelease, Transient
 from vigil.flow.process import Busy, Shift, Verdict, World, process
 from vigil.steady.retry import delay_s
 
@@ -40,14 +41,14 @@ def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
     """SQS batch → partial batch response."""
     began = time.monotonic()
     lane.deadline.begin(context.get_remaining_time_in_millis() / 1000)
+    batch = _Batch(lane)
     answer = process_partial_response(
-        event=event,
-        record_handler=_Handler(lane, _shift(context, lane)),
-        processor=_Batch(lane),
-        context=context,
+        event=event, record_handler=_Handler(lane, _shift(context, lane)), processor=batch, context=context
     )
     lane.logger.remove_keys(["drop"])
     _count(lane, time.monotonic() - began)
+    if batch.damage is not None:
+        end(batch.damage)
     return dict(answer)
 
 
@@ -66,6 +67,7 @@ class _Batch(BatchProcessor):
     def __init__(self, lane: Lane) -> None:
         super().__init__(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
         self._lane = lane
+        self.damage: DamagedRelease | None = None
 
     def failure_handler(self, record: Any, exception: Any) -> Any:
         kind, error, _ = exception
@@ -77,6 +79,9 @@ class _Batch(BatchProcessor):
         fields = {"message_id": raw["messageId"], "error": kind.__name__, "again_in_s": wait_s}
         if issubclass(kind, Transient):
             self._lane.logger.warning("retry", extra=fields | {"detail": str(error)})
+        elif isinstance(error, DamagedRelease):
+            report(error, self._lane.logger)
+            self.damage = error
         else:
             self._lane.logger.error("bug", extra=fields, exc_info=exception)
         return super().failure_handler(record, exception)

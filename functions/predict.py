@@ -8,6 +8,7 @@ from typing import Any
 from chalice import Blueprint
 
 from functions.asking import Viewer, strangers, viewer
+from functions.damage import replaced_if_damaged
 from vigil.drops import Object
 from vigil.errors import Rejected
 from vigil.flow.glance import Glance, glance
@@ -28,7 +29,8 @@ def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     else:
         picture = base64.b64decode(event["data"])
     try:
-        return _told(glance(str(event["model"]), picture, eyes.models, eyes.objects))
+        with replaced_if_damaged():
+            return _told(glance(str(event["model"]), picture, eyes.models, eyes.objects))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 

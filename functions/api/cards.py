@@ -38,6 +38,6 @@ def _read(folder: Path, name: str) -> Card:
         release=release.id,
         suffixes=card.texts("accepts.suffixes") if serves else (),
         max_bytes=card.whole("accepts.max_bytes") if serves else 0,
-        text=release.file(CARD).read_text("utf-8"),
+        text=release.read(CARD).decode(),
         card=card.values,
     )

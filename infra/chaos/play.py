@@ -11,16 +11,15 @@ from pathlib import Path
 
 from infra.chaos.crowd import Thing, crowd
 from infra.chaos.stage import Sample, Stage
-from infra.chaos.storm import MODEL_FILE, only_poison, storm
+from infra.chaos.storm import only_poison, storm
 from infra.chaos.verdict import Verdict, judge
 from infra.cli.deployment import local
 from infra.cli.enrol import enrolled
 from infra.cli.listener import Listener
 from infra.cli.places import PACKAGE, PHOTOS
 from infra.local.cloud import Cloud
-from infra.local.damage import damaged
 
-MINUTE_S = 1.5
+MINUTE_S = 3.0
 """A minute of the schedules and of those who mend, in seconds."""
 
 PARAMETERS = {
@@ -38,7 +37,6 @@ PARAMETERS = {
 PROCESSES = 14
 """One for each worker of the lanes and each function on a schedule: none has to make room for another."""
 
-_DAMAGE_S = 2.5
 _LOOK_S = 0.5
 
 
@@ -99,25 +97,11 @@ def _quiet_act(stage: Stage, things: list[Thing], patience_s: float) -> Verdict:
 def _storm(stage: Stage, things: list[Thing], seed: int) -> tuple[float, float]:
     began_s = stage.at_s
     stage.running.faults.begin(storm(seed, stage.cloud.outputs["PeopleTable"]))
-    with _watched(stage), damaged_soon(stage):
+    with _watched(stage):
         stage.put(things, "storm", over_s=max(6.0, len(things) * 0.08))
         time.sleep(2)
     stage.running.faults.begin(only_poison(seed))
     return began_s, stage.at_s
-
-
-@contextmanager
-def damaged_soon(stage: Stage) -> Iterator[None]:
-    """A model file is damaged while the storm is at its height."""
-    timer = threading.Timer(2.0, _damage, [stage.running.opt("Live")])
-    timer.start()
-    yield
-    timer.join()
-
-
-def _damage(opt: Path) -> None:
-    with damaged(opt, MODEL_FILE):
-        time.sleep(_DAMAGE_S)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ _FAMILIES = {
     "workers killed": ("killed", "poisoned", "frozen", "out of memory"),
     "AWS refused or failed": ("throttled", "failed", "silent"),
     "messages lost, doubled, late": ("notification", "message"),
-    "stale reads": ("stale",),
+    "stale reads, clocks off, files corrupt": ("stale", "clock", "corrupt"),
 }
 _COLOURS = ("#b03a48", "#d9822b", "#6a5d8f", "#8a8a8a")
 

@@ -172,7 +172,14 @@ class Assembly:
         options = self._options
         shutil.rmtree(options.data / "tmp", ignore_errors=True)
         around = Surroundings(
-            self.nursery, self._health, logs, options.runtime, options.data, variables, mishaps.skew_s
+            nursery=self.nursery,
+            health=self._health,
+            logs=logs,
+            runtime=options.runtime,
+            data=options.data,
+            variables=variables,
+            skew_s=mishaps.skew_s,
+            equipped=mishaps.equipped,
         )
         fleet = Fleet(around, processes=options.processes, idle_s=options.idle_s)
         self._exits.callback(fleet.close)

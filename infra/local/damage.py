@@ -1,34 +1,29 @@
-"""A file of a layer, damaged for a while: workers that start meanwhile find half of it."""
+"""A worker's own copy of its layers, in which one bit of one file fell over."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
-@contextmanager
-def damaged(opt: Path, inside: str) -> Iterator[None]:
-    """Halve `inside` (say, models/eye/eye.onnx) in the folder that plays /opt, not in the layer itself."""
-    link = opt / Path(inside).parts[0]
-    whole, copy = link.resolve(), opt / f"{link.name}.damaged"
-    shutil.copytree(whole, copy, copy_function=os.symlink)
-    file = copy / Path(inside).relative_to(link.name)
-    data = file.read_bytes()
-    file.unlink()
-    file.write_bytes(data[: len(data) // 2])
-    _point(link, copy)
-    try:
-        yield
-    finally:
-        _point(link, whole)
-        shutil.rmtree(copy)
+def damaged(opt: Path, inside: str, into: Path) -> Path:
+    """A folder like the one that plays /opt, made of links; only `inside` (models/eye/eye.onnx) is its own.
+
+    The file keeps its length: nothing but its content says that it is not what it was.
+    """
+    *folders, name = Path(inside).parts
+    here, there = opt, into
+    for folder in folders:
+        _linked(here, there, but=folder)
+        here, there = here / folder, there / folder
+    _linked(here, there, but=name)
+    data = bytearray((opt / inside).read_bytes())
+    data[len(data) // 2] ^= 1
+    (into / inside).write_bytes(data)
+    return into
 
 
-def _point(link: Path, target: Path) -> None:
-    """Whoever looks sees the old target or the new one."""
-    draft = link.with_name(f"{link.name}.new")
-    draft.symlink_to(target)
-    draft.replace(link)
+def _linked(source: Path, folder: Path, *, but: str) -> None:
+    folder.mkdir(parents=True)
+    for child in source.iterdir():
+        if child.name != but:
+            (folder / child.name).symlink_to(child.resolve())

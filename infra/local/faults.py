@@ -21,6 +21,7 @@ class Faults:
     poison              part of a key: whoever reads such an object is killed by it, each time
     freezes, out_of_memory    invocations in which the worker stops for good, or takes too much memory
     skew_s              how far a new worker's clock may be off, either way
+    corrupt             new workers whose copy of a layer's file is damaged, by path under /opt
     lost, doubled       S3's notifications that are never sent, or sent twice
     delayed, delay_s    messages of any queue that come late, and by how much at most
     reordered           messages that overtake others
@@ -37,6 +38,7 @@ class Faults:
     freezes: float = 0.0
     out_of_memory: float = 0.0
     skew_s: float = 0.0
+    corrupt: Mapping[str, float] = field(default_factory=dict)
     lost: float = 0.0
     doubled: float = 0.0
     delayed: float = 0.0

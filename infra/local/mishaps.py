@@ -1,4 +1,5 @@
-"""What befalls workers in the middle of an event: they stop for good, or take too much memory."""
+"""What befalls workers: in the middle of an event they stop for good or take too much memory; from their
+start on their clock is off, or a file of theirs is damaged."""
 
 from __future__ import annotations
 
@@ -6,9 +7,13 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from infra.local.alarm_clock import AlarmClock
+from infra.local.damage import damaged
 from infra.local.faults import Trouble
+from infra.local.sandbox import FunctionSpec
 from infra.local.worker import Worker
 
 _WITHIN_S = 0.5
@@ -37,7 +42,16 @@ class Mishaps:
         faults = self._trouble.faults
         if faults is None or not faults.skew_s:
             return 0.0
+        self._trouble.count("clock off")
         return (2 * self._trouble.dice.roll("skew") - 1) * faults.skew_s
+
+    def equipped(self, spec: FunctionSpec, own: Path) -> FunctionSpec:
+        """The function as a new worker finds it, its layers whole or not; `own` is a folder of its own."""
+        corrupt = self._trouble.faults.corrupt if self._trouble.faults else {}
+        for file, rate in corrupt.items():
+            if (spec.opt / file).is_file() and self._trouble.happens("file corrupt", rate):
+                return replace(spec, opt=damaged(spec.opt, file, own / "opt"))
+        return spec
 
     def _later(self, work: Callable[[], None]) -> None:
         self._clock.after(_WITHIN_S * self._trouble.dice.roll("mishap"), work)

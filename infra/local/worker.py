@@ -39,7 +39,8 @@ class Surroundings:
     runtime: Path
     data: Path
     variables: Mapping[str, str]
-    skew_s: Callable[[], float] = lambda: 0.0
+    skew_s: Callable[[], float]
+    equipped: Callable[[FunctionSpec, Path], FunctionSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Worker:
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         self._temporary.mkdir(parents=True, exist_ok=True)
         variables = environment(
-            self.spec,
+            self._around.equipped(self.spec, self._temporary),
             cloud=self._around.variables,
             runtime=self._around.runtime,
             temporary=self._temporary,

@@ -8,6 +8,7 @@
     │   └── (a model may add its own, each with its own reason)
     ├── Transient              the world is at fault: the queue retries, later and later
     └── BrokenRelease          a model's own fault: another release of it may answer instead
+        └── DamagedRelease     this container's copy is damaged: another container may have it whole
 
 Anything else is a bug: it is retried too, and ends in the dead-letter queue with its stage.
 """
@@ -97,3 +98,11 @@ class Transient(VigilError):
 
 class BrokenRelease(VigilError):
     """A model's release cannot be opened, does not answer, or answers its golden input wrongly."""
+
+
+class DamagedRelease(BrokenRelease):
+    """A release's file here is not the one that was made: no input's fault, whatever was asked."""
+
+    def __init__(self, model: str, release: str, file: str) -> None:
+        super().__init__(f"{model}/{file} of release {release or 'unknown'} is damaged")
+        self.model, self.release, self.file = model, release, file

@@ -1,12 +1,16 @@
 """Those who mend, from what ships: each invoked as its schedule would, on the running system."""
 
 import json
+import os
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloud.state import States
 from cloud.tallies import DynamoTallies
+from infra.chaos.storm import MODEL_FILE
+from infra.local.faults import Faults
 from tests.e2e.conftest import PHOTOS, Site, until
 from vigil.drops import drop_id
 from vigil.steady.counted import Counted
@@ -132,6 +136,27 @@ def test_a_lane_stops_while_its_dependency_fails_and_starts_again_by_itself(site
     assert probing["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert {row["state"] for row in ended} == {"done"}
     assert _breakers(states) == {"closed"}
+
+
+def test_a_container_whose_model_is_damaged_says_which_file_and_is_replaced(site: Site):
+    site.running.faults.begin(Faults(seed=1, corrupt={MODEL_FILE: 1.0}))
+    for worker in site.running.workers():
+        if worker.function == site.running.function("Live"):
+            os.kill(worker.pid, signal.SIGKILL)
+    drop = site.put((PHOTOS / "biden.jpg").read_bytes(), source="damage")
+    line = until(lambda: _logged(site, "release-damaged"))
+    site.running.faults.end()
+    (row,) = site.ended(drop)
+
+    assert (line["model"], line["file"]) == ("face-embed", "model.onnx")
+    assert (row["state"], row["sightings"]) == ("done", 1)
+    assert row["attempts"] > 1
+
+
+def _logged(site: Site, message: str) -> dict[str, Any] | None:
+    lines = site.running.logs(site.running.function("Live"))
+    told = (json.loads(line[line.index("{") :]) for line in lines if message in line and "{" in line)
+    return next((line for line in told if line.get("message") == message), None)
 
 
 def _live_mapping(site: Site) -> dict[str, Any]:

@@ -8,11 +8,13 @@ import pytest
 
 from tests.memory import NOON, Eye, Hands, MemoryLedger, MemoryObjects, OneModel
 from vigil.drops import Drop, Inline, Misfit, Object
-from vigil.errors import MalformedMessage, Transient
+from vigil.errors import DamagedRelease, MalformedMessage, Transient
 from vigil.flow.process import Busy, Shift, World, process
-from vigil.seeing import Scene, Sighting
+from vigil.seeing import Model, Scene, Sighting
 from vigil.steady.degrade import Step
+from vigil.steady.fingerprint import fingerprint
 from vigil.steady.ledger import LeaseLost
+from vigil.steady.record import Record
 from vigil.watch.rules import default_watch, read_watch
 
 PHOTO = Object("photos", "live/eye/vault/a.jpg", "v1")
@@ -249,3 +251,22 @@ def test_the_source_asks_its_model_for_what_it_wants():
     process(drop(), w, shift())
 
     assert eye.asked == [{}]
+
+
+def test_a_damaged_release_is_located_in_the_ledger_and_no_drop_is_to_blame():
+    w = world()
+    damage = DamagedRelease("face-embed", "0123456789abcdef", "model.onnx")
+
+    class Damaged:
+        def get(self, name: str) -> Model:
+            raise damage
+
+    with pytest.raises(DamagedRelease):
+        process(drop(), replace(w, models=Damaged()), shift())
+
+    record = ledger(w).records["d1"]
+    mark = fingerprint(Record("d1", record.state, 1, NOON, record.stage, record.error, record.release))
+    assert (record.state, mark.release, mark.kind) == ("claimed", damage.release, "DamagedRelease")
+    assert mark.message == "face-embed/model.onnx of release <id> is damaged"
+    assert mark.may_pass
+    assert process(drop(), w, shift("another")).outcome == "done"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +42,11 @@ def clock(event, context):
     now = datetime.datetime.now(timezone.utc)
     assert isinstance(now, datetime.datetime)
     return [time.time(), now.timestamp()]
+
+def read(event, context):
+    import os, pathlib
+    folder = pathlib.Path(os.environ["FOLDER"])
+    return [(folder / name).read_bytes().hex() for name in ("one.bin", "other.bin")]
 """
 _PUT = {"service": "s3", "call": "put_object", "asked": {"Bucket": "bucket", "Key": "k", "Body": "b"}}
 _SEND = {"service": "sqs", "call": "send_message", "asked": {"QueueUrl": "", "MessageBody": "m"}}
@@ -61,6 +68,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[C
     resources = {
         "Call": function("call", Timeout=3),
         "Clock": function("clock"),
+        "Read": function(
+            "read", Layers=[{"Ref": "Files"}], Environment={"Variables": {"FOLDER": "/opt/files/deep"}}
+        ),
+        "Files": {
+            "Type": "AWS::Serverless::LayerVersion",
+            "Properties": {"LayerName": "files", "ContentUri": "./layers/files"},
+        },
         "Box": {"Type": "AWS::S3::Bucket", "Properties": bucket},
         "Rows": {"Type": "AWS::DynamoDB::Table", "Properties": table},
         "News": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "news"}},
@@ -69,6 +83,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[C
     }
     outputs = {name: {"Value": {"Ref": name}} for name in ("News", "Work", "Told")}
     made = package(folder / "p", resources, _CODE, Outputs=outputs)
+    deep = made / "layers" / "files" / "files" / "deep"
+    deep.mkdir(parents=True)
+    for name in ("one.bin", "other.bin"):
+        (deep / name).write_bytes(bytes(4))
     with Cloud(made, folder / "d", runtime=runtime, processes=2) as running:
         _SEND["asked"]["QueueUrl"] = running.outputs["Work"]  # type: ignore[index]
         _TELL["asked"]["TopicArn"] = running.outputs["News"]  # type: ignore[index]
@@ -200,6 +218,30 @@ def test_clocks_of_workers_may_be_off(cloud: Cloud):
 
     assert 1 < abs(told - time.time()) <= 61
     assert abs(told - of_datetime) < 1
+
+
+def test_a_new_worker_may_have_a_damaged_copy_of_a_file_and_others_have_it_whole(cloud: Cloud):
+    cloud.faults.begin(Faults(seed=1, corrupt={"files/deep/one.bin": 1.0}))
+    damaged, again = _asked(cloud, {}, "read"), _asked(cloud, {}, "read")
+    cloud.faults.end()
+    (worker,) = [one for one in cloud.workers() if one.function == "read"]
+    os.kill(worker.pid, signal.SIGKILL)
+
+    assert damaged == again == ["00000100", "00000000"]
+    eventually(lambda: _asked(cloud, {}, "read") == ["00000000", "00000000"], within_s=5)
+    assert cloud.faults.so_far["file corrupt"] == 1
+
+
+def test_a_message_may_overtake_another(cloud: Cloud):
+    sqs = cloud.client("sqs")
+    url = sqs.create_queue(QueueName="order")["QueueUrl"]
+    cloud.faults.begin(Faults(seed=1, reordered=1.0))
+    for body in ("first", "second"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    cloud.faults.end()
+
+    (got,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1)["Messages"]
+    assert got["Body"] == "second"
 
 
 def test_what_happened_is_counted_and_callers_of_the_cloud_are_spared(cloud: Cloud):

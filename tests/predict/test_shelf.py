@@ -1,5 +1,6 @@
 """A folder of releases is a set of models: named safely, opened once, served as its card says."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ from PIL import Image
 
 from tests.onnx_classifier import write_classifier
 from tests.predict.pictures import encoded
-from vigil.errors import UnknownModel
+from vigil.errors import DamagedRelease, UnknownModel
 from vigil.predict.classifier import open_classifier
+from vigil.predict.release import RELEASE, digests_of, open_release
 from vigil.predict.shelf import Shelf
 from vigil.predict.table import BadCard
 
@@ -86,3 +88,52 @@ def test_labels_that_do_not_fit_the_network_are_named(shelf: Shelf, tmp_path: Pa
 
 def _unmarked(stage: str) -> None:
     """No stage matters here."""
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A release as it is built: its files' digests are told beside them."""
+    folder = tmp_path / "tiny-colours"
+    write_classifier(tmp_path)
+    (folder / RELEASE).write_text(json.dumps({"files": digests_of(folder), "parts": {}}))
+    return folder
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "card.toml"])
+def test_one_bit_that_fell_over_is_noticed_and_located(sealed: Path, file: str):
+    whole = open_release(sealed.parent, sealed.name).id
+    data = bytearray((sealed / file).read_bytes())
+    data[-2] ^= 1
+    (sealed / file).write_bytes(data)
+
+    with pytest.raises(DamagedRelease) as caught:
+        Shelf(sealed.parent, {"classifier": open_classifier}).get(sealed.name)
+
+    assert (caught.value.model, caught.value.release, caught.value.file) == ("tiny-colours", whole, file)
+    assert str(caught.value) == f"tiny-colours/{file} of release {whole} is damaged"
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "card.toml"])
+def test_a_model_that_lost_a_file_is_damaged_and_not_unknown(sealed: Path, file: str):
+    (sealed / file).unlink()
+
+    with pytest.raises(DamagedRelease, match=file):
+        Shelf(sealed.parent, {"classifier": open_classifier}).get(sealed.name)
+
+
+def test_a_release_note_that_breaks_off_is_damage_too(sealed: Path):
+    (sealed / RELEASE).write_text('{"files": ')
+
+    with pytest.raises(DamagedRelease, match=RELEASE):
+        Shelf(sealed.parent, {"classifier": open_classifier}).get(sealed.name)
+
+
+def test_what_was_damaged_is_opened_once_it_is_whole_again(sealed: Path):
+    shelf, data = Shelf(sealed.parent, {"classifier": open_classifier}), (sealed / "model.onnx").read_bytes()
+    (sealed / "model.onnx").write_bytes(data[:-1])
+    with pytest.raises(DamagedRelease):
+        shelf.get(sealed.name)
+
+    (sealed / "model.onnx").write_bytes(data)
+
+    assert shelf.get(sealed.name).name == sealed.name

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from vigil.drops import Drop
-from vigil.errors import UnknownModel
+from vigil.errors import DamagedRelease, UnknownModel
 from vigil.flow.trial import Cast
 from vigil.learn.release import Pointers, answers, looks_on
 from vigil.learn.trial import Trial
@@ -48,7 +48,10 @@ class Casting:
         self._pulse(vital, self._pointers(vital.model))
 
     def active(self, name: str, models: Models) -> Model:
-        """The active release; else the one that served last; else the bundled one. Raises UnknownModel."""
+        """The active release; else the one that served last; else the bundled one.
+
+        Raises UnknownModel, or DamagedRelease where the bundled one is and no other is at hand.
+        """
         pointers = self._pointers(name)
         if pointers.active is None:
             return models.get(name)
@@ -70,7 +73,8 @@ class ActiveModels:
 
 
 def _bundled(name: str, models: Models) -> Model | None:
+    """What came with this container; a damaged one is as good as none where the active one can be fetched."""
     try:
         return models.get(name)
-    except UnknownModel:
+    except (UnknownModel, DamagedRelease):
         return None

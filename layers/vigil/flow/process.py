@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from vigil.drops import Drop, Inline, Misfit
-from vigil.errors import ObjectTooLarge, Rejected, Transient, WrongType
+from vigil.errors import DamagedRelease, ObjectTooLarge, Rejected, Transient, WrongType
 from vigil.flow.stages import Stages
 from vigil.flow.trial import NoTrials, Performance, Trials, seen, tell
 from vigil.ports import Clock, Objects, Reliefs, Watches, no_relief
@@ -186,7 +186,7 @@ class _Tenure:
                 stage=self.stages.now,
                 error=told,
                 now=self._world.clock(),
-                model_release=self.release,
+                model_release=error.release if isinstance(error, DamagedRelease) else self.release,
             )
 
     def _entered(self, stage: str) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vigil.predict.table import BadCard, Table, read
+from vigil.errors import DamagedRelease
+from vigil.predict.table import BadCard, Table, parsed
 
 CARD = "card.toml"
 RELEASE = "release.json"
@@ -28,22 +29,29 @@ class Release:
     def file(self, name: str) -> Path:
         return self.folder / name
 
+    def read(self, name: str) -> bytes:
+        """A file's bytes, which are those that it was made with. Raises DamagedRelease."""
+        return _whole(self.folder, name, self.digests[name], self.id)
+
 
 def open_release(root: Path, name: str) -> Release:
-    """The release of that name under `root`. Raises BadCard where the folder is incomplete.
+    """The release of that name under `root`. Raises BadCard where the folder has no card, or DamagedRelease.
 
     A built release tells its files' digests in release.json; a bare folder is read and hashed.
     """
     folder = root / name
-    card = read(folder / CARD)
-    told = folder / RELEASE
-    digests, parts = _told(told) if told.exists() else (digests_of(folder), {})
-    return Release(name, content_id({**digests, **parts}), folder, card, digests)
+    digests, parts = _told(folder) if (folder / RELEASE).is_file() else (digests_of(folder), {})
+    ident = content_id({**digests, **parts})
+    if CARD not in digests:
+        raise BadCard(f"{folder / CARD}: there is no such card")
+    card = parsed(str(folder / CARD), _whole(folder, CARD, digests[CARD], ident))
+    return Release(name, ident, folder, card, digests)
 
 
 def digests_of(folder: Path) -> dict[str, str]:
     """sha256 of every file of a release, by name."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file() and path.name != RELEASE)
+    files = folder.iterdir() if folder.is_dir() else ()
+    paths = sorted(path for path in files if path.is_file() and path.name != RELEASE)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -53,10 +61,21 @@ def content_id(digests: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
-def _told(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+def _told(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """The digests of the files, and the ids of the releases that this one is made of."""
     try:
-        note = json.loads(path.read_text("utf-8"))
+        note = json.loads((folder / RELEASE).read_text("utf-8"))
         return dict(note["files"]), dict(note["parts"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BadCard(f"{path}: not a release note with files and parts") from error
+        raise DamagedRelease(folder.name, "", RELEASE) from error
+
+
+def _whole(folder: Path, name: str, digest: str, release: str) -> bytes:
+    """Read once, and hashed while it is at hand: a bit that fell over would change answers unnoticed."""
+    try:
+        data = (folder / name).read_bytes()
+    except FileNotFoundError as error:
+        raise DamagedRelease(folder.name, release, name) from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedRelease(folder.name, release, name)
+    return data

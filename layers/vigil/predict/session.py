@@ -43,19 +43,19 @@ class Session:
 
 
 def open_session(release: Release) -> Session:
-    """Load a release's network. Raises BadCard where it is missing, BrokenRelease where it is none."""
+    """Load a release's network. Raises BadCard where it has none, BrokenRelease where it is no network."""
     network = Network.read(release.card)
-    path = release.file(network.file)
-    if not path.is_file():
+    if network.file not in release.digests:
         raise BadCard(f"{release.card.file}: network.file {network.file!r} is not beside the card")
-    return Session(_runtime(str(path), _options(network.threads)), release.card.text("input.name"))
+    graph = release.read(network.file)
+    return Session(_runtime(graph, _options(network.threads), release), release.card.text("input.name"))
 
 
-def _runtime(path: str, options: ort.SessionOptions) -> ort.InferenceSession:
+def _runtime(graph: bytes, options: ort.SessionOptions, release: Release) -> ort.InferenceSession:
     try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except _FAULTS as error:
-        raise BrokenRelease(f"{path} is no network: {error}") from error
+        raise BrokenRelease(f"the graph of {release.name} {release.id} is no network: {error}") from error
 
 
 def _options(threads: int) -> ort.SessionOptions:

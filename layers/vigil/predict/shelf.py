@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from vigil.errors import UnknownModel
-from vigil.predict.release import CARD, Release, open_release
+from vigil.predict.release import CARD, RELEASE, Release, open_release
 from vigil.predict.table import BadCard, read
 from vigil.seeing import Model
 
@@ -49,10 +49,16 @@ class Shelf:
         return open_release(self._root, name)
 
     def _load(self, name: str) -> Model:
-        if not NAME.fullmatch(name) or not self._served(self._root / name):
+        release = open_release(self._root, name) if self._there(name) else None
+        kind = release.card.text("pipeline.kind") if release else ""
+        if release is None or kind not in self.pipelines:
             raise UnknownModel(f"no model {name[:80]!r}; there are: {', '.join(self.names()) or 'none'}")
-        release = open_release(self._root, name)
-        return self.pipelines[release.card.text("pipeline.kind")](release, self.part)
+        return self.pipelines[kind](release, self.part)
+
+    def _there(self, name: str) -> bool:
+        """A folder that lost its card is damaged; it is not unknown."""
+        folder = self._root / name
+        return bool(NAME.fullmatch(name)) and any((folder / file).is_file() for file in (CARD, RELEASE))
 
     def _served(self, folder: Path) -> bool:
         card = folder / CARD

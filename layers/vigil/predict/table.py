@@ -106,8 +106,14 @@ class Table:
 def read(path: Path) -> Table:
     """The card in a file. Raises BadCard where there is none or it is not TOML."""
     try:
-        return Table(str(path), tomllib.loads(path.read_text("utf-8")))
+        return parsed(str(path), path.read_bytes())
     except FileNotFoundError as error:
         raise BadCard(f"{path}: there is no such card") from error
+
+
+def parsed(file: str, data: bytes) -> Table:
+    """The card in a file's bytes. Raises BadCard where they are not TOML."""
+    try:
+        return Table(file, tomllib.loads(data.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadCard(f"{path}: {error}") from error
+        raise BadCard(f"{file}: {error}") from error

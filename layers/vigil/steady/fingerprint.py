@@ -9,6 +9,7 @@ from vigil.steady.record import Record
 
 DIED = "WorkerDied"
 UNCLAIMED = "NeverClaimed"
+DAMAGED = "DamagedRelease"
 
 _OWN = (
     (re.compile(r"s3://\S+"), "<object>"),
@@ -48,7 +49,7 @@ class Fingerprint:
     @property
     def may_pass(self) -> bool:
         """Whether time may mend it; a bug, or an input that kills workers, will be the same tomorrow."""
-        return self.kind in (TRANSIENT, UNCLAIMED)
+        return self.kind in (TRANSIENT, UNCLAIMED, DAMAGED)
 
 
 def fingerprint(record: Record | None) -> Fingerprint:
