@@ -1,15 +1,17 @@
 """Port Gaps: the queue of stream records that were not published, and the table's rows of that time."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
 from cloud.faults import faults
+from cloud.items import fields, item
 from cloud.listing import Listing
-from cloud.outbox import ended, raised
-from vigil.flow.announce import Ended, Raised
+from cloud.outbox import ended, moved, raised
+from cloud.pages import every
+from vigil.flow.announce import Ended, Moved, Raised
 from vigil.flow.retell import Gap
 
 _ROUNDED = timedelta(seconds=1)
@@ -24,6 +26,7 @@ class SqsGaps:
 
     def __init__(self, sqs: Any, url: str, *, dynamodb: Any, table: str) -> None:
         self._sqs, self._url, self._listing = sqs, url, Listing(dynamodb, table)
+        self._dynamodb, self._table = dynamodb, table
 
     def receive(self) -> Sequence[Gap]:
         with faults("receive untold"):
@@ -32,12 +35,15 @@ class SqsGaps:
             )
         return [_gap(message) for message in answer.get("Messages", ())]
 
-    def facts(self, gap: Gap) -> Iterator[Ended | Raised]:
+    def facts(self, gap: Gap) -> Iterator[Ended | Moved | Raised]:
         for row in self._listed("drops", gap, gap.since - _LONGEST):
             if "settled_at" in row and gap.since <= datetime.fromisoformat(row["settled_at"]) <= gap.until:
                 yield ended(row)
         for row in self._listed("alerts", gap, gap.since):
             yield raised(row)
+        for row in self._moves():
+            if gap.since <= datetime.fromisoformat(row["since"]) <= gap.until:
+                yield moved(row)
 
     def close(self, gap: Gap) -> None:
         with faults("delete untold"):
@@ -48,6 +54,24 @@ class SqsGaps:
         rows = self._listing.newest(kind, today=gap.until.date(), days=days)
         recent = takewhile(lambda row: str(row["list_at"]) >= since.isoformat(), rows)
         return (row for row in recent if str(row["list_at"]).split("#")[0] <= gap.until.isoformat())
+
+    def _moves(self) -> Iterator[dict[str, Any]]:
+        """Every release's row as it was after each of its steps."""
+        for model in self._rows("releases"):
+            for life in self._rows(f"releases#{model['sk']}"):
+                yield from _steps(life)
+
+    def _rows(self, pk: str) -> Iterator[dict[str, Any]]:
+        query = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": item({":pk": pk})}
+        return map(fields, every(self._dynamodb, doing="read releases", TableName=self._table, **query))
+
+
+def _steps(life: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    history = life["history"]
+    if not history:
+        yield dict(life)
+    for number, step in enumerate(history, start=1):
+        yield {**life, "history": history[:number], "stage": step["stage"], "since": step["at"]}
 
 
 def _gap(message: dict[str, Any]) -> Gap:

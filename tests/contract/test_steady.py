@@ -12,6 +12,7 @@ from cloud.announced import DynamoAnnouncements
 from cloud.bucket import Bucket
 from cloud.gaps import SqsGaps
 from cloud.history import DynamoHistory
+from cloud.items import item
 from cloud.ledger import DynamoLedger
 from cloud.letters import SqsDeadLetters
 from cloud.mappings import Mapping
@@ -24,6 +25,7 @@ from cloud.tallies import DynamoTallies
 from tests.memory import NOON
 from tests.schemas import fits
 from vigil.drops import Drop, Inline, Object
+from vigil.flow.announce import Moved
 from vigil.flow.reconcile import Walk
 from vigil.steady.balance import Bounds
 from vigil.steady.breaker import Breaker
@@ -222,15 +224,30 @@ def test_what_was_not_published_is_found_in_the_rows_of_its_time(table: Any, sqs
     url = sqs.create_queue(QueueName="untold")["QueueUrl"]
     batch = {f"approximateArrivalOf{which}Record": "2026-03-02T12:10:00Z" for which in ("First", "Last")}
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"DDBStreamBatchInfo": batch}))
+    for row in _releases():
+        table.put_item(TableName="t", Item=item(row))
     gaps = SqsGaps(sqs, url, dynamodb=table, table="t")
 
     (gap,) = gaps.receive()
     facts = list(gaps.facts(gap))
     gaps.close(gap)
 
-    assert [fact.drop for fact in facts] == ["d1"]
+    drops = [fact.drop for fact in facts if not isinstance(fact, Moved)]
+    moves = [(fact.release, fact.step, fact.number) for fact in facts if isinstance(fact, Moved)]
+    assert (drops, moves) == (["d1"], [("r1", "promote", 1)])
     waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert waiting["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
+def _releases() -> list[dict[str, Any]]:
+    """A release that was promoted within the gap, and moved on after it."""
+    steps = [("promote", "active", NOON + 10 * MINUTE), ("retire", "former", NOON + 30 * MINUTE)]
+    history = [
+        {"step": step, "stage": stage, "at": at.isoformat(), "reasons": []} for step, stage, at in steps
+    ]
+    last = {"stage": "former", "since": history[-1]["at"], "history": history}
+    life = {"pk": "releases#faces", "sk": "life#r1", "model": "faces", "release": "r1"}
+    return [{"pk": "releases", "sk": "faces"}, life | last]
 
 
 class Lambda:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from vigil.flow.announce import Announcement, Ended, Raised, announce
+from vigil.flow.announce import Announcement, Ended, Moved, Raised, announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Gaps(Protocol):
 
     def receive(self) -> Sequence[Gap]: ...
 
-    def facts(self, gap: Gap) -> Iterable[Ended | Raised]:
+    def facts(self, gap: Gap) -> Iterable[Ended | Moved | Raised]:
         """All that became true in it, whether it was told or not."""
 
     def close(self, gap: Gap) -> None: ...
