@@ -79,6 +79,7 @@ def shredder() -> "Shredder[Any]":
         gallery=gallery("", 0.0),
         holds=lambda book, person: book.person(person) is not None,
         without=lambda book, person: book.without_person(person),
+        unlearn=_unlearn,
         unremember=_unremember,
         settle=partial(time.sleep, FRESH_S + 0.5),
         snapshots=store.keep_only,
@@ -115,6 +116,18 @@ def tokens() -> "Tokens":
         jwks_url=env.jwks_url,
         role_claim=env.role_claim,
         sources_claim=env.sources_claim,
+    )
+
+
+def _unlearn(person: str) -> int:
+    """A person's items, out of every stored data set."""
+    from functions.learning import stock
+    from vigil.flow.prune import prune, stored
+
+    held = stock()
+    return sum(
+        prune(model, data, lambda entry: person in entry.people, held, now=now())
+        for model, data in stored(held.library)
     )
 
 

@@ -18,7 +18,6 @@ from cloud.trials import DynamoTrials
 from cloud.vitals import DynamoVitals
 from functions.settings import settings
 from functions.wiring import client, now
-from vigil.drops import Object
 from vigil.learn.cost import default_machines
 from vigil.learn.dispatch import Fleet
 from vigil.learn.gates import Gate, default_gates
@@ -26,14 +25,20 @@ from vigil.learn.training import Limits
 from vigil.steady.haste import hastened
 
 if TYPE_CHECKING:
+    from cloud.drops import DynamoDrops
     from cloud.training import SageMaker
     from functions.admitting import Examination
+    from vigil.flow.prune import Stock
     from vigil.flow.teach import School
+    from vigil.learn.pedigree import Forgotten
 
 __all__ = ("fleet", "jobs", "labels", "library", "logger", "now", "registry", "school", "states", "trainer")
 
 AT_ONCE = 8
 """Pictures of a data set that are read or stored at the same time."""
+
+POLICY_FRESH_S = 30.0
+"""Seconds for which a look at the watch file is good."""
 
 LIMITS = Limits(run_s=4 * 3600, wait_s=8 * 3600, volume_gb=30)
 
@@ -97,19 +102,50 @@ def trainer() -> "SageMaker":
 
 
 @cache
+def stock() -> "Stock":
+    """Data sets, and the releases that learned from them."""
+    from cloud.depot import Depot
+    from vigil.flow.prune import Stock
+
+    depot, lives = Depot(client("s3"), settings().store_bucket), registry().lives
+
+    def mark(model: str, data: str, forgotten: "Forgotten") -> None:
+        for release in lives.taught_on(model, data):
+            depot.mark(model, release, forgotten)
+
+    return Stock(library(), mark)
+
+
+@cache
 def school() -> "School":
-    """Drops' pictures, and where data sets are stored."""
+    """Drops' pictures, who agrees that they are learned from, and where data sets are stored."""
     from cloud.objects import S3Objects
-    from cloud.records import DynamoRecords
+    from cloud.store import WatchInForce
+    from functions.wiring import people
+    from vigil.flow.taken import Register
     from vigil.flow.teach import School
+    from vigil.learn.consent import LEARN
 
-    records = DynamoRecords(client("dynamodb"), settings().records_table)
-    each = ThreadPoolExecutor(AT_ONCE).map
-    return School(library(), S3Objects(client("s3")).fetch, lambda drop: _where(records.drop(drop)), each)
+    def agrees(person: str) -> bool | None:
+        found = people().person(person)
+        return LEARN in found.tags if found else None
+
+    watch = WatchInForce(client("s3"), settings().store_bucket, fresh_s=POLICY_FRESH_S)
+    register = Register(
+        drop=drops().taken,
+        policy=lambda source: watch().source(source).learn,
+        agrees=agrees,
+        fetch=S3Objects(client("s3")).fetch,
+    )
+    return School(stock(), register, ThreadPoolExecutor(AT_ONCE).map)
 
 
-def _where(row: Mapping[str, Mapping[str, str]] | None) -> Object | None:
-    return Object(**row["origin"]) if row and "origin" in row else None
+@cache
+def drops() -> "DynamoDrops":
+    """Drops as a data set wants them."""
+    from cloud.drops import DynamoDrops
+
+    return DynamoDrops(client("dynamodb"), settings().records_table)
 
 
 @cache

@@ -43,6 +43,7 @@ def on_retrain(event: Any) -> dict[str, Any]:
     moved = [_step(kept) for kept in jobs().all() if kept.open and name in ("", kept.job.name)]
     if not name:
         moved += [_step(kept) for model in schooling.overdue() for kept in _wanted(model)]
+        schooling.tidied()
     return {"jobs": {kept.job.name: kept.release or kept.note or kept.job.state for kept in moved}}
 
 

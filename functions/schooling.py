@@ -4,14 +4,26 @@ import hashlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cloud.jobs import Kept
-from functions.learning import examination, jobs, labels, library, now, registry, school, states, trainer
+from functions.learning import (
+    examination,
+    jobs,
+    labels,
+    library,
+    now,
+    registry,
+    school,
+    states,
+    stock,
+    trainer,
+)
 from functions.settings import settings
 from vigil.errors import VigilError
 from vigil.flow.admit import admit, pedigree_of
-from vigil.flow.teach import folder, publish, reviewed
+from vigil.flow.prune import folder, out_of_time, prune, stored
+from vigil.flow.teach import publish, reviewed, withdrawn
 from vigil.learn.cost import bill, default_machines
 from vigil.learn.dataset import Terms
 from vigil.learn.dispatch import Job, again, want
@@ -23,6 +35,10 @@ from vigil.learn.training import Lesson, Place
 from vigil.steady.haste import hastened
 
 __all__ = ("Kept", "admitted", "offered", "overdue", "place", "wanted")
+
+
+TIDY = timedelta(hours=1)
+"""Stored data sets are looked through no more often."""
 
 
 class NoTraining(VigilError):
@@ -53,6 +69,19 @@ def overdue() -> Iterator[str]:
         since = datetime.fromisoformat((states().get(f"taught#{model}") or {})["at"])
         if due([label.at for label in labels().of(model, since)], occasion, now()):
             yield model
+
+
+def tidied() -> int:
+    """Take out of stored data sets, once an hour, what may no longer be learned from; how much."""
+    row = states().get("tidied") or {"looked": ""}
+    if row["looked"] and now() - datetime.fromisoformat(row["looked"]) < TIDY:
+        return 0
+    at, held, register = now(), stock(), school().register
+    states().put("tidied", {"looked": at.isoformat()})
+    return sum(
+        prune(model, data, lambda entry: out_of_time(entry, at) or withdrawn(register, entry), held, now=at)
+        for model, data in stored(held.library)
+    )
 
 
 def place(job: Job) -> Place:

@@ -1,6 +1,6 @@
 """The world in memory: ports that keep what they are told, for flows and for contracts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -112,6 +112,39 @@ class MemoryObjects:
         if len(data) > max_bytes:
             raise ObjectTooLarge("too large")
         return data
+
+
+@dataclass
+class Books:
+    """Port Shelf: objects with all their versions, newest last; it counts what is put.
+
+    putting  what happens meanwhile
+    """
+
+    held: dict[str, list[bytes]] = field(default_factory=dict)
+    puts: int = 0
+    putting: Callable[[], None] = lambda: None
+
+    def has(self, key: str) -> bool:
+        return key in self.held
+
+    def put(self, key: str, data: bytes) -> None:
+        self.putting()
+        self.held.setdefault(key, []).append(data)
+        self.puts += 1
+
+    def get(self, key: str) -> bytes:
+        return self.held[key][-1]
+
+    def folders(self, place: str) -> Iterable[str]:
+        below = (key.removeprefix(f"{place}/") for key in self.held if key.startswith(f"{place}/"))
+        return sorted({key.split("/")[0] for key in below if "/" in key})
+
+    def shred(self, key: str, *, but_newest: bool = False) -> None:
+        if but_newest:
+            self.held[key] = self.held[key][-1:]
+        else:
+            self.held.pop(key, None)
 
 
 @dataclass

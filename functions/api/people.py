@@ -14,6 +14,7 @@ from functions.api.problems import BadCursor, Conflict, Invalid, NotFound, Refus
 from functions.api.schemas import people as shapes
 from functions.settings import settings
 from vigil.flow.enrol import Person, new_id
+from vigil.learn.consent import LEARN
 
 WATCH = "watch"
 
@@ -57,23 +58,13 @@ def rename_person(call: Call, new: shapes.NewName) -> shapes.PersonId:
     return shapes.PersonId(person=before.id)
 
 
-def watch_person(call: Call) -> shapes.PersonId:
-    """On the watch list: an alert whenever they are seen."""
-    return _tagged(call, {"put": [WATCH]})
-
-
-def unwatch_person(call: Call) -> shapes.PersonId:
-    """Off the watch list."""
-    return _tagged(call, {"drop": [WATCH]})
-
-
 def enrol_photo(call: Call, photo: shapes.Photo | None = None) -> shapes.Taken:
     """One photo of that face alone; refused with the reason and the place in the picture."""
     _row(call)
     data = image(call) if photo is None else _decoded(photo.image)
     put = wiring.store().put_photo(data, suffix(call))
     question = {"person": call.path["person"], "photos": [{"key": put.key, "version": put.version}]}
-    told = _answered(wiring.neighbours().ask(settings().enrol_function, question))
+    told = answered(wiring.neighbours().ask(settings().enrol_function, question))
     for refusal in told["refused"]:
         boxes = {"boxes_px": refusal["boxes_px"]} if "boxes_px" in refusal else {}
         raise Refused(refusal["message"], reason=refusal["reason"], **boxes)
@@ -83,16 +74,10 @@ def enrol_photo(call: Call, photo: shapes.Photo | None = None) -> shapes.Taken:
 def erase_person(call: Call) -> shapes.SealedReceipt:
     """Everything about them, everywhere; a sealed receipt says what was erased."""
     question = {"person": call.path["person"]}
-    return shapes.SealedReceipt(**_answered(wiring.neighbours().ask(settings().erase_function, question)))
+    return shapes.SealedReceipt(**answered(wiring.neighbours().ask(settings().erase_function, question)))
 
 
-def _tagged(call: Call, change: dict[str, list[str]]) -> shapes.PersonId:
-    question = {"person": call.path["person"], **change}
-    told = _answered(wiring.neighbours().ask(settings().enrol_function, question))
-    return shapes.PersonId(person=told["person"], tags=tuple(told["tags"]))
-
-
-def _answered(told: dict[str, Any]) -> dict[str, Any]:
+def answered(told: dict[str, Any]) -> dict[str, Any]:
     """What a function said, or the problem in it."""
     if "error" not in told:
         return told
@@ -118,7 +103,12 @@ def _row(call: Call) -> dict[str, Any]:
 def _shown(row: dict[str, Any]) -> shapes.Person:
     tags = tuple(sorted(row.get("tags", ())))
     return shapes.Person(
-        person=row["person"], name=row["name"], tags=tags, watched=WATCH in tags, changed_at=row["changed_at"]
+        person=row["person"],
+        name=row["name"],
+        tags=tags,
+        watched=WATCH in tags,
+        learn=LEARN in tags,
+        changed_at=row["changed_at"],
     )
 
 
@@ -187,28 +177,6 @@ OPERATIONS = (
         media=MEDIA,
         audited=True,
         problems=(NotFound, Refused),
-    ),
-    Operation(
-        "PUT",
-        "/v1/people/{person}/watch",
-        name="watch-person",
-        summary="Onto the watch list",
-        serve=watch_person,
-        role="operator",
-        answers=shapes.PersonId,
-        audited=True,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "DELETE",
-        "/v1/people/{person}/watch",
-        name="unwatch-person",
-        summary="Off the watch list",
-        serve=unwatch_person,
-        role="operator",
-        answers=shapes.PersonId,
-        audited=True,
-        problems=(NotFound,),
     ),
     Operation(
         "DELETE",

@@ -46,6 +46,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reconcile.reconcile,
     desk.people,
     desk.review,
+    desk.consent,
     desk.erase,
     models.models,
     models.label,

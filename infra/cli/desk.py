@@ -20,7 +20,7 @@ VERDICTS: tuple[Verdict, ...] = ("confirm", "dismiss", "not-this-person")
 def people(stage: Stage = "", data: Data = DATA) -> None:
     """List everybody who is enrolled."""
     made = table("People", "person", "name", "tags")
-    for one in _client(stage, data, "reviewer").people():
+    for one in api(stage, data, "reviewer").people():
         made.add_row(one["person"], one["name"], " ".join(one["tags"]))
     out.print(made)
 
@@ -39,10 +39,25 @@ def review(
     if chosen is None:
         fail(f"there is no verdict {verdict!r}: it is {', '.join(VERDICTS)}")
     try:
-        told = _client(stage, data, "reviewer").review(alert, chosen)
+        told = api(stage, data, "reviewer").review(alert, chosen)
     except Problem as problem:
         fail(str(problem))
     out.print(f"{told['review']}: {told['verdicts']} of {told['reviewers']} reviewers")
+
+
+def consent(
+    person: Annotated[str, typer.Argument(help="The person's id, as `vigil people` shows it.")],
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="They do not agree any more.")] = False,
+    stage: Stage = "",
+    data: Data = DATA,
+) -> None:
+    """Note that somebody agrees that models learn from their pictures, where the source allows it."""
+    desk = api(stage, data, "operator")
+    try:
+        (desk.withdraw_consent if withdraw else desk.consent)(person)
+    except Problem as problem:
+        fail(str(problem))
+    out.print("withdrawn: stored data sets are without them within the hour" if withdraw else "noted")
 
 
 def erase(
@@ -53,7 +68,7 @@ def erase(
 ) -> None:
     """Erase somebody, for good, and keep the receipt: `vigil erasure verify` proves it."""
     try:
-        sealed = _client(stage, data, "admin").erase(person)
+        sealed = api(stage, data, "admin").erase(person)
     except Problem as problem:
         fail(str(problem))
     receipt.write_text(json.dumps(sealed, indent=2) + "\n")
@@ -61,7 +76,7 @@ def erase(
     out.print(f"[green]erased[/] {counts or 'nothing was left'}; receipt: {receipt}")
 
 
-def _client(stage: str, data: Path, role: str) -> Vigil:
+def api(stage: str, data: Path, role: str) -> Vigil:
     """The deployment's API: on this machine with a token made for the purpose, on AWS with VIGIL_TOKEN."""
     url = str(reached(stage, data).outputs["EndpointURL"])
     if not stage:

@@ -13,18 +13,18 @@ import typer
 
 from cloud.depot import Depot
 from cloud.jobs import DynamoJobs
-from cloud.labels import DynamoLabels
 from cloud.library import S3Library
 from cloud.lives import DynamoLives
 from infra.cli.deployment import Data, Deployment, Stage, reached
+from infra.cli.desk import api
 from infra.cli.places import BUILD, DATA, ROOT
 from infra.cli.saying import fail, out, table
 from infra.cli.tables import coloured, number
 from vigil.errors import VigilError
-from vigil.flow import label as labelling
+from vigil.flow.prune import folder
 from vigil.flow.releases import roll_back
-from vigil.flow.teach import folder
 from vigil.learn.manifest import read
+from vigil_client import Problem
 
 MANIFEST = "manifest.jsonl"
 BY_PRICES = "by the example prices in layers/vigil/learn/machines.toml: set yours"
@@ -63,18 +63,14 @@ def models(
 def label(
     drop: Annotated[str, typer.Argument(help="A drop's id.")],
     text: Annotated[str, typer.Argument(metavar="LABEL", help="What it shows.")],
-    by: Annotated[str, typer.Option(help="Who says so.")] = "",
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
     """Say what a drop shows: the next data set takes it up."""
-    cloud = reached(stage, data)
-    labels = DynamoLabels(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    who = by or getpass.getuser()
     try:
-        labelling.label(drop, text, who, datetime.now(UTC), drops=cloud.records, labels=labels)
-    except labelling.NotToLabel as error:
-        fail(str(error))
+        api(stage, data, "reviewer").label(drop, text)
+    except Problem as problem:
+        fail(str(problem))
     out.print(f"{drop} shows {text}")
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cloud.faults import code
+from cloud.library import S3Library
 from infra.cli.deployment import Deployment
+from vigil.flow.prune import DONE, MANIFEST, ROOT
+from vigil.learn.manifest import read
 
 DAYS = 30
 """As long as logs are kept."""
@@ -35,6 +38,7 @@ class Remains:
         """Where to look."""
         return {
             "object versions": self._objects,
+            "data sets": self._examples,
             "rows": self._rows,
             "queues": self._queues,
             "log lines": self._lines,
@@ -50,6 +54,21 @@ class Remains:
                     where = {"Bucket": bucket, "Key": one["Key"], "VersionId": one["VersionId"]}
                     if self._in(one["Key"].encode()) or self._in(self._content(s3, where)):
                         yield f"s3://{bucket}/{one['Key']} version {one['VersionId']}"
+
+    def _examples(self) -> Iterator[str]:
+        """Pictures that no manifest names any more: whose they are cannot be read off them."""
+        library = S3Library(self._cloud.client("s3"), self._cloud.outputs["StoreBucket"])
+        named: dict[str, set[str]] = {}
+        for one in library.versions(f"{ROOT}/"):
+            place, _, name = one["Key"].rpartition("/")
+            self.looked["data sets"] += 1
+            if name in (MANIFEST, DONE):
+                continue
+            if place not in named:
+                text = library.get(f"{place}/{MANIFEST}").decode()
+                named[place] = {entry.object for entry in read(text)}
+            if name not in named[place]:
+                yield f"s3://{library.bucket}/{one['Key']} version {one['VersionId']}: in no manifest"
 
     def _content(self, s3: Any, where: dict[str, str]) -> bytes:
         try:

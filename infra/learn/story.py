@@ -17,7 +17,8 @@ from cloud.depot import Depot
 from infra.learn.digits import Digit, inverted
 from infra.learn.first import MODEL, fragile, golden
 from infra.learn.town import NotSo, Town
-from vigil.flow.teach import folder, reviewed
+from vigil.flow.prune import folder
+from vigil.flow.teach import reviewed
 from vigil.learn.example import SPLITS, Entry
 from vigil.learn.manifest import read
 from vigil.learn.stages import Standing
@@ -65,6 +66,7 @@ def teach(town: Town, pictures: Sequence[Digit], say: Say) -> tuple[Lesson, dict
     meant = dict(zip(drops, [one.label for door in range(4) for one in pictures[door::4]], strict=True))
     town.ended(drops)
     say("a reviewer labels what they show")
+    town.open_to_learning()
     town.label(meant, "reviewer-1")
     say("a first lesson is ordered")
     job = town.order(RECIPE.read_text("utf-8"))

@@ -15,6 +15,7 @@ from cloud.jobs import DynamoJobs, Kept
 from cloud.labels import DynamoLabels
 from cloud.library import S3Library
 from cloud.lives import DynamoLives
+from cloud.store import Store
 from infra.cli.deployment import Deployment
 from infra.cli.drop import ENDS
 from infra.cli.offer import offered
@@ -88,6 +89,10 @@ class Town:
         with ThreadPoolExecutor(THREADS) as pool:
             seen = pool.map(self.reached.records.sightings, drops)
             return [rows[0]["label"] if rows else "" for rows in seen]
+
+    def open_to_learning(self) -> None:
+        """Whoever runs the deployment says that models may learn from what it is sent."""
+        Store(self.reached.client("s3"), self.library.bucket).put_watch('[sources."*"]\nlearn = "always"\n')
 
     def label(self, meant: Mapping[str, str], by: str) -> None:
         """A person says what each drop shows."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud.faults import faults
 from vigil.learn import pedigree
-from vigil.learn.pedigree import BadPedigree, Pedigree
+from vigil.learn.pedigree import BadPedigree, Forgotten, Pedigree
 
 PEDIGREE = "pedigree.json"
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -24,6 +24,11 @@ class Depot:
         for name, data in files.items():
             self._put(_key(release.model, release.id, name), pedigree.check(release, name, data))
         self._put(_key(release.model, release.id, PEDIGREE), pedigree.written(release).encode())
+
+    def mark(self, model: str, release: str, forgotten: Forgotten) -> None:
+        """Note in a release's pedigree what is no longer in its data set."""
+        marked = pedigree.forget(self.pedigree(model, release), forgotten)
+        self._put(_key(model, release, PEDIGREE), pedigree.written(marked).encode())
 
     def pedigree(self, model: str, release: str) -> Pedigree:
         """Raises BadPedigree, Transient."""

@@ -9,6 +9,7 @@ from cloud.faults import faults
 from cloud.items import item
 from cloud.listing import Listing, gathered
 from vigil.flow.label import Label
+from vigil.learn.consent import is_person
 
 
 class DynamoLabels:
@@ -25,6 +26,7 @@ class DynamoLabels:
             "model": label.model,
             "taken_from": label.source,
             "label": label.label,
+            "subject": label.label if is_person(label.label) else None,
             "labelled_by": label.by,
             "labelled_at": label.at.isoformat(),
             "expires": int((label.at + LABELS_KEPT).timestamp()),
@@ -42,8 +44,20 @@ class DynamoLabels:
         for row in Listing(self._client, self._table).group("labels", model, since=begin):
             said = _said(row)
             if said:
-                at = datetime.fromisoformat(row["labelled_at"])
-                yield Label(row["drop_id"], model, row["taken_from"], said, row["labelled_by"], at)
+                yield _label(row, said)
+
+
+def _label(row: dict[str, Any], said: str) -> Label:
+    return Label(
+        drop=row["drop_id"],
+        model=row["model"],
+        source=row["taken_from"],
+        label=said,
+        by=row["labelled_by"],
+        at=datetime.fromisoformat(row["labelled_at"]),
+        sighting=row.get("sighting"),
+        taken_for=row.get("taken_for", ""),
+    )
 
 
 def _said(row: dict[str, Any]) -> str:

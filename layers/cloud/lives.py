@@ -41,6 +41,11 @@ class DynamoLives:
         lives = self._rows(f"releases#{model}", "life#")
         return Book(model, pointers_of(row), row.get("revision", 0), tuple(map(_standing, lives)))
 
+    def taught_on(self, model: str, data: str) -> tuple[str, ...]:
+        """The releases that learned from a data set."""
+        rows = self._rows(f"releases#{model}", "life#")
+        return tuple(row["release"] for row in rows if row.get("data") == data)
+
     def register(self, standing: Standing, *, bundled: str | None, data: str, parent: str | None) -> bool:
         """A new release, once; of a model without pointers, the bundled release becomes the active one."""
         model, told = standing.life.model, {"data": data, "parent": parent}

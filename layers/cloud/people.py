@@ -11,6 +11,7 @@ from cloud.faults import code, faults
 from cloud.items import Item, fields, item
 from cloud.pages import every
 from vigil.flow.enrol import G, Overtaken, Person, Template
+from vigil.learn.consent import LEARN
 
 _POINTER = item({"pk": "gallery", "sk": "pointer"})
 
@@ -101,6 +102,16 @@ class DynamoPeople(Generic[G]):
         """The key of the gallery in force; "" where there is none."""
         row = self._row("gallery", "pointer")
         return str(row["key"]) if row else ""
+
+    def closed(self, ident: str) -> None:
+        """Take back that a person may be learned from; of a set, DynamoDB deletes what is in it."""
+        with faults("withdraw consent"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=item({"pk": f"person#{ident}", "sk": "profile"}),
+                UpdateExpression="DELETE tags :learn",
+                ExpressionAttributeValues=item({":learn": {LEARN}}),
+            )
 
     def withdraw(self, *, base: int, gallery: G, now: datetime) -> str:
         """Put a gallery in force in place of version `base`; its key. Raises Overtaken."""

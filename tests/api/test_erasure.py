@@ -6,12 +6,51 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cloud.depot import Depot
+from cloud.library import S3Library
+from cloud.lives import DynamoLives
 from infra.cli.__main__ import app
 from infra.cli.remains import Remains
 from tests.api.conftest import PHOTOS, Site, noticed
+from tests.memory import NOON
 from vigil.faces import snapshot
+from vigil.flow.prune import folder
+from vigil.learn.example import SPLITS, Entry
+from vigil.learn.intervals import Interval
+from vigil.learn.manifest import written
+from vigil.learn.pedigree import Pedigree
+from vigil.learn.release import register
+from vigil.learn.stages import Standing
 
 NAME = "Zebulon Quixano"
+LESSON = "lessons"
+DATA = "d" * 16
+RELEASE = Pedigree(LESSON, {}, "MIT", "", data=DATA)
+
+
+def library_of(site: Site) -> S3Library:
+    return S3Library(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"])
+
+
+def learned_from(site: Site, *people: str) -> None:
+    """A stored data set that holds these people, and a release that learned from it."""
+    library = library_of(site)
+    for split in SPLITS:
+        place = f"{folder(LESSON, DATA)}/{split}"
+        entries = [
+            Entry(f"{n}.png", "", who, split, who, "rita", NOON, {"source": "hall"}, (who,))
+            for n, who in enumerate(people)
+        ]
+        for _ in range(2):
+            library.put(f"{place}/manifest.jsonl", written(entries).encode())
+        for entry in entries:
+            library.put(f"{place}/{entry.object}", b"a face")
+    told = {"content": DATA, "splits": {split: dict.fromkeys(people, 1) for split in SPLITS}, "pruned": []}
+    library.put(f"{folder(LESSON, DATA)}/dataset.json", json.dumps(told).encode())
+    Depot(site.cloud.client("s3"), library.bucket).put(RELEASE, {})
+    lives = DynamoLives(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    standing = Standing(register(LESSON, RELEASE.id, NOON), Interval(0.9, 0.8, 1.0, 3))
+    lives.register(standing, bundled=None, data=DATA, parent=None)
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +64,9 @@ def receipt(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (alert,) = site.ask("GET", "/v1/alerts?source=erasing").json["items"]
     site.ask("POST", f"/v1/alerts/{alert['alert']}/reviews", {"verdict": "dismiss"})
     assert [one["person"] for one in drop["sightings"]] == [person]
+    site.ask("PUT", f"/v1/people/{person}/consent")
+    site.ask("PUT", f"/v1/drops/{drop['drop']}/label", {"label": person})
+    learned_from(site, person, "p-0123456789ab")
     assert any(list(look()) for look in Remains(site.cloud, [person], site.data).places.values())
     answer = site.ask("DELETE", f"/v1/people/{person}")
     assert answer.status == 200, answer.text
@@ -46,6 +88,7 @@ def test_the_receipt_says_what_was_erased_and_not_who(receipt: Path):
         "photos",
         "sightings",
         "alerts",
+        "examples",
     }
     assert NAME not in receipt.read_text()
 
@@ -66,6 +109,27 @@ def test_the_command_proves_it(site: Site, receipt: Path):
 
     assert answer.exit_code == 0, answer.output
     assert "nothing of them is left" in answer.output
+
+
+def test_stored_data_sets_are_without_them_and_their_releases_say_so(site: Site, receipt: Path):
+    library = library_of(site)
+
+    held = [one["Key"].removeprefix(f"data/{LESSON}/{DATA}/") for one in library.versions(f"data/{LESSON}/")]
+
+    left = [f"{split}/{name}" for split in SPLITS for name in ("1.png", "manifest.jsonl")]
+    assert sorted(held) == sorted([*left, "dataset.json", "dataset.json"])
+    marked = Depot(site.cloud.client("s3"), library.bucket).pedigree(LESSON, RELEASE.id)
+    assert [one.items for one in marked.forgotten] == [3]
+
+
+def test_a_picture_that_no_manifest_names_is_found(site: Site, receipt: Path):
+    library, stray = library_of(site), f"{folder(LESSON, DATA)}/test/stray.png"
+    library.put(stray, b"whose?")
+
+    found = list(Remains(site.cloud, [], site.data).places["data sets"]())
+
+    library.shred(stray)
+    assert ["stray.png" in one for one in found] == [True]
 
 
 def test_a_receipt_that_was_changed_is_found_out(site: Site, receipt: Path, tmp_path: Path):

@@ -9,6 +9,7 @@ import pytest
 
 from cloud.depot import Depot
 from cloud.labels import DynamoLabels
+from cloud.library import S3Library
 from cloud.lives import DynamoLives, Overtaken
 from cloud.pointers import PointersInForce
 from cloud.trials import DynamoTrials
@@ -21,7 +22,7 @@ from vigil.flow.label import Label
 from vigil.flow.releases import roll_back, tend
 from vigil.learn.gates import default_gates
 from vigil.learn.intervals import Interval
-from vigil.learn.pedigree import BadPedigree, Pedigree
+from vigil.learn.pedigree import BadPedigree, Forgotten, Pedigree
 from vigil.learn.release import Pointers, register
 from vigil.learn.stages import Change, Standing
 from vigil.learn.trial import Trial
@@ -54,6 +55,38 @@ def test_a_release_is_fetched_as_it_was_put(release: Any, bucket: Any, tmp_path:
 
     assert {name: (tmp_path / name).read_bytes() for name in files} == files
     assert depot.pedigree("tiny-colours", pedigree.id) == pedigree
+
+
+def test_what_is_no_longer_in_its_data_set_is_marked_in_a_pedigree_once(release: Any, bucket: Any):
+    pedigree, files = release
+    depot, forgotten = Depot(bucket, "bucket"), Forgotten("c" * 16, 3, NOON)
+    depot.put(pedigree, files)
+
+    for _ in range(2):
+        depot.mark("tiny-colours", pedigree.id, forgotten)
+
+    assert depot.pedigree("tiny-colours", pedigree.id) == replace(pedigree, forgotten=(forgotten,))
+
+
+def test_the_releases_that_learned_from_a_data_set_are_found(lives: DynamoLives):
+    for name, data in (("b", "d1"), ("c", "d2")):
+        lives.register(standing(name), bundled="a", data=data, parent="a")
+
+    assert lives.taught_on("digits", "d1") == ("b",)
+
+
+def test_of_a_shredded_object_no_version_is_left_and_of_a_manifest_the_newest(bucket: Any):
+    library = S3Library(bucket, "bucket")
+    for body in (b"one", b"two"):
+        for key in ("data/digits/d1/test/a.png", "data/digits/d1/test/a.png.txt"):
+            library.put(key, body)
+
+    library.shred("data/digits/d1/test/a.png")
+    library.shred("data/digits/d1/test/a.png.txt", but_newest=True)
+
+    left = [(one["Key"], library.get(one["Key"])) for one in library.versions("data/")]
+    assert left == [("data/digits/d1/test/a.png.txt", b"two")]
+    assert (list(library.folders("data")), list(library.folders("data/digits"))) == (["digits"], ["d1"])
 
 
 def test_a_file_that_was_changed_on_s3_is_refused(release: Any, bucket: Any, tmp_path: Path):

@@ -139,11 +139,18 @@ def test_a_rule_may_watch_for_a_class_of_any_model():
         ('[[rules]]\nname = "a"\nwindow_s = 0', "window_s"),
         ('[[rules]]\nname = "a"\n[[rules]]\nname = "a"', "share a name"),
         ('[[rules]]\nname = "a"\nwhen = { hours = "never" }', "hours"),
+        ('[sources.door]\nlearn = "yes"', "never, consented, always"),
     ],
 )
 def test_a_bad_watch_file_is_told_where_it_is_bad(text: str, told: str):
     with pytest.raises(BadWatchFile, match=told):
         read_watch(text)
+
+
+def test_nothing_is_learned_from_a_source_that_does_not_say_so():
+    watch = read_watch('[sources.studio]\nlearn = "always"\n[sources."door-*"]\nremember = true')
+
+    assert [watch.source(name).learn for name in ("studio", "door-1", "hall")] == ["always", "never", "never"]
 
 
 def test_a_crowd_of_strangers_stays_within_a_rows_size():

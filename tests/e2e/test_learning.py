@@ -14,15 +14,18 @@ from PIL import Image
 from cloud.jobs import DynamoJobs
 from cloud.labels import DynamoLabels
 from cloud.lives import DynamoLives
+from cloud.store import Store
 from tests.e2e.conftest import Site, until
 from tests.e2e.test_steady import invoked
 from tests.training.jobs import SMALL, recipe
 from vigil.drops import drop_id
 from vigil.flow.label import NotToLabel, label
+from vigil.watch.rules import DEFAULT
 
 MODEL = "tiny-lessons"
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 JOB_S = 100.0
+OPEN = f'{DEFAULT.read_text()}\n[sources.studio]\nlearn = "always"\n'
 
 
 def picture(colour: str, seed: int) -> bytes:
@@ -40,6 +43,8 @@ def jobs(site: Site) -> DynamoJobs:
 
 
 def labelled(site: Site, count: int) -> None:
+    """Drops of a source that models may learn from, and what they show."""
+    Store(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]).put_watch(OPEN)
     labels = DynamoLabels(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     shown = [list(COLOURS)[n % 3] for n in range(count)]
     drops = [

@@ -48,6 +48,13 @@ class Everything:
         self.book = gallery
         return self.in_force()
 
+    def closed(self, ident: str) -> None:
+        self._note("close")
+
+    def unlearn(self, person: str) -> int:
+        self._note("unlearn")
+        return 3
+
     def forget(self, person: Person) -> int:
         self._note("forget")
         del self.people[person.id]
@@ -84,6 +91,7 @@ def shredder(world: Everything) -> Shredder[Book]:
         gallery=lambda: world.book,
         holds=lambda book, person: person in book.people,
         without=lambda book, person: Book(book.version + 1, book.people - {person}),
+        unlearn=world.unlearn,
         unremember=lambda _: 0,
         settle=lambda: world.diary.append("settle"),
         snapshots=world.snapshots,
@@ -100,9 +108,11 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
     assert world.diary == [
         "withdraw",
         "settle",
+        "close",
         "keep only gallery/4",
         "shred live/faces/door/a.jpg",
         "traces",
+        "unlearn",
         "forget",
     ]
     assert told.counts == {
@@ -110,6 +120,7 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
         "photos": 1,
         "sightings": 2,
         "alerts": 1,
+        "examples": 3,
         "faces": 0,
         "answers": 0,
         "templates": 2,
@@ -125,7 +136,7 @@ def test_an_enrolment_that_crosses_makes_it_try_again():
     assert world.book == Book(6, frozenset({"p-bob"}))
 
 
-@pytest.mark.parametrize("fails_at", ["withdraw", "keep", "shred", "traces", "forget"])
+@pytest.mark.parametrize("fails_at", ["withdraw", "close", "keep", "shred", "traces", "unlearn", "forget"])
 def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
     world = Everything(fails_at=fails_at)
     with pytest.raises(Transient):

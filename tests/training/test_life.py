@@ -13,9 +13,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from infra.learn.first import fragile, golden
-from tests.flows.test_teach import Books
 from tests.flows.test_tending import Shelf as Shown
-from tests.memory import NOON, Hands, MemoryLedger, MemoryObjects
+from tests.memory import NOON, Books, Hands, MemoryLedger, MemoryObjects
 from tests.onnx_classifier import write_classifier
 from tests.training.jobs import SMALL, Job, recipe
 from vigil.drops import Drop, Object
@@ -23,7 +22,9 @@ from vigil.flow.admit import admit, pedigree_of
 from vigil.flow.casting import Casting
 from vigil.flow.label import Label
 from vigil.flow.process import Shift, World, process
+from vigil.flow.prune import Stock
 from vigil.flow.releases import tend
+from vigil.flow.taken import Register, Taken
 from vigil.flow.teach import School, publish, reviewed
 from vigil.learn.dataset import DataSet, Terms
 from vigil.learn.exam import Scorer
@@ -128,14 +129,20 @@ class Village:
 
     def learn(self, labels: Sequence[Label], name: str) -> tuple[DataSet, Mapping[str, bytes]]:
         """A data set, and what a real training job makes of it."""
-        school = School(self.books, self.objects.fetch, self.where)
+        register = Register(
+            drop=lambda drop: Taken(self.where(drop), self.ledger.sightings[drop]),
+            policy=lambda _: "always",
+            agrees=lambda _: None,
+            fetch=self.objects.fetch,
+        )
+        school = School(Stock(self.books, lambda *_: None), register)
         data = publish(MODEL, labels, TERMS, school, now=NOON)
         job, place = Job(self.python, self.root / name), f"data/{MODEL}/{data.id}/"
         for key, held in self.books.held.items():
             if key.startswith(place) and not key.endswith("dataset.json"):
                 target = job.root / "input" / "data" / key.removeprefix(place)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(held)
+                target.write_bytes(held[-1])
         job.tell(RECIPE, task="classifier", model=MODEL, data=data.id)
         assert job.run().returncode == 0
         return data, {path.name: path.read_bytes() for path in (job.root / "model" / MODEL).iterdir()}

@@ -48,6 +48,11 @@ class Vigil:
         """All that fit, newest first; pages are fetched as they are needed."""
         return self._pages("/v1/drops", filters)
 
+    def label(self, drop: str, label: str) -> shapes.Labelled:
+        """What a drop shows, for the next data set."""
+        answer: shapes.Labelled = self._wire.ask("PUT", f"/v1/drops/{drop}/label", body={"label": label})
+        return answer
+
     def sightings(self, **filters: Any) -> Iterator[shapes.Sighting]:
         return self._pages("/v1/sightings", filters)
 
@@ -115,6 +120,13 @@ class Vigil:
 
     def unwatch(self, person: str) -> None:
         self._wire.ask("DELETE", f"/v1/people/{person}/watch")
+
+    def consent(self, person: str) -> None:
+        """They agree that models learn from their pictures."""
+        self._wire.ask("PUT", f"/v1/people/{person}/consent")
+
+    def withdraw_consent(self, person: str) -> None:
+        self._wire.ask("DELETE", f"/v1/people/{person}/consent")
 
     def erase(self, person: str) -> shapes.SealedReceipt:
         """Keep the receipt: `./vigil erasure verify` proves it."""

@@ -188,6 +188,19 @@ class Image(TypedDict):
     image: str
 
 
+class Label(TypedDict):
+    """The name of a class, or the id of a person."""
+
+    label: str
+
+
+class Labelled(TypedDict):
+    """A drop with what it is said to show."""
+
+    drop: str
+    label: str
+
+
 class LaneStatus(TypedDict):
     """One lane, now."""
 
@@ -311,6 +324,7 @@ class Person(TypedDict):
     name: str
     tags: list[str]
     watched: bool
+    learn: bool
     changed_at: str
 
 

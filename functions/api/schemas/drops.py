@@ -160,3 +160,18 @@ class Likenesses(Shape):
 def moment(text: str | None) -> datetime | None:
     """A stored time."""
     return datetime.fromisoformat(text) if text else None
+
+
+class Label(Shape):
+    """The name of a class, or the id of a person."""
+
+    NOTED: ClassVar = ("label",)
+
+    label: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Labelled(Shape):
+    """A drop with what it is said to show."""
+
+    drop: str
+    label: str

@@ -31,6 +31,7 @@ class Person(Shape):
     name: str
     tags: tuple[str, ...]
     watched: bool
+    learn: Annotated[bool, Field(description="Whether they agree that models learn from their pictures")]
     changed_at: Moment
 
 

@@ -20,6 +20,9 @@ class Rows(Protocol[Stored]):
     def in_force(self) -> str:
         """The key of the gallery in force; "" where there is none."""
 
+    def closed(self, ident: str) -> None:
+        """Take back that a person may be learned from."""
+
     def withdraw(self, *, base: int, gallery: Stored, now: datetime) -> str:
         """Put a gallery in force in place of version `base`; its key. Raises Overtaken."""
 
@@ -49,6 +52,7 @@ class Shredder(Generic[G]):
     without    (gallery, person) -> the next gallery, in which they are not
     settle     waits until every lane has noticed that the gallery moved
     unremember  takes faces out of strangers' sightings that are this person's; how many
+    unlearn    takes their items out of every stored data set; how many
     snapshots  deletes every version of every snapshot but the one of this key; how many
     shred      deletes one object version for good
     """
@@ -60,6 +64,7 @@ class Shredder(Generic[G]):
     without: Callable[[G, str], G]
     settle: Callable[[], None]
     unremember: Callable[[str], int]
+    unlearn: Callable[[str], int]
     snapshots: Callable[[str], int]
     shred: Callable[[Object], None]
     clock: Callable[[], datetime]
@@ -78,16 +83,19 @@ class Erased:
 def erase(ident: str, shredder: Shredder[G]) -> Erased:
     """Erase somebody. Raises NobodyThere; done again after a failure, it goes on where it stopped.
 
-    The profile goes last: as long as it is there, the work is not done.
+    Consent goes before the data sets are searched: what is being stored at this moment asks for it again when
+    it is done. The profile goes last: as long as it is there, the work is not done.
     """
     person = known(shredder.rows, ident)
     gallery, key = _withdrawn(ident, shredder)
+    shredder.rows.closed(ident)
     counts = {"snapshots": shredder.snapshots(key), "photos": 0}
     for photo in list(shredder.traces.photos(ident)):
         shredder.shred(photo)
         counts["photos"] += 1
     for kind in shredder.traces.of(ident):
         counts[kind] = counts.get(kind, 0) + 1
+    counts["examples"] = shredder.unlearn(ident)
     counts["faces"] = shredder.unremember(ident)
     counts["answers"] = shredder.traces.answers(ident)
     counts["templates"] = shredder.rows.forget(person)

@@ -14,7 +14,12 @@ class NotToLabel(VigilError):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`by` is the reviewer's id."""
+    """What somebody said of a drop, or of one sighting in it.
+
+    by        the reviewer's id
+    sighting  its number; None: of the drop as a whole
+    taken_for whom or what the sighting was taken for, a stranger's name within a window too
+    """
 
     drop: str
     model: str
@@ -22,6 +27,8 @@ class Label:
     label: str
     by: str
     at: datetime
+    sighting: int | None = None
+    taken_for: str = ""
 
 
 class Drops(Protocol):

@@ -16,7 +16,7 @@ from vigil.learn.example import SPLITS, Entry, Example, Split
 from vigil.learn.grouping import grouped
 from vigil.learn.manifest import written
 
-Left = Literal["erased", "no-consent", "out-of-time", "contradicted", "repeated"]
+Left = Literal["gone", "erased", "no-consent", "out-of-time", "contradicted", "repeated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class DataSet:
 
 
 def assemble(examples: Iterable[Example], *, terms: Terms, erased: frozenset[str], now: datetime) -> DataSet:
-    """Make a data set of what may be used now; `erased` are the groups whose people asked to be forgotten."""
+    """Make a data set of what may be used now; `erased` are people, or groups, that asked to be forgotten."""
     ordered = sorted(examples, key=lambda example: (example.labelled_at, example.object))
     left: Counter[Left] = Counter()
     kept: list[Example] = []
     for example in ordered:
-        reason = _refusal(example, erased, now)
+        reason = refusal(example, erased, now)
         if reason is None:
             kept.append(example)
         else:
@@ -83,8 +83,9 @@ def data_set_id(entries: Sequence[Entry]) -> str:
     return hashlib.sha256(written(entries).encode()).hexdigest()[:16]
 
 
-def _refusal(example: Example, erased: frozenset[str], now: datetime) -> Left | None:
-    if example.group in erased:
+def refusal(example: Example, erased: frozenset[str], now: datetime) -> Left | None:
+    """Why an example may not be used; None where it may."""
+    if example.group in erased or not erased.isdisjoint(example.people):
         return "erased"
     if not example.consented:
         return "no-consent"
@@ -127,5 +128,7 @@ def _entry(example: Example, split: Split) -> Entry:
         group=example.group,
         labelled_by=example.labelled_by,
         labelled_at=example.labelled_at,
+        people=example.people,
+        keep_until=example.keep_until,
         slices=example.slices,
     )

@@ -18,9 +18,10 @@ class Example:
     group        whom or what it shows: a person, a patient, a recording session. Never split in two
     labelled_by  the reviewer's id
     consented    whether its subject lets it be learned from
+    people       ids of everybody enrolled who is in it, the subject among them
     keep_until   when it must be gone; None where the law sets no end
     phash        perceptual hash; None for what is no picture
-    slices       to measure by: {"source": "door", "lighting": "night"}
+    slices       to measure by: {"source": "door", "lighting": "dark"}
     """
 
     object: str
@@ -30,6 +31,7 @@ class Example:
     labelled_by: str
     labelled_at: datetime
     consented: bool
+    people: tuple[str, ...] = ()
     keep_until: datetime | None = None
     phash: int | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
@@ -47,3 +49,5 @@ class Entry:
     labelled_by: str
     labelled_at: datetime
     slices: Mapping[str, str] = field(default_factory=dict)
+    people: tuple[str, ...] = ()
+    keep_until: datetime | None = None

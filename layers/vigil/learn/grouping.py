@@ -25,8 +25,13 @@ def grouped(examples: Sequence[Example], near_bits: int) -> list[str]:
 
 
 def _same_subject(examples: Sequence[Example]) -> list[tuple[int, int]]:
+    """A picture of two people ties both together."""
     first: dict[str, int] = {}
-    return [(first.setdefault(example.group, n), n) for n, example in enumerate(examples)]
+    return [
+        (first.setdefault(name, n), n)
+        for n, example in enumerate(examples)
+        for name in (example.group, *example.people)
+    ]
 
 
 def _alike(examples: Sequence[Example], near_bits: int) -> list[tuple[int, int]]:

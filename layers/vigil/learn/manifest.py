@@ -8,7 +8,7 @@ from typing import Any
 from vigil.errors import VigilError
 from vigil.learn.example import SPLITS, Entry
 
-VERSION = 1
+VERSION = 2
 
 
 class BadManifest(VigilError):
@@ -35,6 +35,8 @@ def _line(entry: Entry) -> str:
         "group": entry.group,
         "labelled_by": entry.labelled_by,
         "labelled_at": entry.labelled_at.isoformat(),
+        "people": list(entry.people),
+        "keep_until": entry.keep_until.isoformat() if entry.keep_until else None,
         "slices": dict(sorted(entry.slices.items())),
     }
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
@@ -58,5 +60,7 @@ def _checked(fields: dict[str, Any]) -> Entry:
         group=str(fields["group"]),
         labelled_by=str(fields["labelled_by"]),
         labelled_at=datetime.fromisoformat(fields["labelled_at"]),
+        people=tuple(map(str, fields["people"])),
+        keep_until=datetime.fromisoformat(fields["keep_until"]) if fields["keep_until"] else None,
         slices={str(name): str(value) for name, value in fields["slices"].items()},
     )

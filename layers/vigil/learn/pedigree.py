@@ -3,7 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from vigil.errors import VigilError
@@ -15,6 +16,19 @@ class BadPedigree(VigilError):
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was taken out of the data set after the release had learned from it.
+
+    content  id that the rest of the set would have
+    items    how many went
+    """
+
+    content: str
+    items: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Pedigree:
     """The manifest of a release; it holds for exactly these bytes.
 
@@ -23,6 +37,7 @@ class Pedigree:
     parent   the release that it was to be better than; None for a first
     data     id of the data set that it learned from; None where it came from elsewhere
     recipe   sha256 of the recipe, in hex; None likewise
+    forgotten  what it learned from and would not any more: people erased, consent withdrawn
     """
 
     model: str
@@ -33,6 +48,7 @@ class Pedigree:
     parent: str | None = None
     data: str | None = None
     recipe: str | None = None
+    forgotten: tuple[Forgotten, ...] = ()
 
     @property
     def id(self) -> str:
@@ -50,11 +66,20 @@ def check(pedigree: Pedigree, name: str, data: bytes) -> bytes:
     return data
 
 
+def forget(pedigree: Pedigree, forgotten: Forgotten) -> Pedigree:
+    """The pedigree with a mark; told twice, it is marked once."""
+    if forgotten.content in {one.content for one in pedigree.forgotten}:
+        return pedigree
+    return replace(pedigree, forgotten=(*pedigree.forgotten, forgotten))
+
+
 def written(pedigree: Pedigree) -> str:
     """The pedigree as text, its id beside it."""
     fields: dict[str, Any] = {"id": pedigree.id, "model": pedigree.model, "files": dict(pedigree.digests)}
     fields |= {"licence": pedigree.licence, "quality": dict(pedigree.quality), "parent": pedigree.parent}
     fields |= {"data": pedigree.data, "recipe": pedigree.recipe, "card": pedigree.card}
+    if pedigree.forgotten:
+        fields["forgotten"] = [asdict(one) | {"at": one.at.isoformat()} for one in pedigree.forgotten]
     return json.dumps(fields, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
@@ -77,6 +102,10 @@ def _pedigree(fields: dict[str, Any]) -> Pedigree:
         parent=fields["parent"],
         data=fields["data"],
         recipe=fields["recipe"],
+        forgotten=tuple(
+            Forgotten(str(one["content"]), int(one["items"]), datetime.fromisoformat(one["at"]))
+            for one in fields.get("forgotten", ())
+        ),
     )
     if pedigree.id != fields["id"]:
         raise ValueError(f"id {fields['id']!r} is not that of the files, {pedigree.id}")

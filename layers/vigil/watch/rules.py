@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from vigil.learn.consent import POLICIES, Policy
 from vigil.seeing import Option, Sighting
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -44,6 +45,7 @@ class Source:
 
     options   what its model is asked to do otherwise than the card says
     remember  whether faces of strangers are kept with their sightings, so that they can be searched by photo
+    learn     what of it models may learn from: nothing unless it says so
     """
 
     pattern: str
@@ -51,6 +53,7 @@ class Source:
     hours: Hours | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
     remember: bool = False
+    learn: Policy = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +124,20 @@ def _is_open(source: Source, at: datetime) -> bool:
 
 
 def _source(name: str, table: Mapping[str, Any]) -> Source:
-    _known(table, {"area", "hours", "options", "remember"}, f"sources.{name}")
+    _known(table, {"area", "hours", "options", "remember", "learn"}, f"sources.{name}")
     hours = _hours(table["hours"], f"sources.{name}.hours") if "hours" in table else None
     if not isinstance(table.get("remember", False), bool):
         raise BadWatchFile(f"sources.{name}: remember is true or false")
+    learn = table.get("learn", "never")
+    if learn not in POLICIES:
+        raise BadWatchFile(f"sources.{name}: learn is one of {', '.join(POLICIES)}")
     return Source(
         pattern=name,
         area=str(table.get("area", "open")),
         hours=hours,
         options=dict(table.get("options", {})),
         remember=table.get("remember", False),
+        learn=learn,
     )
 
 

@@ -1,0 +1,41 @@
+"""What may be learned from: a source says what of it, a person whether of them; silence is a no."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, get_args
+
+from vigil.seeing import Sighting
+
+LEARN = "learn"
+"""The tag of somebody who consented."""
+
+Policy = Literal["never", "consented", "always"]
+"""Of a source. consented: only what shows people who consented, and nobody and nothing else.
+always: whatever it shows, but for enrolled people who did not consent."""
+
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+_PERSON = re.compile(r"p-[0-9a-f]{12}")
+
+
+def is_person(label: str) -> bool:
+    """Whether a label is somebody's id rather than the name of a class."""
+    return bool(_PERSON.fullmatch(label))
+
+
+def people_in(labels: Iterable[str]) -> tuple[str, ...]:
+    """Whose ids are among labels, each once, in order."""
+    return tuple(sorted({label for label in labels if is_person(label)}))
+
+
+def consented(
+    policy: Policy, seen: Sequence[Sighting], people: Sequence[str], agrees: Callable[[str], bool]
+) -> bool:
+    """Whether what was seen, with these people in it, may be learned from.
+
+    agrees  whether a person consented
+    """
+    if policy == "never" or not all(map(agrees, people)):
+        return False
+    if policy == "always":
+        return True
+    return bool(people) and all(is_person(one.label) for one in seen)
