@@ -117,7 +117,7 @@ def test_stored_data_sets_are_without_them_and_their_releases_say_so(site: Site,
     held = [one["Key"].removeprefix(f"data/{LESSON}/{DATA}/") for one in library.versions(f"data/{LESSON}/")]
 
     left = [f"{split}/{name}" for split in SPLITS for name in ("1.png", "manifest.jsonl")]
-    assert sorted(held) == sorted([*left, "dataset.json", "dataset.json"])
+    assert sorted(held) == sorted([*left, "dataset.json"])
     marked = Depot(site.cloud.client("s3"), library.bucket).pedigree(LESSON, RELEASE.id)
     assert [one.items for one in marked.forgotten] == [3]
 

@@ -225,7 +225,7 @@ def test_who_is_erased_goes_out_of_stored_sets_with_every_version_and_releases_a
     assert gone == [3, 0]
     assert [entry for entry in before if ADA not in entry.people] == here.entries(data)
     assert not any(ADA.encode() in version for versions in here.books.held.values() for version in versions)
-    assert {len(versions) for key, versions in here.books.held.items() if "manifest" in key} == {1}
+    assert {len(versions) for key, versions in here.books.held.items() if "json" in key} == {1}
     stored_pictures = {key for key in here.books.held if key.endswith(".png")}
     assert len(stored_pictures) == len(before) - 3
     ((model, of_set, forgotten),) = here.marks

@@ -78,6 +78,7 @@ def prune(model: str, data: str, unfit: Callable[[Entry], bool], stock: Stock, *
             forgotten = Forgotten(content, before - len(kept), now)
             stock.mark(model, data, forgotten)
             library.put(f"{place}/{DONE}", _described(told, forgotten, kept))
+        library.shred(f"{place}/{DONE}", but_newest=True)
     return removed
 
 
