@@ -12,20 +12,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from moto import backends
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from infra.local import (
     moto_clock,
     moto_forgets,
+    moto_http,
+    moto_lean,
     moto_locks,
     moto_messages,
     moto_notifications,
+    moto_queries,
     moto_streams,
     moto_tables,
 )
@@ -51,14 +50,21 @@ def main(descriptor: int, state: Sequence[str]) -> None:
     moto_clock.quicken()
     moto_notifications.complete()
     moto_tables.mend()
+    moto_queries.narrow()
+    moto_lean.lean()
     moto_streams.forget_read()
     moto_forgets.forget()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_load_early, daemon=True).start()
-    application = Front(Faulty(DomainDispatcherApplication(create_backend_app), trouble), deeds)
-    make_server(
-        "127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler, fd=descriptor
-    ).serve_forever()
+    moto = moto_lean.Straight(DomainDispatcherApplication(_service))
+    moto_http.server(Front(Faulty(moto, trouble), deeds), descriptor).serve_forever()
+
+
+def _service(name: backends.SERVICE_NAMES) -> Flask:
+    """One that answers 500 where moto fails, and logs why, instead of leaving that to the server."""
+    service = create_backend_app(name)
+    service.debug = False
+    return service
 
 
 def _kept(state: Path) -> Callable[[Any], None]:

@@ -1,4 +1,4 @@
-"""AWS as moto plays it, inside the process."""
+"""AWS as moto plays it, inside the process, and as the local cloud runs it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,6 +6,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoResult
+
+from infra.local import moto_lean, moto_queries
 
 
 @pytest.fixture
@@ -13,6 +17,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Makes clients."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    for place, name in ((Table, "query"), (DynamoResult, "execute_result")):
+        monkeypatch.setattr(place, name, getattr(place, name))  # so that they are put back afterwards
+    moto_queries.narrow()
+    moto_lean.lean()
     with mock_aws():
         yield lambda service: boto3.client(service, region_name="eu-west-1")
 

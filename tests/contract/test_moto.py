@@ -1,0 +1,106 @@
+"""moto as the local cloud runs it, here in this process: the same answers as moto's own, sooner."""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+import pytest
+from moto.dynamodb.models.table import Table
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from infra.local import moto_http, moto_lean
+
+S3 = {"Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b"}
+
+
+def test_a_narrowed_query_answers_as_motos_own(monkeypatch: pytest.MonkeyPatch, table: Any):
+    for number in range(24):
+        key = {"pk": {"S": f"p{number % 3}"}, "sk": {"S": f"{number:02}"}}
+        listed = {"list_key": {"S": f"k{number % 2}"}, "list_at": {"S": f"{number // 3 % 5}"}}
+        table.put_item(TableName="t", Item=key | (listed if number % 7 else {"list_key": {"S": "k0"}}))
+    narrowed = [_pages(table, asked) for asked in _queries()]
+
+    monkeypatch.setattr(Table, "query", Table.query.__wrapped__)  # type: ignore[attr-defined]
+
+    assert narrowed == [_pages(table, asked) for asked in _queries()]
+
+
+def test_a_row_comes_out_as_it_went_in(table: Any):
+    row = {
+        "pk": {"S": "ä"},
+        "sk": {"S": "1"},
+        "bytes": {"B": b"\x00\xff"},
+        "number": {"N": "0.25"},
+        "many": {"SS": ["a", "b"]},
+        "deep": {"M": {"list": {"L": [{"B": b"\x01"}, {"BOOL": False}, {"NULL": True}]}}},
+    }
+
+    table.put_item(TableName="t", Item=row)
+
+    assert table.get_item(TableName="t", Key={"pk": row["pk"], "sk": row["sk"]})["Item"] == row
+    assert table.scan(TableName="t")["Items"] == [row]
+    assert table.describe_table(TableName="t")["Table"]["CreationDateTime"].year >= 2024
+
+
+def test_one_connection_serves_every_call(aws: Callable[[str], Any]):
+    with _served() as connection:
+        line = connection.sock
+        for method, path, body in (
+            ("PUT", "/bucket", b""),
+            ("PUT", "/bucket/k", b"x" * 70_000),
+            ("HEAD", "/bucket/k", b""),
+        ):
+            connection.request(method, path, body, S3)
+            assert connection.getresponse().read() == b""
+        connection.request("PUT", "/bucket/c", iter([b"one", b"two"]), S3, encode_chunked=True)
+        connection.getresponse().read()
+        connection.request("GET", "/bucket/c", headers=S3)
+
+        assert connection.getresponse().read() == b"onetwo"
+        assert connection.sock is line
+
+
+def _queries() -> Iterator[dict[str, Any]]:
+    """Every way of asking for p1's and k0's rows."""
+    for forward, limit, (places, values) in product((True, False), (None, 1, 3, 50), RANGES):
+        for index, key, place in ((None, "pk", "sk"), ("listing", "list_key", "list_at")):
+            values_of = {":key": {"S": "p1" if key == "pk" else "k0"}, **values}
+            yield {
+                "KeyConditionExpression": f"{key} = :key{places.format(place)}",
+                "ExpressionAttributeValues": values_of,
+                "ScanIndexForward": forward,
+                **({"Limit": limit} if limit else {}),
+                **({"IndexName": index} if index else {}),
+            }
+
+
+RANGES: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("", {}),
+    (" AND {} < :most", {":most": {"S": "2"}}),
+    (" AND {} BETWEEN :least AND :most", {":least": {"S": "07"}, ":most": {"S": "3"}}),
+    (" AND begins_with({}, :start)", {":start": {"S": "1"}}),
+)
+
+
+def _pages(table: Any, asked: Mapping[str, Any]) -> list[Any]:
+    """Each row of each page."""
+    pages = table.get_paginator("query").paginate(TableName="t", **asked)
+    return [(row["pk"], row["sk"], page["ScannedCount"]) for page in pages for row in page["Items"]]
+
+
+@contextmanager
+def _served() -> Iterator[http.client.HTTPConnection]:
+    moto = moto_lean.Straight(DomainDispatcherApplication(create_backend_app))
+    server = moto_http.server(moto, None)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+    connection.connect()
+    try:
+        yield connection
+    finally:
+        connection.close()
+        server.shutdown()
+        server.server_close()
