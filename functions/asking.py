@@ -137,4 +137,4 @@ def _unremember(person: str) -> int:
 
     env = settings()
     vectors = templates(client("dynamodb"), env.people_table, person)
-    return strangers().forget_alike(vectors, today=now().date(), retention=env.retention)
+    return strangers().forget_alike(vectors, since=now() - env.retention)

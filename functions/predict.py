@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalice import Blueprint
@@ -37,9 +37,13 @@ def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
 def _searched(event: Mapping[str, Any], eyes: Viewer) -> dict[str, Any]:
     """{"model", "data", "search": {"days"}} → {"likenesses": [...]}, most alike first."""
-    remembered = strangers().remembered(today=datetime.now(UTC).date(), days=int(event["search"]["days"]))
+    since = datetime.now(UTC) - timedelta(days=int(event["search"]["days"]))
     try:
-        found = search(base64.b64decode(event["data"]), eyes.models.get(str(event["model"])), remembered)
+        found = search(
+            base64.b64decode(event["data"]),
+            eyes.models.get(str(event["model"])),
+            strangers().remembered(since=since),
+        )
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
     return {

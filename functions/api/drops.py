@@ -71,11 +71,10 @@ def get_upload(call: Call, query: Waiting) -> Uploaded:
 def get_drop(call: Call, query: Waiting) -> Drop:
     """One drop with what was seen in it; with `wait`, once it has ended."""
     drop = call.path["drop"]
-    row = polled(lambda: wiring.records().drop(drop), query.wait)
+    row = polled(lambda: wiring.records().whole(drop), query.wait)
     if row is None or not call.caller.sees(row["taken_from"]):
         raise NotFound
-    seen = wiring.records().sightings(drop) if row.get("sightings") else []
-    return shown(row, call, photo=_link(row), sightings=[seen_one(one, call) for one in seen])
+    return shown(row, call, photo=_link(row), sightings=[seen_one(one, call) for one in row["seen"]])
 
 
 def list_drops(call: Call, query: DropsQuery) -> Drops:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from cloud import paused
 from cloud.mappings import Mapping as EventMapping
 from cloud.queue import Queue
 from functions.api import wiring
@@ -33,12 +34,12 @@ class Steering:
 
 def get_status(_: Call) -> shapes.Status:
     """Lanes, breakers, dead letters, degradation, completeness; as of the last minute."""
-    steady = wiring.states().get("steady") or {}
-    walked = (wiring.states().get("reconcile") or {}).get("whole")
-    paused = wiring.paused().lanes()
+    states = wiring.states().read("steady", "reconcile", paused.NAME)
+    steady, walked = states.get("steady", {}), states.get("reconcile", {}).get("whole")
+    standing = paused.lanes(states.get(paused.NAME))
     whole = {name: walked[name] for name in ("objects", "settled", "young")} if walked else None
     return shapes.Status(
-        lanes=tuple(_lane(lane, steady, lane in paused) for lane in LANES),
+        lanes=tuple(_lane(lane, steady, lane in standing) for lane in LANES),
         degradation=steady.get("relief", {}).get("level", 0),
         completeness=shapes.Completeness(**whole) if whole else None,
     )

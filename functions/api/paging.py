@@ -14,9 +14,9 @@ from functions.api.schemas.shape import Page
 from vigil.access.seals import Forged, seal, unseal
 
 Row = dict[str, Any]
-DAYS_A_PAGE = 7
-ROWS_A_PAGE = 2000
 DAY = timedelta(days=1)
+AT_ONCE = 250
+ROWS_A_PAGE = 2000
 """How far one request looks for what passes the filters; then it answers with what it has, and a cursor."""
 
 
@@ -29,20 +29,14 @@ class Found:
 
 
 def page(call: Call, query: Page, kind: str, wanted: Callable[[Row], bool], since: datetime | None) -> Found:
-    """The page of a day's lists ("drops", "sightings", "alerts") that the query asks for."""
-    before = position(call, query, kind)
-    now = datetime.now(UTC)
-    start = min(now, datetime.fromisoformat(before.split("#")[0])) if before else now
-    oldest = since or now - DAY
-    days = min(DAYS_A_PAGE, max(1, (start.date() - oldest.astimezone(UTC).date()).days + 1))
+    """The page of a list ("drops", "sightings", "alerts") that the query asks for."""
     rows = wiring.records().listed(
-        kind, today=start.date(), days=days, before=before, at_once=query.limit + 1
+        kind,
+        since=since or datetime.now(UTC) - DAY,
+        before=position(call, query, kind),
+        at_once=_at_once(call, query),
     )
-    found = collect(call, query, kind, _not_before(rows, oldest), wanted)
-    ends = datetime.combine(start.date() - timedelta(days=days - 1), datetime.min.time(), UTC)
-    if found.next is None and ends > oldest and len(found.rows) <= query.limit:
-        return Found(found.rows, cursor(call, query, kind, ends.isoformat()))
-    return found
+    return collect(call, query, kind, rows, wanted)
 
 
 def collect(call: Call, query: Page, kind: str, rows: Iterator[Row], wanted: Callable[[Row], bool]) -> Found:
@@ -74,13 +68,15 @@ def cursor(call: Call, query: Page, kind: str, at: str) -> str:
 
 
 def _purpose(call: Call, query: Page, kind: str) -> str:
-    filters = query.model_dump(mode="json", exclude={"cursor", "limit", "since"})
-    told = json.dumps([call.caller.id, kind, filters], sort_keys=True)
+    told = json.dumps([call.caller.id, kind, _filters(query)], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _not_before(rows: Iterator[Row], oldest: datetime) -> Iterator[Row]:
-    for row in rows:
-        if datetime.fromisoformat(str(row["list_at"]).split("#")[0]) < oldest:
-            return
-        yield row
+def _at_once(call: Call, query: Page) -> int:
+    """Rows a query: the page and one, which shows whether it is the last; many where most do not fit."""
+    picky = call.caller.sources or _filters(query)
+    return AT_ONCE if picky else query.limit + 1
+
+
+def _filters(query: Page) -> dict[str, Any]:
+    return query.model_dump(mode="json", exclude={"cursor", "limit", "since"}, exclude_none=True)

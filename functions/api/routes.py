@@ -28,6 +28,7 @@ from functions.api.problems import Forbidden, Headers
 from functions.api.serving import served
 from functions.authorizer import on_token
 from functions.settings import settings
+from functions.wiring import deadline
 
 trigger = Blueprint(__name__)
 
@@ -94,10 +95,11 @@ def _preflight(methods: str, **_path: Any) -> Response:
 
 
 def _view(operation: Operation, **_path: Any) -> Response:
-    began = perf_counter()
+    began, asked = perf_counter(), deadline().asked
     response = served(operation, trigger.current_request)
     took_ms = round((perf_counter() - began) * 1000, 1)
     fields = {"operation": operation.name, "status": response.status_code, "took_ms": took_ms}
+    fields["aws_calls"] = deadline().asked - asked
     wiring.logger().info("answered", extra=fields)
     return response
 

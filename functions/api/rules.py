@@ -76,8 +76,7 @@ def _seen(now: datetime, hours: int) -> list[Row]:
 
 def _listed(kind: str, now: datetime, hours: int) -> list[Row]:
     oldest = now - timedelta(hours=hours)
-    days = (now.date() - oldest.date()).days + 1
-    rows = wiring.records().listed(kind, today=now.date(), days=days, before="", at_once=1000)
+    rows = wiring.records().listed(kind, since=oldest, before="", at_once=1000)
     newest = islice(rows, MOST_SIGHTINGS)
     return [row for row in newest if datetime.fromisoformat(row["happened_at"]) >= oldest]
 

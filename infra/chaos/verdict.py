@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.chaos.crowd import POISON
@@ -59,7 +59,7 @@ def judge(stage: Stage, act: str) -> Verdict:
 
 
 def _alert_rows(stage: Stage) -> list[dict[str, Any]]:
-    return stage.cloud.records.newest("alerts", today=datetime.now(UTC).date(), days=2, most=100_000)
+    return stage.cloud.records.newest("alerts", since=datetime.now(UTC) - timedelta(days=2), most=100_000)
 
 
 def _lost(stage: Stage, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """`vigil ledger`, `vigil sightings`, `vigil alerts`: what is on record."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -116,7 +116,7 @@ def _record(cloud: Deployment, row: dict[str, Any]) -> Table:
 
 
 def _newest(cloud: Deployment, kind: str, days: int, most: int) -> list[dict[str, Any]]:
-    return cloud.records.newest(kind, today=datetime.now(UTC).date(), days=days, most=most)
+    return cloud.records.newest(kind, since=datetime.now(UTC) - timedelta(days=days), most=most)
 
 
 def _lines(rows: list[dict[str, Any]]) -> None:

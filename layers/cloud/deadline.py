@@ -19,11 +19,12 @@ class Deadline:
     """When the present invocation ends; at no time, while none was begun.
 
     botocore asks before each attempt, the first one included, so that its own patience (attempts,
-    back-off) is cut short by ours.
+    back-off) is cut short by ours; `asked` counts how often.
     """
 
     def __init__(self) -> None:
         self._ends_s = float("inf")
+        self.asked = 0
 
     def begin(self, remaining_s: float) -> None:
         """An invocation begins, that may last so long."""
@@ -35,5 +36,6 @@ class Deadline:
         return client
 
     def _ask(self, **_: Any) -> None:
+        self.asked += 1
         if time.monotonic() >= self._ends_s:
             raise OutOfTime

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
 from cloud.items import Item, item, value
-from cloud.listing import gathered
+from cloud.listing import listed
 from vigil.errors import VigilError
 from vigil.watch.reviews import QUIET, Review, State
 
@@ -78,7 +78,7 @@ def _label(alert: Mapping[str, Any], review: Review, state: State) -> Item:
             "labelled_by": review.reviewer,
             "labelled_at": review.at.isoformat(),
             "expires": int((review.at + LABELS_KEPT).timestamp()),
-            **gathered("labels", alert["model"], str(alert["alert_id"]), review.at),
+            **listed(f"labels#{alert['model']}", str(alert["alert_id"]), review.at),
         }
     )
 

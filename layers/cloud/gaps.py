@@ -3,12 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
-from cloud.listing import Listing
+from cloud.listing import LAST, Listing
 from cloud.outbox import ended, moved, raised
 from cloud.pages import every
 from vigil.flow.announce import Ended, Moved, Raised
@@ -50,10 +49,7 @@ class SqsGaps:
             self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=gap.receipt)
 
     def _listed(self, kind: str, gap: Gap, since: datetime) -> Iterator[dict[str, Any]]:
-        days = (gap.until.date() - since.date()).days + 1
-        rows = self._listing.newest(kind, today=gap.until.date(), days=days)
-        recent = takewhile(lambda row: str(row["list_at"]) >= since.isoformat(), rows)
-        return (row for row in recent if str(row["list_at"]).split("#")[0] <= gap.until.isoformat())
+        return self._listing.newest(kind, since=since, before=gap.until.isoformat() + LAST)
 
     def _moves(self) -> Iterator[dict[str, Any]]:
         """Every release's row as it was after each of its steps."""

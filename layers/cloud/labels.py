@@ -7,7 +7,7 @@ from typing import Any
 from cloud.decisions import LABELS_KEPT
 from cloud.faults import faults
 from cloud.items import item
-from cloud.listing import Listing, gathered
+from cloud.listing import Listing, listed
 from vigil.flow.label import Label
 from vigil.learn.consent import is_person
 
@@ -30,7 +30,7 @@ class DynamoLabels:
             "labelled_by": label.by,
             "labelled_at": label.at.isoformat(),
             "expires": int((label.at + LABELS_KEPT).timestamp()),
-            **gathered("labels", label.model, label.drop, label.at),
+            **listed(f"labels#{label.model}", label.drop, label.at),
         }
         with faults("keep label"):
             self._client.put_item(TableName=self._table, Item=item(row))
@@ -40,8 +40,7 @@ class DynamoLabels:
 
         since  only those that were given, or changed, from then on
         """
-        begin = since.isoformat() if since else ""
-        for row in Listing(self._client, self._table).group("labels", model, since=begin):
+        for row in Listing(self._client, self._table).newest(f"labels#{model}", since=since):
             said = _said(row)
             if said:
                 yield _label(row, said)

@@ -1,8 +1,17 @@
 """Lanes that somebody stopped by hand: remembered, so that balance does not start them again."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from cloud.state import States
 
-_NAME = "paused"
+NAME = "paused"
+"""Of the state that remembers them."""
+
+
+def lanes(state: Mapping[str, Any] | None) -> frozenset[str]:
+    """Which lanes a state says stand still."""
+    return frozenset((state or {}).get("lanes", ()))
 
 
 class Paused:
@@ -12,7 +21,7 @@ class Paused:
         self._states = states
 
     def lanes(self) -> frozenset[str]:
-        return frozenset((self._states.get(_NAME) or {}).get("lanes", ()))
+        return lanes(self._states.get(NAME))
 
     def pause(self, lane: str) -> None:
         self._keep(self.lanes() | {lane})
@@ -21,4 +30,4 @@ class Paused:
         self._keep(self.lanes() - {lane})
 
     def _keep(self, lanes: frozenset[str]) -> None:
-        self._states.put(_NAME, {"lanes": sorted(lanes)})
+        self._states.put(NAME, {"lanes": sorted(lanes)})

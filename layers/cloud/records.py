@@ -1,7 +1,7 @@
 """The records table for readers: drops, what was seen in them, alerts."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,12 @@ class DynamoRecords:
     def drop(self, drop: str) -> dict[str, Any] | None:
         """A drop's record, read consistently."""
         return self._row(f"drop#{drop}", "drop")
+
+    def whole(self, drop: str) -> dict[str, Any] | None:
+        """A drop's record with all that was `seen` in it, read consistently and at once."""
+        rows = list(self._query("pk = :pk", item({":pk": f"drop#{drop}"}), consistent=True))
+        seen = [row for row in rows if row["sk"].startswith("sighting#")]
+        return next(({**row, "seen": seen} for row in rows if row["sk"] == "drop"), None)
 
     def alert(self, alert: str) -> dict[str, Any] | None:
         return self._row(f"alert#{alert}", "alert")
@@ -44,15 +50,13 @@ class DynamoRecords:
         rows = self._query("#object = :object", item({":object": uri}), index="object")
         return [str(row["pk"]).removeprefix("drop#") for row in rows]
 
-    def newest(self, kind: str, *, today: date, days: int, most: int) -> list[dict[str, Any]]:
+    def newest(self, kind: str, *, since: datetime, most: int) -> list[dict[str, Any]]:
         """The newest rows of "drops", "sightings" or "alerts"."""
-        return list(islice(self._listing.newest(kind, today=today, days=days), most))
+        return list(islice(self._listing.newest(kind, since=since), most))
 
-    def listed(
-        self, kind: str, *, today: date, days: int, before: str, at_once: int
-    ) -> Iterator[dict[str, Any]]:
+    def listed(self, kind: str, *, since: datetime, before: str, at_once: int) -> Iterator[dict[str, Any]]:
         """Rows of a kind, newest first, from a place in the list on."""
-        return self._listing.newest(kind, today=today, days=days, before=before or LAST, at_once=at_once)
+        return self._listing.newest(kind, since=since, before=before or LAST, at_once=at_once)
 
     def of_subject(self, subject: str, *, before: str = "", at_once: int = 100) -> Iterator[dict[str, Any]]:
         """Sightings of a known subject, and alerts about it, newest first."""

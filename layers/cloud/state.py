@@ -5,6 +5,7 @@ from typing import Any
 
 from cloud.faults import faults
 from cloud.items import fields, item
+from cloud.pages import many
 
 
 class States:
@@ -12,6 +13,12 @@ class States:
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
+
+    def read(self, *names: str) -> dict[str, dict[str, Any]]:
+        """Of these, what was ever put, by name; in one call."""
+        rows = many(self._client, self._table, [_key(name) for name in names], doing="read states")
+        found = {row["pk"]["S"].removeprefix("state#"): fields(row)["value"] for row in rows}
+        return {name: found[name] for name in names if name in found}
 
     def get(self, name: str) -> dict[str, Any] | None:
         """What was last put; None where nothing ever was."""

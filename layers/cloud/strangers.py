@@ -1,7 +1,7 @@
 """Faces of strangers, kept in their sightings where a source asks for it; and taken out again."""
 
 from collections.abc import Collection, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,26 +15,24 @@ from vigil.flow.search import Remembered
 
 
 class DynamoStrangers:
-    """Reads sightings day by day; only those with a face in them are of interest."""
+    """Reads all sightings; only those with a face in them are of interest."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
         self._listing = Listing(client, table)
 
-    def remembered(self, *, today: date, days: int) -> Iterator[Remembered]:
-        """The faces of strangers of the last so many days, newest first."""
-        for row in self._listing.newest("sightings", today=today, days=days):
+    def remembered(self, *, since: datetime) -> Iterator[Remembered]:
+        """The faces of strangers, newest first."""
+        for row in self._listing.newest("sightings", since=since):
             if "face" in row:
                 yield _remembered(row)
 
-    def forget_alike(
-        self, vectors: Collection[NDArray[np.float32]], *, today: date, retention: timedelta
-    ) -> int:
+    def forget_alike(self, vectors: Collection[NDArray[np.float32]], *, since: datetime) -> int:
         """Take out every face that is one of these people's; how many there were."""
         if not vectors:
             return 0
         templates, forgotten = np.stack(list(vectors)), 0
-        for one in self.remembered(today=today, days=retention.days + 1):
+        for one in self.remembered(since=since):
             alike = one.vector.shape == templates.shape[1:] and (templates @ one.vector).max() >= one.same_as
             if alike:
                 self._forget(one)

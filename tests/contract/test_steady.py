@@ -166,6 +166,14 @@ def test_what_the_minute_knows_comes_back_as_it_was(table: Any):
     assert load_steady(states, lambda: fresh) == steady
 
 
+def test_several_states_are_read_at_once_and_those_never_put_are_left_out(table: Any):
+    states = States(table, "t")
+    states.put("a", {"n": 1})
+    states.put("b", {"n": 2})
+
+    assert states.read("b", "never", "a") == {"b": {"n": 2}, "a": {"n": 1}}
+
+
 @pytest.mark.parametrize("walk", [Walk(), Walk("c", Census(3, 1, 1, {"unannounced": 1}), Census(9, 9), 4)])
 def test_where_a_walk_is_comes_back_as_it_was(table: Any, walk: Walk):
     save_walk(States(table, "t"), walk)

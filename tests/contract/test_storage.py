@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ class Away:
         GalleryInForce(Away(), "t", load=lambda _: Book(1), empty=Book(0), fresh_s=0),
         lambda: DynamoRecords(Away(), "t").drop("d"),
         lambda: DynamoRecords(Away(), "t").sightings("d"),
-        lambda: list(Listing(Away(), "t").newest("drops", today=NOON.date(), days=1)),
+        lambda: list(Listing(Away(), "t").newest("drops", since=NOON)),
         lambda: DynamoPeople(Away(), "t", store=lambda _: "k").named("Ann"),
         lambda: Queue(Away(), "q").hide("r", 1),
         lambda: Topic(Away(), "t").tell([("1", Announcement({}, {}))]),
@@ -184,15 +184,21 @@ def test_an_erased_object_leaves_no_version(bucket: Any):
     assert "Versions" not in bucket.list_object_versions(Bucket="bucket")
 
 
-def test_lists_are_newest_first_over_shards_and_days(table: Any):
+def test_a_list_is_newest_first_over_days_from_a_moment_and_up_to_another(table: Any):
     times = [NOON - timedelta(hours=7 * n) for n in range(12)]
     for number, at in enumerate(times):
         row = {"pk": f"x{number}", "sk": "x", "n": number} | listed("drops", f"id{number}", at)
         table.put_item(TableName="t", Item=item(row))
 
-    rows = DynamoRecords(table, "t").newest("drops", today=NOON.date(), days=9, most=10)
+    records = DynamoRecords(table, "t")
+    before = listed("drops", "id2", times[2])["list_at"]
 
-    assert [row["n"] for row in rows] == list(range(10))
+    assert [row["n"] for row in records.newest("drops", since=times[-1], most=10)] == list(range(10))
+    page = records.listed("drops", since=times[8], before=before, at_once=2)
+    assert [row["n"] for row in page] == [3, 4, 5, 6, 7, 8]
+    elsewhere = times[1].astimezone(timezone(timedelta(hours=-9)))
+    assert [row["n"] for row in records.newest("drops", since=elsewhere, most=10)] == [0, 1]
+    assert not list(records.listed("drops", since=NOON, before=before, at_once=2))
 
 
 def test_a_drop_is_found_by_its_object(table: Any):
@@ -205,6 +211,10 @@ def test_a_drop_is_found_by_its_object(table: Any):
 
     assert records.of_object("s3://bucket/live/faces/door/a.jpg") == ["d1"]
     assert [row["status"] for row in records.sightings("d1")] == ["unknown"]
+    whole = records.whole("d1")
+    assert whole is not None
+    assert (whole["state"], [row["status"] for row in whole["seen"]]) == ("done", ["unknown"])
+    assert records.whole("d2") is None
 
 
 def test_what_the_topic_did_not_take_is_told_again_from_there():

@@ -49,9 +49,9 @@ def test_a_watch_listed_person_is_one_alert_however_many_frames(site: Site):
 
 
 def _alert_rows(site: Site) -> list[dict[str, Any]]:
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta
 
-    return site.cloud.records.newest("alerts", today=datetime.now(UTC).date(), days=2, most=1000)
+    return site.cloud.records.newest("alerts", since=datetime.now(UTC) - timedelta(days=2), most=1000)
 
 
 def test_every_event_has_its_documented_shape_and_names_nobody(site: Site):
