@@ -70,7 +70,7 @@ def _keep_part(
     order: Order, part: Part, place: Path, make: Callable[[Order, Part, list[str], Path], None]
 ) -> None:
     requirements = pins(part, order.root / "constraints.txt")
-    makers = ("contents.py", "parts.py", "bytecode.py", "archive.py")
+    makers = ("contents.py", "parts.py", "descriptions.py", "bytecode.py", "archive.py")
     rules = [Path(__file__).with_name(maker) for maker in makers]
     key = fingerprint(part.name, order.target.key, *requirements, *rules)
     keep(place, key, partial(make, order, part, requirements))

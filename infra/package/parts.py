@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infra.package.bytecode import compile_folder
 from infra.package.contents import Part
+from infra.package.descriptions import thin
 from infra.package.errors import PackagingError
 from infra.package.fresh import files
 from infra.package.running import run
@@ -33,6 +34,8 @@ def gather(part: Part, target: Target, requirements: list[str], place: Path) -> 
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             path.rename(place / name)
     shutil.rmtree(fetched)
+    if (place / "botocore").is_dir():
+        thin(place / "botocore" / "data")
     compile_folder(place, target, part.mounted_at)
 
 
