@@ -44,9 +44,9 @@ learn: ## the life of a model, on real digits, until a bad canary
 	@$(BIN)/python -m infra.learn
 simulate: $(VENV) ## six hours of traffic under the balance controller, with a plot
 	@$(BIN)/python -m infra.simulate
-deploy: ## ship to AWS: make deploy STAGE=prod
+deploy: ## ship to AWS: make deploy STAGE=prod SET="Workers=40"
 	@$(AGAIN) package TARGET=aws
-	@$(BIN)/python -m infra.deploy $(STAGE)
+	@$(BIN)/python -m infra.deploy $(STAGE) $(foreach one,$(SET),--set $(one))
 check: $(VENV) ## lint, format and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet

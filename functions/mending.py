@@ -27,6 +27,7 @@ from functions.settings import settings
 from functions.wiring import client
 from vigil.flow.reconcile import Aisles
 from vigil.flow.triage import Ward
+from vigil.predict.table import read as read_card
 from vigil.steady.balance import Bounds
 from vigil.steady.breaker import Fuse
 from vigil.steady.degrade import Tempo, default_steps
@@ -128,6 +129,13 @@ def aisles(context: Any) -> Aisles:
         in_time=in_time(context),
         patience=hastened(Patience(), env.minute),
     )
+
+
+@cache
+def models_told() -> tuple[str, ...]:
+    """Every model that is deployed, by what the cards say: parts of others are not asked by themselves."""
+    cards = sorted(settings().cards_dir.glob("*/card.toml"))
+    return tuple(card.parent.name for card in cards if "accepts.suffixes" in read_card(card))
 
 
 @cache

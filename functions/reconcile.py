@@ -6,7 +6,7 @@ from typing import Any
 from chalice import Blueprint, Rate
 
 from cloud.states import load_walk, save_walk
-from functions.mending import aisles, gauges, logger, states
+from functions.mending import aisles, gauges, logger, models_told, states
 from vigil.flow.reconcile import back_fill, walk
 
 trigger = Blueprint(__name__)
@@ -33,5 +33,9 @@ def on_reconcile(event: Any) -> dict[str, Any]:
 @trigger.lambda_function(name="backfill")
 def on_back_fill(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """{"model"?, "cursor"?} → {"announced", "cursor"}; ask again with the cursor until it is empty."""
-    here = back_fill(str(event.get("cursor", "")), event.get("model"), aisles(context), most=MOST)
+    model = event.get("model")
+    if model is not None and model not in models_told():
+        known = ", ".join(models_told())
+        return {"error": {"reason": "unknown-model", "message": f"no model {model!r}; there are: {known}"}}
+    here = back_fill(str(event.get("cursor", "")), model, aisles(context), most=MOST)
     return {"announced": here.announced, "cursor": here.cursor}

@@ -5,13 +5,16 @@ from collections.abc import Callable
 import typer
 
 from infra.cli import (
+    alarms,
     audit,
+    backfill,
     demo,
     desk,
     dlq,
     drop,
     enrol,
     erasure,
+    lanes,
     ledger,
     logs,
     models,
@@ -20,6 +23,7 @@ from infra.cli import (
     reconcile,
     status,
     token,
+    triage,
     up,
     watch,
 )
@@ -42,8 +46,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     ledger.ledger,
     watch.watch,
     predict.predict,
+    alarms.alarms,
     logs.logs,
+    triage.triage,
     reconcile.reconcile,
+    backfill.backfill,
+    lanes.pause,
+    lanes.resume,
     desk.people,
     desk.review,
     desk.consent,

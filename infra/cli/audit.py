@@ -16,7 +16,10 @@ app = typer.Typer(help="The audit log: `verify` proves that no link was changed,
 
 @app.command()
 def verify(stage: Stage = "", data: Data = DATA) -> None:
-    """Walk every chain from its start; exit code 1 and the first broken link where one does not hold."""
+    """Walk every chain from its start; exit code 1 and the first broken link where one does not hold.
+
+    Example: ./vigil audit verify
+    """
     cloud = reached(stage, data)
     log = DynamoAudit(cloud.client("dynamodb"), cloud.outputs["AuditTable"])
     chains = [list(chain) for chain in log.chains()]
@@ -32,7 +35,10 @@ def verify(stage: Stage = "", data: Data = DATA) -> None:
 def show(
     most: Annotated[int, typer.Option("--lines", "-n", min=1)] = 30, stage: Stage = "", data: Data = DATA
 ) -> None:
-    """Print the newest acts, newest first."""
+    """Print the newest acts, newest first.
+
+    Example: ./vigil audit show -n 10
+    """
     cloud = reached(stage, data)
     log = DynamoAudit(cloud.client("dynamodb"), cloud.outputs["AuditTable"])
     entries = [entry for chain in log.chains() for entry, _ in chain]

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloud.paused import Paused
 from cloud.state import States
 from cloud.states import KeptCases, load_steady, load_walk
 from cloud.tallies import DynamoTallies
+from infra.cli.alarms import Alarm, alarms_of
 from infra.cli.deployment import Deployment
 from vigil.steady.balance import Bounds
 from vigil.steady.counted import Counted
@@ -17,9 +19,6 @@ from vigil.steady.reconcile import Census
 
 LOOK_BACK = timedelta(hours=1)
 """What rates are of: as long as lanes' tallies are kept."""
-
-
-_KINDS = ("MetricAlarm", "CompositeAlarm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class Lane:
     dead: int
     workers: int
     breaker: str
+    paused: bool
     calls: int
     failures: int
     age_s: float
@@ -51,8 +51,11 @@ class Condition:
     census: Census | None
     cases: Sequence[Case]
     untold: int
-    alarms: Sequence[tuple[str, str]]
-    """Those that are in alarm, with what they say."""
+    alarms: Sequence[Alarm]
+
+    @property
+    def ringing(self) -> Sequence[Alarm]:
+        return [alarm for alarm in self.alarms if alarm.rings]
 
 
 def condition(cloud: Deployment) -> Condition:
@@ -60,32 +63,21 @@ def condition(cloud: Deployment) -> Condition:
     dynamodb, table = cloud.client("dynamodb"), cloud.outputs["RecordsTable"]
     states, tallies, now = States(dynamodb, table), DynamoTallies(dynamodb, table), datetime.now(UTC)
     steady = load_steady(states, lambda: begin(Bounds(0), now)) if states.get("steady") else None
+    paused = Paused(states).lanes()
     counted = {lane: tallies.since(lane, now - LOOK_BACK) for lane in LANES}
     return Condition(
-        [_lane(cloud, name, steady, counted[name]) for name in LANES],
+        [_lane(cloud, name, steady, counted[name], paused=name in paused) for name in LANES],
         steady,
         load_walk(states).whole,
         sorted(KeptCases(states).load().values(), key=lambda case: case.since, reverse=True),
         _messages(cloud, "PublishDeadLettersUrl")[0],
-        _alarms(cloud, cloud.outputs["RecordsTable"].removesuffix("records")),
+        alarms_of(cloud),
     )
 
 
-def _alarms(cloud: Deployment, prefix: str) -> list[tuple[str, str]]:
-    """Those that act when they go off, and have gone off."""
-    watch = cloud.client("cloudwatch").get_paginator("describe_alarms")
-    pages = list(watch.paginate(AlarmNamePrefix=prefix, AlarmTypes=list(_KINDS)))
-    alarms = [
-        one for page in pages for kind in ("MetricAlarms", "CompositeAlarms") for one in page.get(kind, ())
-    ]
-    return [
-        (one["AlarmName"].removeprefix(prefix), one.get("AlarmDescription", ""))
-        for one in alarms
-        if one["StateValue"] == "ALARM" and one["ActionsEnabled"]
-    ]
-
-
-def _lane(cloud: Deployment, name: str, steady: Steady | None, counted: Sequence[Counted]) -> Lane:
+def _lane(
+    cloud: Deployment, name: str, steady: Steady | None, counted: Sequence[Counted], *, paused: bool
+) -> Lane:
     waiting, in_hand = _messages(cloud, f"{name.capitalize()}QueueUrl")
     share: Mapping[str, Any] = {"live": steady.share.live, "bulk": steady.share.bulk} if steady else {}
     return Lane(
@@ -95,6 +87,7 @@ def _lane(cloud: Deployment, name: str, steady: Steady | None, counted: Sequence
         dead=sum(_messages(cloud, f"{name.capitalize()}DeadLettersUrl")),
         workers=share.get(name, 0),
         breaker=state_of(name, steady.breakers) if steady else "closed",
+        paused=paused,
         calls=sum(one.calls for one in counted),
         failures=sum(sum(one.failures.values()) for one in counted),
         age_s=max((one.age_s for one in counted[-6:]), default=0.0),

@@ -24,7 +24,10 @@ WAIT_S = 60.0
 
 
 def demo() -> None:
-    """Enrol two people, drop their photographs, strangers and bad files, and show what became of each."""
+    """Enrol two people, drop their photographs, strangers and bad files, and show what became of each.
+
+    Example: ./vigil demo
+    """
     began = time.monotonic()
     with Steps() as steps, tempfile.TemporaryDirectory(prefix="vigil-demo-") as data:
         steps.begin("packaging what ships")

@@ -18,7 +18,10 @@ VERDICTS: tuple[Verdict, ...] = ("confirm", "dismiss", "not-this-person")
 
 
 def people(stage: Stage = "", data: Data = DATA) -> None:
-    """List everybody who is enrolled."""
+    """List everybody who is enrolled.
+
+    Example: ./vigil people
+    """
     made = table("People", "person", "name", "tags")
     for one in api(stage, data, "reviewer").people():
         made.add_row(one["person"], one["name"], " ".join(one["tags"]))
@@ -51,7 +54,10 @@ def consent(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Note that somebody agrees that models learn from their pictures, where the source allows it."""
+    """Note that somebody agrees that models learn from their pictures, where the source allows it.
+
+    Example: ./vigil consent p-0123456789ab
+    """
     desk = api(stage, data, "operator")
     try:
         (desk.withdraw_consent if withdraw else desk.consent)(person)
@@ -66,7 +72,10 @@ def erase(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Erase somebody, for good, and keep the receipt: `vigil erasure verify` proves it."""
+    """Erase somebody, for good, and keep the receipt: `vigil erasure verify` proves it.
+
+    Example: ./vigil erase p-0123456789ab --receipt receipt.json
+    """
     try:
         sealed = api(stage, data, "admin").erase(person)
     except Problem as problem:

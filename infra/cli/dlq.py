@@ -9,7 +9,7 @@ import typer
 
 from infra.cli.deployment import Data, Deployment, Stage, reached
 from infra.cli.places import DATA
-from infra.cli.saying import fail, out, table
+from infra.cli.saying import ago, fail, out, table
 from infra.cli.ward import let_go, letters, ward
 from vigil.flow.triage import Round, Ward, act
 from vigil.steady.fingerprint import fingerprint
@@ -28,24 +28,29 @@ Most = Annotated[int, typer.Option("--most", "-n", help="How many letters of a l
 
 @app.command("list")
 def list_(most: Most = 50, stage: Stage = "", data: Data = DATA) -> None:
-    """Every dead letter, with where and how its drop failed."""
+    """Every dead letter, with where and how its drop failed.
+
+    Example: ./vigil dlq list
+    """
     cloud = reached(stage, data)
     found = letters(cloud, "", most)
     let_go(cloud, found)
     records = ward(cloud).records.read({drop.id for letter in found for drop in letter.drops})
-    made = table("Dead letters", "letter", "lane", "sent", ">redrives", "failed in", "with", "drop")
-    for letter in found:
+    made = table("Dead letters", "letter", "lane", "sent", ">sent back", "what happened", "drop")
+    for letter in sorted(found, key=lambda one: one.sent):
         drop = letter.drops[0].id if letter.drops else ""
         mark = fingerprint(records.get(drop))
-        sent = letter.sent.isoformat(timespec="seconds")
-        what = f"{mark.kind}: {mark.message}"
-        made.add_row(letter.id[:12], letter.lane, sent, str(letter.redrives), mark.stage, what, drop[:12])
+        what = f"{mark.stage}: {mark.kind}: {mark.message}" if drop else "announces nothing"
+        made.add_row(letter.id[:8], letter.lane, ago(letter.sent), str(letter.redrives), what, drop[:8])
     out.print(made if found else "no dead letters")
 
 
 @app.command()
 def show(letter: Ident, stage: Stage = "", data: Data = DATA) -> None:
-    """One letter whole, as JSON, with the ledger's record of each drop in it."""
+    """One letter whole, as JSON, with the ledger's record of each drop in it.
+
+    Example: ./vigil dlq show 8bba0e49
+    """
     cloud = reached(stage, data)
     chosen = _chosen(cloud, letter)
     let_go(cloud, chosen)
@@ -62,7 +67,10 @@ def redrive(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Send a letter back to its lane, or all of them."""
+    """Send a letter back to its lane, or all of them.
+
+    Example: ./vigil dlq redrive 8bba0e49 --why "the key's policy is mended"
+    """
     cloud = reached(stage, data)
     tools, chosen = ward(cloud), _chosen(cloud, letter)
     records = tools.records.read({drop.id for one in chosen for drop in one.drops})
@@ -72,7 +80,10 @@ def redrive(
 
 @app.command()
 def quarantine(letter: Ident, why: Why, stage: Stage = "", data: Data = DATA) -> None:
-    """End a letter's drops as quarantined, for a reason: they are never tried again."""
+    """End a letter's drops as quarantined, for a reason: they are never tried again.
+
+    Example: ./vigil dlq quarantine 8bba0e49 --why "a test of the camera's maker"
+    """
     cloud = reached(stage, data)
     tools, chosen = ward(cloud), _chosen(cloud, letter)
     records = tools.records.read({drop.id for one in chosen for drop in one.drops})

@@ -28,7 +28,10 @@ def verify(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Check the seal, then look into every object version, row, queue and log; exit code 1 for remains."""
+    """Check the seal, then look into every object version, row, queue and log; exit code 1 for remains.
+
+    Example: ./vigil erasure verify receipt.json --name "Ada Lovelace"
+    """
     cloud = reached(stage, data)
     sealed = json.loads(receipt.read_text())
     text = json.dumps(sealed["receipt"], sort_keys=True, separators=(",", ":")).encode()

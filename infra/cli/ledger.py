@@ -20,7 +20,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 def sightings(
     days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stage = "", data: Data = DATA
 ) -> None:
-    """Who and what was seen, newest first."""
+    """Who and what was seen, newest first.
+
+    Example: ./vigil sightings --days 1 -n 20
+    """
     cloud = reached(stage, data)
     rows = _newest(cloud, "sightings", days, most)
     if as_json:
@@ -44,7 +47,10 @@ def sightings(
 def alerts(
     days: Days = 7, most: Most = 50, as_json: AsJson = False, stage: Stage = "", data: Data = DATA
 ) -> None:
-    """What rules picked out for a person to review, newest first."""
+    """What rules picked out for a person to review, newest first.
+
+    Example: ./vigil alerts --days 1 --json
+    """
     cloud = reached(stage, data)
     rows = _newest(cloud, "alerts", days, most)
     if as_json:
@@ -73,13 +79,17 @@ def ledger(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Where is my photo? One drop's record: state, stage, attempts, times, and what was seen."""
+    """Where is my photo? One drop's record: state, attempts, times, what was seen, what was done about it.
+
+    Example: ./vigil ledger live/faces/door-3/frame.jpg
+    """
     cloud = reached(stage, data)
     rows = _found(cloud, ident)
     if not rows:
         fail(f"nothing on record for {ident}: an object's key reads live/faces/<source>/<name>")
     for row in rows:
         row["seen"] = cloud.records.sightings(row["drop_id"])
+        row["done_about_it"] = cloud.records.notes(row["drop_id"])
     if as_json:
         _lines(rows)
         return
@@ -112,6 +122,8 @@ def _record(cloud: Deployment, row: dict[str, Any]) -> Table:
         made.add_row(f"  {stage}", f"{ms:.1f} ms")
     for sighting in row["seen"]:
         made.add_row("seen", who(cloud, sighting) + f"  {number(sighting.get('score'))}")
+    for note in row["done_about_it"]:
+        made.add_row(note["deed"], f"{note['sk'].removeprefix('note#')[:19]}  {note['why']}")
     return made
 
 

@@ -1,11 +1,15 @@
-"""`vigil logs`: what the local cloud's functions wrote, invocation by invocation."""
+"""`vigil logs`: what functions wrote, here and on AWS."""
 
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from botocore.exceptions import ClientError
 
-from infra.cli.deployment import Data
+from infra.cli.deployment import Data, Stage, reached
 from infra.cli.places import DATA
 from infra.cli.saying import fail, out
 
@@ -16,15 +20,21 @@ def logs(
     lines: Annotated[
         int, typer.Option("--lines", "-n", help="How many lines at most, the newest.", min=1)
     ] = 100,
+    minutes: Annotated[int, typer.Option(help="On AWS: how far to look back.", min=1)] = 60,
+    stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Show the newest log lines of the local cloud's functions."""
-    folder = data / "logs"
-    files = sorted(file for file in folder.glob("*.log") if _named(file, function))
-    if not files:
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.log"))) or "none yet"
-        fail(f"no log of a function named {function or 'anything'}; there are: {known}")
-    for file in files:
+    """Show the newest lines that a function wrote; on this machine, without a name, those of all.
+
+    Example: ./vigil logs triage -n 20
+    """
+    if stage and not function:
+        fail("name a function: its log on AWS is a group of its own, as /aws/lambda/vigil-prod-live")
+    if stage:
+        written = deque(_on_aws(stage, function, request, minutes), maxlen=lines)
+        print("\n".join(written) if written else f"nothing in the last {minutes} minutes")
+        return
+    for file in _files(data / "logs", function):
         text = file.read_text(errors="replace").splitlines()
         chosen = [line for line in text if request in line] if request else text
         out.rule(file.stem, align="left")
@@ -32,5 +42,29 @@ def logs(
             print(line)
 
 
-def _named(file: Path, function: str) -> bool:
-    return not function or file.stem == function or file.stem.endswith(f"-{function}")
+def _on_aws(stage: str, function: str, request: str, minutes: int) -> Iterator[str]:
+    """Lines of a function's log group, oldest first."""
+    group = f"/aws/lambda/vigil-{stage}-{function.removeprefix(f'vigil-{stage}-')}"
+    since = int((datetime.now(UTC) - timedelta(minutes=minutes)).timestamp() * 1000)
+    wanted = {"filterPattern": f'"{request}"'} if request else {}
+    pages = reached(stage).client("logs").get_paginator("filter_log_events")
+    try:
+        for page in pages.paginate(logGroupName=group, startTime=since, **wanted):
+            yield from (str(event["message"]).rstrip("\n") for event in page["events"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        fail(f"there is no log group {group}")
+
+
+def _files(folder: Path, function: str) -> list[Path]:
+    every = sorted(folder.glob("*.log"))
+    found = [file for file in every if not function or file.stem == function or _ends(file, function)]
+    if not found:
+        known = ", ".join(file.stem for file in every) or "none yet"
+        fail(f"no log of a function named {function or 'anything'}; there are: {known}")
+    return found
+
+
+def _ends(file: Path, function: str) -> bool:
+    return file.stem.endswith(f"-{function}")

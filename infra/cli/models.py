@@ -38,7 +38,10 @@ def models(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Each release and training job: where it stands, how it measured, and why it went there."""
+    """Each release and training job: where it stands, how it measured, and why it went there.
+
+    Example: ./vigil models --roll-back digits
+    """
     cloud = reached(stage, data)
     lives = DynamoLives(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
     if back and not roll_back(back, lives, now=datetime.now(UTC), reason=f"by {getpass.getuser()}"):
@@ -66,7 +69,10 @@ def label(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Say what a drop shows: the next data set takes it up."""
+    """Say what a drop shows: the next data set takes it up.
+
+    Example: ./vigil label 0123456789abcdef0123456789abcdef seven
+    """
     try:
         api(stage, data, "reviewer").label(drop, text)
     except Problem as problem:
@@ -80,7 +86,10 @@ def train(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Make a data set of what is labelled now, and order a training job; the same again is the same job."""
+    """Make a data set of what is labelled now, and order a training job; the same again is the same job.
+
+    Example: ./vigil train digits --recipe recipe.toml
+    """
     cloud = reached(stage, data)
     asked = {"model": model} | ({"recipe": recipe.read_text("utf-8")} if recipe else {})
     reply = cloud.patient.invoke(
@@ -100,7 +109,10 @@ def evaluate(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Measure a release on held-out pictures: figures with intervals, by slice, and a page with plots."""
+    """Measure a release on held-out pictures: figures with intervals, by slice, and a page with plots.
+
+    Example: ./vigil evaluate digits pictures/test
+    """
     with tempfile.TemporaryDirectory() as place:
         split, releases = Path(dataset), BUILD / "models"
         if not split.is_dir():

@@ -30,7 +30,10 @@ def predict(
     detect: Annotated[str | None, typer.Option(help="Detector's input: 320, 480, 640 or tiles.")] = None,
     draw: Annotated[Path | None, Drawn] = None,
 ) -> None:
-    """Say who or what is in photos, without any cloud. Exits with 1 only if no photo could be read."""
+    """Say who or what is in photos, without any cloud. Exits with 1 only if no photo could be read.
+
+    Example: ./vigil predict faces photo.jpg --gallery people/
+    """
     loaded = _model(model)
     options: dict[str, Option] = {} if detect is None else {"detect": detect}
     known = _gallery(loaded, gallery)

@@ -1,25 +1,27 @@
 """`vigil reconcile`: the bucket held against the ledger now, instead of at the next tick."""
 
-import json
-from datetime import UTC, datetime
-from typing import Any
-
 import typer
 
 from cloud.state import States
 from cloud.states import load_walk
-from infra.cli.deployment import Data, Deployment, Stage, reached
+from infra.cli.deployment import Data, Stage, reached
 from infra.cli.places import DATA
+from infra.cli.running import run_now
 from infra.cli.saying import fail, out
 
 
 def reconcile(stage: Stage = "", data: Data = DATA) -> None:
-    """Announce every object that has no end again, unless it was of late; say how complete the ledger is."""
+    """Announce every object that has no end again, unless it was of late; exit code 1 while there are any.
+
+    What comes out is how complete the ledger is: objects that have their end, of all objects.
+
+    Example: ./vigil reconcile
+    """
     cloud = reached(stage, data)
-    announced, told = 0, _walk(cloud)
-    announced += told["announced"]
+    told = run_now(cloud, "Reconcile")
+    announced = told["announced"]
     while told["cursor"]:
-        told = _walk(cloud)
+        told = run_now(cloud, "Reconcile")
         announced += told["announced"]
     whole = load_walk(States(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])).whole
     if whole is None:
@@ -30,16 +32,3 @@ def reconcile(stage: Stage = "", data: Data = DATA) -> None:
     )
     if whole.settled < whole.objects:
         raise typer.Exit(1)
-
-
-def _walk(cloud: Deployment) -> dict[str, Any]:
-    """One run of the function, as its schedule would start it."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    tick = {"version": "0", "id": "by-hand", "source": "aws.events", "detail-type": "Scheduled Event"}
-    tick |= {"account": "", "region": "", "time": now}
-    payload = json.dumps({**tick, "resources": [], "detail": {}}).encode()
-    reply = cloud.client("lambda").invoke(FunctionName=cloud.outputs["ReconcileFunction"], Payload=payload)
-    told: dict[str, Any] = json.loads(reply["Payload"].read())
-    if "FunctionError" in reply:
-        fail(f"the reconcile function failed: {told.get('errorMessage', told)}; see `./vigil logs reconcile`")
-    return told

@@ -1,6 +1,7 @@
 """How the command line speaks: one console for results, one for everything about them."""
 
 import sys
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import typer
@@ -26,3 +27,12 @@ def table(title: str, *columns: str) -> Table:
         right = column.startswith(">")
         made.add_column(column.lstrip(">"), justify="right" if right else "left", overflow="fold")
     return made
+
+
+def ago(then: datetime) -> str:
+    """How long ago, in the unit that a person would use."""
+    seconds = max(0.0, (datetime.now(UTC) - then).total_seconds())
+    for unit, least in (("d", 172_800), ("h", 7_200), ("min", 120)):
+        if seconds >= least:
+            return f"{seconds / {'d': 86_400, 'h': 3_600, 'min': 60}[unit]:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

@@ -19,7 +19,10 @@ def up(
     data: Annotated[Path, typer.Option(help="Folder for the cloud's state and logs.")] = DATA,
     processes: Annotated[int, typer.Option(help="Worker processes at most.", min=1)] = 4,
 ) -> None:
-    """Run the packaged system on this machine until Ctrl-C."""
+    """Run the packaged system on this machine until Ctrl-C; what it holds it finds again the next time.
+
+    Example: ./vigil up --processes 2
+    """
     steps = Steps()
     with steps:
         steps.begin("packaging")

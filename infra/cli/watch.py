@@ -19,7 +19,10 @@ def watch(
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
-    """Show the watch file in force (sources, hours, rules), or put another in force after checking it."""
+    """Show the watch file in force (sources, hours, rules), or put another in force after checking it.
+
+    Example: ./vigil watch rules.toml
+    """
     cloud = reached(stage, data)
     s3, bucket = cloud.client("s3"), cloud.outputs["StoreBucket"]
     if file is None:

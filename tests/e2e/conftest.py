@@ -70,11 +70,12 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "deployment.zip").symlink_to(shipped / "deployment.zip")
     (folder / "layers").mkdir()
     for layer in (shipped / "layers").iterdir():
-        if layer.name != "models":
+        if layer.name not in ("models", "cards"):
             (folder / "layers" / layer.name).symlink_to(layer)
-    shutil.copytree(shipped / "layers" / "models", folder / "layers" / "models")
-    for name in ("tiny-colours", "tiny-lessons"):
-        write_classifier(folder / "layers" / "models" / "models", name)
+    for kind in ("models", "cards"):
+        shutil.copytree(shipped / "layers" / kind, folder / "layers" / kind)
+        for name in ("tiny-colours", "tiny-lessons"):
+            write_classifier(folder / "layers" / kind / kind, name)
     return folder
 
 

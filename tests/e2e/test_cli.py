@@ -1,12 +1,15 @@
 """The command line, against the running system: what a person types, and what comes back."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from infra.cli.__main__ import COMMANDS, app
+from infra.cli.__main__ import app
 from tests.e2e.conftest import PHOTOS, Site
 
 
@@ -14,12 +17,28 @@ def vigil(site: Site, command: str, *arguments: str) -> Result:
     return CliRunner().invoke(app, [command, "--data", str(site.data), *arguments])
 
 
-@pytest.mark.parametrize("command", [command.__name__ for command in COMMANDS])
-def test_every_command_explains_itself(command: str):
-    result = CliRunner().invoke(app, [command, "--help"])
+def every_command() -> list[list[str]]:
+    """The words of each command, those inside groups too."""
+    groups = [(str(group.name), group.typer_instance) for group in app.registered_groups]
+    inside = [[name, word] for name, group in groups if group for word in _names(group)]
+    return [*([name] for name in _names(app)), *inside]
 
+
+def _names(group: typer.Typer) -> list[str]:
+    return [str(one.name or getattr(one.callback, "__name__", "")) for one in group.registered_commands]
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_teaches_with_an_example_that_it_takes(words: list[str]):
+    result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "200"})
+
+    said = " ".join(line.strip("│ ") for line in result.stdout.split("Usage")[1].splitlines())
+    (example,) = re.findall(r"Example: (.*?\./vigil .*?)  ", said)
+    asked = shlex.split(example.split("./vigil ")[1].split(")")[0])
+    taken = CliRunner().invoke(app, [*asked, "--help"])
     assert result.exit_code == 0
-    assert len(result.stdout.split("Usage")[1].splitlines()) > 5
+    assert asked[: len(words)] == words
+    assert taken.exit_code == 0, taken.output
 
 
 def test_without_a_cloud_the_way_out_is_told(tmp_path: Path):

@@ -91,6 +91,13 @@ def test_an_old_bucket_is_shown_to_another_model_once(site: Site):
     assert second == {"announced": 0, "cursor": ""}
 
 
+def test_a_model_that_is_not_there_is_shown_nothing(site: Site):
+    told = invoked(site, "Backfill", {"model": "face-embed"})
+
+    assert told["error"]["reason"] == "unknown-model"
+    assert "faces" in told["error"]["message"]
+
+
 def test_workers_are_moved_between_the_lanes(site: Site):
     invoked(site, "Balance")
 

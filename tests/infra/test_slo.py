@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAN = read((ROOT / "infra/slo.toml").read_text())
 MADE = resources(PLAN)
 MONTH_S = 30 * 86_400
+MANUAL = (ROOT / "docs/operations.md").read_text()
 
 
 def of(kind: str) -> dict[str, dict[str, Any]]:
@@ -90,15 +91,47 @@ def test_one_dashboard_shows_every_promise():
         assert any(title.startswith(objective.name) for title in titles)
 
 
-def test_every_alarm_that_tells_somebody_is_in_the_operations_manual():
-    manual = (ROOT / "docs/operations.md").read_text()
-    links = {
-        re.search(r"docs/operations\.md#([\w.-]+)", alarm["AlarmDescription"]).group(1)  # type: ignore[union-attr]
-        for alarm in [*of("CompositeAlarm").values(), *of("Alarm").values()]
-        if "AlarmActions" in alarm
+SECTIONS = dict(re.findall(r"^### ([\w.-]+)\n(.*?)(?=^##|\Z)", MANUAL, re.DOTALL | re.MULTILINE))
+
+
+def test_every_alarm_that_is_packaged_says_where_the_manual_tells_of_it(packaged: Path):
+    template = json.loads((packaged / "sam.json").read_text())
+    alarms = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] in {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"}
+    ]
+    telling = [alarm for alarm in alarms if alarm.get("ActionsEnabled", True)]
+    places = {
+        re.findall(r"docs/operations\.md#([\w.-]+)$", alarm["AlarmDescription"])[0] for alarm in telling
     }
 
-    assert {link for link in links if f"### {link}\n" not in manual} == set()
+    assert len(telling) > 3 * len(PLAN.objectives)
+    assert places == SECTIONS.keys(), "each alarm has its section, and each section its alarm"
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_tells_what_it_means_what_mends_itself_what_to_do_and_with_which_commands(name: str):
+    told = SECTIONS[name]
+
+    parts = [told.find(f"**{part}**: ") for part in ("Means", "Mends itself", "Do")]
+    assert parts[0] == 0
+    assert parts == sorted(parts)
+    assert re.search(r"```bash\n\./vigil ", told)
+
+
+def test_every_link_of_the_manual_leads_somewhere():
+    headings = {
+        heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", MANUAL, re.MULTILINE)
+    }
+
+    assert set(re.findall(r"\]\(#([\w.-]+)\)", MANUAL)) - headings == set()
+
+
+def test_the_manual_tells_of_every_parameter(template: dict[str, Any]):
+    told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| `.*\|$", MANUAL, re.MULTILINE))))
+
+    assert set(template["Parameters"]) - told == {"Stage"}
 
 
 @pytest.mark.parametrize(
