@@ -29,7 +29,7 @@ _COLOURS = ("#b03a48", "#d9822b", "#6a5d8f", "#8a8a8a")
 
 def draw(outcome: Outcome, seed: int, path: Path) -> None:
     """Write a PNG with three panels over one time."""
-    figure, axes = plt.subplots(3, 1, figsize=(11, 8.5), sharex=True, height_ratios=(3, 3, 2))
+    figure, axes = plt.subplots(3, 1, figsize=(13, 8.5), sharex=True, height_ratios=(3, 3, 2))
     at_s = [sample.at_s for sample in outcome.samples]
     _backlog(axes[0], at_s, outcome.samples)
     _ends(axes[1], at_s, outcome.samples, outcome.drops)
@@ -38,7 +38,7 @@ def draw(outcome: Outcome, seed: int, path: Path) -> None:
         axis.axvspan(*outcome.storm_s, color="#444444", alpha=0.07, lw=0)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_ylim(0, None)
-        axis.legend(loc="center right", fontsize=9, facecolor="white", edgecolor="none", framealpha=0.8)
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False)
     axes[0].text(
         sum(outcome.storm_s) / 2, axes[0].get_ylim()[1], "storm", ha="center", va="top", color="#555"
     )
@@ -62,7 +62,7 @@ def _backlog(axis: Any, at_s: Sequence[float], samples: Sequence[Sample]) -> Non
 def _ends(axis: Any, at_s: Sequence[float], samples: Sequence[Sample], drops: int) -> None:
     series = [[sample.ends.get(end, 0) for sample in samples] for end in _ENDS]
     axis.stackplot(at_s, series, colors=list(_ENDS.values()), labels=list(_ENDS), alpha=0.85)
-    axis.axhline(drops, color="black", lw=0.8, ls="--")
+    axis.axhline(drops, color="black", lw=0.8, ls="--", label="all drops")
     axis.set_ylabel("drops with an end")
 
 

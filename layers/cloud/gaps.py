@@ -13,8 +13,8 @@ from cloud.pages import every
 from vigil.flow.announce import Ended, Moved, Raised
 from vigil.flow.retell import Gap
 
-_ROUNDED = timedelta(seconds=1)
-"""The stream tells times in whole seconds."""
+_ROUNDED = timedelta(seconds=6)
+"""The stream tells times in whole seconds, and the clock of whoever wrote a row may be off by a few."""
 
 _LONGEST = timedelta(days=1)
 """From a drop's first claim, by which it is listed, to its end."""
@@ -76,4 +76,4 @@ def _gap(message: dict[str, Any]) -> Gap:
         datetime.fromisoformat(batch[f"approximateArrivalOf{which}Record"].replace("Z", "+00:00"))
         for which in ("First", "Last")
     )
-    return Gap(first - _ROUNDED, last + 2 * _ROUNDED, message["ReceiptHandle"])
+    return Gap(first - _ROUNDED, last + _ROUNDED, message["ReceiptHandle"])
