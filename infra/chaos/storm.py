@@ -9,12 +9,15 @@ MODEL_FILE = "models/face-embed/model.onnx"
 """A bit of it falls over in some of the workers that start: what they would see is wrong, and looks right."""
 
 
+_RATES = {"dynamodb": 0.03, "s3": 0.03, "sqs": 0.02, "sns": 0.05, "lambda": 0.03, "cloudwatch": 0.03}
+
+
 def storm(seed: int, people: str) -> Faults:
     """The faults of one storm; `people` is the table of which old rows are read."""
     return Faults(
         seed=seed,
-        throttles={"dynamodb": 0.03, "s3": 0.03, "sqs": 0.02, "sns": 0.05},
-        errors={"dynamodb": 0.03, "s3": 0.03, "sqs": 0.02, "sns": 0.05},
+        throttles=_RATES,
+        errors=_RATES,
         silences={"dynamodb": 0.005, "s3": 0.005, "sns": 0.01},
         kills=0.015,
         poison=POISON,

@@ -59,9 +59,8 @@ class Assembly:
 
     def build(self) -> Parts:
         """Everything, running."""
-        gateway, door = Gateway(self._health, limit_s=self._options.gateway_limit_s), FrontDoor(self._health)
-        self._exits.callback(gateway.stop)
-        self._exits.callback(door.stop)
+        trouble = Trouble()
+        gateway, door = self._doors(trouble)
         issuer = self._issuer(gateway)
         stack, clients = self._stack(issuer)
         variables = addresses(self._options.region, self.moto.url, door.url)
@@ -70,7 +69,7 @@ class Assembly:
         here = compute.addresses(stack, gateway.url)
         specs = self._unpacked(stack, here)
         logs = Logs(self._options.data / "logs", self._metrics.take)
-        clock, trouble = self._clock(), Trouble()
+        clock = self._clock()
         mishaps = Mishaps(trouble, clock)
         fleet = self._fleet(variables, logs, mishaps)
         functions = Functions(
@@ -96,6 +95,14 @@ class Assembly:
             issuer=issuer,
             trainings=trainings,
         )
+
+    def _doors(self, trouble: Trouble) -> tuple[Gateway, FrontDoor]:
+        """Addresses that are known before there is anything behind them."""
+        gateway = Gateway(self._health, limit_s=self._options.gateway_limit_s)
+        door = FrontDoor(self._health, trouble)
+        for listener in (gateway, door):
+            self._exits.callback(listener.stop)
+        return gateway, door
 
     def _create(self, stack: Stack) -> None:
         """All but the compute."""

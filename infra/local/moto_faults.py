@@ -6,19 +6,15 @@ import contextlib
 import io
 import json
 import os
-import re
 import signal
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from infra.local import callers
 from infra.local.faults import Faults, Trouble
 from infra.local.moto_front import Application
 
-_FUNCTION = re.compile(r"exec-env/AWS_Lambda.*?\bapp/(\d+)", re.DOTALL)
-"""The runtime says in every call that it is Lambda; boot.py adds the worker's process."""
-
-_SERVICE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
 _SILENT_S = 8.0
 """Longer than any client of a function waits."""
 
@@ -44,13 +40,13 @@ class Faulty:
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
         faults = self._trouble.faults
-        caller = _FUNCTION.search(environ.get("HTTP_USER_AGENT", ""))
+        worker = callers.worker(environ.get("HTTP_USER_AGENT", ""))
         if faults is None:
             self._first_answers.clear()
-        if faults is None or caller is None:
+        if faults is None or worker is None:
             return self._behind(environ, start)
-        service = _SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        return self._answer(environ, start, faults, int(caller[1]), service[1] if service else "")
+        service = callers.service(environ.get("HTTP_AUTHORIZATION", ""))
+        return self._answer(environ, start, faults, worker, service)
 
     def _answer(
         self, environ: Environ, start: Start, faults: Faults, worker: int, service: str
@@ -107,13 +103,13 @@ def _body(environ: Environ) -> bytes:
 
 
 def _refused(start: Start, service: str, status: int, code: str) -> Iterable[bytes]:
-    if service in ("dynamodb", "sqs", "cloudwatch"):
-        kind = "application/x-amz-json-1.0"
-        body = json.dumps({"__type": code, "message": "made to fail"})
-    else:
+    if service in ("s3", "sns"):
         kind = "text/xml"
         body = f"<Error><Code>{code}</Code><Message>made to fail</Message></Error>"
         body = body if service == "s3" else f"<ErrorResponse>{body}</ErrorResponse>"
+    else:
+        kind = "application/x-amz-json-1.0"
+        body = json.dumps({"__type": code, "message": "made to fail"})
     text = body.encode()
     start(f"{status} {code}", [("Content-Type", kind), ("Content-Length", str(len(text)))])
     return [text]

@@ -51,6 +51,12 @@ def read(event, context):
 _PUT = {"service": "s3", "call": "put_object", "asked": {"Bucket": "bucket", "Key": "k", "Body": "b"}}
 _SEND = {"service": "sqs", "call": "send_message", "asked": {"QueueUrl": "", "MessageBody": "m"}}
 _ROW = {"service": "dynamodb", "call": "get_item", "asked": {"TableName": "rows", "Key": {"id": {"S": "a"}}}}
+_MEASURE = {
+    "service": "cloudwatch",
+    "call": "put_metric_data",
+    "asked": {"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 1}]},
+}
+_LIST = {"service": "lambda", "call": "list_event_source_mappings", "asked": {}}
 _TELL = {"service": "sns", "call": "publish", "asked": {"TopicArn": "", "Message": "m"}}
 
 
@@ -123,6 +129,8 @@ def test_decisions_follow_from_the_seed():
         (_ROW, "ProvisionedThroughputExceededException"),
         (_SEND, "ThrottlingException"),
         (_TELL, "Throttling"),
+        (_MEASURE, "ThrottlingException"),
+        (_LIST, "TooManyRequestsException"),
     ],
 )
 def test_a_throttled_call_says_so_in_the_words_of_its_service(cloud: Cloud, event: Any, code: str):
@@ -130,9 +138,14 @@ def test_a_throttled_call_says_so_in_the_words_of_its_service(cloud: Cloud, even
     assert _asked(cloud, event) == "done"
 
 
-@pytest.mark.parametrize("event", [_PUT, _ROW, _SEND, _TELL])
+@pytest.mark.parametrize("event", [_PUT, _ROW, _SEND, _TELL, _MEASURE])
 def test_a_service_that_fails_answers_500(cloud: Cloud, event: Any):
     assert _with(cloud, event, errors={event["service"]: 2.0}) == "InternalError"
+
+
+@pytest.mark.parametrize("rate", [2.0, 1.0])
+def test_lambda_itself_fails_before_or_after_the_deed(cloud: Cloud, rate: float):
+    assert _with(cloud, _LIST, errors={"lambda": rate}) == "ServiceException"
 
 
 def test_a_call_may_be_done_and_never_answered(cloud: Cloud):
