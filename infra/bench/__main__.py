@@ -14,6 +14,7 @@ from infra.bench.cold import cold_start_over_bare
 from infra.bench.faces import ONE_THREAD, faces
 from infra.bench.plot import plot
 from infra.bench.throughput import local_photos_per_second
+from infra.bench.training import training
 from infra.cli.places import BUILD, PACKAGE
 from infra.cli.saying import out, table
 from infra.cli.steps import Steps
@@ -39,6 +40,10 @@ def measure(steps: Steps) -> dict[str, Any]:
     steps.begin("the API, at peace and in a flood")
     measured = api()
     figures["details"]["api"] = measured.pop("details")
+    figures |= measured
+    steps.begin("training: the reference classifier, an embedding")
+    measured = training()
+    figures["details"] |= measured.pop("details")
     figures |= measured
     weights = weigh(json.loads((PACKAGE / "sam.json").read_text()), PACKAGE)
     layers = {name: size for weight in weights for name, size in weight.layers.items()}

@@ -18,7 +18,7 @@ from models.training.crew import Crew, gathered, launch, leads_host, must_launch
 from models.training.errors import BadRecipe
 from models.training.folders import Folders
 from models.training.interruption import Interrupted, Notice
-from models.training.progress import Progress
+from models.training.progress import Progress, device
 
 
 class Task(Protocol):
@@ -83,6 +83,7 @@ def work(folders: Folders, threads: int) -> None:
         raise BadRecipe(f"hyperparameter task {job.task!r} is none of {', '.join(TASKS)}")
     with gathered() as crew:
         progress = Progress(told=crew.leads)
+        progress.say(f"device {device()}")
         try:
             TASKS[job.task](job, crew=crew, notice=notice, progress=progress)
         except Interrupted as interruption:

@@ -20,6 +20,7 @@ class Recipe:
 
     pull            holds the projection near to doing nothing
     backbone_share  of the learning rate, for a backbone that is not frozen
+    quality_loss    the most that 8-bit weights may cost of the found rate on the validation split
     """
 
     plan: Plan
@@ -28,6 +29,7 @@ class Recipe:
     pull: float
     backbone_share: float
     licence: str
+    quality_loss: float
 
     @classmethod
     def read(cls, table: Table) -> "Recipe":
@@ -38,6 +40,7 @@ class Recipe:
             pull=table.number("arcface.pull"),
             backbone_share=table.number("arcface.backbone_share"),
             licence=table.text("release.licence"),
+            quality_loss=table.number("release.quality_loss"),
         )
 
 

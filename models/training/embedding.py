@@ -26,17 +26,18 @@ from models.training.interruption import Notice
 from models.training.leave import leave
 from models.training.progress import Progress
 from models.training.prove import answers, prove
-from models.training.searching import impostors, searched, searches
+from models.training.quantise import quantised
+from models.training.searching import found_rate, impostors, searched, searches
 from vigil.learn.evaluation import identify
 
 SHOWN = 32
-"""Items for proving the export."""
+"""Items for proving the export and for the ranges of 8-bit activations."""
 
 Splits = Mapping[str, Samples]
 
 
 def learn(job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) -> None:
-    """Fit, export, prove, measure before and after, and leave the release."""
+    """Fit, export, prove, make smaller if it may be, measure before and after, and leave the release."""
     recipe = Recipe.read(job.recipe)
     home = job.folders.channel("backbone")
     backbone = open_backbone(home) if home.is_dir() else None
@@ -49,10 +50,16 @@ def learn(job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) ->
     fitting.run(notice, progress)
     if not crew.leads:
         return
-    model, difference = _exported(learner, backbone, splits["train"])
+    trained, difference = _exported(learner, backbone, splits["train"])
+    shown = {name: _shown(job, name, samples, backbone) for name, samples in splits.items()}
+    model, loss = _smaller(trained, shown, splits["validation"].labels, recipe.quality_loss)
     card = _card(job, recipe, backbone, learner)
-    card["training"]["export_difference"] = difference
-    card |= _measured(learner, splits["test"], backbone if job.unfreeze else None)
+    card["training"] |= {
+        "export_difference": difference,
+        "int8": model is not trained,
+        "int8_loss": round(loss, 4),
+    }
+    card |= _measured(answers(model, shown["test"]), splits["test"], backbone if job.unfreeze else None)
     leave(job.folders.result / job.model, model, card)
     told = {name: value for name, value in card["quality"].items() if isinstance(value, float)}
     progress.say("finished", **told)
@@ -102,13 +109,32 @@ def _exported(
     return (embedder.joined(backbone.model, after) if whole and backbone else learned), difference
 
 
-def _measured(learner: EmbeddingLearner, test: Samples, thawed: Backbone | None) -> dict[str, Any]:
+def _shown(job: Assignment, name: str, samples: Samples, backbone: Backbone | None) -> NDArray[np.float32]:
+    """A split as the whole graph takes it; a frozen backbone's pictures were only kept as its vectors."""
+    if backbone is None or job.unfreeze:
+        return np.asarray(samples.values, np.float32)
+    return backbone.inputs(channels.read(job.folders.channel(name), backbone.plain).values)
+
+
+def _smaller(
+    model: onnx.ModelProto, shown: Mapping[str, NDArray[np.float32]], people: tuple[str, ...], most: float
+) -> tuple[onnx.ModelProto, float]:
+    """8 bits, unless they cost more than the recipe allows; and the share of people not found any more."""
+    small = quantised(model, shown["train"][:SHOWN])
+    before, after = (
+        found_rate(searches(answers(one, shown["validation"]), people)) for one in (model, small)
+    )
+    lighter = small.ByteSize() < model.ByteSize()
+    return (small if lighter and before - after <= most else model), before - after
+
+
+def _measured(after: NDArray[np.float32], test: Samples, thawed: Backbone | None) -> dict[str, Any]:
     """Quality on the test split, before and after, and the new scores of impostors.
 
+    after   what the graph that ships makes of it
     thawed  what made vectors of the test split's pictures before; None where it holds vectors
     """
     before = test.values if thawed is None else answers(thawed.model, test.values)
-    after = learner.embed(test.values)
     rates, cosines = impostors(after, test.labels)
     return {
         "quality": {**_quality(after, test), "before": _quality(before, test)},

@@ -77,6 +77,7 @@ class Fitting:
         for group in self._optimiser.param_groups:
             group["lr"] = rate * group["share"]
         self._module.train()
+        progress.begin()
         for items in list(self._batches())[at.step :]:
             if self._crew.any(notice.given):
                 self._keep()

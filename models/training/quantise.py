@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from models.training.drawing import IR, OPSET
 
 
 class Shown(CalibrationDataReader):
@@ -27,7 +30,7 @@ def quantised(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.Model
     """
     with tempfile.TemporaryDirectory() as folder:
         plain, before, after = (Path(folder, f"{name}.onnx") for name in ("plain", "before", "after"))
-        onnx.save(model, plain)
+        onnx.save(_modern(model), plain)
         quant_pre_process(plain, before, skip_symbolic_shape=True)
         quantize_static(
             before,
@@ -40,3 +43,12 @@ def quantised(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.Model
             weight_type=QuantType.QInt8,
         )
         return onnx.load(after)
+
+
+def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same in operations that know of a scale a channel; older ones know of one scale for all."""
+    if model.opset_import[0].version >= OPSET:
+        return model
+    newer = version_converter.convert_version(model, OPSET)
+    newer.ir_version = IR
+    return newer

@@ -15,7 +15,11 @@ from tests.training.jobs import Job, faces, people, recipe
 from tests.training.tiny import BACKBONE, backbone
 from vigil.predict.table import read
 
-QUICK = {r"epochs = .*": "epochs = 12", r"rate = .*": "rate = 1e-2"}
+QUICK = {
+    r"epochs = .*": "epochs = 12",
+    r"rate = .*": "rate = 1e-2",
+    r"quality_loss = .*": "quality_loss = -1.0",
+}
 
 
 def with_people(trainer: Path, root: Path) -> Job:
@@ -26,13 +30,12 @@ def with_people(trainer: Path, root: Path) -> Job:
     return job
 
 
-def with_faces(trainer: Path, root: Path, unfreeze: str) -> Job:
+def with_faces(trainer: Path, root: Path, unfreeze: str, quality_loss: float = -1.0) -> Job:
     job = Job(trainer, root)
     for channel, first, count in (("train", 0, 20), ("validation", 100, 20), ("test", 200, 20)):
         job.pack(channel, **faces(first, count, 4))
-    job.tell(
-        recipe("embedding", {**QUICK, r"epochs = .*": "epochs = 3"}), task="embedding", unfreeze=unfreeze
-    )
+    changes = {r"epochs = .*": "epochs = 3", r"quality_loss = .*": f"quality_loss = {quality_loss}"}
+    job.tell(recipe("embedding", {**QUICK, **changes}), task="embedding", unfreeze=unfreeze)
     job.write("input/data/backbone/card.toml", BACKBONE)
     onnx.save(backbone(), job.root / "input/data/backbone/model.onnx")
     return job
@@ -88,6 +91,24 @@ def test_the_backbone_moves_only_where_it_is_unfrozen(
         not moved
     ] * 3
     assert vectors(job.release / "model.onnx", input=np.zeros((2, 3, 12, 12), np.float32)).shape == (2, 16)
+
+
+def test_eight_bits_are_taken_where_they_cost_no_more_than_the_recipe_allows(
+    trainer: Path, tmp_path: Path, released: Mapping[str, Job]
+):
+    job = with_faces(trainer, tmp_path, "false", quality_loss=1.0)
+
+    done = job.run()
+
+    plain, small = (one.release / "model.onnx" for one in (released["false"], job))
+    cards = [read(path.parent / "card.toml") for path in (plain, small)]
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [card.switch("training.int8") for card in cards] == [False, True]
+    assert small.stat().st_size < plain.stat().st_size
+    shown = np.random.default_rng(1).uniform(-1, 1, (8, 3, 12, 12)).astype(np.float32)
+    one, other = (vectors(path, input=shown) for path in (plain, small))
+    likeness = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    assert likeness.min() > 0.97
 
 
 def test_the_new_card_is_the_backbones_but_not_its_source(released: Mapping[str, Job]):
