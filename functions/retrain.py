@@ -31,9 +31,8 @@ def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa:
         kept = _step(schooling.wanted(str(event["model"]), event.get("recipe")))
     except VigilError as fault:
         return {"error": {"kind": type(fault).__name__, "message": str(fault)}}
-    cost = expected(kept.job, fleet(), LIMITS, GUESS_S)
     told = {"job": kept.job.name, "state": kept.job.state, "data": kept.job.lesson.data}
-    return told | {"expected_usd": round(cost.expected_usd, 4), "most_usd": round(cost.most_usd, 4)}
+    return told | {"expected_usd": kept.expected, "most_usd": kept.most}
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="retrain")
@@ -61,13 +60,22 @@ def _step(kept: schooling.Kept) -> schooling.Kept:
     at = now()
     job = look(kept.job, trainer(), fleet=fleet(), now=at)
     job = push(job, trainer(), place=schooling.place(job), fleet=fleet(), limits=LIMITS, now=at)
+    moved = not kept.expected or kept.job.machine != job.machine
     kept = replace(kept, job=job)
+    kept = _estimated(kept) if moved else kept
     jobs().keep(kept)
     if kept.open and job.state == "done":
         kept = _admitted(kept)
     fields = {"job": job.name, "release": kept.release, "note": kept.note, "detail": job.text}
     logger().info(job.state, extra={name: text for name, text in fields.items() if text})
     return kept
+
+
+def _estimated(kept: schooling.Kept) -> schooling.Kept:
+    """With dollars on the machine that it is tried on, by how long the model's last job took."""
+    took = [one.seconds for one in jobs().of(kept.job.lesson.model) if one.seconds]
+    cost = expected(kept.job, fleet(), LIMITS, took[0] if took else GUESS_S)
+    return replace(kept, expected=round(cost.expected_usd, 4), most=round(cost.most_usd, 4))
 
 
 def _admitted(kept: schooling.Kept) -> schooling.Kept:

@@ -105,7 +105,7 @@ def admitted(kept: Kept) -> Kept:
     standing = _examined(pedigree, files, lesson.data)
     seconds = float(told.get("TrainingTimeInSeconds", 0)), float(told.get("BillableTimeInSeconds", 0))
     paid = bill(default_machines()[kept.job.machine], training_s=seconds[0], billable_s=seconds[1])
-    return replace(kept, release=standing.life.id, usd=round(paid.usd, 6))
+    return replace(kept, release=standing.life.id, usd=round(paid.usd, 6), seconds=seconds[0])
 
 
 def offered(model: str, parcel: str) -> Standing:

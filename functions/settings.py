@@ -197,6 +197,10 @@ class Settings:
         return self._get("QUARANTINE_FUNCTION")
 
     @property
+    def train_function(self) -> str:
+        return self._get("TRAIN_FUNCTION")
+
+    @property
     def reconcile_function(self) -> str:
         return self._get("RECONCILE_FUNCTION")
 

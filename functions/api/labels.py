@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from functions.api import wiring
+from functions.api import learning, wiring
 from functions.api.operation import Call, Operation
 from functions.api.problems import NotFound, Refused
 from functions.api.schemas.drops import Label, Labelled
@@ -22,7 +22,7 @@ def label_drop(call: Call, said: Label) -> Labelled:
             call.caller.id,
             datetime.now(UTC),
             drops=wiring.records(),
-            labels=wiring.labels(),
+            labels=learning.labels(),
         )
     except NotToLabel as error:
         raise Refused(str(error), reason="not-to-label") from error

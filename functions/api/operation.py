@@ -19,6 +19,7 @@ SHAPES = {
     "upload": r"[A-Za-z0-9_-]{24,400}",
     "thumbnail": r"[A-Za-z0-9_-]{24,1000}",
     "model": r"[a-z0-9][a-z0-9-]{0,62}",
+    "release": r"[0-9a-f]{16}",
     "lane": r"live|bulk",
     "subscription": r"[0-9a-f-]{36}",
     "letter": r"[A-Za-z0-9_-]{24,4000}",

@@ -21,6 +21,7 @@ from functions.api import (
     subscriptions,
     tags,
     thumbnails,
+    trainings,
     wiring,
 )
 from functions.api.operation import PICTURES, Operation
@@ -45,6 +46,7 @@ DESCRIBED: tuple[Operation, ...] = (
     *predict.OPERATIONS,
     *operations.OPERATIONS,
     *models.OPERATIONS,
+    *trainings.OPERATIONS,
     *subscriptions.OPERATIONS,
 )
 """What the API's own description describes."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cloud.decisions import DynamoDecisions
     from cloud.functions import Functions
     from cloud.history import DynamoHistory
-    from cloud.labels import DynamoLabels
     from cloud.letters import SqsDeadLetters
     from cloud.paused import Paused
     from cloud.permits import DynamoPermits
@@ -109,14 +108,6 @@ def decisions() -> "DynamoDecisions":
     from cloud.decisions import DynamoDecisions
 
     return DynamoDecisions(client("dynamodb"), settings().records_table)
-
-
-@cache
-def labels() -> "DynamoLabels":
-    """What people say that drops show."""
-    from cloud.labels import DynamoLabels
-
-    return DynamoLabels(client("dynamodb"), settings().records_table)
 
 
 @cache

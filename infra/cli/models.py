@@ -1,13 +1,12 @@
 """`vigil models`, `label`, `train`, `evaluate`: the life of models, seen and moved by a person."""
 
-import getpass
 import json
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,24 +16,22 @@ from cloud.library import S3Library
 from cloud.lives import DynamoLives
 from infra.cli.deployment import Data, Deployment, Stage, reached
 from infra.cli.desk import api
+from infra.cli.lives import BY_PRICES, history, releases, trainings
 from infra.cli.places import BUILD, DATA, ROOT
-from infra.cli.saying import fail, out, table
-from infra.cli.tables import coloured, number
+from infra.cli.saying import fail, out
 from vigil.errors import VigilError
 from vigil.flow.prune import folder
-from vigil.flow.releases import roll_back
 from vigil.learn.manifest import read
-from vigil_client import Problem
+from vigil_client import Problem, Vigil
 
 MANIFEST = "manifest.jsonl"
-BY_PRICES = "by the example prices in layers/vigil/learn/machines.toml: set yours"
 Model = Annotated[str, typer.Argument(help="The model's name.")]
-LIKE = {"active": "done", "canary": "rejected", "rejected": "quarantined", "rolled-back": "quarantined"}
-"""Coloured as these states of drops are."""
+Release = Annotated[str, typer.Argument(help="The release, as `vigil models` shows it.")]
+Why = Annotated[str, typer.Option("--why", help="Stands in the release's history.", prompt=True)]
 
 
 def models(
-    back: Annotated[str, typer.Option("--roll-back", help="Put this model's former release back.")] = "",
+    model: Annotated[str, typer.Argument(help="One model, with each step of its releases.")] = "",
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
@@ -44,23 +41,35 @@ def models(
     """
     cloud = reached(stage, data)
     lives = DynamoLives(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    if back and not roll_back(back, lives, now=datetime.now(UTC), reason=f"by {getpass.getuser()}"):
-        fail(f"{back} has no former release to go back to")
-    made = table("Releases", "model", "release", "stage", ">measured", ">gain", "since", "why")
-    for model in lives.models():
-        book = lives.book(model)
-        for one in sorted(book.standings, key=lambda one: one.life.since):
-            life, gain = one.life, one.gain.value if one.gain else None
-            why = "; ".join(life.history[-1].reasons) if life.history else ""
-            row = (number(one.metric.value, 3), number(gain, 3), f"{life.since:%Y-%m-%d %H:%M}", why)
-            made.add_row(model, life.id, coloured(life.stage, LIKE.get(life.stage, "")), *row)
-        made.add_row(model, book.pointers.active or "bundled", coloured("answers", "done"), "", "", "", "")
-    out.print(made)
-    jobs = table(f"Training jobs, dollars {BY_PRICES}", "job", "state", ">usd", "release", "why")
-    for kept in DynamoJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"]).all():
-        why = kept.note or kept.job.text
-        jobs.add_row(kept.job.name, kept.job.state, number(kept.usd, 4), kept.release, why)
-    out.print(jobs)
+    names = [model] if model else lives.models()
+    books = [lives.book(name) for name in names]
+    out.print(history(books[0]) if model else releases(books))
+    jobs = DynamoJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
+    out.print(trainings(kept for name in names for kept in jobs.of(name)))
+
+
+def rollback(model: Model, why: Why, stage: Stage = "", data: Data = DATA) -> None:
+    """Put a model's former release back."""
+    _moved(lambda desk: desk.roll_back(model, why=why), stage, data)
+
+
+def promote(model: Model, release: Release, why: Why, stage: Stage = "", data: Data = DATA) -> None:
+    """Let the release that is being tried answer now, whatever the gates would say."""
+    _moved(lambda desk: desk.promote(model, release, why=why), stage, data)
+
+
+def reject(model: Model, release: Release, why: Why, stage: Stage = "", data: Data = DATA) -> None:
+    """Try a release no further."""
+    _moved(lambda desk: desk.reject(model, release, why=why), stage, data)
+
+
+def _moved(decide: Callable[[Vigil], Mapping[str, Any]], stage: str, data: Path) -> None:
+    try:
+        told = decide(api(stage, data, "admin"))
+    except Problem as problem:
+        fail(str(problem))
+    for release, now in told["stages"].items():
+        out.print(f"{told['model']} {release} is {now}")
 
 
 def label(

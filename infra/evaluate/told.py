@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vigil.learn.evaluation import Evaluation, Figures, Identification, Sliced
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 
 
 def classifier(found: Evaluation) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from infra.local.cloud import Cloud
 from infra.package import package
 from vigil.flow.teach import reviewed
 from vigil.learn.exam import METRIC, examine
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.measures import interval
 from vigil.predict.classifier import open_classifier
 from vigil.predict.release import open_release

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from infra.learn.first import LABELS
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 
 INK, SOFT = "#1c2733", "#9aa7b4"
 STAGES: Mapping[str, str] = {

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from infra.learn import plots
 from infra.learn.story import WANTED, Course, Lesson
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.stages import Standing
 
 

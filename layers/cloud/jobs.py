@@ -18,13 +18,19 @@ PK = "jobs"
 class Kept:
     """A job, and the release that was made of what it left; "" while there is none.
 
-    note  why there is none and never will be
+    note       why there is none and never will be
+    expected   dollars, before; `most` at most
+    usd        dollars, after
+    seconds    that it was at work
     """
 
     job: Job
     release: str = ""
     note: str = ""
+    expected: float = 0.0
+    most: float = 0.0
     usd: float = 0.0
+    seconds: float = 0.0
 
     @property
     def open(self) -> bool:
@@ -50,6 +56,11 @@ class DynamoJobs:
         ):
             yield _kept(fields(row))
 
+    def of(self, model: str) -> tuple[Kept, ...]:
+        """A model's jobs, the one that was asked for last first."""
+        mine = [kept for kept in self.all() if kept.job.lesson.model == model]
+        return tuple(sorted(mine, key=lambda kept: kept.job.asked, reverse=True))
+
     def find(self, lesson: str) -> Kept | None:
         key = item({"pk": PK, "sk": lesson})
         with faults("read training job"):
@@ -69,6 +80,7 @@ class DynamoJobs:
         row |= {"machine": job.machine, "round": job.round, "losses": job.losses, "text": job.text}
         row |= {"due": job.due.isoformat() if job.due else None, "name": job.name}
         row |= {"release": kept.release, "note": kept.note, "usd": kept.usd}
+        row |= {"expected": kept.expected, "most": kept.most, "seconds": kept.seconds}
         with faults("keep training job"):
             self._client.put_item(TableName=self._table, Item=item(row))
 
@@ -86,4 +98,5 @@ def _kept(row: Mapping[str, Any]) -> Kept:
         losses=row.get("losses", 0),
         text=row["text"],
     )
-    return Kept(job, row["release"], row["note"], float(row["usd"]))
+    dollars = {name: float(row.get(name, 0)) for name in ("expected", "most", "usd", "seconds")}
+    return Kept(job, row["release"], row["note"], **dollars)

@@ -12,7 +12,7 @@ from cloud.items import Item, fields, item
 from cloud.pages import every
 from cloud.pointers import pointers_key, pointers_of
 from vigil.errors import VigilError
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.release import Life, Move, Pointers, register
 from vigil.learn.stages import Book, Change, Standing
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vigil.learn.evaluation import Evaluation, Identification
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 
 
 def of_classifier(evaluation: Evaluation, split: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ SOMETHING = {
     "person": "p-" + "0" * 12,
     "upload": "x" * 30,
     "model": "faces",
+    "release": "0" * 16,
     "lane": "bulk",
     "subscription": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
 }

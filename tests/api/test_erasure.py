@@ -16,7 +16,7 @@ from tests.memory import NOON
 from vigil.faces import snapshot
 from vigil.flow.prune import folder
 from vigil.learn.example import SPLITS, Entry
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.manifest import written
 from vigil.learn.pedigree import Pedigree
 from vigil.learn.release import register

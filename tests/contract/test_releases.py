@@ -21,7 +21,7 @@ from vigil.flow.admit import pedigree_of
 from vigil.flow.label import Label
 from vigil.flow.releases import roll_back, tend
 from vigil.learn.gates import default_gates
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.pedigree import BadPedigree, Forgotten, Pedigree
 from vigil.learn.release import Pointers, register
 from vigil.learn.stages import Change, Standing

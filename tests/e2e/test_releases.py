@@ -17,7 +17,7 @@ from tests.e2e.test_steady import invoked
 from tests.onnx_classifier import write_release
 from tests.schemas import fits
 from vigil.flow.admit import pedigree_of
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.release import Pointers, register
 from vigil.learn.stages import Change, Standing
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tests.memory import NOON
 from vigil.flow.releases import tend
 from vigil.learn.gates import default_gates
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.release import Life, Pointers
 from vigil.learn.stages import Book, Change, Standing
 from vigil.learn.trial import Trial

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vigil.learn.gates import Promote, Reject, Shown, Wait, default_gates, judge
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.measures import gain, interval
 from vigil.learn.scored import Scored
 
@@ -27,7 +27,16 @@ GOOD = Shown(
 
 
 def test_what_passes_every_gate_is_promoted():
-    assert judge(GOOD, GATE) == Promote()
+    verdict = judge(GOOD, GATE)
+
+    assert isinstance(verdict, Promote)
+    assert [text.split()[0] for text in verdict.figures] == [
+        "error",
+        "latency",
+        "agreement",
+        "gain",
+        "metric",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +57,7 @@ def test_each_gate_that_is_surely_missed_rejects_and_says_so(changes: dict[str, 
 
 
 def test_a_candidate_that_is_surely_better_need_not_agree():
-    assert judge(replace(GOOD, agreed=100), GATE) == Promote()
+    assert isinstance(judge(replace(GOOD, agreed=100), GATE), Promote)
 
 
 def test_a_doubtful_gain_waits():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from vigil.learn.confusion import confusion, rates
 from vigil.learn.curves import best_threshold, precision_recall, roc
 from vigil.learn.evaluation import evaluate
-from vigil.learn.intervals import Resampling, bootstrap, wilson
+from vigil.learn.interval import wilson
+from vigil.learn.intervals import Resampling, bootstrap
 from vigil.learn.measures import gain, measured
 from vigil.learn.reliability import reliability
 from vigil.learn.scored import Scored

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tests.memory import NOON
 from vigil.learn.gates import default_gates
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.release import Life, Pointers, register
 from vigil.learn.stages import Book, Change, Standing, decide
 from vigil.learn.trial import Trial

@@ -173,9 +173,40 @@ class Vigil:
         answer: shapes.Models = self._wire.ask("GET", "/v1/models")
         return answer["items"]
 
+    def model(self, model: str) -> shapes.ModelCard:
+        """One model with its card and every release on record."""
+        answer: shapes.ModelCard = self._wire.ask("GET", f"/v1/models/{model}")
+        return answer
+
+    def roll_back(self, model: str, *, why: str) -> shapes.ModelMoved:
+        answer: shapes.ModelMoved = self._wire.ask("POST", f"/v1/models/{model}/rollback", body={"why": why})
+        return answer
+
+    def promote(self, model: str, release: str, *, why: str) -> shapes.ModelMoved:
+        return self._decided(model, release, "promote", why)
+
+    def reject(self, model: str, release: str, *, why: str) -> shapes.ModelMoved:
+        return self._decided(model, release, "reject", why)
+
+    def train(self, model: str, *, recipe: str | None = None) -> shapes.Ordered:
+        """A job for what is labelled now; asked for again, it is the same job."""
+        body = {"recipe": recipe} if recipe else {}
+        answer: shapes.Ordered = self._wire.ask("POST", f"/v1/models/{model}/trainings", body=body)
+        return answer
+
+    def trainings(self, model: str) -> list[shapes.Training]:
+        answer: shapes.Trainings = self._wire.ask("GET", f"/v1/models/{model}/trainings")
+        return answer["items"]
+
     def subscribe(self, url: str, **wanted: Any) -> shapes.Subscription:
         """Have an HTTPS endpoint told; it must confirm, as SNS asks it to."""
         answer: shapes.Subscription = self._wire.ask("POST", "/v1/subscriptions", body={"url": url, **wanted})
+        return answer
+
+    def _decided(self, model: str, release: str, act: str, why: str) -> shapes.ModelMoved:
+        answer: shapes.ModelMoved = self._wire.ask(
+            "POST", f"/v1/models/{model}/releases/{release}/{act}", body={"why": why}
+        )
         return answer
 
     def _letters(self, lane: Lane, act: str, letters: Sequence[str], why: str) -> int:

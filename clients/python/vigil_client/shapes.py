@@ -74,6 +74,14 @@ class Breaker(TypedDict):
     since: str
 
 
+class Candidate(TypedDict):
+    """The release that is being tried."""
+
+    release: str
+    share: float
+    beside: float
+
+
 class Chosen(TypedDict):
     """Dead letters by their ids; without any, all of the lane (at most 500)."""
 
@@ -176,6 +184,15 @@ class DryRun(TypedDict):
     rules: list[Tried]
 
 
+class Figure(TypedDict):
+    """A measured figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    items: int
+
+
 class Health(TypedDict):
     """All that the unauthenticated are told."""
 
@@ -251,14 +268,45 @@ class Model(TypedDict):
     most_bytes: int
 
 
+class Step(TypedDict):
+    """One step of a release's life."""
+
+    stage: Literal["registered", "shadow", "canary", "active", "retired", "rejected", "rolled-back"]
+    step: Literal["shadow", "pass", "reject", "roll-back", "replace", "restore"]
+    at: str
+    reasons: NotRequired[list[str]]
+
+
+class Release(TypedDict):
+    """A release on record."""
+
+    release: str
+    stage: Literal["registered", "shadow", "canary", "active", "retired", "rejected", "rolled-back"]
+    since: str
+    measured: Figure
+    gain: NotRequired[Figure]
+    history: list[Step]
+
+
 class ModelCard(TypedDict):
-    """A model with its card."""
+    """A model with its card and its releases."""
 
     model: str
     release: str
     suffixes: list[str]
     most_bytes: int
     card: dict[str, Any]
+    active: str
+    candidate: NotRequired[Candidate]
+    former: NotRequired[str]
+    releases: NotRequired[list[Release]]
+
+
+class ModelMoved(TypedDict):
+    """What a decision moved."""
+
+    model: str
+    stages: dict[str, Literal["registered", "shadow", "canary", "active", "retired", "rejected", "rolled-back"]]
 
 
 class Models(TypedDict):
@@ -315,6 +363,22 @@ class NewUpload(TypedDict):
     lane: NotRequired[Literal["live", "bulk"]]
     model: NotRequired[str]
     suffix: NotRequired[str]
+
+
+class Order(TypedDict):
+    """What is to be trained, and how."""
+
+    recipe: NotRequired[str]
+
+
+class Ordered(TypedDict):
+    """A training job. Its name follows from data set, recipe, parent and container."""
+
+    job: str
+    state: Literal["wanted", "waiting", "running", "done", "failed", "stopped"]
+    data: str
+    expected_usd: float
+    most_usd: float
 
 
 class Person(TypedDict):
@@ -489,6 +553,31 @@ class Taken(TypedDict):
     gallery_version: int
 
 
+class Training(TypedDict):
+    """A training job, and what became of it."""
+
+    job: str
+    state: Literal["wanted", "waiting", "running", "done", "failed", "stopped"]
+    since: str
+    asked_at: str
+    data: str
+    parent: NotRequired[str]
+    attempt: int
+    again_at: NotRequired[str]
+    release: NotRequired[str]
+    why: NotRequired[str]
+    expected_usd: float
+    most_usd: float
+    usd: NotRequired[float]
+    seconds: NotRequired[float]
+
+
+class Trainings(TypedDict):
+    """A model's training jobs, the latest first."""
+
+    items: list[Training]
+
+
 class TryRules(TypedDict):
     """A watch file to try on what was seen."""
 
@@ -512,3 +601,9 @@ class Uploaded(TypedDict):
     upload: str
     drop: NotRequired[str]
     state: NotRequired[Literal["claimed", "done", "rejected", "quarantined"]]
+
+
+class Why(TypedDict):
+    """A decision's reason: it stands in the release's history, beside who decided."""
+
+    why: str

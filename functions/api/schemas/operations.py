@@ -1,4 +1,4 @@
-"""Operations: lanes, dead letters, models, subscriptions."""
+"""Operations: lanes, dead letters, subscriptions."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -117,27 +117,6 @@ class BackFilled(Shape):
 
     announced: int
     cursor: str
-
-
-class Model(Shape):
-    """A deployed model."""
-
-    model: str
-    release: str
-    suffixes: tuple[str, ...]
-    most_bytes: int
-
-
-class Models(Shape):
-    """All that can be asked for."""
-
-    items: tuple[Model, ...]
-
-
-class ModelCard(Model):
-    """A model with its card."""
-
-    card: dict[str, Any]
 
 
 EventType = Literal["vigil.alert.raised", "vigil.drop.done", "vigil.drop.rejected", "vigil.drop.quarantined"]

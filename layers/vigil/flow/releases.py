@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from vigil.learn.by_hand import put_forward, turned_down
 from vigil.learn.gates import Gate
 from vigil.learn.relapse import counts_since
 from vigil.learn.release import Life
@@ -51,6 +52,18 @@ def roll_back(model: str, lives: Lives, *, now: datetime, reason: str) -> tuple[
     """Back to the former release, because somebody says so; nothing where there is none."""
     book = lives.book(model)
     return _kept(lives, book, back(book, now, reason))
+
+
+def promote(model: str, release: str, lives: Lives, *, now: datetime, reason: str) -> tuple[Life, ...]:
+    """The candidate answers, because somebody says so. Raises IllegalMove."""
+    book = lives.book(model)
+    return _kept(lives, book, put_forward(book, release, now=now, why=reason))
+
+
+def reject(model: str, release: str, lives: Lives, *, now: datetime, reason: str) -> tuple[Life, ...]:
+    """A release goes no further, because somebody says so. Raises IllegalMove."""
+    book = lives.book(model)
+    return _kept(lives, book, turned_down(book, release, now=now, why=reason))
 
 
 def _kept(lives: Lives, book: Book, change: Change | None) -> tuple[Life, ...]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from vigil.learn.confusion import confusion
 from vigil.learn.curves import Curve, precision_recall, roc
 from vigil.learn.identification import MissRate, Searches, miss_rate, rank_one
-from vigil.learn.intervals import Interval, Resampling
+from vigil.learn.interval import Interval
+from vigil.learn.intervals import Resampling
 from vigil.learn.measures import counted, measured, sureness
 from vigil.learn.reliability import Reliability
 from vigil.learn.scored import Scored, Slices

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.learn.example import Entry
-from vigil.learn.intervals import Interval
+from vigil.learn.interval import Interval
 from vigil.learn.measures import gain, interval
 from vigil.learn.scored import Scored
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from vigil.learn.intervals import Interval, wilson
+from vigil.learn.interval import Interval, wilson
 from vigil.predict.table import Table, read
 
 DEFAULT = Path(__file__).with_name("gates.toml")
@@ -53,7 +53,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Every gate is passed."""
+    """Every gate is passed; with which figures."""
+
+    figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def judge(shown: Shown, gate: Gate) -> Verdict:
     if shown.drops < gate.drops:
         wanting = (f"{shown.drops} of {gate.drops} drops", *wanting)
     if not wanting:
-        return Promote()
+        return Promote(tuple(check.text for check in checks))
     if shown.waited >= gate.patience:
         return Reject(tuple(f"undecided after {gate.patience}: {text}" for text in wanting))
     return Wait(wanting)

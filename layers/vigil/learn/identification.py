@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.learn.intervals import Interval, Resampling, bootstrap
+from vigil.learn.interval import Interval
+from vigil.learn.intervals import Resampling, bootstrap
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,24 +1,15 @@
-"""How far a measured figure can be trusted: bootstrap intervals, and Wilson's for plain rates."""
+"""How far any measured figure can be trusted: it is measured again on items drawn from its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil.learn.interval import Interval
+
 Statistic = Callable[[NDArray[np.int64]], float]
 """The figure, computed on the items at these indices."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure and the range that holds it with the level's probability; `items` is what it rests on."""
-
-    value: float
-    low: float
-    high: float
-    items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +40,6 @@ def bootstrap(
     tail = (1 - how.level) / 2
     low, high = np.nanquantile([value, *drawn], [tail, 1 - tail])
     return Interval(value, float(low), float(high), items)
-
-
-def wilson(hits: int, items: int, level: float = 0.95) -> Interval:
-    """The score interval of a rate; right also for few items and for rates near 0 or 1."""
-    if items == 0:
-        return Interval(float("nan"), 0.0, 1.0, 0)
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    rate, spread = hits / items, z * z / items
-    centre = (rate + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * float(np.sqrt(rate * (1 - rate) / items + spread / (4 * items)))
-    return Interval(rate, max(0.0, centre - half), min(1.0, centre + half), items)
 
 
 def _members(items: int, groups: Sequence[str]) -> list[NDArray[np.int64]]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from vigil.learn.confusion import Rates, confusion, rates
 from vigil.learn.curves import precision_recall, roc
-from vigil.learn.intervals import Interval, Resampling, bootstrap
+from vigil.learn.interval import Interval
+from vigil.learn.intervals import Resampling, bootstrap
 from vigil.learn.reliability import Reliability, reliability
 from vigil.learn.scored import Scored
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from vigil.learn.intervals import wilson
+from vigil.learn.interval import wilson
 from vigil.learn.vitals import LOOKS, Expected, Vitals
 
 WINDOW = timedelta(hours=1)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-
-import numpy as np
+from statistics import quantiles
 
 from vigil.learn.gates import Gate, Promote, Reject, Shown, Verdict, judge
-from vigil.learn.intervals import Interval, wilson
+from vigil.learn.interval import Interval, wilson
 from vigil.learn.relapse import relapse
 from vigil.learn.release import (
     Life,
@@ -133,11 +132,12 @@ def _tried(
             return Change(withdrawn(book.pointers), (advance(life, "roll-back", now=now, reasons=reasons),))
         case Reject(reasons):
             return Change(withdrawn(book.pointers), (advance(life, "reject", now=now, reasons=reasons),))
-        case Promote() if life.stage == "shadow":
-            return Change(tried(book.pointers, gates["canary"].share), (advance(life, "pass", now=now),))
-        case Promote():
+        case Promote(figures) if life.stage == "shadow":
+            moved = advance(life, "pass", now=now, reasons=figures)
+            return Change(tried(book.pointers, gates["canary"].share), (moved,))
+        case Promote(figures):
             before = _moved(book, book.pointers.active, "replace", now, f"by {life.id}")
-            lives = (advance(life, "pass", now=now), *((before,) if before else ()))
+            lives = (advance(life, "pass", now=now, reasons=figures), *((before,) if before else ()))
             return Change(promoted(book.pointers, _expected(seen)), lives)
     return None
 
@@ -165,7 +165,8 @@ def _moved(book: Book, release: str | None, step: Step, now: datetime, reason: s
 
 
 def _slowest(times_ms: list[float]) -> float:
-    return float(np.percentile(times_ms, 95)) if times_ms else 0.0
+    """The 95th percentile, between the two nearest."""
+    return quantiles(times_ms, n=20, method="inclusive")[-1] if len(times_ms) > 1 else sum(times_ms)
 
 
 def _age(standing: Standing) -> datetime:

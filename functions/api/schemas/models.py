@@ -1,0 +1,127 @@
+"""Models, their releases and their trainings."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from functions.api.schemas.shape import Moment, Shape
+from vigil.learn import release as lives
+from vigil.learn.dispatch import State
+
+
+class Model(Shape):
+    """A deployed model."""
+
+    model: str
+    release: Annotated[str, Field(description="That ships with this deployment; empty where none does")]
+    suffixes: tuple[str, ...]
+    most_bytes: int
+
+
+class Models(Shape):
+    """All that can be asked for."""
+
+    items: tuple[Model, ...]
+
+
+class Figure(Shape):
+    """A measured figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    items: Annotated[int, Field(description="What it rests on")]
+
+
+class Step(Shape):
+    """One step of a release's life."""
+
+    stage: Annotated[lives.Stage, Field(description="Where it led")]
+    step: lives.Step
+    at: Moment
+    reasons: Annotated[tuple[str, ...], Field(description="The gates' figures, or who said so and why")] = ()
+
+
+class Release(Shape):
+    """A release on record."""
+
+    release: str
+    stage: lives.Stage
+    since: Moment
+    measured: Annotated[Figure, Field(description="Accuracy on the reviewed set, when it was registered")]
+    gain: Annotated[Figure | None, Field(description="Over the release that was active then")] = None
+    history: tuple[Step, ...]
+
+
+class Candidate(Shape):
+    """The release that is being tried."""
+
+    release: str
+    share: Annotated[float, Field(description="Of the drops that it answers for real; 0 in shadow")]
+    beside: Annotated[float, Field(description="Of the drops at which it and the active one both look")]
+
+
+class ModelCard(Model):
+    """A model with its card and its releases."""
+
+    card: dict[str, Any]
+    active: Annotated[str, Field(description="The release that answers")]
+    candidate: Candidate | None = None
+    former: Annotated[str | None, Field(description="Where a roll-back leads")] = None
+    releases: Annotated[tuple[Release, ...], Field(description="The newest first")] = ()
+
+
+class Why(Shape):
+    """A decision's reason: it stands in the release's history, beside who decided."""
+
+    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
+
+
+class ModelMoved(Shape):
+    """What a decision moved."""
+
+    model: str
+    stages: Annotated[dict[str, lives.Stage], Field(description="By release")]
+
+
+class Order(Shape):
+    """What is to be trained, and how."""
+
+    recipe: Annotated[
+        str | None, Field(max_length=20_000, description="TOML; without one, the recipe that was given last")
+    ] = None
+
+
+class Ordered(Shape):
+    """A training job. Its name follows from data set, recipe, parent and container."""
+
+    job: str
+    state: State
+    data: Annotated[str, Field(description="Id of the data set")]
+    expected_usd: float
+    most_usd: float
+
+
+class Training(Shape):
+    """A training job, and what became of it."""
+
+    job: str
+    state: State
+    since: Moment
+    asked_at: Moment
+    data: str
+    parent: str | None = None
+    attempt: int
+    again_at: Annotated[Moment | None, Field(description="When a job that waits is tried again")] = None
+    release: str | None = None
+    why: Annotated[str | None, Field(description="Why it waits, failed, or left no release")] = None
+    expected_usd: float
+    most_usd: float
+    usd: Annotated[float | None, Field(description="What it has cost, once that is known")] = None
+    seconds: Annotated[float | None, Field(description="That it was at work")] = None
+
+
+class Trainings(Shape):
+    """A model's training jobs, the latest first."""
+
+    items: tuple[Training, ...]
