@@ -18,8 +18,8 @@ TALLY_S = 10.0
 STALE_S = 10.0
 """A gallery that was confirmed longer ago than this may have been replaced."""
 
-_NOBODYS = {"Busy", "LeaseLost", "Overtaken"}
-"""Failures that say nothing against a dependency: another worker was first."""
+_NOBODYS = {"Busy", "Hurried", "LeaseLost", "Overtaken"}
+"""Failures that say nothing against a dependency: another worker was first, or the batch was too long."""
 
 
 @dataclass

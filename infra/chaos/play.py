@@ -24,8 +24,8 @@ MINUTE_S = 3.0
 
 PARAMETERS = {
     "Stage": "chaos",
-    "WorkTimeout": "4",
-    "WorkVisibility": "6",
+    "WorkTimeout": "6",
+    "WorkVisibility": "9",
     "MinuteSeconds": str(MINUTE_S),
     "Workers": "4",
     "LiveWorkersLeast": "2",

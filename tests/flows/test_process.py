@@ -9,7 +9,7 @@ import pytest
 from tests.memory import NOON, Eye, Hands, MemoryLedger, MemoryObjects, OneModel
 from vigil.drops import Drop, Inline, Misfit, Object
 from vigil.errors import DamagedRelease, MalformedMessage, Transient
-from vigil.flow.process import Busy, Shift, World, process
+from vigil.flow.process import Busy, Hurried, Shift, World, process
 from vigil.seeing import Model, Scene, Sighting
 from vigil.steady.degrade import Step
 from vigil.steady.fingerprint import fingerprint
@@ -251,6 +251,16 @@ def test_the_source_asks_its_model_for_what_it_wants():
     process(drop(), w, shift())
 
     assert eye.asked == [{}]
+
+
+def test_a_drop_is_not_begun_where_it_would_be_killed_with_its_batch():
+    w = world()
+
+    with pytest.raises(Hurried):
+        process(drop(), w, Shift("w1", NOON + LEASE / 2 - timedelta(seconds=1), LEASE))
+
+    assert ledger(w).records == {}
+    assert process(drop(), w, Shift("w2", NOON + LEASE / 2, LEASE)).outcome == "done"
 
 
 def test_a_damaged_release_is_located_in_the_ledger_and_no_drop_is_to_blame():

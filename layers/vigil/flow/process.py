@@ -19,6 +19,10 @@ from vigil.watch.rules import Watch
 
 OVERTAKEN_TRIES = 5
 
+LEAST = 0.5
+"""A drop is begun with this share of a lease before it: killed with its worker when the time of a batch is
+up, it would look like an input that kills workers."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -64,13 +68,19 @@ class Busy(Transient):
         self.until = until
 
 
+class Hurried(Transient):
+    """Too little of the invocation is left to begin another drop."""
+
+
 def process(drop: Drop | Misfit, world: World, shift: Shift) -> Verdict:
     """Bring one drop to its end, at most once.
 
-    Raises Busy, Transient, or whatever bug there is: the ledger then holds the stage and the error,
+    Raises Busy, Hurried, Transient, or whatever bug there is: the ledger then holds the stage and the error,
     the lease is let go, and the queue delivers again.
     """
     now = world.clock()
+    if shift.ends - now < shift.lease * LEAST:
+        raise Hurried(f"begin {drop.id}: the invocation ends at {shift.ends.isoformat()}")
     claim = world.ledger.claim(drop, owner=shift.owner, now=now, until=_lease(shift, now))
     match claim:
         case Settled(_):
