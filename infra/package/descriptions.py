@@ -14,7 +14,7 @@ def thin(data: Path) -> None:
     packed = sorted(data.glob("*/*/*.json.gz"))
     described = [json.loads(gzip.decompress(path.read_bytes())) for path in packed]
     for path, description in zip(packed, described, strict=True):
-        _write(path.with_suffix(""), _terse(description))
+        _write(path.with_suffix(""), _asked_for(_terse(description)))
         path.unlink()
     used = {
         one["metadata"]["endpointPrefix"] for one in described if "endpointPrefix" in one.get("metadata", {})
@@ -23,6 +23,13 @@ def thin(data: Path) -> None:
     for partition in endpoints["partitions"]:
         partition["services"] = {name: one for name, one in partition["services"].items() if name in used}
     _write(data / "endpoints.json", endpoints)
+
+
+def _asked_for(description: Any) -> Any:
+    """With the one kind of prose that botocore looks for at every call of S3, without its words."""
+    for one in description.get("clientContextParams", {}).values():
+        one["documentation"] = ""
+    return description
 
 
 def _terse(part: Any) -> Any:
