@@ -8,6 +8,7 @@ from chalice import Blueprint, Rate
 
 from cloud.paused import Paused
 from cloud.states import load_steady, save_steady
+from functions.bounded import bounded
 from functions.mending import Helm, gauges, helm, logger, now
 from vigil.steady.minute import LANES, Seen, Steady, begin, minute, orders, state_of
 
@@ -15,6 +16,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="balance")
+@bounded
 def on_balance(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
     """One decision, remembered before it is carried out: a crash between is made good a minute later."""
     wheel, at = helm(), now()

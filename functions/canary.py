@@ -5,6 +5,7 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
+from functions.bounded import bounded
 from functions.mending import gauges, logger, nest, now
 from vigil.drops import drop_id
 from vigil.steady.canary import Flight, Known, Sung, sung
@@ -18,6 +19,7 @@ KNOWN = Known(((345, 95, 568, 432),))
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
+@bounded
 def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
     """Nobody waits: what is judged is the flight that the run before started."""
     last = nest().last()

@@ -5,6 +5,7 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.bounded import bounded
 from functions.damage import replaced_if_damaged
 from functions.wiring import Counter, desk
 from vigil.drops import Object
@@ -16,6 +17,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="enrol")
+@bounded
 def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """{"name" or "person", "photos": [{"key", "version"?}], "tags"?} → {"person", "taken", "refused", ...};
     {"person", "put": [tag], "drop": [tag]} → {"person", "tags"}.

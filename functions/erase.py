@@ -8,6 +8,7 @@ from typing import Any
 from chalice import Blueprint
 
 from functions.asking import seal, shredder
+from functions.bounded import bounded
 from vigil.errors import Rejected
 from vigil.flow.erase import Erased, erase
 
@@ -15,6 +16,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="erase")
+@bounded
 def on_erase(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"person"} → {"receipt", "seal"}; the seal is over the receipt's JSON, keys sorted, no spaces."""
     try:

@@ -8,6 +8,7 @@ from chalice import Chalice, Response
 
 from functions.api import routes
 from functions.api.problems import as_problem
+from functions.bounded import begin
 from functions.settings import settings
 
 HEADERS = {
@@ -28,6 +29,7 @@ app.register_blueprint(routes.trigger)
 @app.middleware("http")
 def safe(event: Any, get_response: Callable[[Any], Response]) -> Response:
     """Chalice's own errors as problems; security headers; other origins only where one is configured."""
+    begin(event.lambda_context)
     response = get_response(event)
     if response.status_code >= 400 and isinstance(response.body, dict):
         response = as_problem(response.status_code, response.body).response()

@@ -8,6 +8,7 @@ from typing import Any
 from chalice import Blueprint
 
 from functions.asking import Viewer, strangers, viewer
+from functions.bounded import bounded
 from functions.damage import replaced_if_damaged
 from vigil.drops import Object
 from vigil.errors import Rejected
@@ -18,6 +19,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="predict")
+@bounded
 def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → the scene, or why none."""
     eyes = viewer()

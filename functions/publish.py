@@ -6,6 +6,7 @@ from chalice import Blueprint
 from chalice.app import DynamoDBEvent
 
 from cloud.outbox import facts
+from functions.bounded import bounded
 from functions.wiring import outbox
 from vigil.flow.announce import announce
 
@@ -13,6 +14,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.on_dynamodb_record(stream_arn="arn:aws:dynamodb:::table/records/stream/label", name="publish")
+@bounded
 def on_records(event: DynamoDBEvent) -> dict[str, Any]:
     """Tell each fact; the stream comes back to the first that was not taken."""
     box = outbox()

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.bounded import bounded
 from functions.mending import history_ledger
 from functions.settings import settings
 from vigil.drops import Envelope, read
@@ -17,6 +18,7 @@ LEASE = timedelta(seconds=20)
 
 
 @trigger.lambda_function(name="quarantine")
+@bounded
 def on_quarantine(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     """{"lane", "id", "body", "sent", "why"} → {"quarantined", "held"}; what has ended stays as it ended.
 

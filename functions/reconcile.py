@@ -6,6 +6,7 @@ from typing import Any
 from chalice import Blueprint, Rate
 
 from cloud.states import load_walk, save_walk
+from functions.bounded import bounded
 from functions.mending import aisles, gauges, logger, models_told, states
 from vigil.flow.reconcile import back_fill, walk
 
@@ -16,6 +17,7 @@ MOST = 2000
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="reconcile")
+@bounded
 def on_reconcile(event: Any) -> dict[str, Any]:
     """Go on with the walk; the figures are those of the last whole one."""
     here = walk(load_walk(states()), aisles(event.context), most=MOST)
@@ -31,6 +33,7 @@ def on_reconcile(event: Any) -> dict[str, Any]:
 
 
 @trigger.lambda_function(name="backfill")
+@bounded
 def on_back_fill(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """{"model"?, "cursor"?} → {"announced", "cursor"}; ask again with the cursor until it is empty."""
     model = event.get("model")

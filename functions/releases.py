@@ -5,6 +5,7 @@ from typing import Any
 from chalice import Blueprint, Rate
 
 from cloud.lives import Overtaken
+from functions.bounded import bounded
 from functions.learning import logger, now, registry
 from vigil.flow.releases import tend
 
@@ -12,6 +13,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="releases")
+@bounded
 def on_releases(event: Any) -> dict[str, Any]:
     """{"moved": {release: stage}}; whoever was overtaken looks again a minute later.
 

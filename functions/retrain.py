@@ -8,6 +8,7 @@ from typing import Any
 from chalice import Blueprint, Rate
 
 from functions import schooling
+from functions.bounded import bounded
 from functions.learning import LIMITS, fleet, jobs, logger, now, trainer
 from vigil.errors import Transient, VigilError
 from vigil.flow.retrain import expected, look, push
@@ -19,6 +20,7 @@ GUESS_S = timedelta(minutes=30).total_seconds()
 
 
 @trigger.lambda_function(name="train")
+@bounded
 def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda hands it over
     """{"model", "recipe"?} → {"job", "state", "data", "expected_usd", "most_usd"}, or {"error"}.
 
@@ -36,6 +38,7 @@ def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa:
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="retrain")
+@bounded
 def on_retrain(event: Any) -> dict[str, Any]:
     """A state change names one job; a tick looks after all, so that a lost event delays and loses nothing."""
     name = str((event.detail or {}).get("TrainingJobName", ""))

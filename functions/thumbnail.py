@@ -7,6 +7,7 @@ from typing import Any
 from chalice import Blueprint
 
 from functions.asking import darkroom
+from functions.bounded import bounded
 from vigil.drops import Object
 from vigil.errors import Rejected
 
@@ -14,6 +15,7 @@ trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="thumbnail")
+@bounded
 def on_thumbnail(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "photo": {"bucket", "key", "version"}, "box_px"?} → {"jpeg": base64}, or why not."""
     room = darkroom()

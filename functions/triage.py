@@ -5,6 +5,7 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
+from functions.bounded import bounded
 from functions.mending import gaps, gauges, logger, ward
 from functions.wiring import outbox
 from vigil.flow.retell import retell
@@ -17,6 +18,7 @@ MOST = 500
 
 
 @trigger.schedule(Rate(2, unit=Rate.MINUTES), name="triage")
+@bounded
 def on_triage(event: Any) -> dict[str, Any]:
     """One round over both lanes' dead letters, and over what could not be published; the log says why."""
     done = asdict(mend(ward(), owner=event.context.aws_request_id, most=MOST))

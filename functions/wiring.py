@@ -197,7 +197,7 @@ def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
 
 
 @cache
-def client(service: str) -> Any:
+def client(service: str, signature: str | None = None) -> Any:
     """A client, with patience that fits inside an invocation.
 
     Straight from botocore, which is what boto3 hands out: importing boto3 itself loads s3transfer and
@@ -208,15 +208,25 @@ def client(service: str) -> Any:
     config = Config(
         connect_timeout=2,
         read_timeout=5,
-        retries={"mode": "adaptive", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": 4},  # adaptive by what watches it
         tcp_keepalive=True,
+        signature_version=signature,
     )
     return deadline().watch(_session().create_client(service, config=config))
 
 
 @cache
+def asked_once(service: str, read_timeout_s: int) -> Any:
+    """A client for what may take its time and is never asked twice: whoever called decides about that."""
+    from botocore.config import Config
+
+    config = Config(connect_timeout=2, read_timeout=read_timeout_s, retries={"total_max_attempts": 1})
+    return deadline().watch(_session().create_client(service, config=config))
+
+
+@cache
 def deadline() -> "Deadline":
-    """One for all clients of this container; each batch that is worked on begins it anew."""
+    """One for all clients of this container; each invocation begins it anew."""
     from cloud.deadline import Deadline
 
     return Deadline()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.asking import seal
 from functions.settings import settings
-from functions.wiring import client
+from functions.wiring import asked_once, client
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
@@ -92,14 +92,9 @@ def photos() -> "Photos":
     return Photos(signer(), settings().photos_bucket)
 
 
-@cache
 def signer() -> Any:
     """An S3 client whose links and forms hold for encrypted buckets, which take version 4 alone."""
-    from botocore.config import Config
-    from botocore.session import Session
-
-    config = Config(signature_version="s3v4", retries={"mode": "standard"}, connect_timeout=2, read_timeout=5)
-    return Session().create_client("s3", config=config)
+    return client("s3", "s3v4")
 
 
 @cache
@@ -137,13 +132,9 @@ def profiles() -> "Profiles":
 @cache
 def neighbours() -> "Functions":
     """The other functions, asked once and with patience: whoever called decides about a second time."""
-    from botocore.config import Config
-    from botocore.session import Session
-
     from cloud.functions import Functions
 
-    config = Config(connect_timeout=2, read_timeout=28, retries={"total_max_attempts": 1})
-    return Functions(Session().create_client("lambda", config=config))
+    return Functions(asked_once("lambda", 28))
 
 
 @cache

@@ -1,12 +1,22 @@
-"""No call to AWS, and no retry of one, begins when its invocation is about to end."""
+"""No call to AWS begins, and nothing waits for one to be tried again, beyond the end of its invocation."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, CapacityNotAvailableError
+from botocore.retries.adaptive import ClientRateLimiter, RateClocker
+from botocore.retries.bucket import Clock, TokenBucket
+from botocore.retries.standard import RetryEventAdapter, ThrottlingErrorDetector
+from botocore.retries.throttling import CubicCalculator
 
 MARGIN_S = 0.4
 """What is left to the invocation for answering its queue."""
+
+LOOK_AGAIN_S = 0.02
+LONGEST_PAUSE_S = 20
+ASKED_FOR_S = 5
+"""botocore's own bounds: of a pause, and of what a service may ask to be added to it."""
 
 
 class OutOfTime(BotoCoreError):  # type: ignore[misc]  # botocore ships no types
@@ -18,8 +28,8 @@ class OutOfTime(BotoCoreError):  # type: ignore[misc]  # botocore ships no types
 class Deadline:
     """When the present invocation ends; at no time, while none was begun.
 
-    botocore asks before each attempt, the first one included, so that its own patience (attempts,
-    back-off) is cut short by ours; `asked` counts how often.
+    botocore asks before each attempt, the first one included, before it pauses for the next, and while it
+    waits for the pace that throttling set: its own patience is cut short by ours. `asked` counts attempts.
     """
 
     def __init__(self) -> None:
@@ -31,11 +41,63 @@ class Deadline:
         self._ends_s = time.monotonic() + remaining_s - MARGIN_S
 
     def watch(self, client: Any) -> Any:
-        """The client, held to the deadline."""
-        client.meta.events.register("before-send", self._ask)
+        """The client, in botocore's adaptive mode, held to the deadline."""
+        service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
+        limiter = _limiter(self.ask)
+        events.register("before-send", limiter.on_sending_request)
+        events.register("needs-retry", limiter.on_receiving_response)
+        events.register("before-send", self._count)
+        events.register_first(f"needs-retry.{service}", self._give_up)
         return client
 
-    def _ask(self, **_: Any) -> None:
-        self.asked += 1
+    def ask(self) -> None:
+        """Raises OutOfTime where nothing is left."""
         if time.monotonic() >= self._ends_s:
             raise OutOfTime
+
+    def _count(self, **_: Any) -> None:
+        self.asked += 1
+        self.ask()
+
+    def _give_up(self, attempts: int, response: Any, **_: Any) -> bool | None:
+        """False where the next pause could outlive the invocation: what failed is told as it failed.
+
+        None leaves it to botocore, which takes the first answer that is one.
+        """
+        pause_s = min(2 ** (attempts - 1), LONGEST_PAUSE_S) + _asked_for_s(response)
+        return False if time.monotonic() + pause_s >= self._ends_s else None
+
+
+class _Pace(TokenBucket):  # type: ignore[misc]  # botocore ships no types
+    """Tokens to send with; whoever finds none waits, but not beyond the end of the invocation."""
+
+    def __init__(self, ask: Callable[[], None], clock: Clock) -> None:
+        super().__init__(max_rate=1, clock=clock)
+        self._ask = ask
+
+    def acquire(self, amount: int = 1, block: bool = True) -> bool:
+        while True:
+            try:
+                return bool(super().acquire(amount, block=False))
+            except CapacityNotAvailableError:
+                if not block:
+                    raise
+            self._ask()
+            time.sleep(LOOK_AGAIN_S)
+
+
+def _limiter(ask: Callable[[], None]) -> ClientRateLimiter:
+    """As botocore.retries.adaptive makes it, but for the pace."""
+    clock = Clock()
+    return ClientRateLimiter(
+        rate_adjustor=CubicCalculator(starting_max_rate=0, start_time=clock.current_time()),
+        rate_clocker=RateClocker(clock),
+        token_bucket=_Pace(ask, clock),
+        throttling_detector=ThrottlingErrorDetector(retry_event_adapter=RetryEventAdapter()),
+        clock=clock,
+    )
+
+
+def _asked_for_s(response: Any) -> float:
+    http = response[0] if response else None
+    return ASKED_FOR_S if http is not None and "x-amz-retry-after" in http.headers else 0

@@ -50,9 +50,8 @@ class DynamoLives:
         """A new release, once; of a model without pointers, the bundled release becomes the active one."""
         model, told = standing.life.model, {"data": data, "parent": parent}
         first = pointers_key(model) | item({"active": bundled, "revision": 0})
-        with faults("register release"):
-            self._put(first, "attribute_not_exists(pk)")
-            return self._put(_row(standing) | item(told), "attribute_not_exists(pk)")
+        self._put(first, "attribute_not_exists(pk)")
+        return self._put(_row(standing) | item(told), "attribute_not_exists(pk)")
 
     def move(self, book: Book, change: Change) -> None:
         """Pointers and lives at once. Raises Overtaken."""
@@ -86,12 +85,13 @@ class DynamoLives:
         }
 
     def _put(self, row: Item, condition: str) -> bool:
-        try:
-            self._client.put_item(TableName=self._table, Item=row, ConditionExpression=condition)
-        except ClientError as error:
-            if code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
+        with faults("register release"):
+            try:
+                self._client.put_item(TableName=self._table, Item=row, ConditionExpression=condition)
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
         return True
 
     def _rows(self, pk: str, begin: str) -> list[dict[str, Any]]:

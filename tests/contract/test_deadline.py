@@ -1,7 +1,10 @@
 """AWS's own patience ends with the invocation."""
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -11,37 +14,115 @@ from cloud.deadline import MARGIN_S, Deadline
 from cloud.faults import faults
 from vigil.errors import Transient
 
-NOWHERE = "http://127.0.0.1:9"
+THROTTLED = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slower"}'
+
+
+class Throttling(BaseHTTPRequestHandler):
+    """A service that has too much to do, and may say for how long."""
+
+    asked: ClassVar[int] = 0
+    wait_ms: ClassVar[str] = ""
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(400)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(THROTTLED)))
+        if self.wait_ms:
+            self.send_header("x-amz-retry-after", self.wait_ms)
+        self.end_headers()
+        self.wfile.write(THROTTLED)
+
+    def log_message(self, *_: Any) -> None: ...
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Of a service that refuses every connection, with more patience than any invocation has."""
+def service() -> Iterator[str]:
+    Throttling.asked, Throttling.wait_ms = 0, ""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Throttling) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def deadline() -> Deadline:
+    return Deadline()
+
+
+@pytest.fixture
+def client(deadline: Deadline, service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """With more patience than any invocation has."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     config = Config(connect_timeout=1, retries={"mode": "standard", "total_max_attempts": 50})
-    return boto3.client("sqs", region_name="eu-west-1", endpoint_url=NOWHERE, config=config)
+    made = boto3.client("dynamodb", region_name="eu-west-1", endpoint_url=service, config=config)
+    yield deadline.watch(made)
+    made.close()
 
 
-def test_retries_end_before_the_invocation_does(client: Any):
-    deadline = Deadline()
-    deadline.watch(client)
-    deadline.begin(MARGIN_S + 0.3)
+def test_what_is_throttled_is_tried_again_while_there_is_time(deadline: Deadline, client: Any):
+    deadline.begin(MARGIN_S + 3.5)
+
+    with pytest.raises(Transient), faults("list tables"):
+        client.list_tables()
+
+    assert Throttling.asked >= 2
+
+
+@pytest.mark.parametrize("remaining_s", [0.6, 1.6, 2.6])
+def test_no_wait_for_a_retry_outlives_the_invocation(deadline: Deadline, client: Any, remaining_s: float):
+    deadline.begin(remaining_s)
     began = time.monotonic()
 
-    with pytest.raises(Transient, match="no time left"), faults("list queues"):
-        client.list_queues()
+    with pytest.raises(Transient, match=r"ThrottlingException|no time left"), faults("list tables"):
+        client.list_tables()
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < remaining_s
 
 
-def test_when_time_is_over_nothing_is_begun(client: Any):
-    deadline = Deadline()
-    deadline.watch(client)
+def test_calls_that_follow_a_throttled_one_keep_its_pace_and_end_in_time(deadline: Deadline, client: Any):
+    deadline.begin(MARGIN_S + 0.2)
+    for _ in range(3):
+        with pytest.raises(Transient), faults("list tables"):
+            client.list_tables()
+    deadline.begin(1.2)
+    began, before = time.monotonic(), Throttling.asked
+
+    for _ in range(20):
+        with pytest.raises(Transient), faults("list tables"):
+            client.list_tables()
+
+    assert time.monotonic() - began < 1.2
+    assert Throttling.asked - before < 20
+
+
+def test_nor_does_one_that_the_service_asks_for(deadline: Deadline, client: Any):
+    Throttling.wait_ms = "4000"
+    deadline.begin(3)
+    began = time.monotonic()
+
+    with pytest.raises(Transient, match="ThrottlingException"), faults("list tables"):
+        client.list_tables()
+
+    assert (Throttling.asked, time.monotonic() - began < 3) == (1, True)
+
+
+def test_when_time_is_over_nothing_is_begun(deadline: Deadline, client: Any):
     deadline.begin(0)
-    began = time.monotonic()
 
-    with pytest.raises(Transient, match="no time left"), faults("list queues"):
-        client.list_queues()
+    with pytest.raises(Transient, match="no time left"), faults("list tables"):
+        client.list_tables()
 
-    assert time.monotonic() - began < 0.2
+    assert Throttling.asked == 0
+
+
+def test_the_next_invocation_has_time_again(deadline: Deadline, client: Any):
+    deadline.begin(0)
+    deadline.begin(MARGIN_S + 0.5)
+
+    with pytest.raises(Transient, match="ThrottlingException"), faults("list tables"):
+        client.list_tables()
+
+    assert Throttling.asked == 1
