@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FRESH_S = 2.0
 """Seconds within which a warm function notices a new gallery or watch file."""
 
-
 RELIEF_FRESH_S = 5.0
 """Seconds within which a warm lane notices that something is given up, or given back."""
 
@@ -200,8 +199,7 @@ def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
 def client(service: str, signature: str | None = None) -> Any:
     """A client, with patience that fits inside an invocation.
 
-    Straight from botocore, which is what boto3 hands out: importing boto3 itself loads s3transfer and
-    multiprocessing, a tenth of a cold start, for what no function uses.
+    Straight from botocore: boto3 loads s3transfer and multiprocessing besides, a tenth of a cold start.
     """
     from botocore.config import Config
 

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -136,6 +138,37 @@ def test_descriptions_of_services_ship_unpacked_and_without_prose_and_say_the_re
     }
     (partition,) = json.loads((tmp_path / "endpoints.json").read_text())["partitions"]
     assert partition["services"] == {"sqs": {"endpoints": {"eu-west-1": {}}}}
+
+
+def test_clients_of_what_ships_can_call_every_service(task: Path):
+    program = """if True:
+        import sys
+        from botocore.config import Config
+        from botocore.exceptions import EndpointConnectionError
+        from botocore.session import Session
+
+        config = Config(retries={"total_max_attempts": 1})
+        nowhere = "http://127.0.0.1:9"
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
+        calls = {"s3": "list_buckets", "sqs": "list_queues", "sns": "list_topics", "dynamodb": "list_tables"}
+        calls |= {"lambda": "list_functions", "kms": "list_keys", "cloudwatch": "list_metrics"}
+        calls |= {"sagemaker": "list_training_jobs"}
+        for service, call in calls.items():
+            client = Session().create_client(service, endpoint_url=nowhere, config=config, **keys)
+            try:
+                getattr(client, call)()
+            except EndpointConnectionError:
+                print(service)
+    """
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(task)},
+    )
+
+    assert len(said.stdout.split()) == 8
 
 
 def test_what_a_failed_build_leaves_is_the_last_good_one(tmp_path: Path):
