@@ -39,15 +39,18 @@ class Graph(nn.Module):
         )
         self._fixed = {name: array for name, array in arrays.items() if name not in self._keys}
         self._input, self._output = model.graph.input[0].name, model.graph.output[0].name
+        self._spent = _spent(self._nodes, self._output)
 
     def forward(self, value: Tensor) -> Tensor:
         if value.dim() == 4:  # channels lie together: a third less time, on processors as on GPUs
             value = value.contiguous(memory_format=torch.channels_last)
         values: dict[str, Any] = {self._input: value, **self._fixed}
         values |= {name: self.weights[key] for name, key in self._keys.items()}
-        for node in self._nodes:
+        for node, spent in zip(self._nodes, self._spent, strict=True):
             inputs = [values[name] for name in node.inputs if name]
             values[node.output] = OPERATIONS[node.kind](inputs, node.attributes, self.training)
+            for name in spent:
+                del values[name]
         result: Tensor = values[self._output]
         return result
 
@@ -77,6 +80,14 @@ def _node(node: onnx.NodeProto) -> Node:
     if attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or attributes.get("ceil_mode"):
         raise BadGraph(f"{node.name or node.output[0]}: automatic padding and ceil_mode are not known here")
     return Node(node.op_type, tuple(node.input), node.output[0], attributes)
+
+
+def _spent(nodes: Sequence[Node], output: str) -> list[list[str]]:
+    """For each node what nobody needs after it: else every value between would be held to the end."""
+    last = {name: place for place, node in enumerate(nodes) for name in node.inputs if name}
+    return [
+        [name for name, at in last.items() if at == place and name != output] for place in range(len(nodes))
+    ]
 
 
 Inputs = Sequence[Any]
