@@ -99,7 +99,7 @@ def test_a_candidate_that_breaks_is_withdrawn_and_every_drop_has_its_answer(
     site: Site, lives: DynamoLives, tmp_path: Path
 ):
     broken = registered(site, tmp_path, lives, BROKEN)
-    assert invoked(site, "Releases")["moved"][broken] == "shadow"
+    until(lambda: invoked(site, "Releases") and stage(lives, broken) == "shadow")
     book = lives.book(MODEL)
     life = book.standings[-1].life
     lives.move(book, Change(Pointers(book.pointers.active, broken, share=1.0, beside=1.0), (life,)))
