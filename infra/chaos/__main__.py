@@ -20,6 +20,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--drops", type=int, default=500)
     parser.add_argument("--receives", type=int, default=3, help="tries before a message is a dead letter")
+    parser.add_argument("--minute", type=float, default=3.0, help="seconds that those who mend take for one")
     parser.add_argument("--patience", type=float, default=400.0, help="seconds of calm at most")
     parser.add_argument("--out", type=Path, default=Path("build/chaos.png"))
     chosen = parser.parse_args(arguments)
@@ -30,6 +31,7 @@ def main(arguments: list[str]) -> int:
             chosen.seed,
             chosen.drops,
             receives=chosen.receives,
+            minute_s=chosen.minute,
             data=Path(data),
             patience_s=chosen.patience,
         )

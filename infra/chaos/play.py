@@ -19,14 +19,10 @@ from infra.cli.listener import Listener
 from infra.cli.places import PACKAGE, PHOTOS
 from infra.local.cloud import Cloud
 
-MINUTE_S = 3.0
-"""A minute of the schedules and of those who mend, in seconds."""
-
 PARAMETERS = {
     "Stage": "chaos",
     "WorkTimeout": "6",
     "WorkVisibility": "9",
-    "MinuteSeconds": str(MINUTE_S),
     "Workers": "4",
     "LiveWorkersLeast": "2",
     "LiveConcurrency": "2",
@@ -54,15 +50,16 @@ class Outcome:
     samples: tuple[Sample, ...]
 
 
-def play(seed: int, drops: int, *, receives: int, data: Path, patience_s: float) -> Outcome:
+def play(seed: int, drops: int, *, receives: int, minute_s: float, data: Path, patience_s: float) -> Outcome:
     """The whole of it; what has no end after so many seconds of calm counts as lost.
 
     receives  how often a message is tried before it is a dead letter
+    minute_s  a minute of the schedules and of those who mend, in seconds
     """
-    parameters = PARAMETERS | {"MaxReceives": str(receives)}
+    parameters = PARAMETERS | {"MaxReceives": str(receives), "MinuteSeconds": str(minute_s)}
     things = crowd(drops, seed)
     began = time.monotonic()
-    with Cloud(PACKAGE, data, parameters=parameters, processes=PROCESSES, minute_s=MINUTE_S) as running:
+    with Cloud(PACKAGE, data, parameters=parameters, processes=PROCESSES, minute_s=minute_s) as running:
         cloud = local(running.environment, running.outputs)
         listener = Listener.subscribed(cloud, "chaos-listener")
         for person, tags in (("obama", ["watch"]), ("biden", [])):

@@ -16,7 +16,7 @@ def test_in_a_storm_nothing_is_lost_or_done_twice_and_all_is_mended_by_itself(tm
     package("local")
     fetch_photos()
 
-    outcome = play(1, 24, receives=2, data=tmp_path, patience_s=120)
+    outcome = play(1, 24, receives=2, minute_s=1.5, data=tmp_path, patience_s=180)
 
     wrong = outcome.verdict.differs(outcome.quiet)
     assert wrong == [], line(outcome, wrong)
