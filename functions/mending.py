@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from cloud.announced import DynamoAnnouncements
 from cloud.bucket import Bucket
 from cloud.gaps import SqsGaps
 from cloud.history import DynamoHistory
+from cloud.inventory import Inventory
 from cloud.ledger import DynamoLedger
 from cloud.letters import SqsDeadLetters
 from cloud.mappings import Mapping as EventMapping
@@ -25,7 +26,7 @@ from cloud.states import KeptCases, load_steady
 from cloud.tallies import DynamoTallies
 from functions.settings import settings
 from functions.wiring import client
-from vigil.flow.reconcile import Aisles
+from vigil.flow.reconcile import Aisles, Shelves
 from vigil.flow.triage import Ward
 from vigil.predict.table import read as read_card
 from vigil.steady.balance import Bounds
@@ -38,6 +39,10 @@ from vigil.steady.triage import Pace
 
 MARGIN_S = 5.0
 """A run begins nothing new so shortly before the runtime would end it."""
+
+
+FRESH = {"Daily": timedelta(days=3), "Weekly": timedelta(days=15)}
+"""How old an inventory may be; S3 needs up to two days for the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +122,39 @@ def history_ledger(lane: str) -> DynamoLedger:
     return DynamoLedger(client("dynamodb"), env.records_table, lane=lane, retention=env.retention)
 
 
-def aisles(context: Any) -> Aisles:
+@cache
+def shelves() -> Shelves:
+    """The photos bucket as it is this moment."""
+    return Bucket(client("s3"), settings().photos_bucket)
+
+
+@cache
+def inventory() -> Shelves:
+    """The same by its inventory, where S3 takes one."""
+    env = settings()
+    if not env.inventory:
+        return shelves()
+    return Inventory(
+        client("s3"),
+        env.store_bucket,
+        bucket=env.photos_bucket,
+        fresh=FRESH[env.inventory],
+        clock=now,
+        otherwise=shelves(),
+    )
+
+
+def aisles(context: Any, shelves: Shelves) -> Aisles:
     """Reconcile, for as long as this invocation may last."""
     env = settings()
     return Aisles(
-        shelves=Bucket(client("s3"), env.photos_bucket),
+        shelves=shelves,
         records=DynamoHistory(client("dynamodb"), env.records_table, retention=env.retention),
         bulk=Queue(client("sqs"), env.lane_url("bulk")),
         announcements=DynamoAnnouncements(client("dynamodb"), env.records_table),
         clock=now,
         in_time=in_time(context),
-        patience=hastened(Patience(), env.minute),
+        patience=hastened(Patience(remembers=env.retention), env.minute, but=("remembers",)),
     )
 
 

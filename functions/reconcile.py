@@ -7,7 +7,7 @@ from chalice import Blueprint, Rate
 
 from cloud.states import load_walk, save_walk
 from functions.bounded import bounded
-from functions.mending import aisles, gauges, logger, models_told, states
+from functions.mending import aisles, gauges, inventory, logger, models_told, shelves, states
 from vigil.flow.reconcile import back_fill, walk
 
 trigger = Blueprint(__name__)
@@ -20,7 +20,7 @@ MOST = 2000
 @bounded
 def on_reconcile(event: Any) -> dict[str, Any]:
     """Go on with the walk; the figures are those of the last whole one."""
-    here = walk(load_walk(states()), aisles(event.context), most=MOST)
+    here = walk(load_walk(states()), aisles(event.context, inventory()), most=MOST)
     save_walk(states(), here)
     if here.whole is not None:
         gauges().count("Objects", here.whole.objects)
@@ -40,5 +40,5 @@ def on_back_fill(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     if model is not None and model not in models_told():
         known = ", ".join(models_told())
         return {"error": {"reason": "unknown-model", "message": f"no model {model!r}; there are: {known}"}}
-    here = back_fill(str(event.get("cursor", "")), model, aisles(context), most=MOST)
+    here = back_fill(str(event.get("cursor", "")), model, aisles(context, shelves()), most=MOST)
     return {"announced": here.announced, "cursor": here.cursor}

@@ -84,6 +84,11 @@ class Settings:
         return timedelta(seconds=float(self._get("MINUTE_SECONDS")))
 
     @property
+    def inventory(self) -> str:
+        """How often S3 takes an inventory of the photos bucket: Daily, Weekly, or "" for never."""
+        return self._get("INVENTORY")
+
+    @property
     def ops_topic_arn(self) -> str:
         return self._get("OPS_TOPIC_ARN")
 

@@ -17,6 +17,14 @@ class Bucket:
     def __init__(self, client: Any, name: str, *, page: int = 1000) -> None:
         self._client, self._name, self._page = client, name, page
 
+    def edition(self) -> str:
+        """A listing is of this moment."""
+        return ""
+
+    def holds(self, _item: Object) -> bool:
+        """What was listed was there a moment ago; who is faster finds that it is gone."""
+        return True
+
     def page(self, cursor: str) -> tuple[Sequence[Listed], str]:
         folder, *marker = json.loads(cursor) if cursor else [FOLDERS[0]]
         names = ("KeyMarker", "VersionIdMarker")

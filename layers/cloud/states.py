@@ -58,7 +58,7 @@ def load_walk(states: States) -> Walk:
     if row is None:
         return Walk()
     whole = Census(**row["whole"]) if row["whole"] else None
-    return Walk(row["cursor"], Census(**row["so_far"]), whole, row["announced"])
+    return Walk(row["cursor"], Census(**row["so_far"]), whole, row["announced"], row.get("edition", ""))
 
 
 def save_walk(states: States, walk: Walk) -> None:

@@ -176,7 +176,9 @@ def test_several_states_are_read_at_once_and_those_never_put_are_left_out(table:
     assert states.read("b", "never", "a") == {"b": {"n": 2}, "a": {"n": 1}}
 
 
-@pytest.mark.parametrize("walk", [Walk(), Walk("c", Census(3, 1, 1, {"unannounced": 1}), Census(9, 9), 4)])
+@pytest.mark.parametrize(
+    "walk", [Walk(), Walk("c", Census(3, 1, 1, {"unannounced": 1}), Census(9, 9), 4, "e")]
+)
 def test_where_a_walk_is_comes_back_as_it_was(table: Any, walk: Walk):
     save_walk(States(table, "t"), walk)
 

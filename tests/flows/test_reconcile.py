@@ -26,6 +26,14 @@ class House:
     noted: dict[str, Told] = field(default_factory=dict)
     backlog: int = 0
     pages: int = 99
+    name: str = ""
+    gone: set[str] = field(default_factory=set)
+
+    def edition(self) -> str:
+        return self.name
+
+    def holds(self, item: Object) -> bool:
+        return item.key not in self.gone
 
     def page(self, cursor: str) -> tuple[Sequence[Listed], str]:
         begin = int(cursor or 0)
@@ -141,3 +149,38 @@ def test_a_back_fill_takes_up_what_was_begun_and_left_but_not_what_is_being_work
 
     assert ended.announced == 1
     assert OBJECTS[0].item.key in house.sent[0]
+
+
+def test_an_edition_in_which_all_had_its_end_is_not_walked_again():
+    house = House(name="monday")
+    for listed in OBJECTS:
+        house.settle(listed)
+    first = walk(Walk(), house.aisles(), most=100)
+    looked = house.pages
+
+    assert walk(first, house.aisles(), most=100) == first
+    assert house.pages == looked
+    house.name = "tuesday"
+    assert walk(first, house.aisles(), most=100).edition == "tuesday"
+    assert house.pages < looked
+
+
+def test_an_edition_in_which_something_was_missing_is_walked_until_it_is_not():
+    house = House(name="monday")
+    first = walk(Walk(), house.aisles(), most=100)
+    for listed in OBJECTS:
+        house.settle(listed)
+
+    second = walk(first, house.aisles(), most=100)
+
+    assert (first.complete, second.complete) == (False, True)
+
+
+def test_what_was_erased_since_the_edition_is_neither_missed_nor_counted():
+    house = House(name="monday", gone={OBJECTS[0].item.key})
+    for listed in OBJECTS[1:]:
+        house.settle(listed)
+
+    ended = walk(Walk(), house.aisles(), most=100)
+
+    assert (ended.announced, ended.whole) == (0, Census(4, 4))

@@ -42,6 +42,12 @@ def test_an_object_just_stored_is_given_time():
     assert wants(listed=listed) == ([], Census(young=1))
 
 
+def test_what_the_ledger_has_forgotten_is_not_taken_for_what_it_never_knew():
+    listed = Listed(PHOTO.item, NOON - timedelta(days=90))
+
+    assert wants(listed=listed) == ([], Census())
+
+
 def test_a_claim_whose_lease_died_long_ago_is_found_and_a_recent_one_is_not():
     assert wants(record())[0] == ["lease-died"]
     assert wants(record(ended_ago=HOUR / 2))[0] == []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from vigil.drops import Object
 from vigil.ports import Clock
 from vigil.steady.reconcile import (
     Census,
@@ -30,8 +31,14 @@ FULL = 1000
 class Shelves(Protocol):
     """The bucket's object versions. Raises Transient."""
 
+    def edition(self) -> str:
+        """What is on the shelves, by name: of one name, all walks see the same; "" where each may differ."""
+
     def page(self, cursor: str) -> tuple[Sequence[Listed], str]:
         """The page at a cursor, and the cursor of the next."""
+
+    def holds(self, item: Object) -> bool:
+        """Whether one that was on a page is still there."""
 
 
 class Announcer(Protocol):
@@ -63,27 +70,38 @@ class Aisles:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where a walk is. `whole` is what the last one came to that saw the whole bucket."""
+    """Where a walk is. `whole` is what the last one came to that saw the whole bucket, in which edition."""
 
     cursor: str = BEGIN
     so_far: Census = field(default_factory=Census)
     whole: Census | None = None
     announced: int = 0
+    edition: str = ""
+
+    @property
+    def complete(self) -> bool:
+        whole = self.whole
+        return whole is not None and whole.settled == whole.objects and not whole.young
 
 
 def walk(begun: Walk, aisles: Aisles, *, most: int) -> Walk:
     """Go on where the last run stopped, until the bucket's end, the time's, or so many announcements.
 
     A page is announced before that is noted: a crash announces again, which the ledger knows for
-    duplicates.
+    duplicates. An edition in which everything had its end is not walked once more.
     """
     here = replace(begun, announced=0)
+    if here.cursor == BEGIN:
+        edition = aisles.shelves.edition()
+        if edition and edition == here.edition and here.complete:
+            return here
+        here = replace(here, edition=edition)
     while aisles.in_time() and here.announced < most:
         page, cursor = aisles.shelves.page(here.cursor)
         found, census = _compare(page, aisles)
         busy = bool(found) and aisles.bulk.waiting() > FULL
         announced = here.announced + _announce(found, aisles, busy=busy)
-        here = Walk(cursor, here.so_far + census, here.whole, announced)
+        here = replace(here, cursor=cursor, so_far=here.so_far + census, announced=announced)
         if cursor == BEGIN:
             return replace(here, so_far=Census(), whole=here.so_far)
     return here
@@ -123,4 +141,5 @@ def _announce(found: Sequence[Found], aisles: Aisles, *, busy: bool) -> int:
 def _compare(page: Sequence[Listed], aisles: Aisles) -> tuple[list[Found], Census]:
     drops = [(listed, *as_drop(listed)) for listed in page]
     records = aisles.records.read({drop.id for _, drop, _ in drops})
-    return reconcile(drops, records, now=aisles.clock(), patience=aisles.patience)
+    there = [one for one in drops if one[1].id in records or aisles.shelves.holds(one[0].item)]
+    return reconcile(there, records, now=aisles.clock(), patience=aisles.patience)

@@ -43,11 +43,13 @@ class Patience:
     young    an object's event may be on its way for so long
     quiet    a claim's lease may have ended so long ago: its message waits to be tried again
     longest  what was announced again may wait so long at most before it is announced once more
+    remembers  of objects older than this the ledger has forgotten: that they are not in it says nothing
     """
 
     young: timedelta = timedelta(minutes=15)
     quiet: timedelta = timedelta(hours=1)
     longest: timedelta = timedelta(days=1)
+    remembers: timedelta = timedelta(days=90)
 
     def again(self, times: int) -> timedelta:
         """How long after so many announcements the next may follow: its message may wait in the lane."""
@@ -109,8 +111,10 @@ def reconcile(
     """What one page of the listing lacks. `page` holds each object with what `as_drop` made of it."""
     found, settled, young, objects = [], 0, 0, 0
     for listed, drop, message in page:
-        record = records.get(drop.id)
-        if record is None and now - listed.at < patience.young:
+        record, age = records.get(drop.id), now - listed.at
+        if record is None and age >= patience.remembers:
+            continue
+        if record is None and age < patience.young:
             young += 1
             continue
         objects += 1
