@@ -9,7 +9,7 @@ from cloud.metrics import Gauges
 from functions.counting import Counting
 from tests.memory import NOON
 from vigil.errors import Transient
-from vigil.flow.process import Verdict
+from vigil.flow.process import Hurried, Verdict
 from vigil.steady.counted import Counted
 from vigil.steady.ledger import LeaseLost
 
@@ -70,10 +70,11 @@ def test_whose_failure_it_is():
     counted.failed(Transient, "claim d1: timeout")
     counted.failed(ZeroDivisionError, "division by zero")
     counted.failed(LeaseLost, "taken over")
+    counted.failed(Hurried, "begin d2: the invocation ends")
     counted.flush(NOON, 1.0)
 
     assert told[0].failures == {"records": 1, "model": 1}
-    assert told[0].calls == 3
+    assert told[0].calls == 4
 
 
 def test_what_could_not_be_told_is_told_later():
