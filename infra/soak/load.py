@@ -41,8 +41,10 @@ def soak(minutes: float, seed: int, data: Path) -> list[Look]:
 
 
 def _look(stage: Stage) -> Look:
+    """What was heard is forgotten: whoever watches must not be what grows."""
     stage.look()
-    stage.samples.clear()
+    for kept in (stage.samples, stage.listener.events, stage.listener.heard):
+        kept.clear()
     return Look(stage.at_s, memory(stage.running), len(stage.drops), len(stage.open))
 
 
