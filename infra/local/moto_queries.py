@@ -41,7 +41,9 @@ def _names(table: Table, index: str | None) -> list[str]:
 
 
 def _under(table: Table, name: str, key: DynamoType) -> Iterator[Item]:
-    groups: Any = table.items.values()
+    """A table's own partition is at hand; an index is looked for among all rows."""
+    own = name == table.hash_key_attr
+    groups: Any = [table.items.get(key, {})] if own and table.has_range_key else table.items.values()
     for group in groups:
         for row in group.values() if table.has_range_key else (group,):
             held = row.attrs.get(name)
