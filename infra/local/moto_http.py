@@ -27,6 +27,12 @@ class _KeepsAlive(MotoRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
 
+    def handle_expect_100(self) -> bool:
+        """Answer at once: S3's clients wait a second for this before they send what is to be put."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def run_wsgi(self) -> None:
         """Answer one request."""
         environ: Any = self.make_environ()
