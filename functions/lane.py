@@ -13,6 +13,7 @@ from cloud.deadline import Deadline
 from cloud.queue import Queue
 from functions.counting import Counting
 from functions.damage import end, report
+from functions.noticing import Noticing
 from functions.pulse import Pulse
 from vigil.drops import Drop, Envelope, Misfit, read
 from vigil.errors import DamagedRelease, Transient
@@ -34,6 +35,7 @@ class Lane:
     logger: Logger
     counting: Counting
     pulse: Pulse
+    noticing: Noticing
     deadline: Deadline
 
 
@@ -56,6 +58,7 @@ def _count(lane: Lane, working_s: float) -> None:
     """What cannot be counted now is counted with a later batch: counting fails no message."""
     try:
         lane.pulse.flush(datetime.now(UTC))
+        lane.noticing.flush(datetime.now(UTC))
         lane.counting.flush(datetime.now(UTC), working_s)
     except Transient as failure:
         lane.logger.warning("not-counted", extra={"detail": str(failure)})

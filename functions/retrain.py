@@ -1,4 +1,4 @@
-"""Schedule, SageMaker's state changes or an order → training jobs one step on, releases on record."""
+"""Schedule, SageMaker's states, an alarm or an order → training jobs one step on, releases on record."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,11 +40,15 @@ def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa:
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="retrain")
 @bounded
 def on_retrain(event: Any) -> dict[str, Any]:
-    """A state change names one job; a tick looks after all, so that a lost event delays and loses nothing."""
-    name = str((event.detail or {}).get("TrainingJobName", ""))
+    """A state change names one job, an alarm none; a tick looks after all, so a lost event loses nothing."""
+    told = event.detail or {}
+    name = str(told.get("TrainingJobName", ""))
     moved = [_step(kept) for kept in jobs().all() if kept.open and name in ("", kept.job.name)]
-    if not name:
-        moved += [_step(kept) for model in schooling.overdue() for kept in _wanted(model)]
+    if "alarmName" in told:
+        moved += [_step(kept) for model in schooling.drifted() for kept in _wanted(model)]
+    if not told:
+        due = dict.fromkeys([*schooling.overdue(), *schooling.drifted(schooling.LOST)])
+        moved += [_step(kept) for model in due for kept in _wanted(model)]
         schooling.tidied()
     return {"jobs": {kept.job.name: kept.release or kept.note or kept.job.state for kept in moved}}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cloud.jobs import Kept
+from functions import drifting
 from functions.learning import (
     examination,
     jobs,
@@ -30,12 +31,16 @@ from vigil.learn.dispatch import Job, again, want
 from vigil.learn.occasion import Occasion, due
 from vigil.learn.parcel import unpack
 from vigil.learn.pedigree import Pedigree
+from vigil.learn.sketch import sketched
 from vigil.learn.stages import Standing
 from vigil.learn.training import Lesson, Place
 from vigil.steady.haste import hastened
 
 __all__ = ("Kept", "admitted", "offered", "overdue", "place", "wanted")
 
+
+LOST = timedelta(minutes=30)
+"""A model that has drifted for so long, and no lesson came of it: the alarm was lost."""
 
 TIDY = timedelta(hours=1)
 """Stored data sets are looked through no more often."""
@@ -68,6 +73,18 @@ def overdue() -> Iterator[str]:
     for model in _taught():
         since = datetime.fromisoformat((states().get(f"taught#{model}") or {})["at"])
         if due([label.at for label in labels().of(model, since)], occasion, now()):
+            yield model
+
+
+def drifted(patience: timedelta = timedelta(0)) -> Iterator[str]:
+    """Models that have drifted for so long, that can be taught, and were not lately."""
+    taught, pause = _taught(), drifting.terms().pause
+    for model, one in drifting.measured().items():
+        began = drifting.began(model, one)
+        if began is None or now() - began < patience or model not in taught:
+            continue
+        since = datetime.fromisoformat((states().get(f"taught#{model}") or {})["at"])
+        if now() - since >= pause and not any(kept.open for kept in jobs().of(model)):
             yield model
 
 
@@ -126,18 +143,22 @@ def terms(recipe: str) -> Terms:
 
 
 def _examined(pedigree: Pedigree, files: Mapping[str, bytes], data: str) -> Standing:
-    """On record, measured beside the active release on what was held out."""
-    lives = registry().lives
-    return admit(
+    """On record, measured beside the active release on what was held out; that is what it is to see later."""
+    lives, items = registry().lives, reviewed(pedigree.model, data, library())
+    standing = admit(
         pedigree,
         files,
-        reviewed(pedigree.model, data, library()),
+        items,
         shelves=examination(),
         keep=lambda new, bundled, data, parent: lives.register(
             new, bundled=bundled, data=data or "", parent=parent
         ),
         now=now(),
     )
+    model = examination().opened(pedigree.model, pedigree.id)
+    seen = (one for _, data in items for one in model.see(data, {}, lambda _: None).sightings)
+    drifting.remember(pedigree.model, pedigree.id, sketched(seen))
+    return standing
 
 
 def _parent(model: str) -> str | None:

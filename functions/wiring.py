@@ -63,9 +63,11 @@ def lane() -> "Lane":
     from cloud.ledger import DynamoLedger
     from cloud.objects import S3Objects
     from cloud.queue import Queue
+    from cloud.sketches import DynamoSketches
     from cloud.store import WatchInForce
     from functions.casting import casting
     from functions.lane import Lane
+    from functions.noticing import Noticing
     from vigil.flow.process import World
 
     env = settings()
@@ -73,9 +75,11 @@ def lane() -> "Lane":
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
     pulse, relief = _pulse(), _relief(env.lane)
     cast = casting(models, pulse.watch)
-    world = World(ledger, S3Objects(client("s3")), models, watch, now, relief, cast)
+    sketches = Noticing(DynamoSketches(client("dynamodb"), env.records_table).add)
+    world = World(ledger, S3Objects(client("s3")), models, watch, now, relief, cast, sketches.notice)
     queue = Queue(client("sqs"), env.queue_url)
-    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), _counting(env.lane), pulse, deadline())
+    counts = (_counting(env.lane), pulse, sketches)
+    return Lane(world, queue, env.photos_bucket, env.lease, Logger(), *counts, deadline())
 
 
 def _pulse() -> "Pulse":

@@ -45,8 +45,8 @@ class Gauges:
 class ReleaseGauges:
     """What active releases show, by the second: of all together for alarms, and of each for people."""
 
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
+    def __init__(self, namespace: str, service: str = "releases") -> None:
+        self._namespace, self._service = namespace, service
 
     def tell(self, model: str, release: str, values: Mapping[str, Sequence[float]]) -> None:
         """One line of embedded metric format. Powertools knows one set of dimensions a line; this has two."""
@@ -54,7 +54,7 @@ class ReleaseGauges:
         keys = [["service"], ["service", "model", "release"]]
         told = {"Namespace": self._namespace, "Dimensions": keys, "Metrics": metrics}
         head = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [told]}
-        line = {"_aws": head, "service": "releases", "model": model, "release": release, **values}
+        line = {"_aws": head, "service": self._service, "model": model, "release": release, **values}
         sys.stdout.write(json.dumps(line) + "\n")
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from vigil.drops import Object
+from vigil.drops import Drop, Object
+from vigil.seeing import Scene
 from vigil.steady.degrade import Step
 from vigil.watch.rules import Watch
 
@@ -31,6 +32,16 @@ class Reliefs(Protocol):
 def no_relief() -> Sequence[Step]:
     """Nothing is given up."""
     return ()
+
+
+class Notice(Protocol):
+    """Told what a release saw in a drop; never fails."""
+
+    def __call__(self, drop: Drop, release: str, scene: Scene) -> None: ...
+
+
+def unnoticed(drop: Drop, release: str, scene: Scene) -> None:
+    """Nobody asks."""
 
 
 class Watches(Protocol):

@@ -1,47 +1,92 @@
-"""What moves is told, what chance explains is not."""
+"""What moves is told, what chance explains is not; and a sketch tells nobody apart."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vigil.learn.drift import Window, drift, energy, fit, stability
+from vigil.learn.drift import apart, default_terms, drift, stability
+from vigil.learn.sketch import BINS, Sketch, sketched
+from vigil.seeing import Sighting
+
+TERMS = default_terms()
 
 
-def window(
-    seed: int, items: int, *, score: float = 0.7, shift: float = 0.0, strangers: float = 0.2
-) -> Window:
+def seen(
+    seed: int,
+    items: int,
+    *,
+    score: float = 0.7,
+    shift: float = 0.0,
+    strangers: float = 0.2,
+    bare: bool = False,
+) -> Sketch:
     rng = np.random.default_rng(seed)
     vectors = rng.normal(0, 1, (items, 16)).astype(np.float32)
     vectors[:, 0] += shift
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Window(np.clip(rng.normal(score, 0.1, items), 0, 1), vectors, rng.random(items) < strangers)
+    scores, unknown = np.clip(rng.normal(score, 0.1, items), 0, 1), rng.random(items) < strangers
+    return sketched(
+        Sighting(
+            "unknown" if unknown[n] else "p",
+            "unknown" if unknown[n] else "known",
+            float(scores[n]),
+            vector=None if bare else vectors[n],
+        )
+        for n in range(items)
+    )
 
 
-@pytest.fixture(scope="module")
-def baseline() -> Any:
-    return fit(window(0, 800), size=200, seed=0, rounds=100)
+REFERENCE = seen(0, 800)
 
 
-def test_chance_alone_is_rarely_called_drift(baseline: Any):
-    alarms = [bool(drift(window(seed, 200), baseline).moved) for seed in range(1, 41)]
+def test_chance_alone_is_rarely_called_drift():
+    alarms = [bool(found.moved) for n in range(1, 101) if (found := drift(seen(n, 200), REFERENCE, TERMS))]
 
-    assert sum(alarms) <= 4
+    assert len(alarms) == 100
+    assert sum(alarms) <= 2
 
 
 @pytest.mark.parametrize(
     ("changes", "moved"),
-    [({"score": 0.6}, "scores"), ({"shift": 1.0}, "vectors"), ({"strangers": 0.5}, "unknown")],
+    [({"score": 0.6}, "scores"), ({"shift": 2.0}, "vectors"), ({"strangers": 0.5}, "unknown")],
 )
-def test_each_kind_of_drift_is_told_by_its_name(baseline: Any, changes: dict[str, float], moved: str):
-    assert drift(window(99, 200, **changes), baseline).moved == (moved,)
+def test_each_kind_of_drift_is_told_by_its_name(changes: dict[str, Any], moved: str):
+    found = drift(seen(99, 400, **changes), REFERENCE, TERMS)
+
+    assert found is not None
+    assert found.moved == (moved,)
+
+
+def test_of_little_nothing_is_said():
+    assert drift(seen(1, TERMS.least - 1), REFERENCE, TERMS) is None
+    assert drift(seen(1, 400), seen(2, TERMS.least - 1), TERMS) is None
 
 
 def test_a_model_without_vectors_has_scores_only():
-    plain = window(0, 300)
-    bare = Window(plain.scores, np.empty((0, 16), np.float32), plain.unknown)
+    found = drift(seen(1, 400, bare=True), seen(2, 400, bare=True), TERMS)
 
-    assert "vectors" not in drift(bare, fit(bare, size=100, seed=0, rounds=20)).moved
+    assert found is not None
+    assert (found.distances.vectors, found.moved) == (0.0, ())
+
+
+def test_sketches_of_parts_add_up_to_that_of_the_whole():
+    units = np.eye(8, dtype=np.float32)
+    everything = [Sighting("p", "known", n / 50, vector=units[n % 8]) for n in range(50)]
+
+    whole, parts = sketched(everything), sketched(everything[:20]) + sketched(everything[20:])
+
+    assert replace(whole, waves=()) == replace(parts, waves=())
+    np.testing.assert_allclose(whole.waves, parts.waves)
+
+
+def test_what_is_unfit_to_be_judged_is_no_part_of_it():
+    found = sketched(
+        [Sighting("unfit", "unfit"), Sighting("p", "known", 1.0), Sighting("unknown", "unknown")]
+    )
+
+    assert (found.items, found.unknown, found.scores[BINS - 1], sum(found.scores)) == (2, 1, 1, 1)
 
 
 def test_the_stability_index_is_the_one_computed_by_hand():
@@ -50,7 +95,17 @@ def test_the_stability_index_is_the_one_computed_by_hand():
     assert found == pytest.approx(0.25 * np.log(2) - 0.25 * np.log(2 / 3))
 
 
-def test_the_energy_distance_is_the_one_computed_by_hand():
-    one, other = np.array([[0.0], [2.0]], np.float32), np.array([[1.0], [3.0]], np.float32)
+def test_the_distance_of_embeddings_is_that_of_the_kernel():
+    rng = np.random.default_rng(5)
+    one = rng.normal(0, 1, (500, 64)) + 1.0
+    other = rng.normal(0, 1, (500, 64)) - 0.5
+    unit = [(half / np.linalg.norm(half, axis=1, keepdims=True)).astype(np.float32) for half in (one, other)]
 
-    assert energy(one, other) == pytest.approx(2 * (1 + 3 + 1 + 1) / 4 - 2 - 2)
+    def kernel(first: Any, second: Any) -> float:
+        squared = ((first[:, np.newaxis] - second[np.newaxis]) ** 2).sum(axis=2)
+        return float(np.exp(-squared / 2).mean())
+
+    exact = kernel(unit[0], unit[0]) + kernel(unit[1], unit[1]) - 2 * kernel(unit[0], unit[1])
+    found = apart(*(sketched(Sighting("p", "known", vector=v) for v in half) for half in unit))
+
+    assert found == pytest.approx(exact, rel=0.4)

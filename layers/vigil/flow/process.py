@@ -9,7 +9,7 @@ from vigil.drops import Drop, Inline, Misfit
 from vigil.errors import DamagedRelease, ObjectTooLarge, Rejected, Transient, WrongType
 from vigil.flow.stages import Stages
 from vigil.flow.trial import NoTrials, Performance, Trials, seen, tell
-from vigil.ports import Clock, Objects, Reliefs, Watches, no_relief
+from vigil.ports import Clock, Notice, Objects, Reliefs, Watches, no_relief, unnoticed
 from vigil.seeing import Model, Models, Scene
 from vigil.steady.degrade import NOTE, Eased, eased
 from vigil.steady.ledger import Claim, Held, Ledger, Overtaken, Result, Settled
@@ -26,7 +26,7 @@ up, it would look like an input that kills workers."""
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports that processing needs."""
+    """The ports that processing needs; `notice` is told what a release saw in a drop, once that is kept."""
 
     ledger: Ledger
     objects: Objects
@@ -35,6 +35,7 @@ class World:
     clock: Clock
     relief: Reliefs = no_relief
     trials: Trials = field(default_factory=NoTrials)
+    notice: Notice = unnoticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
         tenure.release, scene = seen(world.trials, performance, stages)
     scene = _noted(scene, ease)
     alerts = _keep(drop, scene, tenure.release, watch, world=world, tenure=tenure)
+    world.notice(drop, tenure.release, scene)
     times = stages.closed()
     tell(world.trials, performance)
     return Verdict(

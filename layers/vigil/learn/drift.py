@@ -1,93 +1,97 @@
-"""How far what is seen now has moved from what the active release was proven on.
+"""How far what a release sees now has moved from what it was proven on.
 
-Limits are not chosen: windows split off the reference itself tell how far chance alone goes, and an
-alarm means further than all but one in a hundred of them.
+A distance counts where it is more than chance explains and more than matters; `drift.toml` says what does.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-BINS = 10
-SAMPLE = 256
-"""Vectors compared at most: the energy distance costs their square."""
+from vigil.learn.sketch import Sketch
+from vigil.predict.table import Table, read
+
+DEFAULT = Path(__file__).with_name("drift.toml")
+ROUNDS = 200
+TAIL = 0.99
+"""Chance alone strays further in one of a hundred windows."""
+
+CHI_SQUARED = 6.63
+"""Of one degree of freedom, what 99 of 100 stay below: no sum of squares of the same mean strays further."""
 
 Moved = Literal["scores", "vectors", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """What was seen in some time.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When a model has drifted, and what follows.
 
-    scores   (N,) float64, of the best candidate
-    vectors  (M, D) float32, unit length; (0, D) where the model has none
-    unknown  (N,) bool: nobody, nothing known
+    scores   population stability index
+    vectors  squared distance of the embeddings' distributions: 0 the same, 2 nothing in common
+    unknown  change of the share of unknowns
+    least    items without which nothing is said
+    window   that is compared with the reference
+    pause    after a lesson, in which drift orders no other
     """
 
-    scores: NDArray[np.float64]
-    vectors: NDArray[np.float32]
-    unknown: NDArray[np.bool_]
+    scores: float
+    vectors: float
+    unknown: float
+    least: int
+    window: timedelta
+    pause: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Distances:
-    """How far one window lies from the reference.
-
-    scores   population stability index of the scores
-    vectors  energy distance of the embeddings, 0 for the same distribution
-    unknown  rate of unknowns less the reference's: -1 to 1
-    """
+    """How far a window lies from the reference; or how far it may."""
 
     scores: float
     vectors: float
     unknown: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Baseline:
-    """The reference, and how far windows of `size` drawn from it stray by chance."""
-
-    reference: Window
-    edges: NDArray[np.float64]
-    limits: Distances
-    size: int
-
-
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A window's distances, and which of them chance does not explain."""
+    """A window's distances, and from where on each counts."""
 
     distances: Distances
     limits: Distances
-    moved: tuple[Moved, ...]
+
+    @property
+    def ratios(self) -> dict[Moved, float]:
+        """Each distance in units of its limit: above 1, it has drifted."""
+        found, limits = self.distances, self.limits
+        return {
+            "scores": found.scores / limits.scores,
+            "vectors": max(0.0, found.vectors) / limits.vectors,
+            "unknown": abs(found.unknown) / limits.unknown,
+        }
+
+    @property
+    def moved(self) -> tuple[Moved, ...]:
+        return tuple(name for name, ratio in self.ratios.items() if ratio > 1)
 
 
-def fit(reference: Window, *, size: int, seed: int, rounds: int = 200, tail: float = 0.01) -> Baseline:
-    """Learn the limits for windows of `size` items from the reference."""
-    edges = np.unique(np.quantile(reference.scores, np.linspace(0, 1, BINS + 1)[1:-1]))
-    rng = np.random.default_rng(seed)
-    strayed = [_distances(*_divided(reference, size, rng), edges) for _ in range(rounds)]
-    limits = Distances(
-        scores=_limit([one.scores for one in strayed], tail),
-        vectors=_limit([one.vectors for one in strayed], tail),
-        unknown=_limit([abs(one.unknown) for one in strayed], tail),
+def drift(window: Sketch, reference: Sketch, terms: Terms) -> Drift | None:
+    """Compare a window with the reference; None where either holds too little to say anything."""
+    if min(window.items, reference.items) < terms.least:
+        return None
+    found = Distances(
+        scores=stability(_shares(window.scores), _shares(reference.scores)),
+        vectors=apart(window, reference),
+        unknown=_rate(window) - _rate(reference),
     )
-    return Baseline(reference, edges, limits, size)
-
-
-def drift(window: Window, baseline: Baseline) -> Drift:
-    """Compare a window of about the baseline's size with its reference."""
-    found, limits = _distances(window, baseline.reference, baseline.edges), baseline.limits
-    moved: list[Moved] = []
-    if found.scores > limits.scores:
-        moved.append("scores")
-    if found.vectors > limits.vectors:
-        moved.append("vectors")
-    if abs(found.unknown) > limits.unknown:
-        moved.append("unknown")
-    return Drift(found, limits, tuple(moved))
+    chance = _chance(window, reference)
+    limits = Distances(
+        scores=max(terms.scores, chance.scores),
+        vectors=max(terms.vectors, chance.vectors),
+        unknown=max(terms.unknown, chance.unknown),
+    )
+    return Drift(found, limits)
 
 
 def stability(shares: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
@@ -95,58 +99,64 @@ def stability(shares: NDArray[np.float64], reference: NDArray[np.float64]) -> fl
     return float(np.sum((shares - reference) * np.log(shares / reference)))
 
 
-def energy(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Squared energy distance of (N, D) and (M, D) samples: 2 E|X-Y| - E|X-X'| - E|Y-Y'|, unbiased."""
-    if len(one) < 2 or len(other) < 2:
+def apart(one: Sketch, other: Sketch) -> float:
+    """Squared distance (MMD) of two samples' embeddings, unbiased: of the same distribution 0 on the mean."""
+    if min(one.vectors, other.vectors) < 2:
         return 0.0
-    across = float(_apart(one, other).mean(dtype=np.float64))
-    return 2 * across - _within(one) - _within(other)
+    mine, theirs = (np.array(sketch.waves) / sketch.vectors for sketch in (one, other))
+    noise = _spread(mine) / (one.vectors - 1) + _spread(theirs) / (other.vectors - 1)
+    return float(((mine - theirs) ** 2).sum() - noise)
 
 
-def _distances(window: Window, reference: Window, edges: NDArray[np.float64]) -> Distances:
-    strangers = _mean(window.unknown) - _mean(reference.unknown)
-    return Distances(
-        scores=stability(_shares(window.scores, edges), _shares(reference.scores, edges)),
-        vectors=energy(window.vectors[:SAMPLE], reference.vectors[:SAMPLE]),
-        unknown=strangers,
+def terms(table: Table) -> Terms:
+    """From a table. Raises BadCard."""
+    return Terms(
+        scores=table.number("limits.scores"),
+        vectors=table.number("limits.vectors"),
+        unknown=table.number("limits.unknown"),
+        least=table.whole("window.least"),
+        window=timedelta(hours=table.number("window.hours")),
+        pause=timedelta(hours=table.number("lesson.pause_h")),
     )
 
 
-def _divided(reference: Window, size: int, rng: np.random.Generator) -> tuple[Window, Window]:
-    """A window as chance alone would make it, and the rest: what lay in both would make them seem near."""
-    items, vectors = rng.permutation(len(reference.scores)), rng.permutation(len(reference.vectors))
-    cut, cut_vectors = min(size, len(items) // 2), min(size, len(vectors) // 2)
-    window = _taken(reference, items[:cut], vectors[:cut_vectors])
-    return window, _taken(reference, items[cut:], vectors[cut_vectors:])
+def default_terms() -> Terms:
+    return terms(read(DEFAULT))
 
 
-def _taken(window: Window, items: NDArray[np.int64], vectors: NDArray[np.int64]) -> Window:
-    return Window(window.scores[items], window.vectors[vectors], window.unknown[items])
+def _chance(window: Sketch, reference: Sketch) -> Distances:
+    """How far windows of this size stray from such a reference, though nothing has changed."""
+    sizes = max(sum(window.scores), 1), max(sum(reference.scores), 1)
+    rng = np.random.default_rng(0)
+    shares = _shares(reference.scores)
+    drawn = [rng.multinomial(size, shares, ROUNDS) for size in sizes]
+    scores = [stability(_shares(mine), _shares(theirs)) for mine, theirs in zip(*drawn, strict=True)]
+    rates = [rng.binomial(one.items, _rate(reference), ROUNDS) / one.items for one in (window, reference)]
+    return Distances(
+        scores=float(np.quantile(scores, TAIL)),
+        vectors=_strays(window, reference),
+        unknown=float(np.quantile(np.abs(rates[0] - rates[1]), TAIL)),
+    )
 
 
-def _shares(scores: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _strays(window: Sketch, reference: Sketch) -> float:
+    if min(window.vectors, reference.vectors) < 2:
+        return 0.0
+    spread = _spread(np.array(reference.waves) / reference.vectors)
+    return (CHI_SQUARED - 1) * spread * (1 / window.vectors + 1 / reference.vectors)
+
+
+def _spread(mean: NDArray[np.float64]) -> float:
+    """Variance of the waves in all, whose squares sum to 1 for every vector."""
+    return float(1 - (mean**2).sum())
+
+
+def _shares(counts: tuple[int, ...] | NDArray[np.int64]) -> NDArray[np.float64]:
     """Of each bin its share, with half an item added to each, so that no bin is empty."""
-    counts = np.bincount(np.searchsorted(edges, scores, side="left"), minlength=len(edges) + 1) + 0.5
-    shares: NDArray[np.float64] = counts / counts.sum()
+    padded = np.asarray(counts, np.float64) + 0.5
+    shares: NDArray[np.float64] = padded / padded.sum()
     return shares
 
 
-def _limit(strayed: list[float], tail: float) -> float:
-    return float(np.quantile(strayed, 1 - tail))
-
-
-def _within(sample: NDArray[np.float32]) -> float:
-    """Mean distance of two different members."""
-    count = len(sample)
-    return float(_apart(sample, sample).sum(dtype=np.float64) / (count * (count - 1)))
-
-
-def _apart(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, M) distances."""
-    squared = (one**2).sum(axis=1)[:, np.newaxis] + (other**2).sum(axis=1) - 2 * one @ other.T
-    apart: NDArray[np.float32] = np.sqrt(np.maximum(squared, 0))
-    return apart
-
-
-def _mean(values: NDArray[np.bool_]) -> float:
-    return float(values.mean()) if values.size else 0.0
+def _rate(sketch: Sketch) -> float:
+    return sketch.unknown / sketch.items
