@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vigil.seeing import Box
@@ -13,10 +14,12 @@ MARGIN = 0.3
 
 DARK, BRIGHT = 0.25, 0.75
 POOR, GOOD = 0.4, 0.7
-SIDE = 256
-"""Pictures are measured at this size, so that resolution is not taken for sharpness."""
+SIDE = 512
+"""Pictures are measured at most so large, so that blur that nobody sees does not count."""
 
-SOFT, SHARP = 0.08, 0.25
+REACH = 9
+SOFT, SHARP = 0.45, 0.6
+"""Of six photographs, in focus 0.66 to 0.68; out of focus by 4 pixels 0.48 to 0.59, by 8 0.36 to 0.50."""
 
 
 def cut(image: Image.Image, box: Box) -> bytes:
@@ -31,13 +34,26 @@ def cut(image: Image.Image, box: Box) -> bytes:
 
 def described(image: Image.Image, qualities: Sequence[float]) -> dict[str, str]:
     """{"lighting": …, "quality": …}: by the model's own quality where it measured one, else by sharpness."""
-    grey = np.asarray(image.convert("L").resize((SIDE, SIDE)), np.float32) / np.float32(255)
+    small = image.convert("L")
+    small.thumbnail((SIDE, SIDE))
+    grey = np.asarray(small, np.float32) / np.float32(255)
     brightness = float(grey.mean())
     lighting = "dark" if brightness < DARK else "bright" if brightness > BRIGHT else "even"
     if qualities:
         return {"lighting": lighting, "quality": _grade(min(qualities), POOR, GOOD)}
-    slope = float(np.abs(np.diff(grey, axis=1)).mean() / max(float(grey.std()), 1e-3))
-    return {"lighting": lighting, "quality": _grade(slope, SOFT, SHARP)}
+    sharp = min(sharpness(grey), sharpness(np.ascontiguousarray(grey.T)))
+    return {"lighting": lighting, "quality": _grade(sharp, SOFT, SHARP)}
+
+
+def sharpness(grey: NDArray[np.float32]) -> float:
+    """The share of a picture's changes along its rows that a blur takes away: of what is blurred, few.
+
+    grey  (H, W) float32, 0..1
+    """
+    sums = np.cumsum(np.pad(grey, ((0, 0), (REACH, 0)), mode="edge"), axis=1)
+    blurred = (sums[:, REACH:] - sums[:, :-REACH]) / np.float32(REACH)
+    before, after = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(blurred, axis=1))
+    return float(np.maximum(before - after, 0).sum() / max(float(before.sum()), 1e-6))
 
 
 def _grade(value: float, poor: float, good: float) -> str:
