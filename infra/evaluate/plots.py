@@ -14,7 +14,12 @@ from vigil.learn.identification import Searches
 from vigil.learn.reliability import Reliability
 
 INK, SOFT, PAPER = "#1f4e79", "#9aa7b4", "#ffffff"
-COLOURS = ("#1f4e79", "#c0504d", "#4f8f4f", "#7f5fa8", "#c98a1b", "#2f8f9d", "#8c564b", "#b5487f")
+COLOURS = (
+    *("#1f4e79", "#c0504d", "#4f8f4f", "#7f5fa8", "#c98a1b", "#2f8f9d"),
+    *("#8c564b", "#d977a8", "#6b7785", "#a3b23a", "#5aa9e6", "#1b1b1b"),
+)
+"""As many as are ever named in one plot, and two more."""
+
 MOST_NAMED = 10
 
 
@@ -65,14 +70,15 @@ def reliability(found: Reliability) -> str:
 
 
 def slices(values: Mapping[str, Figures], name: str) -> str:
-    """One figure of each slice, with its interval."""
-    figure, axes = _paper(name.replace("_", " "), "")
+    """One figure of each slice, with its interval; as high as it has slices."""
+    figure, axes = _paper(name.replace("_", " "), "", height=0.9 + 0.4 * len(values))
     axes.set_ylim(len(values) - 0.5, -0.5)
     axes.set_yticks(range(len(values)), list(values))
     for row, figures in enumerate(values.values()):
         shown = figures[name]
         axes.plot([shown.low, shown.high], [row, row], color=INK, linewidth=2)
         axes.plot([shown.value], [row], "o", color=INK)
+        axes.text(0.02, row, f"{shown.value:.3f}", va="center", color=SOFT, fontsize=8)
     return _drawn(figure)
 
 
@@ -109,8 +115,8 @@ def _from_first_hit(curve: Curve) -> Curve:
     return Curve(curve.x[1:], curve.y[1:], curve.threshold[1:], curve.area)
 
 
-def _paper(across: str, up: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.6, 3.8), layout="constrained")
+def _paper(across: str, up: str, height: float = 3.8) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.6, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel(across)
     axes.set_ylabel(up)

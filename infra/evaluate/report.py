@@ -63,6 +63,8 @@ def _drawings(measured: Evaluation) -> dict[str, str]:
         "Calibration": plots.reliability(measured.reliability),
     }
     for name, values in measured.slices.items():
+        if len(values) == 1:
+            continue  # the whole, once more
         drawn[f"Accuracy by {name}"] = plots.slices(values, "accuracy")
     return drawn
 
