@@ -1,4 +1,4 @@
-"""Builds what chooses among a model's releases, once per container."""
+"""Builds what chooses among a model's releases and watches them, once per container."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,8 +9,13 @@ from threading import Thread
 from aws_lambda_powertools import Logger
 
 from cloud.depot import Depot
+from cloud.metrics import ReleaseGauges
 from cloud.pointers import PointersInForce
+from cloud.sketches import DynamoSketches
 from cloud.trials import DynamoTrials
+from cloud.vitals import DynamoVitals
+from functions.noticing import Noticing
+from functions.pulse import Pulse
 from functions.settings import settings
 from functions.wiring import client, now
 from vigil.flow.casting import Casting
@@ -46,3 +51,15 @@ def casting(bundled: Shelf, pulse: Callable[[Vital, Pointers], None] = _nobody) 
 
 def _missed(model: str, release: str, why: str) -> None:
     Logger().warning("release-missed", extra={"model": model, "release": release, "detail": why})
+
+
+def vitals() -> Pulse:
+    """This container's share of what active releases show."""
+    env = settings()
+    kept = DynamoVitals(client("dynamodb"), env.records_table)
+    return Pulse(ReleaseGauges(env.metrics_namespace), kept.add)
+
+
+def noticing() -> Noticing:
+    """This container's share of what releases say of the world."""
+    return Noticing(DynamoSketches(client("dynamodb"), settings().records_table).add)

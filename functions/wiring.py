@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cloud.topic import Topic
     from functions.counting import Counting
     from functions.lane import Lane
-    from functions.pulse import Pulse
     from vigil.faces.enrol import Template
     from vigil.faces.gallery import Gallery
     from vigil.faces.pipeline import FacesModel
@@ -63,34 +62,20 @@ def lane() -> "Lane":
     from cloud.ledger import DynamoLedger
     from cloud.objects import S3Objects
     from cloud.queue import Queue
-    from cloud.sketches import DynamoSketches
     from cloud.store import WatchInForce
-    from functions.casting import casting
+    from functions.casting import casting, noticing, vitals
     from functions.lane import Lane
-    from functions.noticing import Noticing
     from vigil.flow.process import World
 
     env = settings()
     ledger = DynamoLedger(client("dynamodb"), env.records_table, lane=env.lane, retention=env.retention)
     watch = WatchInForce(client("s3"), env.store_bucket, fresh_s=FRESH_S)
-    pulse, relief = _pulse(), _relief(env.lane)
+    pulse, sketches, relief = vitals(), noticing(), _relief(env.lane)
     cast = casting(models, pulse.watch)
-    sketches = Noticing(DynamoSketches(client("dynamodb"), env.records_table).add)
     world = World(ledger, S3Objects(client("s3")), models, watch, now, relief, cast, sketches.notice)
     queue = Queue(client("sqs"), env.queue_url)
     counts = (_counting(env.lane), pulse, sketches)
     return Lane(world, queue, env.photos_bucket, env.lease, Logger(), *counts, deadline())
-
-
-def _pulse() -> "Pulse":
-    """This container's share of what active releases show."""
-    from cloud.metrics import ReleaseGauges
-    from cloud.vitals import DynamoVitals
-    from functions.pulse import Pulse
-
-    env = settings()
-    vitals = DynamoVitals(client("dynamodb"), env.records_table)
-    return Pulse(ReleaseGauges(env.metrics_namespace), vitals.add)
 
 
 @cache
