@@ -21,6 +21,7 @@ STAGES: Mapping[str, str] = {
     "rejected": "#c0504d",
     "rolled-back": "#8c2f2c",
 }
+AT_WORK = ("shadow", "canary", "active")
 Course = Sequence[tuple[str, datetime]]
 """(stage, since when)"""
 
@@ -33,13 +34,16 @@ def lives(courses: Mapping[str, Course], marks: Sequence[datetime], ends: dateti
         stops = [since for _, since in course[1:]] + [ends]
         for (stage, since), until in zip(course, stops, strict=True):
             left, width = (since - begin).total_seconds(), (until - since).total_seconds()
-            axes.barh(row, max(width, 0.4), left=left, height=0.55, color=STAGES[stage])
+            height = 0.55 if stage in AT_WORK else 0.14
+            axes.barh(row, max(width, 0.4), left=left, height=height, color=STAGES[stage])
     for number, at in enumerate(marks, 1):
         seconds = (at - begin).total_seconds()
         axes.axvline(seconds, color=SOFT, linewidth=0.7, linestyle=":")
-        axes.text(seconds, -0.72 - 0.28 * (number % 2), str(number), ha="center", fontsize=7, color=INK)
+        axes.text(seconds, -0.6 - 0.26 * (number % 3), str(number), ha="center", fontsize=7, color=INK)
     axes.set_yticks(range(len(courses)), list(courses))
-    axes.set(xlabel="seconds", xlim=(-2, (ends - begin).total_seconds() + 1), ylim=(len(courses) - 0.5, -1.2))
+    axes.set(
+        xlabel="seconds", xlim=(-2, (ends - begin).total_seconds() + 1), ylim=(len(courses) - 0.5, -1.35)
+    )
     keys = [Patch(color=colour, label=stage) for stage, colour in STAGES.items()]
     axes.legend(
         handles=keys, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=8
@@ -57,6 +61,7 @@ def accuracies(measured: Mapping[str, Interval], wanted: float) -> str:
         axes.text(place, row, f"{one.value:.3f}", ha=side, va="center")
         axes.text(0, row - 0.3, name, fontsize=8, color=INK)
     axes.axvline(wanted, color=SOFT, linewidth=0.8, linestyle="--")
+    axes.text(wanted - 0.01, len(measured) - 0.6, f"wanted {wanted:g}", ha="right", fontsize=8, color=INK)
     axes.set(
         xlim=(0, 1.02), ylim=(len(measured) - 0.5, -0.7), xlabel="accuracy on held-out pictures", yticks=[]
     )
