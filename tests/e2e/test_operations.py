@@ -19,7 +19,7 @@ from vigil.drops import drop_id
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-FUNCTIONS = ("Triage", "Reconcile", "Balance", "Canary")
+FUNCTIONS = ("Triage", "Reconcile", "Balance", "Canary", "Retrain")
 OURS = re.compile(r"^(\./vigil|make|git|aws|python|pip|curl) ")
 MAY_BE_1 = {"status": "something needs a look", "reconcile": "announced again"}
 """Commands whose exit code tells how it is, and what they print when it is 1."""
