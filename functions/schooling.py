@@ -72,7 +72,7 @@ def overdue() -> Iterator[str]:
     occasion = hastened(Occasion(), settings().minute)
     for model in _taught():
         since = datetime.fromisoformat((states().get(f"taught#{model}") or {})["at"])
-        if due([label.at for label in labels().of(model, since)], occasion, now()):
+        if due([label.at for label in labels().of(model, since)], occasion, now(), taught=since):
             yield model
 
 
