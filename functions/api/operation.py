@@ -76,7 +76,7 @@ class Operation:
     takes    the query string of a GET or DELETE, else the JSON body; handed to `serve` after the call
     media    what a body may be besides JSON
     gives    what an answer is that is no JSON
-    audited  reads of people and faces, and decisions: written down before they happen
+    audited  reads of people and faces: written down before they are told; decisions: before they happen
     example  of what it takes; the tests send it
     """
 

@@ -1,6 +1,7 @@
 """Operations: how the system is, what failed for good, lanes that stand still."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,12 +35,13 @@ class Steering:
 
 def get_status(_: Call) -> shapes.Status:
     """Lanes, breakers, dead letters, degradation, completeness; as of the last minute."""
+    seen = {lane: [wiring.aside().submit(look) for look in _looks(lane)] for lane in LANES}
     states = wiring.states().read("steady", "reconcile", paused.NAME)
     steady, walked = states.get("steady", {}), states.get("reconcile", {}).get("whole")
     standing = paused.lanes(states.get(paused.NAME))
     whole = {name: walked[name] for name in ("objects", "settled", "young")} if walked else None
     return shapes.Status(
-        lanes=tuple(_lane(lane, steady, lane in standing) for lane in LANES),
+        lanes=tuple(_lane(lane, seen[lane], steady, lane in standing) for lane in LANES),
         degradation=steady.get("relief", {}).get("level", 0),
         completeness=shapes.Completeness(**whole) if whole else None,
     )
@@ -105,14 +107,22 @@ def back_fill(_: Call, wanted: shapes.BackFill) -> shapes.BackFilled:
     return shapes.BackFilled(**wiring.neighbours().ask(settings().backfill_function, question))
 
 
-def _lane(lane: str, steady: Mapping[str, Any], is_paused: bool) -> shapes.LaneStatus:
+def _looks(lane: str) -> Sequence[Callable[[], int]]:
+    """What is asked of AWS about a lane: all of it at once."""
     steered = wiring.steering(lane)
+    return steered.queue.waiting, steered.dead.waiting, steered.mapping.running
+
+
+def _lane(
+    lane: str, seen: list[Future[int]], steady: Mapping[str, Any], is_paused: bool
+) -> shapes.LaneStatus:
+    waiting, dead, running = (one.result() for one in seen)
     breakers = [one for one in steady.get("breakers", ()) if one["lane"] == lane]
     return shapes.LaneStatus(
         lane=lane,
-        waiting=steered.queue.waiting(),
-        dead=steered.dead.waiting(),
-        running=steered.mapping.running(),
+        waiting=waiting,
+        dead=dead,
+        running=bool(running),
         paused=is_paused,
         workers=steady.get("share", {}).get(lane),
         breakers=tuple(

@@ -1,6 +1,7 @@
 """A request → the operation's answer: role, rate, shape, audit, then the operation itself, once a key."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -60,14 +61,27 @@ def _served(operation: Operation, request: Request) -> Response:
     media, body = _body(operation, request)
     taken = _taken(operation, request, media, body)
     call = Call(caller, path, body, media, _base(request), request.headers.get("accept", ""))
-    if operation.audited:
-        wiring.audit().append(caller, operation.name, _about(path, taken), datetime.now(UTC))
     do = partial(_done, operation, call, taken)
+    if operation.audited:
+        about = _about(path, taken)
+        note = partial(wiring.audit().append, caller, operation.name, about, datetime.now(UTC))
+        if operation.method == "GET":
+            return beside(do, note)
+        note()
     if not key or operation.method == "GET":
         return do()
     return wiring.once()(
         do, key=key, operation=operation, call=call, taken=taken, context=request.lambda_context
     )
+
+
+def beside(read: Callable[[], Response], note: Callable[[], object]) -> Response:
+    """What was read, once it is written down who reads it: both are under way at once."""
+    written = wiring.aside().submit(note)
+    try:
+        return read()
+    finally:
+        written.result()
 
 
 def _done(operation: Operation, call: Call, taken: BaseModel | None) -> Response:

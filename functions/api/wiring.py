@@ -8,6 +8,8 @@ from functions.settings import settings
 from functions.wiring import asked_once, client
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from aws_lambda_powertools import Logger
 
     from cloud.audit import DynamoAudit
@@ -48,6 +50,14 @@ def audit() -> "DynamoAudit":
     from cloud.audit import DynamoAudit
 
     return DynamoAudit(client("dynamodb"), settings().audit_table)
+
+
+@cache
+def aside() -> "ThreadPoolExecutor":
+    """Who asks AWS meanwhile."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(8)
 
 
 @cache
