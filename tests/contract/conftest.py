@@ -7,9 +7,19 @@ import boto3
 import pytest
 from moto import mock_aws
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
+from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
 from moto.dynamodb.responses import DynamoResult
 
 from infra.local import moto_lean, moto_queries
+
+MENDED = (
+    (Table, "query"),
+    (DynamoResult, "execute_result"),
+    (UpdateExpressionParser, "make"),
+    (ActionCountValidator, "traverse"),
+    (OverlappingPathsValidator, "traverse"),
+)
 
 
 @pytest.fixture
@@ -17,7 +27,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Makes clients."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    for place, name in ((Table, "query"), (DynamoResult, "execute_result")):
+    for place, name in MENDED:
         monkeypatch.setattr(place, name, getattr(place, name))  # so that they are put back afterwards
     moto_queries.narrow()
     moto_lean.lean()

@@ -3,11 +3,12 @@
 import http.client
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import product
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -43,6 +44,26 @@ def test_a_row_comes_out_as_it_went_in(table: Any):
     assert table.get_item(TableName="t", Key={"pk": row["pk"], "sk": row["sk"]})["Item"] == row
     assert table.scan(TableName="t")["Items"] == [row]
     assert table.describe_table(TableName="t")["Table"]["CreationDateTime"].year >= 2024
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["SET a = :n, b = :n, a = :n", "SET a = :n SET b = :n", "ADD a :n REMOVE b ADD c :n", "SET pk = :n"],
+)
+def test_an_update_that_says_one_thing_twice_is_refused_each_time(table: Any, wrong: str):
+    key = {"pk": {"S": "p"}, "sk": {"S": "s"}}
+    values = {":n": {"N": "1"}}
+    for expression, refused in (("SET a = :n, b = :n ADD c :n", False), (wrong, True), (wrong, True)):
+        with pytest.raises(ClientError, match="ValidationException") if refused else nullcontext():
+            table.update_item(
+                TableName="t", Key=key, UpdateExpression=expression, ExpressionAttributeValues=values
+            )
+
+    assert table.get_item(TableName="t", Key=key)["Item"] == key | {
+        "a": values[":n"],
+        "b": values[":n"],
+        "c": values[":n"],
+    }
 
 
 def test_one_connection_serves_every_call(aws: Callable[[str], Any]):
