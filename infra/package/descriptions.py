@@ -14,7 +14,7 @@ def thin(data: Path) -> None:
     packed = sorted(data.glob("*/*/*.json.gz"))
     described = [json.loads(gzip.decompress(path.read_bytes())) for path in packed]
     for path, description in zip(packed, described, strict=True):
-        _write(path.with_suffix(""), _asked_for(_terse(description)))
+        _write(path.with_suffix(""), _terse(description))
         path.unlink()
     used = {
         one["metadata"]["endpointPrefix"] for one in described if "endpointPrefix" in one.get("metadata", {})
@@ -25,21 +25,13 @@ def thin(data: Path) -> None:
     _write(data / "endpoints.json", endpoints)
 
 
-def _asked_for(description: Any) -> Any:
-    """With the one kind of prose that botocore looks for at every call of S3, without its words."""
-    for one in description.get("clientContextParams", {}).values():
-        one["documentation"] = ""
-    return description
-
-
 def _terse(part: Any) -> Any:
-    """Prose is text; a field of that name is described by more than text."""
+    """Prose is text; a field of that name is described by more than text. botocore asks for some of it."""
     match part:
+        case {"documentation": str(), **told}:
+            return {"documentation": "", **_terse(told)}
         case dict():
-            told = part.items()
-            return {
-                name: _terse(one) for name, one in told if name != "documentation" or not isinstance(one, str)
-            }
+            return {name: _terse(one) for name, one in part.items()}
         case list():
             return [_terse(one) for one in part]
     return part

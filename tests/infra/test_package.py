@@ -1,13 +1,11 @@
 """Packaging is repeatable, does only what is new, and refuses what Lambda would refuse."""
 
-import gzip
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -15,7 +13,6 @@ import pytest
 from infra.package import PackagingError, package
 from infra.package.archive import extend, zip_folder
 from infra.package.contents import LIGHT
-from infra.package.descriptions import thin
 from infra.package.fresh import fingerprint, keep
 from infra.package.parts import pins
 from infra.package.patch import patched
@@ -115,29 +112,6 @@ def test_the_function_zip_holds_no_tests_and_nothing_twice(packaged: Path):
     assert [name for name in names if "/tests/" in name] == []
     assert [name for name in names if name.startswith(("tests", "infra", "vendor"))] == []
     assert {"app.py", "chalice/app.py", "functions/app.py", "vigil/errors.py"} <= set(names)
-
-
-def test_descriptions_of_services_ship_unpacked_and_without_prose_and_say_the_rest(tmp_path: Path):
-    told = {
-        "metadata": {"endpointPrefix": "sqs"},
-        "documentation": "<p>Prose</p>",
-        "shapes": {"Tool": {"members": {"documentation": {"shape": "Url", "documentation": "More"}}}},
-    }
-    folder = tmp_path / "sqs" / "2012-11-05"
-    folder.mkdir(parents=True)
-    (folder / "service-2.json.gz").write_bytes(gzip.compress(json.dumps(told).encode()))
-    services: dict[str, Any] = {"sqs": {"endpoints": {"eu-west-1": {}}}, "sns": {}}
-    (tmp_path / "endpoints.json").write_text(json.dumps({"partitions": [{"services": services}]}))
-
-    thin(tmp_path)
-
-    assert [path.name for path in folder.iterdir()] == ["service-2.json"]
-    assert json.loads((folder / "service-2.json").read_text()) == {
-        "metadata": {"endpointPrefix": "sqs"},
-        "shapes": {"Tool": {"members": {"documentation": {"shape": "Url"}}}},
-    }
-    (partition,) = json.loads((tmp_path / "endpoints.json").read_text())["partitions"]
-    assert partition["services"] == {"sqs": {"endpoints": {"eu-west-1": {}}}}
 
 
 def test_clients_of_what_ships_can_call_every_service(task: Path):
