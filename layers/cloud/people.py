@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
 from cloud.pages import every
-from vigil.flow.enrol import G, Overtaken, Person, Template
+from vigil.flow.enrol import Change, G, Overtaken, Person, Template
 from vigil.learn.consent import LEARN
 
 _POINTER = item({"pk": "gallery", "sk": "pointer"})
@@ -73,17 +73,34 @@ class DynamoPeople(Generic[G]):
         return self.person(row["person"])
 
     def person(self, ident: str) -> Person | None:
-        """Who has an id."""
+        """Who has an id; nobody whose erasure has begun."""
         profile = self._row(f"person#{ident}", "profile")
-        return Person(ident, profile["name"], frozenset(profile.get("tags", ()))) if profile else None
+        return _person(profile) if profile and "leaving" not in profile else None
+
+    def leave(self, ident: str, now: datetime) -> Person | None:
+        """Mark a profile as one that is being erased: no other write holds from then on."""
+        with faults("begin to erase"):
+            try:
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=item({"pk": f"person#{ident}", "sk": "profile"}),
+                    UpdateExpression="SET leaving = :now",
+                    ConditionExpression="attribute_exists(pk)",
+                    ExpressionAttributeValues=item({":now": now.isoformat()}),
+                    ReturnValues="ALL_NEW",
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+                return None
+        return _person(fields(answer["Attributes"]))
 
     def commit(
-        self, person: Person, templates: Sequence[Template], *, base: int, gallery: G, now: datetime
+        self, change: Change, templates: Sequence[Template], *, base: int, gallery: G, now: datetime
     ) -> None:
-        key = self._store(gallery)
+        key, person = self._store(gallery), change.after
         writes = [
-            self._put(profile_row(person, now)),
-            self._put({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id}),
+            *self._profile(change, now),
             *(
                 self._put(_template(person, template, f"{gallery.version:08}-{number:02}", now))
                 for number, template in enumerate(templates)
@@ -144,6 +161,17 @@ class DynamoPeople(Generic[G]):
                 self._client.delete_item(TableName=self._table, Key=key)
         return len(templates)
 
+    def _profile(self, change: Change, now: datetime) -> list[Item]:
+        """The profile, if it is still as it was read; of somebody new with their name."""
+        put, after = self._put(profile_row(change.after, now)), change.after
+        if change.before is not None:
+            put["Put"] |= as_it_was(change.before)
+            return [put]
+        name = self._put({"pk": f"name#{after.name.casefold()}", "sk": "person", "person": after.id})
+        for one in (put, name):
+            one["Put"]["ConditionExpression"] = "attribute_not_exists(pk)"
+        return [put, name]
+
     def _row(self, pk: str, sk: str) -> dict[str, Any] | None:
         key = item({"pk": pk, "sk": sk})
         with faults("read people"):
@@ -164,6 +192,20 @@ class DynamoPeople(Generic[G]):
                 "ExpressionAttributeValues": item({":base": base}),
             }
         }
+
+
+def as_it_was(before: Person) -> Item:
+    """The condition that a profile was not changed since, and is not being erased."""
+    tags = "tags = :tags" if before.tags else "attribute_not_exists(tags)"
+    return {
+        "ConditionExpression": f"#name = :before AND {tags} AND attribute_not_exists(leaving)",
+        "ExpressionAttributeNames": {"#name": "name"},
+        "ExpressionAttributeValues": item({":before": before.name, ":tags": before.tags}),
+    }
+
+
+def _person(profile: dict[str, Any]) -> Person:
+    return Person(profile["person"], profile["name"], frozenset(profile.get("tags", ())))
 
 
 def profile_row(person: Person, now: datetime) -> dict[str, Any]:

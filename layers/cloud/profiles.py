@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
 from cloud.pages import every
-from cloud.people import profile_row
+from cloud.people import as_it_was, profile_row
 from vigil.errors import VigilError
 from vigil.flow.enrol import Person
 
@@ -39,11 +39,7 @@ class Profiles:
         """Another name for the same id. Raises NameTaken."""
         after = Person(before.id, name, before.tags)
         profile = self._put(profile_row(after, now))
-        profile["Put"] |= {
-            "ConditionExpression": "#name = :before",
-            "ExpressionAttributeNames": {"#name": "name"},
-            "ExpressionAttributeValues": item({":before": before.name}),
-        }
+        profile["Put"] |= as_it_was(before)
         writes = [profile]
         if name.casefold() != before.name.casefold():
             old = item({"pk": f"name#{before.name.casefold()}", "sk": "person"})

@@ -14,6 +14,7 @@ from cloud.ledger import DynamoLedger
 from cloud.listing import Listing, listed
 from cloud.objects import S3Objects
 from cloud.people import DynamoPeople, GalleryInForce
+from cloud.profiles import NameTaken, Profiles
 from cloud.queue import Queue
 from cloud.records import DynamoRecords
 from cloud.store import WATCH_KEY, Store, WatchInForce
@@ -22,7 +23,7 @@ from tests.memory import NOON
 from vigil.drops import Drop, Object
 from vigil.errors import ObjectGone, ObjectTooLarge, Transient
 from vigil.flow.announce import Announcement
-from vigil.flow.enrol import Overtaken, Person
+from vigil.flow.enrol import Change, Overtaken, Person
 from vigil.seeing import Scene, Sighting
 from vigil.steady.ledger import Claim, Result
 from vigil.watch.rules import default_watch
@@ -125,17 +126,53 @@ def people(table: Any) -> DynamoPeople[Book]:
 
 
 def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
-    people(table).commit(ANN, [FACE], base=0, gallery=Book(1), now=NOON)
+    people(table).commit(Change(None, ANN), [FACE], base=0, gallery=Book(1), now=NOON)
 
     assert people(table).named("ann") == people(table).person("p-1") == ANN
     assert people(table).named("Bob") is people(table).person("p-2") is None
 
 
-def test_a_gallery_grown_from_an_old_one_is_not_put_in_force(table: Any):
-    people(table).commit(ANN, [FACE], base=0, gallery=Book(1), now=NOON)
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda table, ann: Profiles(table, "t").rename(ann, "Anna", NOON),
+        lambda table, _: people(table).closed("p-1"),
+        lambda table, _: people(table).leave("p-1", NOON),
+        lambda table, ann: people(table).forget(ann),
+    ],
+    ids=["renamed", "consent withdrawn", "being erased", "erased"],
+)
+def test_an_enrolment_that_crosses_a_change_of_the_person_brings_nothing_back(
+    table: Any, meanwhile: Callable[[Any, Person], object]
+):
+    ann = Person("p-1", "Ann", frozenset({"watch", "learn"}))
+    people(table).commit(Change(None, ann), [FACE], base=0, gallery=Book(1), now=NOON)
+    meanwhile(table, ann)
+    after = table.scan(TableName="t")["Items"]
 
     with pytest.raises(Overtaken):
-        people(table).commit(Person("p-2", "Bob"), [FACE], base=0, gallery=Book(1), now=NOON)
+        people(table).commit(Change(ann, ann), [FACE], base=1, gallery=Book(2), now=NOON)
+
+    assert table.scan(TableName="t")["Items"] == after
+
+
+def test_who_is_being_erased_is_nobody_to_enrol_and_nobody_to_rename(table: Any):
+    people(table).commit(Change(None, ANN), [FACE], base=0, gallery=Book(1), now=NOON)
+
+    held = people(table).leave("p-1", NOON)
+
+    assert (held, people(table).person("p-1"), people(table).named("Ann")) == (ANN, None, None)
+    assert people(table).leave("p-2", NOON) is None
+    with pytest.raises(NameTaken):
+        Profiles(table, "t").rename(ANN, "Anna", NOON)
+    assert people(table).leave("p-1", NOON) == ANN
+
+
+def test_a_gallery_grown_from_an_old_one_is_not_put_in_force(table: Any):
+    people(table).commit(Change(None, ANN), [FACE], base=0, gallery=Book(1), now=NOON)
+
+    with pytest.raises(Overtaken):
+        people(table).commit(Change(None, Person("p-2", "Bob")), [FACE], base=0, gallery=Book(1), now=NOON)
 
     assert people(table).named("Bob") is None
 
@@ -150,7 +187,8 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
     gallery = GalleryInForce(table, "t", load=load, empty=Book(0), fresh_s=0)
     versions = [gallery().version]
     for version in (1, 2):
-        people(table).commit(ANN, [FACE], base=version - 1, gallery=Book(version), now=NOON)
+        before = ANN if version > 1 else None
+        people(table).commit(Change(before, ANN), [FACE], base=version - 1, gallery=Book(version), now=NOON)
         versions += [gallery().version, gallery().version]
 
     assert versions == [0, 1, 1, 2, 2]

@@ -13,6 +13,7 @@ from vigil.drops import Object
 from vigil.errors import Rejected
 from vigil.flow.enrol import (
     TRIES,
+    Change,
     Desk,
     NobodyThere,
     Overtaken,
@@ -63,8 +64,9 @@ class Registry:
         return next((one for one in self.named_people.values() if one.id == ident), None)
 
     def commit(
-        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Book, now: datetime
+        self, change: Change, templates: Sequence[Template], *, base: int, gallery: Book, now: datetime
     ) -> None:
+        person = change.after
         if self.overtakers:
             self.book = self.overtakers.pop()
         if self.book.version != base:

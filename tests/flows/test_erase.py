@@ -32,7 +32,7 @@ class Everything:
     overtaken: int = 0
     fails_at: str = ""
 
-    def person(self, ident: str) -> Person | None:
+    def leave(self, ident: str, now: datetime) -> Person | None:
         return self.people.get(ident)
 
     def in_force(self) -> str:

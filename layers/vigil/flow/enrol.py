@@ -67,6 +67,17 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of a person.
+
+    before  as they were read; None for somebody new
+    """
+
+    before: Person | None
+    after: Person
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A photo that was not taken, and why."""
 
@@ -98,11 +109,18 @@ class People(Protocol[Kept_contra]):
     def person(self, ident: str) -> Person | None: ...
 
     def commit(
-        self, person: Person, templates: Sequence[Template], *, base: int, gallery: Kept_contra, now: datetime
+        self,
+        change: Change,
+        templates: Sequence[Template],
+        *,
+        base: int,
+        gallery: Kept_contra,
+        now: datetime,
     ) -> None:
         """Keep person and templates and put the gallery in force, all or nothing.
 
-        Raises Overtaken where the gallery in force is no longer version `base`.
+        Raises Overtaken where the gallery in force is no longer version `base`, or the person is no
+        longer as they were read: renamed, tagged otherwise, or being erased.
         """
 
 
@@ -139,7 +157,7 @@ def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk[
 
 def enrol_known(ident: str, photos: Sequence[Object], desk: Desk[G, T]) -> Enrolment:
     """The same for somebody by their id. Raises NobodyThere."""
-    return _enrol(partial(known, desk.people, ident), photos, desk)
+    return _enrol(partial(_unchanged, desk.people, ident), photos, desk)
 
 
 class Roll(Protocol):
@@ -156,7 +174,7 @@ def known(people: Roll, ident: str) -> Person:
     return person
 
 
-def _enrol(whom: Callable[[], Person], photos: Sequence[Object], desk: Desk[G, T]) -> Enrolment:
+def _enrol(whom: Callable[[], Change], photos: Sequence[Object], desk: Desk[G, T]) -> Enrolment:
     if not 0 < len(photos) <= PHOTOS:
         raise Unenrollable(f"1 to {PHOTOS} photos are needed")
     images = [(photo, desk.fetch(photo)) for photo in photos]
@@ -173,8 +191,9 @@ def _enrol(whom: Callable[[], Person], photos: Sequence[Object], desk: Desk[G, T
     return enrolment
 
 
-def _attempt(whom: Callable[[], Person], images: list[tuple[Object, bytes]], desk: Desk[G, T]) -> Enrolment:
-    gallery, person = desk.gallery(), whom()
+def _attempt(whom: Callable[[], Change], images: list[tuple[Object, bytes]], desk: Desk[G, T]) -> Enrolment:
+    gallery, change = desk.gallery(), whom()
+    person = change.after
     templates: list[T] = []
     taken: list[Object] = []
     refused: list[Refusal] = []
@@ -187,14 +206,21 @@ def _attempt(whom: Callable[[], Person], images: list[tuple[Object, bytes]], des
     if not templates:
         return Enrolment(person, (), tuple(refused), gallery.version)
     grown = desk.grow(gallery, person.id, templates, person.tags)
-    desk.people.commit(person, templates, base=gallery.version, gallery=grown, now=desk.clock())
+    desk.people.commit(change, templates, base=gallery.version, gallery=grown, now=desk.clock())
     return Enrolment(person, tuple(taken), tuple(refused), grown.version)
 
 
-def _named(people: People[G], name: str, tags: frozenset[str]) -> Person:
+def _named(people: People[G], name: str, tags: frozenset[str]) -> Change:
     """Who has the name, with these tags too; somebody new where nobody has."""
     found = people.named(name)
-    return Person(found.id, found.name, found.tags | tags) if found else Person(new_id(), name, tags)
+    after = Person(found.id, found.name, found.tags | tags) if found else Person(new_id(), name, tags)
+    return Change(found, after)
+
+
+def _unchanged(people: People[G], ident: str) -> Change:
+    """Somebody known, as they are. Raises NobodyThere."""
+    person = known(people, ident)
+    return Change(person, person)
 
 
 def new_id() -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from vigil.drops import Object
-from vigil.flow.enrol import TRIES, Gallery, Overtaken, Person, known
+from vigil.flow.enrol import TRIES, Gallery, NobodyThere, Overtaken, Person
 
 G = TypeVar("G", bound=Gallery)
 Stored = TypeVar("Stored", bound=Gallery, contravariant=True)  # noqa: PLC0105 - a plain word reads better
@@ -15,7 +15,8 @@ Stored = TypeVar("Stored", bound=Gallery, contravariant=True)  # noqa: PLC0105 -
 class Rows(Protocol[Stored]):
     """The people table."""
 
-    def person(self, ident: str) -> Person | None: ...
+    def leave(self, ident: str, now: datetime) -> Person | None:
+        """Hold somebody's profile as it is: from now on nobody renames, tags or enrols them."""
 
     def in_force(self) -> str:
         """The key of the gallery in force; "" where there is none."""
@@ -86,7 +87,9 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
     Consent goes before the data sets are searched: what is being stored at this moment asks for it again when
     it is done. The profile goes last: as long as it is there, the work is not done.
     """
-    person = known(shredder.rows, ident)
+    person = shredder.rows.leave(ident, shredder.clock())
+    if person is None:
+        raise NobodyThere(f"nobody has the id {ident}")
     gallery, key = _withdrawn(ident, shredder)
     shredder.rows.closed(ident)
     counts = {"snapshots": shredder.snapshots(key), "photos": 0}

@@ -1,7 +1,7 @@
 """Tags of somebody enrolled, such as a watch list, on and off: profile and gallery change together."""
 
 from vigil.drops import Object
-from vigil.flow.enrol import TRIES, Desk, G, Overtaken, Person, T, known
+from vigil.flow.enrol import TRIES, Change, Desk, G, Overtaken, Person, T, known
 
 NO_PHOTOS: tuple[Object, ...] = ()
 
@@ -25,5 +25,7 @@ def _attempt(ident: str, put: frozenset[str], drop: frozenset[str], desk: Desk[G
     person = Person(ident, before.name, (before.tags | put) - drop)
     if person.tags != before.tags:
         changed = desk.dress(gallery, ident, person.tags)
-        desk.people.commit(person, (), base=gallery.version, gallery=changed, now=desk.clock())
+        desk.people.commit(
+            Change(before, person), (), base=gallery.version, gallery=changed, now=desk.clock()
+        )
     return person
