@@ -1,5 +1,7 @@
 """Webhooks: who is told of what happens, over HTTPS by SNS, and of no more than they may see."""
 
+from itertools import islice
+
 from functions.api import wiring
 from functions.api.operation import Call, Operation
 from functions.api.problems import Forbidden, NotFound
@@ -17,25 +19,45 @@ def create_subscription(call: Call, new: shapes.NewSubscription) -> shapes.Subsc
     policy |= {"severity": list(new.severities)} if new.severities else {}
     sources: list[object] = list(new.sources) or [_prefix(pattern) for pattern in call.caller.sources]
     policy |= {"source": sources} if sources else {}
-    ident = wiring.subscriptions().add(new.url, policy)
-    return shapes.Subscription(subscription=ident or None, url=new.url, filter=policy)
+    ident = wiring.subscriptions().add(new.url, policy, owner=call.caller.id)
+    return shapes.Subscription(subscription=ident, url=new.url, filter=policy)
 
 
-def list_subscriptions(_: Call) -> shapes.Subscriptions:
-    """Who is told."""
-    found = [
-        shapes.Subscription(subscription=ident or None, url=url)
-        for ident, url in wiring.subscriptions().every()
-    ]
-    return shapes.Subscriptions(items=tuple(found[:MOST]))
+def list_subscriptions(call: Call) -> shapes.Subscriptions:
+    """Who is told: of your own subscriptions all, and as an admin those of others that have confirmed."""
+    kept = wiring.subscriptions()
+    others = (ident for ident, _ in kept.every() if ident) if call.caller.may("admin") else ()
+    idents = dict.fromkeys([*sorted(kept.of(call.caller.id)), *others])
+    told = (_told(ident) for ident in idents)
+    return shapes.Subscriptions(items=tuple(islice((one for one in told if one), MOST)))
+
+
+def get_subscription(call: Call) -> shapes.Subscription:
+    """One subscription with its filter."""
+    return _theirs(call)
 
 
 def delete_subscription(call: Call) -> None:
     """Tell an endpoint nothing more."""
+    _theirs(call)
+    wiring.subscriptions().remove(call.path["subscription"], owner=call.caller.id)
+
+
+def _theirs(call: Call) -> shapes.Subscription:
+    """A subscription that the caller made; an admin may deal with anybody's. Raises NotFound."""
     ident = call.path["subscription"]
-    if wiring.subscriptions().filter(ident) is None:
+    if not call.caller.may("admin") and ident not in wiring.subscriptions().of(call.caller.id):
         raise NotFound
-    wiring.subscriptions().remove(ident)
+    told = _told(ident)
+    if told is None:
+        raise NotFound
+    return told
+
+
+def _told(ident: str) -> shapes.Subscription | None:
+    """None where it is gone: one that nobody confirms ends by itself."""
+    found = wiring.subscriptions().read(ident)
+    return None if found is None else shapes.Subscription(subscription=ident, url=found[0], filter=found[1])
 
 
 def _prefix(pattern: str) -> object:
@@ -68,6 +90,16 @@ OPERATIONS = (
         serve=list_subscriptions,
         role="operator",
         answers=shapes.Subscriptions,
+    ),
+    Operation(
+        "GET",
+        "/v1/subscriptions/{subscription}",
+        name="get-subscription",
+        summary="One subscription with its filter",
+        serve=get_subscription,
+        role="operator",
+        answers=shapes.Subscription,
+        problems=(NotFound,),
     ),
     Operation(
         "DELETE",

@@ -206,7 +206,8 @@ def subscriptions() -> "Subscriptions":
     """Who is told over HTTPS."""
     from cloud.subscriptions import Subscriptions
 
-    return Subscriptions(client("sns"), settings().topic_arn)
+    env = settings()
+    return Subscriptions(client("sns"), env.topic_arn, dynamodb=client("dynamodb"), table=env.callers_table)
 
 
 @cache

@@ -281,8 +281,26 @@ def test_a_subscription_is_bound_to_what_its_owner_may_see(site: Site):
     foreign = site.ask("POST", "/v1/subscriptions", hook | {"sources": ["vault"]}, token=token)
     gone = site.ask("DELETE", f"/v1/subscriptions/{made.json['subscription']}", token=token)
 
+    assert site.ask("GET", "/v1/subscriptions", token=token).json == {"items": []}
     assert made.json["filter"] == {"type": ["vigil.drop.quarantined"], "source": [{"prefix": "door-"}]}
     assert (foreign.status, gone.status) == (403, 204)
+
+
+def test_a_subscription_is_its_makers_to_see_and_to_end_and_an_admins(site: Site):
+    ann, bob = (site.token("operator", subject=name) for name in ("subscriber-ann", "subscriber-bob"))
+    made = site.ask("POST", "/v1/subscriptions", {"url": "https://127.0.0.1:1/secret"}, token=ann).json
+    path = f"/v1/subscriptions/{made['subscription']}"
+
+    own = site.ask("GET", "/v1/subscriptions", token=ann).json["items"]
+    others = site.ask("GET", "/v1/subscriptions", token=bob).json["items"]
+    refused = [site.ask(method, path, token=bob).status for method in ("GET", "DELETE")]
+    admins = site.ask("GET", path)
+    ended = [site.ask("DELETE", path, token=token).status for token in (ann, ann)]
+
+    assert own == [made]
+    assert (others, refused) == ([], [404, 404])
+    assert (admins.status, admins.json) == (200, made)
+    assert ended == [204, 404]
 
 
 def test_the_command_line_lists_people_reviews_and_erases(site: Site, biden: str, tmp_path: Path):

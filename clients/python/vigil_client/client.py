@@ -209,6 +209,14 @@ class Vigil:
         )
         return answer
 
+    def subscriptions(self) -> list[shapes.Subscription]:
+        """Your own; everybody's, for an admin."""
+        answer: shapes.Subscriptions = self._wire.ask("GET", "/v1/subscriptions")
+        return answer["items"]
+
+    def unsubscribe(self, subscription: str) -> None:
+        self._wire.ask("DELETE", f"/v1/subscriptions/{subscription}")
+
     def _letters(self, lane: Lane, act: str, letters: Sequence[str], why: str) -> int:
         body = {"letters": [*letters], "why": why}
         answer: shapes.Moved = self._wire.ask("POST", f"/v1/lanes/{lane}/dead-letters/{act}", body=body)

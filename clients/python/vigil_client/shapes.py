@@ -535,13 +535,13 @@ class Status(TypedDict):
 class Subscription(TypedDict):
     """Who is told what."""
 
-    subscription: NotRequired[str]
+    subscription: str
     url: str
     filter: NotRequired[dict[str, Any]]
 
 
 class Subscriptions(TypedDict):
-    """All of this topic that are HTTPS."""
+    """Those of the caller; of everybody, for an admin."""
 
     items: list[Subscription]
 

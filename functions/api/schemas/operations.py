@@ -1,6 +1,7 @@
 """Operations: lanes, dead letters, subscriptions."""
 
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -125,7 +126,7 @@ EventType = Literal["vigil.alert.raised", "vigil.drop.done", "vigil.drop.rejecte
 class NewSubscription(Shape):
     """An HTTPS endpoint that is to be told; it must confirm, as SNS asks it to."""
 
-    NOTED: ClassVar = ("url",)
+    NOTED: ClassVar = ("host", "types", "sources")
 
     url: Annotated[str, Field(max_length=500, pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$")]
     types: Annotated[tuple[EventType, ...], Field(min_length=1, max_length=4)] = ("vigil.alert.raised",)
@@ -134,16 +135,21 @@ class NewSubscription(Shape):
         tuple[Source, ...], Field(max_length=50, description="All that you see unless given")
     ] = ()
 
+    @property
+    def host(self) -> str:
+        """What is written down of the address: its path may hold a secret."""
+        return urlsplit(self.url).netloc
+
 
 class Subscription(Shape):
     """Who is told what."""
 
-    subscription: Annotated[str | None, Field(description="None until the endpoint has confirmed")] = None
+    subscription: str
     url: str
     filter: dict[str, Any] | None = None
 
 
 class Subscriptions(Shape):
-    """All of this topic that are HTTPS."""
+    """Those of the caller; of everybody, for an admin."""
 
     items: tuple[Subscription, ...]
