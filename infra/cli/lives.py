@@ -1,6 +1,6 @@
 """Releases and training jobs as tables that a person reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +9,7 @@ from cloud.jobs import Kept
 from infra.cli.saying import table
 from infra.cli.tables import coloured, number
 from vigil.learn.interval import Interval
+from vigil.learn.pedigree import Pedigree
 from vigil.learn.release import Life, Pointers, Stage
 from vigil.learn.stages import Book
 
@@ -44,6 +45,14 @@ def history(book: Book) -> Table:
         stage = coloured(move.stage, LIKE.get(move.stage, ""))
         made.add_row(release, move.step, stage, f"{move.at:%d %b %H:%M:%S}", "\n".join(move.reasons))
     return made
+
+
+def forgotten(pedigrees: Iterable[Pedigree]) -> Iterator[str]:
+    """Releases that learned from what they would not learn from any more."""
+    for one in pedigrees:
+        if one.forgotten:
+            items = sum(mark.items for mark in one.forgotten)
+            yield f"{one.id} learned from {items} pictures that are no longer in data set {one.data}"
 
 
 def trainings(kept: Iterable[Kept]) -> Table:

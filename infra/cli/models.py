@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +16,13 @@ from cloud.library import S3Library
 from cloud.lives import DynamoLives
 from infra.cli.deployment import Data, Deployment, Stage, reached
 from infra.cli.desk import api
-from infra.cli.lives import BY_PRICES, history, releases, trainings
+from infra.cli.lives import BY_PRICES, forgotten, history, releases, trainings
 from infra.cli.places import BUILD, DATA, ROOT
 from infra.cli.saying import fail, out
 from vigil.errors import VigilError
 from vigil.flow.prune import folder
 from vigil.learn.manifest import read
+from vigil.learn.pedigree import Pedigree
 from vigil_client import Problem, Vigil
 
 MANIFEST = "manifest.jsonl"
@@ -44,8 +45,17 @@ def models(
     names = [model] if model else lives.models()
     books = [lives.book(name) for name in names]
     out.print(history(books[0]) if model else releases(books))
+    for line in forgotten(_pedigrees(cloud, model)) if model else ():
+        out.print(f"[yellow]forgotten[/] {line}")
     jobs = DynamoJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
     out.print(trainings(kept for name in names for kept in jobs.of(name)))
+
+
+def _pedigrees(cloud: Deployment, model: str) -> Iterator[Pedigree]:
+    """Of a model's releases that are stored."""
+    bucket = cloud.outputs["StoreBucket"]
+    stored = S3Library(cloud.client("s3"), bucket).folders(f"releases/{model}")
+    return (Depot(cloud.client("s3"), bucket).pedigree(model, release) for release in stored)
 
 
 def rollback(model: Model, why: Why, stage: Stage = "", data: Data = DATA) -> None:

@@ -120,6 +120,8 @@ def test_stored_data_sets_are_without_them_and_their_releases_say_so(site: Site,
     assert sorted(held) == sorted([*left, "dataset.json"])
     marked = Depot(site.cloud.client("s3"), library.bucket).pedigree(LESSON, RELEASE.id)
     assert [one.items for one in marked.forgotten] == [3]
+    shown = CliRunner().invoke(app, ["models", LESSON, "--data", str(site.data)])
+    assert "learned from 3 pictures" in shown.output
 
 
 def test_a_picture_that_no_manifest_names_is_found(site: Site, receipt: Path):
