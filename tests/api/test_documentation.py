@@ -60,9 +60,9 @@ def rules(site: Site) -> Any:
     site.ask("PUT", "/v1/rules", {"toml": before})
 
 
-def test_there_are_ten_tasks_each_with_curl_and_python():
-    assert [int(number) for number, _, _ in TASKS] == list(range(1, 11))
-    assert [block.values[0] for block in BLOCKS] == ["bash", "python"] * 10
+def test_there_are_eleven_tasks_each_with_curl_and_python():
+    assert [int(number) for number, _, _ in TASKS] == list(range(1, 12))
+    assert [block.values[0] for block in BLOCKS] == ["bash", "python"] * 11
 
 
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
