@@ -46,7 +46,7 @@ def cold_start_over_bare(rounds: int = 15) -> Ratio:
 
 
 def _spawn(program: str, models: Path, environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "-S", "-c", program, str(models)], env=environment, check=True)
+    subprocess.run([sys.executable, "-S", "-P", "-c", program, str(models)], env=environment, check=True)
 
 
 def _environment(task: Path, models: Path) -> dict[str, str]:
