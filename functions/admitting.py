@@ -17,7 +17,7 @@ from vigil.seeing import Model
 
 
 class Examination:
-    """Only classifiers can be examined yet: what a face is compared with is a gallery, not a label."""
+    """Classifiers are examined on labels; what is compared with what is kept is examined on that."""
 
     def __init__(self, bundled: Shelf, lives: DynamoLives) -> None:
         self._bundled, self._lives = bundled, lives
@@ -27,7 +27,6 @@ class Examination:
                 folder=Path(gettempdir()) / "examined",
                 fetch=self._depot.fetch,
                 pipelines=bundled.pipelines,
-                part=bundled.part,
                 aside=lambda task: task(),
                 missed=lambda *_: None,
             )
@@ -37,7 +36,11 @@ class Examination:
         self._depot.put(release, files)
 
     def opened(self, model: str, release: str) -> Classifier:
-        return _classifier(self._fetched.opened(model, release))
+        return _classifier(self.model(model, release))
+
+    def model(self, model: str, release: str) -> Model:
+        """A stored release of any kind, proven. Raises BrokenRelease, Transient."""
+        return self._fetched.opened(model, release)
 
     def active(self, model: str) -> Classifier | None:
         release, bundled = self._lives.book(model).pointers.active, self._model(model)

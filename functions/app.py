@@ -10,6 +10,7 @@ from functions import (
     enrol,
     erase,
     live,
+    migrate,
     predict,
     publish,
     quarantine,
@@ -25,5 +26,5 @@ app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.MEDIA_TYPES)
 for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail):
     app.register_blueprint(module.trigger)
-for module in (triage, reconcile, balance, canary, quarantine, releases, retrain):
+for module in (triage, reconcile, balance, canary, quarantine, releases, retrain, migrate):
     app.register_blueprint(module.trigger)

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from functions.settings import settings
-from functions.wiring import FRESH_S, client, gallery, now, people, shelf
+from functions.wiring import FRESH_S, client, now, shelf
 
 if TYPE_CHECKING:
     from cloud.objects import S3Objects
@@ -69,6 +69,7 @@ def shredder() -> "Shredder[Any]":
     """All that erasing a person reaches."""
     from cloud.store import Store
     from cloud.traces import DynamoTraces
+    from functions.enrolling import galleries, people
     from vigil.flow.erase import Shredder
 
     env = settings()
@@ -76,9 +77,9 @@ def shredder() -> "Shredder[Any]":
     return Shredder(
         rows=people(),
         traces=DynamoTraces(client("dynamodb"), env.records_table, env.callers_table),
-        gallery=gallery("", 0.0),
-        holds=lambda book, person: book.person(person) is not None,
-        without=lambda book, person: book.without_person(person),
+        gallery=galleries,
+        holds=lambda book, person: book.holds(person),
+        without=lambda book, person: book.changed(lambda one: one.without_person(person)),
         unlearn=_unlearn,
         unremember=_unremember,
         settle=partial(time.sleep, FRESH_S + 0.5),
@@ -133,8 +134,6 @@ def _unlearn(person: str) -> int:
 
 def _unremember(person: str) -> int:
     """Faces of strangers that are this person's, from before they were enrolled."""
-    from cloud.strangers import templates
+    from functions.enrolling import templates
 
-    env = settings()
-    vectors = templates(client("dynamodb"), env.people_table, person)
-    return strangers().forget_alike(vectors, since=now() - env.retention)
+    return strangers().forget_alike(templates().vectors(person), since=now() - settings().retention)

@@ -40,7 +40,6 @@ def casting(bundled: Shelf, pulse: Callable[[Vital, Pointers], None] = _nobody) 
         folder=Path(gettempdir()) / "releases",
         fetch=Depot(client("s3"), env.store_bucket).fetch,
         pipelines=bundled.pipelines,
-        part=bundled.part,
         aside=lambda task: Thread(target=task, daemon=True).start(),
         missed=_missed,
     )

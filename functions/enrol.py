@@ -7,7 +7,7 @@ from chalice import Blueprint
 
 from functions.bounded import bounded
 from functions.damage import replaced_if_damaged
-from functions.wiring import Counter, desk
+from functions.enrolling import Counter, desk
 from vigil.drops import Object
 from vigil.errors import Rejected
 from vigil.flow.enrol import Enrolment, enrol, enrol_known

@@ -121,7 +121,7 @@ def school() -> "School":
     """Drops' pictures, who agrees that they are learned from, and where data sets are stored."""
     from cloud.objects import S3Objects
     from cloud.store import WatchInForce
-    from functions.wiring import people
+    from functions.enrolling import people
     from vigil.flow.taken import Register
     from vigil.flow.teach import School
     from vigil.learn.consent import LEARN

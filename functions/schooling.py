@@ -20,6 +20,7 @@ from functions.learning import (
     stock,
     trainer,
 )
+from functions.migrating import examined
 from functions.settings import settings
 from vigil.errors import VigilError
 from vigil.flow.admit import admit, pedigree_of
@@ -31,6 +32,7 @@ from vigil.learn.dispatch import Job, again, want
 from vigil.learn.occasion import Occasion, due
 from vigil.learn.parcel import unpack
 from vigil.learn.pedigree import Pedigree
+from vigil.learn.release import register
 from vigil.learn.sketch import sketched
 from vigil.learn.stages import Standing
 from vigil.learn.training import Lesson, Place
@@ -127,12 +129,26 @@ def admitted(kept: Kept) -> Kept:
 
 def offered(model: str, parcel: str) -> Standing:
     """A release that was made elsewhere, through the same examination as any. Raises VigilError."""
+    if model == settings().kept_model:
+        return _lined_up(model, unpack(library().get(parcel), model))
     if model not in _taught():
         raise NoTraining(f"{model} was never taught here: there is no reviewed set to examine it on")
     data = (states().get(f"taught#{model}") or {})["data"]
     files = unpack(library().get(parcel), model)
     pedigree = pedigree_of(model, files, parent=_parent(model), data=data, recipe=None)
     return _examined(pedigree, files, data)
+
+
+def _lined_up(model: str, files: Mapping[str, bytes]) -> Standing:
+    """A release whose outputs are compared with one another is examined on what is kept."""
+    pedigree = pedigree_of(model, files, parent=_parent(model), data=None, recipe=None)
+    examination().put(pedigree, files)
+    standing = Standing(
+        register(model, pedigree.id, now()), *examined(examination().model(model, pedigree.id))
+    )
+    bundled = examination().bundled(model)
+    registry().lives.register(standing, bundled=bundled, data="", parent=pedigree.parent)
+    return standing
 
 
 def terms(recipe: str) -> Terms:

@@ -133,6 +133,16 @@ class Settings:
         return tuple(self.variables.get("PRELOAD", "").split())
 
     @property
+    def kept_model(self) -> str:
+        """The model whose outputs are kept, to compare others with: a new release of it needs them anew."""
+        return self._get("KEPT_MODEL")
+
+    @property
+    def keep_portraits(self) -> bool:
+        """Whether the part of an enrolment photo that shows the face is kept, for later releases."""
+        return self._get("KEEP_PORTRAITS") == "true"
+
+    @property
     def on_lambda(self) -> bool:
         """Whether this process is a Lambda container."""
         return "AWS_LAMBDA_FUNCTION_NAME" in self.variables

@@ -11,14 +11,10 @@ from functions.settings import settings
 
 if TYPE_CHECKING:
     from cloud.deadline import Deadline
-    from cloud.people import DynamoPeople
     from cloud.topic import Topic
     from functions.counting import Counting
     from functions.lane import Lane
-    from vigil.faces.enrol import Template
     from vigil.faces.gallery import Gallery
-    from vigil.faces.pipeline import FacesModel
-    from vigil.flow.enrol import Desk
     from vigil.ports import Reliefs
     from vigil.predict.shelf import Shelf
 
@@ -35,14 +31,6 @@ class Outbox:
 
     topic: "Topic"
     origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """Where people are enrolled."""
-
-    bucket: str
-    ports: "Desk[Gallery, Template]"
 
 
 def ahead(build: Callable[[], object]) -> None:
@@ -114,46 +102,6 @@ def outbox() -> Outbox:
 
 
 @cache
-def desk() -> Counter:
-    """Enrolment, against the gallery as it is this moment."""
-    from cloud.objects import S3Objects
-    from cloud.store import Store
-    from vigil.faces.enrol import dress, examine, grow
-    from vigil.flow.enrol import Desk
-
-    env = settings()
-    store = Store(client("s3"), env.store_bucket)
-    faces = _faces(shelf(0.0))
-    ports = Desk(
-        people=people(),
-        gallery=gallery(faces.embed, 0.0),
-        examine=lambda photo, known, person: examine(photo, model=faces, person=person, gallery=known),
-        grow=grow,
-        dress=dress,
-        fetch=lambda photo: S3Objects(client("s3")).fetch(photo, faces.max_bytes),
-        erase=store.erase,
-        clock=now,
-    )
-    return Counter(env.store_bucket, ports)
-
-
-@cache
-def people() -> "DynamoPeople[Gallery]":
-    """Everybody enrolled; a gallery is kept as a snapshot."""
-    from cloud.people import DynamoPeople
-    from cloud.store import Store
-    from vigil.faces import snapshot
-
-    env = settings()
-    store = Store(client("s3"), env.store_bucket)
-    return DynamoPeople(
-        client("dynamodb"),
-        env.people_table,
-        store=lambda gallery: store.put_gallery(gallery.version, snapshot.to_bytes(gallery)),
-    )
-
-
-@cache
 def shelf(fresh_s: float) -> "Shelf":
     """The bundled models; the kinds of model that there are."""
     from vigil.faces.pipeline import open_faces
@@ -177,6 +125,7 @@ def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
     return GalleryInForce(
         client("dynamodb"),
         env.people_table,
+        space=embed,
         load=lambda key: snapshot.from_bytes(store.get(key)),
         empty=Gallery(embed),
         fresh_s=fresh_s,
@@ -224,15 +173,6 @@ def _session() -> Any:
     from botocore.session import Session
 
     return Session()
-
-
-def _faces(shelf: "Shelf") -> "FacesModel":
-    from vigil.faces.pipeline import FacesModel
-
-    model = shelf.get("faces")
-    if not isinstance(model, FacesModel):
-        raise TypeError("the card of models/faces must name the pipeline faces")
-    return model
 
 
 def now() -> datetime:

@@ -89,5 +89,5 @@ def on_aws(stage: str) -> Deployment:
     return Deployment({row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}, {})
 
 
-def _read_only(_gallery: Any) -> str:
+def _read_only(_gallery: Any) -> Mapping[str, str]:
     raise TypeError("people are enrolled by the enrol function, not from here")

@@ -10,7 +10,7 @@ from infra.models.failure import BuildFailure
 from infra.models.places import CACHE, CARDS, RELEASES
 from infra.models.prove import prove_equal
 from infra.models.rewrite import rewritten
-from vigil.predict.release import CARD, RELEASE, content_id, open_release
+from vigil.predict.release import CARD, RELEASE, content_id, open_release, parts_of
 from vigil.predict.table import Table, read
 
 Told = Callable[[str, str], None]
@@ -84,9 +84,7 @@ def _stamp(folder: Path, card: Table, releases: Path) -> str:
 
 def _parts(card: Table) -> tuple[str, ...]:
     """The models that this one is made of."""
-    if "pipeline.parts" not in card:
-        return ()
-    return tuple(card.text(f"pipeline.parts.{role}") for role in card.names("pipeline.parts"))
+    return tuple(part for _, part in parts_of(card))
 
 
 def _built_from(release: Path) -> str | None:

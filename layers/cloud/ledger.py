@@ -148,7 +148,8 @@ def _face(sighting: Sighting, *, remember: bool) -> Item:
     """A stranger's face, where its source asks for it: it is gone with its sighting."""
     if not remember or sighting.status != "unknown" or sighting.vector is None:
         return {}
-    return item({"face": sighting.vector.astype(np.float16).tobytes(), "same_as": sighting.same_as})
+    face = {"face": sighting.vector.astype(np.float16).tobytes(), "space": sighting.space}
+    return item(face | {"same_as": sighting.same_as})
 
 
 def _why_not(row: Mapping[str, Any]) -> Settled | Held:

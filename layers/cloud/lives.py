@@ -33,11 +33,7 @@ class DynamoLives:
 
     def book(self, model: str) -> Book:
         """All about a model, read consistently."""
-        with faults("read release pointers"):
-            answer = self._client.get_item(
-                TableName=self._table, Key=pointers_key(model), ConsistentRead=True
-            )
-        row = fields(answer.get("Item", {}))
+        row = self._pointed(model)
         lives = self._rows(f"releases#{model}", "life#")
         return Book(model, pointers_of(row), row.get("revision", 0), tuple(map(_standing, lives)))
 
@@ -45,6 +41,10 @@ class DynamoLives:
         """The releases that learned from a data set."""
         rows = self._rows(f"releases#{model}", "life#")
         return tuple(row["release"] for row in rows if row.get("data") == data)
+
+    def pointers(self, model: str) -> Pointers:
+        """A model's pointers, read consistently."""
+        return pointers_of(self._pointed(model))
 
     def register(self, standing: Standing, *, bundled: str | None, data: str, parent: str | None) -> bool:
         """A new release, once; of a model without pointers, the bundled release becomes the active one."""
@@ -64,6 +64,13 @@ class DynamoLives:
                 if code(error) != "TransactionCanceledException":
                     raise
                 raise Overtaken(f"the releases of {book.model} were moved by somebody else") from error
+
+    def _pointed(self, model: str) -> dict[str, Any]:
+        with faults("read release pointers"):
+            answer = self._client.get_item(
+                TableName=self._table, Key=pointers_key(model), ConsistentRead=True
+            )
+        return fields(answer.get("Item", {}))
 
     def _pointers(self, book: Book, pointers: Pointers) -> Item:
         row = {"revision": book.revision + 1, **asdict(pointers)}

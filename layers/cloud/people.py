@@ -1,23 +1,30 @@
-"""Port People, in the people table, and the gallery in force, as a snapshot on S3 that a row points to."""
+"""Port People, in the people table, and the gallery in force, as snapshots on S3 that a row points to."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
 from cloud.items import Item, fields, item
 from cloud.pages import every
-from vigil.flow.enrol import Change, G, Overtaken, Person, Template
+from vigil.errors import Transient
+from vigil.flow.enrol import Change, G, InForce, Overtaken, Person, Template
 from vigil.learn.consent import LEARN
 
 _POINTER = item({"pk": "gallery", "sk": "pointer"})
 
 
-class GalleryInForce(Generic[G]):
-    """Reads the gallery that the pointer names, and keeps it in memory until the pointer moves.
+One = TypeVar("One")
+"""A gallery of one space."""
+
+
+class GalleryInForce(Generic[One]):
+    """Reads the gallery that the pointer names for one space, and keeps it in memory until that moves.
+
+    Raises Unmoved while that is not whole: whoever is not in it yet would be a stranger.
 
     fresh_s  seconds for which a look at the pointer is good; 0 looks every time
     used     told at each use how many seconds ago that look was
@@ -28,20 +35,21 @@ class GalleryInForce(Generic[G]):
         client: Any,
         table: str,
         *,
-        load: Callable[[str], G],
-        empty: G,
+        space: str,
+        load: Callable[[str], One],
+        empty: One,
         fresh_s: float,
         used: Callable[[float], None] | None = None,
     ) -> None:
         self._client, self._table, self._load, self._fresh_s = client, table, load, fresh_s
-        self._used = used
+        self._space, self._used = space, used
         self._held, self._key, self._looked = empty, "", float("-inf")
         self._empty = empty
 
-    def __call__(self) -> G:
+    def __call__(self) -> One:
         now = time.monotonic()
         if now - self._looked >= self._fresh_s:
-            key = self._pointed()
+            key = _key_of(_pointed(self._client, self._table), self._space)
             if key != self._key:
                 self._held, self._key = (self._load(key) if key else self._empty), key
             self._looked = now
@@ -49,21 +57,37 @@ class GalleryInForce(Generic[G]):
             self._used(now - self._looked)
         return self._held
 
-    def _pointed(self) -> str:
-        with faults("read gallery pointer"):
-            answer = self._client.get_item(TableName=self._table, Key=_POINTER, ConsistentRead=True)
-        return str(fields(answer["Item"])["key"]) if "Item" in answer else ""
+
+class Unmoved(Transient):
+    """Not everybody is in a release's gallery yet; in some minutes they are."""
+
+
+def _pointed(client: Any, table: str) -> InForce:
+    """Nothing, version 0, before the first."""
+    with faults("read gallery pointer"):
+        answer = client.get_item(TableName=table, Key=_POINTER, ConsistentRead=True)
+    row = fields(answer.get("Item", {}))
+    return InForce(row.get("version", 0), row.get("keys", {}), frozenset(row.get("growing", ())))
+
+
+def _key_of(now: InForce, space: str) -> str:
+    """Where the space's gallery lies; "" where nobody was ever enrolled."""
+    if now.keys and (space not in now.keys or space in now.growing):
+        raise Unmoved(f"people are being enrolled anew for the release of space {space}")
+    return now.keys.get(space, "")
 
 
 class DynamoPeople(Generic[G]):
     """Rows:
 
-    person#<id>   profile, template#<version>-<n>
+    person#<id>   profile, template#<version>-<n>: a photo's vector by space, and its portrait
     name#<name>   person: a name is one person's
-    gallery       pointer: version and key of the snapshot in force
+    gallery       pointer: version, by space the key of the snapshot in force, spaces not whole yet
+
+    store  puts a gallery's snapshots; their keys by space
     """
 
-    def __init__(self, client: Any, table: str, *, store: Callable[[G], str]) -> None:
+    def __init__(self, client: Any, table: str, *, store: Callable[[G], Mapping[str, str]]) -> None:
         self._client, self._table, self._store = client, table, store
 
     def named(self, name: str) -> Person | None:
@@ -98,27 +122,24 @@ class DynamoPeople(Generic[G]):
     def commit(
         self, change: Change, templates: Sequence[Template], *, base: int, gallery: G, now: datetime
     ) -> None:
-        key, person = self._store(gallery), change.after
+        person = change.after
         writes = [
             *self._profile(change, now),
             *(
                 self._put(_template(person, template, f"{gallery.version:08}-{number:02}", now))
                 for number, template in enumerate(templates)
             ),
-            self._pointer(base, gallery.version, key, now),
+            self._pointer(base, gallery, now),
         ]
-        with faults("enrol"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if code(error) != "TransactionCanceledException":
-                    raise
-                raise Overtaken("another enrolment came first") from error
+        self._transact("enrol", writes)
 
-    def in_force(self) -> str:
-        """The key of the gallery in force; "" where there is none."""
-        row = self._row("gallery", "pointer")
-        return str(row["key"]) if row else ""
+    def in_force(self) -> InForce:
+        """What the pointer says; version 0 and no keys before the first."""
+        return _pointed(self._client, self._table)
+
+    def withdraw(self, *, base: int, gallery: G, now: datetime) -> None:
+        """Put a gallery in force in place of version `base`. Raises Overtaken."""
+        self._transact("put gallery in force", [self._pointer(base, gallery, now)])
 
     def closed(self, ident: str) -> None:
         """Take back that a person may be learned from; of a set, DynamoDB deletes what is in it."""
@@ -130,31 +151,16 @@ class DynamoPeople(Generic[G]):
                 ExpressionAttributeValues=item({":learn": {LEARN}}),
             )
 
-    def withdraw(self, *, base: int, gallery: G, now: datetime) -> str:
-        """Put a gallery in force in place of version `base`; its key. Raises Overtaken."""
-        key = self._store(gallery)
-        put = self._pointer(base, gallery.version, key, now)["Put"]
-        with faults("withdraw"):
-            try:
-                self._client.put_item(**put)
-            except ClientError as error:
-                if code(error) != "ConditionalCheckFailedException":
-                    raise
-                raise Overtaken("an enrolment came first") from error
-        return key
-
     def forget(self, person: Person) -> int:
         """Delete templates, name and profile, the profile last; how many templates there were."""
-        values = item({":pk": f"person#{person.id}", ":sk": "template#"})
-        condition = "pk = :pk AND begins_with(sk, :sk)"
         rows = every(
             self._client,
             TableName=self._table,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues=item({":pk": f"person#{person.id}", ":sk": "template#"}),
             ProjectionExpression="pk, sk",
         )
-        templates = [{"pk": row["pk"], "sk": row["sk"]} for row in rows]
+        templates = list(rows)
         name = item({"pk": f"name#{person.name.casefold()}", "sk": "person"})
         for key in (*templates, name, item({"pk": f"person#{person.id}", "sk": "profile"})):
             with faults("forget"):
@@ -178,11 +184,28 @@ class DynamoPeople(Generic[G]):
             answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return fields(answer["Item"]) if "Item" in answer else None
 
+    def _transact(self, doing: str, writes: list[Item]) -> None:
+        with faults(doing):
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if code(error) != "TransactionCanceledException":
+                    raise
+                raise Overtaken("another change to the gallery came first") from error
+
     def _put(self, row: dict[str, Any]) -> Item:
         return {"Put": {"TableName": self._table, "Item": item(row)}}
 
-    def _pointer(self, base: int, version: int, key: str, now: datetime) -> Item:
-        row = {"pk": "gallery", "sk": "pointer", "version": version, "key": key, "at": now.isoformat()}
+    def _pointer(self, base: int, gallery: G, now: datetime) -> Item:
+        """Stores the gallery's snapshots first."""
+        row = {
+            "pk": "gallery",
+            "sk": "pointer",
+            "version": gallery.version,
+            "keys": self._store(gallery),
+            "growing": sorted(gallery.growing),
+            "at": now.isoformat(),
+        }
         return {
             "Put": {
                 "TableName": self._table,
@@ -221,10 +244,12 @@ def profile_row(person: Person, now: datetime) -> dict[str, Any]:
 
 
 def _template(person: Person, template: Template, number: str, now: datetime) -> dict[str, Any]:
-    return {
+    portrait = template.portrait
+    kept = {"portrait": portrait.data, "portrait_box_px": portrait.box_px} if portrait else {}
+    return kept | {
         "pk": f"person#{person.id}",
         "sk": f"template#{number}",
-        "vector": template.vector.tobytes(),
+        "vectors": {space: vector.tobytes() for space, vector in template.vectors.items()},
         "quality": template.quality,
         "enrolled_at": now.isoformat(),
     }

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud.state import States
+from vigil.flow.migrate import Kept, Progress
 from vigil.flow.reconcile import Walk
 from vigil.steady.balance import Share
 from vigil.steady.breaker import Breaker
@@ -63,6 +64,20 @@ def load_walk(states: States) -> Walk:
 
 def save_walk(states: States, walk: Walk) -> None:
     states.put("reconcile", asdict(walk))
+
+
+def load_kept(states: States, model: str) -> Kept:
+    """What the migrate function remembers of a model."""
+    row = states.get(f"kept#{model}") or {"spaces": {}, "progress": {}, "retired": {}}
+    progress = {
+        release: Progress(one["people"], tuple(one["without"]), one["left"])
+        for release, one in row["progress"].items()
+    }
+    return Kept(row["spaces"], progress, row["retired"])
+
+
+def save_kept(states: States, model: str, kept: Kept) -> None:
+    states.put(f"kept#{model}", asdict(kept))
 
 
 def _case(row: Mapping[str, Any]) -> Case:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -53,11 +54,11 @@ class Store:
         with faults("store watch file"):
             self._client.put_object(Bucket=self._bucket, Key=WATCH_KEY, Body=text.encode())
 
-    def keep_only(self, key: str) -> int:
-        """Delete every version of every gallery snapshot but the one of this key; how many."""
+    def keep_only(self, keys: Collection[str]) -> int:
+        """Delete every version of every gallery snapshot but those of these keys; how many."""
         erased = 0
         for one in self._versions("gallery/"):
-            if one.key != key:
+            if one.key not in keys:
                 self.erase(one)
                 erased += 1
         return erased

@@ -1,6 +1,6 @@
 """Faces of strangers, kept in their sightings where a source asks for it; and taken out again."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.faults import faults
-from cloud.items import fields, item
+from cloud.items import item
 from cloud.listing import Listing
-from cloud.pages import every
 from vigil.flow.search import Remembered
 
 
@@ -27,14 +26,11 @@ class DynamoStrangers:
             if "face" in row:
                 yield _remembered(row)
 
-    def forget_alike(self, vectors: Collection[NDArray[np.float32]], *, since: datetime) -> int:
-        """Take out every face that is one of these people's; how many there were."""
-        if not vectors:
-            return 0
-        templates, forgotten = np.stack(list(vectors)), 0
-        for one in self.remembered(since=since):
-            alike = one.vector.shape == templates.shape[1:] and (templates @ one.vector).max() >= one.same_as
-            if alike:
+    def forget_alike(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
+        """Take out every face that is like one of these, (n, D) by space; how many there were."""
+        forgotten = 0
+        for one in self.remembered(since=since) if vectors else ():
+            if one.space in vectors and (vectors[one.space] @ one.vector).max() >= one.same_as:
                 self._forget(one)
                 forgotten += 1
         return forgotten
@@ -44,19 +40,9 @@ class DynamoStrangers:
             self._client.update_item(
                 TableName=self._table,
                 Key=item({"pk": f"drop#{one.drop}", "sk": f"sighting#{one.number:03}"}),
-                UpdateExpression="REMOVE face, same_as",
+                UpdateExpression="REMOVE face, same_as, #space",
+                ExpressionAttributeNames={"#space": "space"},
             )
-
-
-def templates(client: Any, table: str, person: str) -> list[NDArray[np.float32]]:
-    """The templates of somebody enrolled: (D,) each, unit length."""
-    rows = every(
-        client,
-        TableName=table,
-        KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-        ExpressionAttributeValues=item({":pk": f"person#{person}", ":sk": "template#"}),
-    )
-    return [np.frombuffer(fields(row)["vector"], np.float32) for row in rows]
 
 
 def _remembered(row: dict[str, Any]) -> Remembered:
@@ -67,5 +53,6 @@ def _remembered(row: dict[str, Any]) -> Remembered:
         source=row["taken_from"],
         at=datetime.fromisoformat(row["happened_at"]),
         vector=vector / np.linalg.norm(vector),
+        space=str(row.get("space", "")),
         same_as=float(row["same_as"]),
     )

@@ -28,8 +28,9 @@ class Sighting:
     threshold  what `score` had to reach, None where the model has none
     box_px     left, top, right, bottom in pixels of the upright picture
     quality    0 to 1
-    vector     (D,) float32, unit length; two sightings whose dot product reaches `same_as` are of
-               one subject, so that strangers can be told apart without being known
+    vector     (D,) float32, unit length; two sightings of one space whose dot product reaches `same_as`
+               are of one subject, so that strangers can be told apart without being known
+    space      id of the space that `vector` lies in: across two spaces nothing is ever compared
     tags       of the subject, such as the watch lists it is on
     faults     why it is unfit, in the model's words: "small", "blurred", "turned"
     """
@@ -41,9 +42,21 @@ class Sighting:
     box_px: Box | None = None
     quality: float | None = None
     vector: NDArray[np.float32] | None = None
+    space: str = ""
     same_as: float | None = None
     tags: frozenset[str] = frozenset()
     faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """What is kept of a photo for releases to come: an encoded picture, and where in it the subject is.
+
+    box_px  left, top, right, bottom in pixels of this picture
+    """
+
+    data: bytes
+    box_px: Box
 
 
 @dataclass(frozen=True, slots=True)

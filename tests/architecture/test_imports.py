@@ -7,7 +7,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("functions", "layers/cloud", "layers/vigil")
 FACES = Path("layers/vigil/faces")
-MAY_SEE_FACES = (FACES, *map(Path, ("functions/wiring.py", "infra/cli", "infra/bench", "infra/models")))
+MAY_SEE_FACES = (
+    FACES,
+    *map(
+        Path,
+        (
+            "functions/wiring.py",
+            "functions/enrolling.py",
+            "functions/migrating.py",
+            "infra/cli",
+            "infra/bench",
+            "infra/models",
+        ),
+    ),
+)
 READS_ENVIRONMENT = Path("functions/settings.py")
 
 

@@ -13,18 +13,19 @@ from cloud.items import item
 from cloud.ledger import DynamoLedger
 from cloud.listing import Listing, listed
 from cloud.objects import S3Objects
-from cloud.people import DynamoPeople, GalleryInForce
+from cloud.people import DynamoPeople, GalleryInForce, Unmoved
 from cloud.profiles import NameTaken, Profiles
 from cloud.queue import Queue
 from cloud.records import DynamoRecords
 from cloud.store import WATCH_KEY, Store, WatchInForce
+from cloud.templates import DynamoTemplates
 from cloud.topic import Topic
 from tests.memory import NOON
 from vigil.drops import Drop, Object
 from vigil.errors import ObjectGone, ObjectTooLarge, Transient
 from vigil.flow.announce import Announcement
 from vigil.flow.enrol import Change, Overtaken, Person
-from vigil.seeing import Scene, Sighting
+from vigil.seeing import Portrait, Scene, Sighting
 from vigil.steady.ledger import Claim, Result
 from vigil.watch.rules import default_watch
 
@@ -32,17 +33,19 @@ from vigil.watch.rules import default_watch
 @dataclass(frozen=True)
 class Book:
     version: int
+    growing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Print:
-    vector: Any
+    vectors: dict[str, Any]
     quality: float = 0.9
     box_px: tuple[float, float, float, float] = (0, 0, 1, 1)
+    portrait: Portrait | None = None
 
 
 ANN = Person("p-1", "Ann", frozenset({"watch"}))
-FACE = Print(np.array([0.6, 0.8], np.float32))
+FACE = Print({"s": np.array([0.6, 0.8], np.float32)})
 
 
 def test_an_object_is_read_by_its_version(bucket: Any):
@@ -86,11 +89,11 @@ class Away:
         lambda: Store(Away(), "bucket").put_gallery(1, b""),
         lambda: Store(Away(), "bucket").erase(Object("bucket", "k")),
         WatchInForce(Away(), "bucket", fresh_s=0),
-        GalleryInForce(Away(), "t", load=lambda _: Book(1), empty=Book(0), fresh_s=0),
+        GalleryInForce(Away(), "t", space="s", load=lambda _: Book(1), empty=Book(0), fresh_s=0),
         lambda: DynamoRecords(Away(), "t").drop("d"),
         lambda: DynamoRecords(Away(), "t").sightings("d"),
         lambda: list(Listing(Away(), "t").newest("drops", since=NOON)),
-        lambda: DynamoPeople(Away(), "t", store=lambda _: "k").named("Ann"),
+        lambda: DynamoPeople(Away(), "t", store=lambda _: {}).named("Ann"),
         lambda: Queue(Away(), "q").hide("r", 1),
         lambda: Topic(Away(), "t").tell([("1", Announcement({}, {}))]),
     ],
@@ -122,7 +125,7 @@ def test_within_its_freshness_the_watch_file_is_not_asked_for_again(bucket: Any)
 
 
 def people(table: Any) -> DynamoPeople[Book]:
-    return DynamoPeople(table, "t", store=lambda gallery: f"gallery/{gallery.version}")
+    return DynamoPeople(table, "t", store=lambda gallery: {"s": f"gallery/{gallery.version}"})
 
 
 def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
@@ -184,7 +187,7 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
         loaded.append(key)
         return Book(int(key.split("/")[1]))
 
-    gallery = GalleryInForce(table, "t", load=load, empty=Book(0), fresh_s=0)
+    gallery = GalleryInForce(table, "t", space="s", load=load, empty=Book(0), fresh_s=0)
     versions = [gallery().version]
     for version in (1, 2):
         before = ANN if version > 1 else None
@@ -195,9 +198,37 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
     assert loaded == ["gallery/1", "gallery/2"]
 
 
+@pytest.mark.parametrize("growing", [frozenset({"s"}), frozenset()])
+def test_a_gallery_that_lacks_people_is_not_looked_into(table: Any, growing: frozenset[str]):
+    stored = {"s": "gallery/1"} if growing else {"other": "gallery/1"}
+    rows = DynamoPeople[Book](table, "t", store=lambda _: stored)
+    rows.commit(Change(None, ANN), [FACE], base=0, gallery=Book(1, growing), now=NOON)
+
+    with pytest.raises(Unmoved, match="enrolled anew"):
+        GalleryInForce(table, "t", space="s", load=lambda _: Book(1), empty=Book(0), fresh_s=0)()
+
+
+def test_a_photo_gains_a_vector_of_another_space_and_loses_it_again(table: Any):
+    people(table).commit(Change(None, ANN), [FACE], base=0, gallery=Book(1), now=NOON)
+    templates, vector = DynamoTemplates(table, "t"), np.full(4, 0.5, np.float32)
+    (photo,) = templates.of(ANN.id)
+
+    templates.add(ANN.id, photo.key, "new", vector)
+    templates.add("p-gone", photo.key, "new", vector)
+    both = templates.vectors(ANN.id)
+    templates.drop(ANN.id, "new")
+
+    assert both.keys() - photo.vectors.keys() == {"new"}
+    np.testing.assert_array_equal(both["new"], [vector])
+    assert templates.vectors(ANN.id).keys() == photo.vectors.keys()
+    assert list(templates.of("p-gone")) == []
+
+
 def test_each_use_of_the_gallery_tells_how_old_its_confirmation_is(table: Any):
     ages: list[float] = []
-    gallery = GalleryInForce(table, "t", load=lambda _: Book(1), empty=Book(0), fresh_s=60, used=ages.append)
+    gallery = GalleryInForce(
+        table, "t", space="s", load=lambda _: Book(1), empty=Book(0), fresh_s=60, used=ages.append
+    )
 
     gallery()
     gallery()

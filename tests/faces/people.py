@@ -7,6 +7,7 @@ from vigil.faces.gallery import Gallery, Person
 from vigil.faces.look import Face
 
 LENGTH = 64
+SPACE = "space"
 
 
 def vector(seed: int) -> NDArray[np.float32]:
@@ -24,11 +25,11 @@ def near(one: NDArray[np.float32], cosine: float, seed: int = 99) -> NDArray[np.
 
 
 def face(of: NDArray[np.float32], quality: float = 1.0, faults: tuple[str, ...] = ()) -> Face:
-    return Face((0, 0, 100, 120), 0.99, np.zeros((68, 2), np.float32), of, quality, faults)
+    return Face((0, 0, 100, 120), 0.99, np.zeros((68, 2), np.float32), of, SPACE, quality, faults)
 
 
 def gallery(*people: Person) -> Gallery:
-    return Gallery("space", people)
+    return Gallery(SPACE, people)
 
 
 def person(name: str, *templates: NDArray[np.float32], tags: frozenset[str] = frozenset()) -> Person:

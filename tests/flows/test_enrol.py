@@ -24,13 +24,15 @@ from vigil.flow.enrol import (
     enrol_known,
 )
 from vigil.flow.retag import retag
+from vigil.seeing import Portrait
 
 
 @dataclass(frozen=True)
 class Print:
-    vector: NDArray[np.float32]
+    vectors: dict[str, NDArray[np.float32]]
     quality: float = 1.0
     box_px: tuple[float, float, float, float] = (0, 0, 1, 1)
+    portrait: Portrait | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Book:
 
     version: int = 0
     people: tuple[tuple[str, bytes], ...] = ()
+    growing: frozenset[str] = frozenset()
 
 
 class Taken(Rejected):
@@ -47,6 +50,10 @@ class Taken(Rejected):
 
 class Blank(Rejected):
     reason = "no-face"
+
+
+class Stray(Rejected):
+    reason = "another-face"
 
 
 @dataclass
@@ -79,11 +86,17 @@ def examine(photo: bytes, gallery: Book, person: str) -> Print:
         raise Blank("no face")
     if any(known == photo and owner != person for owner, known in gallery.people):
         raise Taken("somebody else's face")
-    return Print(np.frombuffer(photo.ljust(4, b"\0"), np.float32))
+    return Print({"s": np.frombuffer(photo.ljust(4, b"\0"), np.float32)})
+
+
+def strays(gallery: Book, person: str, templates: Sequence[Print]) -> dict[int, Rejected]:
+    """Eve's photo among anybody else's."""
+    names = [bytes(one.vectors["s"].tobytes()) for one in templates]
+    return {place: Stray("another face") for place, name in enumerate(names) if name == b"eve\0" != names[0]}
 
 
 def grow(gallery: Book, person: str, templates: Sequence[Print], tags: frozenset[str]) -> Book:
-    faces = tuple((person, template.vector.tobytes().rstrip(b"\0")) for template in templates)
+    faces = tuple((person, template.vectors["s"].tobytes().rstrip(b"\0")) for template in templates)
     return Book(gallery.version + 1, gallery.people + faces)
 
 
@@ -92,6 +105,7 @@ def desk(registry: Registry, erased: list[Object] | None = None) -> Desk[Book, P
         people=registry,
         gallery=lambda: registry.book,
         examine=examine,
+        strays=strays,
         grow=grow,
         dress=lambda book, _person, _tags: Book(book.version + 1, book.people),
         fetch=lambda photo: photo.key.encode(),
@@ -133,6 +147,15 @@ def test_photos_that_will_not_do_are_refused_and_the_others_taken():
 
     assert [refusal.reason for refusal in enrolment.refused] == ["no-face"]
     assert [photo.key for photo in enrolment.taken] == ["ann"]
+
+
+def test_a_photo_of_somebody_else_among_a_persons_is_refused_and_the_others_taken():
+    registry = Registry()
+
+    enrolment = enrol("Ann", photos("ann", "eve"), frozenset(), desk(registry))
+
+    assert [(refusal.photo.key, refusal.reason) for refusal in enrolment.refused] == [("eve", "another-face")]
+    assert [known for _, known in registry.book.people] == [b"ann"]
 
 
 def test_where_every_photo_is_refused_nothing_changes():

@@ -89,3 +89,13 @@ def test_a_release_without_a_former_one_is_not_even_looked_at():
     shelf = Shelf(Book("digits", Pointers("b"), 1, (NEW,)), [broke(f"d{n}") for n in range(3)])
 
     assert tended(shelf) == {}
+
+
+def test_a_release_that_is_not_ready_stays_registered_and_one_that_is_goes_first():
+    waiting = [Standing(Life("digits", name, "registered", NOON), GOOD) for name in ("d", "e")]
+    shelf = Shelf(Book("digits", Pointers("b"), 1, (NEW, *waiting)))
+
+    none = tend("digits", shelf, shelf, shelf, default_gates(), now=LATER, ready=lambda _: False)
+    one = tend("digits", shelf, shelf, shelf, default_gates(), now=LATER, ready=lambda name: name == "e")
+
+    assert (none, [(life.id, life.stage) for life in one]) == ((), [("e", "shadow")])

@@ -50,7 +50,6 @@ class Store:
                 folder=self.root / "tmp",
                 fetch=self.fetch,
                 pipelines=shelf.pipelines,
-                part=shelf.part,
                 aside=self.tasks.append,
                 missed=lambda *told: self.missed.append(told[2]),
             )

@@ -100,7 +100,6 @@ class Village:
                 folder=self.root / "tmp",
                 fetch=self._fetch,
                 pipelines=self.shelf.pipelines,
-                part=self.shelf.part,
                 aside=lambda task: task(),
                 missed=lambda *told: pytest.fail(str(told)),
             )

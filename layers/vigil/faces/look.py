@@ -29,6 +29,7 @@ class Face:
     score      of the detector, 0 to 1
     landmarks  (68, 2) float32, x and y in pixels of the upright picture
     vector     (D,) float32, unit length
+    space      id of the space that `vector` lies in
     quality    0 to 1
     faults     what makes it unfit to be matched
     """
@@ -37,6 +38,7 @@ class Face:
     score: float
     landmarks: NDArray[np.float32]
     vector: NDArray[np.float32]
+    space: str
     quality: float
     faults: tuple[str, ...]
 
@@ -124,7 +126,13 @@ class Eyes:
             turn=turn_of(anchor_points(aligned.landmarks, self.embedder.alignment)),
         )
         return Face(
-            _within(box, picture.size_px), aligned.score, aligned.landmarks * scale, vector, quality, faults
+            box_px=_within(box, picture.size_px),
+            score=aligned.score,
+            landmarks=aligned.landmarks * scale,
+            vector=vector,
+            space=self.embedder.space,
+            quality=quality,
+            faults=faults,
         )
 
 

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vigil.errors import Transient
 from vigil.faces.calibration import Calibration
 from vigil.faces.gallery import Candidate, Gallery
 from vigil.faces.look import Face
 from vigil.predict.table import Table
 from vigil.seeing import Status
+
+
+class OtherSpace(Transient):
+    """The gallery's templates lie in another space than the faces: whoever retries finds the right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class FaceSettings:
     same_as        cosine at which two sightings are of one person
     poor_quality   faces of lower quality, 0..1, must score `poor_margin` more to match
     enrol_quality  the least quality, 0..1, of an enrolled face
+    enrol_alike    cosine from which on two enrolment photos may be of one person
     """
 
     calibration: Calibration
@@ -30,6 +36,7 @@ class FaceSettings:
     poor_quality: float
     poor_margin: float
     enrol_quality: float
+    enrol_alike: float
 
     @classmethod
     def read(cls, card: Table) -> "FaceSettings":
@@ -41,6 +48,7 @@ class FaceSettings:
             poor_quality=card.number("matching.poor_quality"),
             poor_margin=card.number("matching.poor_margin"),
             enrol_quality=card.number("matching.enrol_quality"),
+            enrol_alike=card.number("matching.enrol_alike"),
         )
 
 
@@ -63,7 +71,10 @@ class Verdict:
 
 
 def judge(faces: Sequence[Face], gallery: Gallery, settings: FaceSettings) -> tuple[Verdict, ...]:
-    """One verdict for each face, in order; all are compared at once."""
+    """One verdict for each face, in order; all are compared at once. Raises OtherSpace."""
+    strange = {face.space for face in faces} - {gallery.embed}
+    if strange:
+        raise OtherSpace(f"gallery version {gallery.version} is of {gallery.embed}, faces of {min(strange)}")
     if not len(gallery) or not faces:
         return tuple(_compared_with_nobody(face) for face in faces)
     threshold = settings.calibration.threshold(len(gallery), settings.wanted_fpir).cosine

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from vigil.errors import Transient
+from PIL import Image
+
 from vigil.faces.gallery import Gallery
 from vigil.faces.look import Eyes, Face, Look, open_eyes
 from vigil.faces.match import FaceSettings, Verdict, judge
 from vigil.predict.card import Accepts
+from vigil.predict.decode import decode
 from vigil.predict.release import Release
 from vigil.predict.shelf import Part
 from vigil.seeing import Mark, Option, Scene, Sighting
 
 Galleries = Callable[[str], Gallery]
 """Embedding -> the gallery in force now; an empty one of that embedding where nobody is enrolled."""
-
-
-class StaleGallery(Transient):
-    """The gallery's templates are of another embedding than the probes: it must be rebuilt first."""
 
 
 class FacesModel:
@@ -59,12 +57,12 @@ class FacesModel:
         """Every face in full detail, without comparing it with anybody."""
         return self._eyes.look(data, options or {}, mark or _unmarked)
 
+    def unpacked(self, data: bytes) -> Image.Image:
+        """The upright picture at full size."""
+        return decode(data, self._accepts).image
+
     def match(self, faces: Sequence[Face], gallery: Gallery) -> tuple[Verdict, ...]:
-        """Who each face is. Raises StaleGallery where the templates are of another embedding."""
-        if len(gallery) and gallery.embed != self.embed:
-            raise StaleGallery(
-                f"gallery version {gallery.version} is of embedding {gallery.embed}, not {self.embed}"
-            )
+        """Who each face is. Raises OtherSpace where the templates are of another embedding."""
         return judge(faces, gallery, self.settings)
 
     def _sighting(self, face: Face, verdict: Verdict) -> Sighting:
@@ -76,6 +74,7 @@ class FacesModel:
             box_px=face.box_px,
             quality=face.quality,
             vector=face.vector,
+            space=face.space,
             same_as=self.settings.same_as,
             tags=verdict.tags,
             faults=face.faults,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from vigil.drops import Object
 from vigil.errors import Rejected, Transient
-from vigil.seeing import Box
+from vigil.seeing import Box, Portrait
 
 if TYPE_CHECKING:  # people are read where there is no numpy
     import numpy as np
@@ -35,21 +35,35 @@ class NobodyThere(Rejected):
 
 
 class Template(Protocol):
-    """What an enrolment photo came to: (D,) float32 unit vector, quality 0 to 1, box in pixels."""
+    """What an enrolment photo came to: a (D,) float32 unit vector by space, quality 0 to 1, box in pixels."""
 
     @property
-    def vector(self) -> NDArray[np.float32]: ...
+    def vectors(self) -> Mapping[str, NDArray[np.float32]]: ...
     @property
     def quality(self) -> float: ...
     @property
     def box_px(self) -> Box: ...
+    @property
+    def portrait(self) -> Portrait | None: ...
 
 
 class Gallery(Protocol):
-    """All that are enrolled; a value, never changed in place."""
+    """All that are enrolled, for every release in use; a value, never changed in place."""
 
     @property
     def version(self) -> int: ...
+    @property
+    def growing(self) -> frozenset[str]:
+        """The spaces in which not everybody is yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What the pointer says: version, key of the snapshot by space, and the spaces that are not whole yet."""
+
+    version: int = 0
+    keys: Mapping[str, str] = field(default_factory=dict)
+    growing: frozenset[str] = frozenset()
 
 
 G = TypeVar("G", bound=Gallery)
@@ -130,6 +144,7 @@ class Desk(Generic[G, T]):
 
     gallery  reads the one in force, consistently
     examine  (photo, gallery, person) -> template; raises Rejected: no face, several, too poor, another's
+    strays   (gallery, person, templates) -> why which of them, by place, are not the person's
     grow     (gallery, person, templates, tags) -> the next gallery, in which they are enrolled too
     dress    (gallery, person, tags) -> the next gallery, in which they have these tags
     """
@@ -137,6 +152,7 @@ class Desk(Generic[G, T]):
     people: People[G]
     gallery: Callable[[], G]
     examine: Callable[[bytes, G, str], T]
+    strays: Callable[[G, str, Sequence[T]], Mapping[int, Rejected]]
     grow: Callable[[G, str, Sequence[T], frozenset[str]], G]
     dress: Callable[[G, str, frozenset[str]], G]
     fetch: Callable[[Object], bytes]
@@ -194,20 +210,27 @@ def _enrol(whom: Callable[[], Change], photos: Sequence[Object], desk: Desk[G, T
 def _attempt(whom: Callable[[], Change], images: list[tuple[Object, bytes]], desk: Desk[G, T]) -> Enrolment:
     gallery, change = desk.gallery(), whom()
     person = change.after
-    templates: list[T] = []
-    taken: list[Object] = []
+    found: list[tuple[Object, T]] = []
     refused: list[Refusal] = []
     for photo, data in images:
         try:
-            templates.append(desk.examine(data, gallery, person.id))
-            taken.append(photo)
+            found.append((photo, desk.examine(data, gallery, person.id)))
         except Rejected as fault:
-            refused.append(Refusal(photo, fault.reason, str(fault), fault.boxes_px))
-    if not templates:
+            refused.append(_refused(photo, fault))
+    if found:
+        strays = desk.strays(gallery, person.id, [template for _, template in found])
+        refused += [_refused(found[place][0], fault) for place, fault in strays.items()]
+        found = [pair for place, pair in enumerate(found) if place not in strays]
+    if not found:
         return Enrolment(person, (), tuple(refused), gallery.version)
+    templates = [template for _, template in found]
     grown = desk.grow(gallery, person.id, templates, person.tags)
     desk.people.commit(change, templates, base=gallery.version, gallery=grown, now=desk.clock())
-    return Enrolment(person, tuple(taken), tuple(refused), grown.version)
+    return Enrolment(person, tuple(photo for photo, _ in found), tuple(refused), grown.version)
+
+
+def _refused(photo: Object, fault: Rejected) -> Refusal:
+    return Refusal(photo, fault.reason, str(fault), fault.boxes_px)
 
 
 def _named(people: People[G], name: str, tags: frozenset[str]) -> Change:

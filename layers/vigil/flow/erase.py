@@ -1,12 +1,12 @@
 """A person erased: out of the gallery first, then out of every row and object; told what was erased."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from vigil.drops import Object
-from vigil.flow.enrol import TRIES, Gallery, NobodyThere, Overtaken, Person
+from vigil.flow.enrol import TRIES, Gallery, InForce, NobodyThere, Overtaken, Person
 
 G = TypeVar("G", bound=Gallery)
 Stored = TypeVar("Stored", bound=Gallery, contravariant=True)  # noqa: PLC0105 - a plain word reads better
@@ -18,14 +18,14 @@ class Rows(Protocol[Stored]):
     def leave(self, ident: str, now: datetime) -> Person | None:
         """Hold somebody's profile as it is: from now on nobody renames, tags or enrols them."""
 
-    def in_force(self) -> str:
-        """The key of the gallery in force; "" where there is none."""
-
     def closed(self, ident: str) -> None:
         """Take back that a person may be learned from."""
 
-    def withdraw(self, *, base: int, gallery: Stored, now: datetime) -> str:
-        """Put a gallery in force in place of version `base`; its key. Raises Overtaken."""
+    def in_force(self) -> InForce:
+        """What is in force now."""
+
+    def withdraw(self, *, base: int, gallery: Stored, now: datetime) -> None:
+        """Put a gallery in force in place of version `base`. Raises Overtaken."""
 
     def forget(self, person: Person) -> int:
         """Delete profile, name and templates; how many templates there were."""
@@ -54,7 +54,7 @@ class Shredder(Generic[G]):
     settle     waits until every lane has noticed that the gallery moved
     unremember  takes faces out of strangers' sightings that are this person's; how many
     unlearn    takes their items out of every stored data set; how many
-    snapshots  deletes every version of every snapshot but the one of this key; how many
+    snapshots  deletes every version of every snapshot but those of these keys; how many
     shred      deletes one object version for good
     """
 
@@ -66,7 +66,7 @@ class Shredder(Generic[G]):
     settle: Callable[[], None]
     unremember: Callable[[str], int]
     unlearn: Callable[[str], int]
-    snapshots: Callable[[str], int]
+    snapshots: Callable[[Collection[str]], int]
     shred: Callable[[Object], None]
     clock: Callable[[], datetime]
 
@@ -90,9 +90,10 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
     person = shredder.rows.leave(ident, shredder.clock())
     if person is None:
         raise NobodyThere(f"nobody has the id {ident}")
-    gallery, key = _withdrawn(ident, shredder)
+    _withdraw(ident, shredder)
     shredder.rows.closed(ident)
-    counts = {"snapshots": shredder.snapshots(key), "photos": 0}
+    left = shredder.rows.in_force()
+    counts = {"snapshots": shredder.snapshots(frozenset(left.keys.values())), "photos": 0}
     for photo in list(shredder.traces.photos(ident)):
         shredder.shred(photo)
         counts["photos"] += 1
@@ -102,22 +103,21 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
     counts["faces"] = shredder.unremember(ident)
     counts["answers"] = shredder.traces.answers(ident)
     counts["templates"] = shredder.rows.forget(person)
-    return Erased(ident, shredder.clock(), gallery.version, counts)
+    return Erased(ident, shredder.clock(), left.version, counts)
 
 
-def _withdrawn(ident: str, shredder: Shredder[G]) -> tuple[G, str]:
-    """The gallery in force without them, and its key."""
-    if not shredder.holds(shredder.gallery(), ident):
-        return shredder.gallery(), shredder.rows.in_force()
+def _withdraw(ident: str, shredder: Shredder[G]) -> None:
+    """Out of the gallery in force, and of every lane's memory."""
     for tries_left in reversed(range(TRIES)):
         gallery = shredder.gallery()
+        if not shredder.holds(gallery, ident):
+            return
         smaller = shredder.without(gallery, ident)
         try:
-            key = shredder.rows.withdraw(base=gallery.version, gallery=smaller, now=shredder.clock())
+            shredder.rows.withdraw(base=gallery.version, gallery=smaller, now=shredder.clock())
         except Overtaken:
             if not tries_left:
                 raise
         else:
             break
     shredder.settle()
-    return smaller, key

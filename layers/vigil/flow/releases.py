@@ -1,6 +1,6 @@
 """One look at a model's releases: what they have shown becomes at most one step."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -39,12 +39,20 @@ class Watched(Protocol):
 
 
 def tend(
-    model: str, lives: Lives, shows: Shows, watched: Watched, gates: Mapping[str, Gate], *, now: datetime
+    model: str,
+    lives: Lives,
+    shows: Shows,
+    watched: Watched,
+    gates: Mapping[str, Gate],
+    *,
+    now: datetime,
+    ready: Callable[[str], bool] = lambda _: True,
 ) -> tuple[Life, ...]:
-    """Take the next step, if one is due; the lives that moved."""
+    """Take the next step, if one is due; the lives that moved. What is not `ready` yet stays registered."""
     book = lives.book(model)
     seen = _seen(book, shows)
-    change = decide(book, seen, gates, now, vitals=_vitals(book, seen, shows, watched, now=now))
+    vitals = _vitals(book, seen, shows, watched, now=now)
+    change = decide(book, seen, gates, now, vitals=vitals, ready=ready)
     return _kept(lives, book, change)
 
 

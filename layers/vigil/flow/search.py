@@ -25,6 +25,7 @@ class Remembered:
     """A stranger's face in one sighting.
 
     vector   (D,) float32, unit length
+    space    that the vector lies in
     same_as  a dot product from which on two faces are one person's
     """
 
@@ -33,7 +34,16 @@ class Remembered:
     source: str
     at: datetime
     vector: NDArray[np.float32]
+    space: str
     same_as: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is searched for: a (D,) float32 unit vector, and its space."""
+
+    vector: NDArray[np.float32]
+    space: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +55,24 @@ class Likeness:
 
 
 def search(photo: bytes, model: Model, remembered: Iterable[Remembered]) -> tuple[Likeness, ...]:
-    """The most alike first, at most MOST. Raises NotOneFace, and what decoding raises."""
+    """The most alike first, at most MOST. Raises NotOneFace, and what decoding raises.
+
+    Faces that another release remembered lie in another space: they are passed over.
+    """
     face = probe(model.see(photo, {}, _unmarked).sightings)
-    found = (Likeness(one, float(one.vector @ face)) for one in remembered if one.vector.shape == face.shape)
+    alike = (one for one in remembered if one.space == face.space)
+    found = (Likeness(one, float(one.vector @ face.vector)) for one in alike)
     return tuple(nlargest(MOST, (one for one in found if one.score >= one.seen.same_as), key=_score))
 
 
-def probe(sightings: Iterable[Sighting]) -> NDArray[np.float32]:
-    """The vector of the one face that can be matched."""
-    vectors = [one.vector for one in sightings if one.vector is not None and one.status != "unfit"]
-    if len(vectors) != 1:
-        raise NotOneFace(f"{len(vectors)} faces can be matched; a search needs exactly one")
-    return vectors[0]
+def probe(sightings: Iterable[Sighting]) -> Probe:
+    """The one face that can be matched."""
+    found = [
+        Probe(one.vector, one.space) for one in sightings if one.vector is not None and one.status != "unfit"
+    ]
+    if len(found) != 1:
+        raise NotOneFace(f"{len(found)} faces can be matched; a search needs exactly one")
+    return found[0]
 
 
 def _score(one: Likeness) -> float:

@@ -1,6 +1,6 @@
 """The next step of a model's releases, decided from what they have shown: at most one at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import quantiles
@@ -66,11 +66,13 @@ def decide(
     now: datetime,
     *,
     vitals: Vitals = Vitals(),  # noqa: B008 - frozen
+    ready: Callable[[str], bool] = lambda _: True,
 ) -> Change | None:
     """One step, or None. A bad active release comes first.
 
     seen    trials of the candidate, in its stage
     vitals  what the active release shows
+    ready   whether a registered release has all that it needs to be tried
     """
     active, candidate = book.find(book.pointers.active), book.find(book.pointers.candidate)
     if active is not None and book.pointers.former is not None:
@@ -79,7 +81,9 @@ def decide(
             return back(book, now, reason)
     if candidate is not None:
         return _tried(book, candidate, seen, gates, now)
-    waiting = sorted((one for one in book.standings if one.life.stage == "registered"), key=_age)
+    waiting = sorted(
+        (one for one in book.standings if one.life.stage == "registered" and ready(one.life.id)), key=_age
+    )
     return _begin(book, waiting[0], gates, now) if waiting else None
 
 

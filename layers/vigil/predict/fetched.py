@@ -4,13 +4,14 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
 from vigil.errors import BrokenRelease, VigilError
 from vigil.predict.golden import prove
-from vigil.predict.release import open_release
-from vigil.predict.shelf import Part, Pipeline
+from vigil.predict.release import open_release, part_of
+from vigil.predict.shelf import Pipeline
 from vigil.seeing import Model
 
 AGAIN_S = 15.0
@@ -31,7 +32,6 @@ class Workshop:
     folder: Path
     fetch: Fetch
     pipelines: Mapping[str, Pipeline]
-    part: Part
     aside: Callable[[Callable[[], None]], None]
     missed: Callable[[str, str, str], None]
 
@@ -105,4 +105,4 @@ class Fetched:
             raise BrokenRelease(f"the files of {model} {release} are those of {found.id}")
         prove(found)
         kind = found.card.choice("pipeline.kind", tuple(self.workshop.pipelines))
-        return self.workshop.pipelines[kind](found, self.workshop.part)
+        return self.workshop.pipelines[kind](found, partial(part_of, found))

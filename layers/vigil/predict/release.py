@@ -48,6 +48,26 @@ def open_release(root: Path, name: str) -> Release:
     return Release(name, ident, folder, card, digests)
 
 
+def parts_of(card: Table) -> tuple[tuple[str, str], ...]:
+    """(role, model) of each part of a composite model's card."""
+    if "pipeline.parts" not in card:
+        return ()
+    return tuple((role, card.text(f"pipeline.parts.{role}")) for role in card.names("pipeline.parts"))
+
+
+def part_of(release: Release, name: str) -> Release:
+    """A part of a composite release: its card is the file NAME.toml beside the release's own.
+
+    The part has the whole release's id. Raises BadCard where it is not there: a release that took a part from
+    elsewhere would be another one after each deployment.
+    """
+    file = f"{name}.toml"
+    if file not in release.digests:
+        raise BadCard(f"{release.card.file}: its part {name!r} is not beside it")
+    card = parsed(str(release.file(file)), release.read(file))
+    return Release(name, release.id, release.folder, card, release.digests)
+
+
 def digests_of(folder: Path) -> dict[str, str]:
     """sha256 of every file of a release, by name."""
     files = folder.iterdir() if folder.is_dir() else ()

@@ -12,7 +12,7 @@ CANARY = "canary"
 """The source by which the system watches itself: what is seen there is recorded, and alarms nobody."""
 
 Recall = Callable[[str, str], Strangers]
-"""(source, window) -> the strangers seen there so far."""
+"""(source, window) -> the strangers seen there so far; a window's name ends with their vectors' space."""
 
 
 def judge(
@@ -21,7 +21,8 @@ def judge(
     """The alerts that a drop's sightings raise; one drop raises each alert once.
 
     Strangers are recalled only where a rule picks one that carries a vector, by the longest window
-    of all rules, so that one row serves them all.
+    of all rules, so that one row serves them all. All vectors of a scene are of one release, and so of
+    one space; another release's strangers stand in a row of their own.
     """
     if drop.source == CANARY:
         return (), None
@@ -50,9 +51,11 @@ def _picked(scene: Scene, drop: Drop, source: Source, watch: Watch) -> list[tupl
 def _recalled(
     picked: list[tuple[Rule, int, Sighting]], drop: Drop, watch: Watch, recall: Recall
 ) -> Strangers | None:
-    if not any(_is_stranger(sighting) for _, _, sighting in picked):
+    strange = next((sighting for _, _, sighting in picked if _is_stranger(sighting)), None)
+    if strange is None:
         return None
-    return recall(drop.source, window_of(drop.at, max(rule.window_s for rule in watch.rules)))
+    window = window_of(drop.at, max(rule.window_s for rule in watch.rules))
+    return recall(drop.source, f"{window}#{strange.space}" if strange.space else window)
 
 
 def _subject(sighting: Sighting, new_id: str, strangers: Strangers | None) -> tuple[str, Strangers | None]:
