@@ -37,7 +37,7 @@ class Counter:
 def desk() -> Counter:
     """Enrolment, against the galleries as they are this moment."""
     from cloud.objects import S3Objects
-    from vigil.faces.enrol import dress, grow
+    from vigil.faces.enrol import dress
     from vigil.flow.enrol import Desk
 
     ports = Desk(
@@ -45,10 +45,10 @@ def desk() -> Counter:
         gallery=_begun,
         examine=_examined,
         strays=_strays,
-        grow=lambda known, person, found, tags: known.changed(lambda one: grow(one, person, found, tags)),
+        grow=_grown,
         dress=lambda known, person, tags: known.changed(lambda one: dress(one, person, tags)),
         fetch=lambda photo: S3Objects(client("s3")).fetch(photo, _active().max_bytes),
-        erase=_store().erase,
+        erase=store().erase,
         clock=now,
     )
     return Counter(settings().store_bucket, ports)
@@ -141,10 +141,16 @@ def _strays(known: Galleries, person: str, found: "Sequence[Template]") -> "Mapp
     return strays(known.inside(active.embed), person, found, active.settings.enrol_alike)
 
 
+def _grown(known: Galleries, person: str, found: "Sequence[Template]", tags: frozenset[str]) -> Galleries:
+    from vigil.faces.enrol import grow
+
+    return known.changed(lambda one: one if known.awaits(one, person) else grow(one, person, found, tags))
+
+
 def _stored(known: Galleries) -> dict[str, str]:
     """By space, where each gallery lies; what is not stored as it is, is stored now."""
     return {
-        space: known.keys.get(space) or _store().put_gallery(known.version, snapshot.to_bytes(gallery))
+        space: known.keys.get(space) or store().put_gallery(known.version, snapshot.to_bytes(gallery))
         for space, gallery in known.of.items()
     }
 
@@ -152,9 +158,9 @@ def _stored(known: Galleries) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _loaded(key: str) -> Gallery:
     """A snapshot is never changed under its key."""
-    return snapshot.from_bytes(_store().get(key))
+    return snapshot.from_bytes(store().get(key))
 
 
 @cache
-def _store() -> Store:
+def store() -> Store:
     return Store(client("s3"), settings().store_bucket)

@@ -1,6 +1,6 @@
 """Schedule → everybody enrolled anew for releases that do not know them; what retired ones left is erased."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -10,8 +10,9 @@ from chalice import Blueprint, Rate
 
 from cloud.state import States
 from cloud.states import load_kept, save_kept
+from cloud.strangers import DynamoStrangers
 from functions.bounded import bounded
-from functions.enrolling import ensemble, faces, galleries, people, templates
+from functions.enrolling import ensemble, faces, galleries, people, store, templates
 from functions.migrating import migration
 from functions.settings import settings
 from functions.wiring import client, now
@@ -72,7 +73,17 @@ def _retired(used: frozenset[str], before: Kept, go_on: Callable[[], bool]) -> d
     ends = {
         space: erased(space, known.everybody(), after, templates(), go_on) for space, after in retired.items()
     }
+    _cleared({space for space, after in ends.items() if after is None})
     return {space: after for space, after in ends.items() if after is not None}
+
+
+def _cleared(spaces: Collection[str]) -> None:
+    """Where no template is left, the snapshots and strangers' faces that nothing is compared with."""
+    if spaces:
+        held = people().in_force()
+        store().keep_only(held.version, held.keys.values())
+        rows = DynamoStrangers(client("dynamodb"), settings().records_table)
+        rows.forget_spaces(spaces, since=now() - settings().retention)
 
 
 @cache

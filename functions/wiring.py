@@ -115,7 +115,7 @@ def shelf(fresh_s: float) -> "Shelf":
 @cache
 def gallery(embed: str, fresh_s: float) -> "Callable[[], Gallery]":
     """The gallery in force; an empty one of that embedding where nobody was ever enrolled."""
-    from cloud.people import GalleryInForce
+    from cloud.galleries import GalleryInForce
     from cloud.store import Store
     from vigil.faces import snapshot
     from vigil.faces.gallery import Gallery

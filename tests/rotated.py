@@ -1,5 +1,6 @@
 """The bundled embedding, turned: as good as it was, in another space. Who mixes the two finds nobody."""
 
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from tests.faces_at_hand import releases
 PART = "face-embed"
 
 
-def write_rotated(folder: Path, seed: int = 1) -> Path:
-    """A part's folder with card and graph."""
+def write_rotated(folder: Path, seed: int = 1, *, shift: float = 0.0) -> Path:
+    """A part's folder with card and graph; its card says that impostors score lower by `shift`."""
     home, made = folder / PART, releases() / PART
     home.mkdir(parents=True)
     model = onnx.load(str(made / "model.onnx"))
@@ -24,5 +25,7 @@ def write_rotated(folder: Path, seed: int = 1) -> Path:
     model.graph.initializer.append(numpy_helper.from_array(turn.astype(np.float32), "turn"))
     model.graph.node.append(helper.make_node("MatMul", ["straight", "turn"], [said]))
     onnx.save(model, str(home / "model.onnx"))
-    (home / "card.toml").write_text((made / "card.toml").read_text("utf-8"), "utf-8")
+    whole = tomllib.loads((releases() / "faces" / "card.toml").read_text("utf-8"))["calibration"]
+    measured = f"\n[calibration]\nfmr = {whole['fmr']}\ncosine = {[one - shift for one in whole['cosine']]}\n"
+    (home / "card.toml").write_text((made / "card.toml").read_text("utf-8") + measured, "utf-8")
     return home

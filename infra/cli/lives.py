@@ -1,6 +1,6 @@
 """Releases and training jobs as tables that a person reads."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.table import Table
 from rich.text import Text
@@ -8,6 +8,7 @@ from rich.text import Text
 from cloud.jobs import Kept
 from infra.cli.saying import table
 from infra.cli.tables import coloured, number
+from vigil.flow.migrate import Progress
 from vigil.learn.interval import Interval
 from vigil.learn.pedigree import Pedigree
 from vigil.learn.release import Life, Pointers, Stage
@@ -20,8 +21,11 @@ LIKE = {"active": "done", "canary": "rejected", "rejected": "quarantined", "roll
 BY_PRICES = "by the example prices in layers/vigil/learn/machines.toml: set yours"
 
 
-def releases(books: Iterable[Book]) -> Table:
-    """One line a release, and first the one that answers."""
+def releases(books: Iterable[Book], progress: Mapping[str, Progress]) -> Table:
+    """One line a release, and first the one that answers.
+
+    progress  of each that is made anew what is kept
+    """
     made = table("Releases", "model", "release", "stage", "measured", "gain", "since", "why")
     for book in books:
         if book.find(book.pointers.active) is None:
@@ -32,7 +36,13 @@ def releases(books: Iterable[Book]) -> Table:
             stage = _stage(life.stage, life.id, book.pointers)
             since = f"{life.since:%d %b %H:%M}"
             made.add_row(
-                book.model, life.id, stage, _figure(one.metric), _figure(one.gain), since, _why(life)
+                book.model,
+                life.id,
+                stage,
+                _figure(one.metric),
+                _figure(one.gain),
+                since,
+                _why(life, progress.get(life.id)),
             )
     return made
 
@@ -73,8 +83,10 @@ def _stage(stage: Stage, release: str, pointers: Pointers) -> Text:
     return coloured(told, LIKE.get(stage, ""))
 
 
-def _why(life: Life) -> str:
+def _why(life: Life, progress: Progress | None) -> str:
     """Why it came where it is; what passed gates says so in a word, `vigil models MODEL` with all figures."""
+    if progress is not None and not progress.ready:
+        return progress.told
     reasons = life.history[-1].reasons if life.history else ()
     if len(reasons) > 1 and life.history[-1].step == "pass":
         return f"passed {len(reasons)} gates"

@@ -14,6 +14,8 @@ from cloud.depot import Depot
 from cloud.jobs import DynamoJobs
 from cloud.library import S3Library
 from cloud.lives import DynamoLives
+from cloud.state import States
+from cloud.states import load_kept
 from infra.cli.deployment import Data, Deployment, Stage, reached
 from infra.cli.desk import api
 from infra.cli.lives import BY_PRICES, forgotten, history, releases, trainings
@@ -44,7 +46,9 @@ def models(
     lives = DynamoLives(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
     names = [model] if model else lives.models()
     books = [lives.book(name) for name in names]
-    out.print(history(books[0]) if model else releases(books))
+    states = States(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
+    progress = {release: one for name in names for release, one in load_kept(states, name).progress.items()}
+    out.print(history(books[0]) if model else releases(books, progress))
     for line in forgotten(_pedigrees(cloud, model)) if model else ():
         out.print(f"[yellow]forgotten[/] {line}")
     jobs = DynamoJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])

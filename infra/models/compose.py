@@ -2,13 +2,20 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
 from infra.models.failure import BuildFailure
 from infra.models.places import RELEASES
+from models.training import toml
+from vigil.faces.calibration import Calibration
 from vigil.predict.release import CARD, open_release, parts_of
+from vigil.predict.table import Table
+
+AT_FMR = {"same_as": 0.001, "enrol_alike": 0.01}
+"""False match rates at which two sightings, and two enrolment photos, are taken for one person's."""
 
 SEED = 7
 FREE_PX = 128
@@ -32,9 +39,21 @@ def composed(model: str, part: Path, bundled: Path = RELEASES) -> dict[str, byte
         licences.add(release.card.text("licence.spdx"))
         files[f"{name}.toml"] = re.sub(r'(?m)^file = ".*"$', f'file = "{graph}"', card, count=1).encode()
         golden += _golden(name, files[graph])
-    licence = f'\n[licence] # of its parts\nspdx = "{" AND ".join(sorted(licences))}"\n'
-    card = whole.read(CARD) + (b"" if "licence" in whole.card else licence.encode())
-    return files | {CARD: card, "golden.toml": golden.encode()}
+    told: dict[str, Any] = {"licence": {"spdx": " AND ".join(sorted(licences))}, **whole.card.values}
+    if ("embed", replaced) in parts_of(whole.card):
+        told |= _calibrated(whole.card, new.card)
+    return files | {CARD: toml.written(told).encode(), "golden.toml": golden.encode()}
+
+
+def _calibrated(whole: Table, embedding: Table) -> dict[str, Any]:
+    """What is known of an embedding's scores goes with it; those of the one before say nothing of it."""
+    if "calibration.fmr" not in embedding or "calibration.cosine" not in embedding:
+        raise BuildFailure(f"{embedding.file} has no [calibration]: no threshold can be told from its scores")
+    measured = {name: list(embedding.numbers(f"calibration.{name}")) for name in ("fmr", "cosine")}
+    calibration = {**whole.values["calibration"], **measured}
+    known = Calibration.read(Table(embedding.file, {"calibration": calibration}))
+    cosines = {name: round(known.threshold(1, fmr).cosine, 4) for name, fmr in AT_FMR.items()}
+    return {"calibration": calibration, "matching": {**whole.values["matching"], **cosines}}
 
 
 def _golden(name: str, graph: bytes) -> str:

@@ -1,80 +1,18 @@
-"""Port People, in the people table, and the gallery in force, as snapshots on S3 that a row points to."""
+"""Port People, in the people table; a row of it points to the snapshots that they are recognised by."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from botocore.exceptions import ClientError
 
 from cloud.faults import code, faults
+from cloud.galleries import pointed
 from cloud.items import Item, fields, item
 from cloud.pages import every
-from vigil.errors import Transient
-from vigil.flow.enrol import Change, G, InForce, Overtaken, Person, Template
+from vigil.flow.enrol import Change, G, Overtaken, Person
+from vigil.flow.in_force import InForce, Template
 from vigil.learn.consent import LEARN
-
-_POINTER = item({"pk": "gallery", "sk": "pointer"})
-
-
-One = TypeVar("One")
-"""A gallery of one space."""
-
-
-class GalleryInForce(Generic[One]):
-    """Reads the gallery that the pointer names for one space, and keeps it in memory until that moves.
-
-    Raises Unmoved while that is not whole: whoever is not in it yet would be a stranger.
-
-    fresh_s  seconds for which a look at the pointer is good; 0 looks every time
-    used     told at each use how many seconds ago that look was
-    """
-
-    def __init__(
-        self,
-        client: Any,
-        table: str,
-        *,
-        space: str,
-        load: Callable[[str], One],
-        empty: One,
-        fresh_s: float,
-        used: Callable[[float], None] | None = None,
-    ) -> None:
-        self._client, self._table, self._load, self._fresh_s = client, table, load, fresh_s
-        self._space, self._used = space, used
-        self._held, self._key, self._looked = empty, "", float("-inf")
-        self._empty = empty
-
-    def __call__(self) -> One:
-        now = time.monotonic()
-        if now - self._looked >= self._fresh_s:
-            key = _key_of(_pointed(self._client, self._table), self._space)
-            if key != self._key:
-                self._held, self._key = (self._load(key) if key else self._empty), key
-            self._looked = now
-        if self._used is not None:
-            self._used(now - self._looked)
-        return self._held
-
-
-class Unmoved(Transient):
-    """Not everybody is in a release's gallery yet; in some minutes they are."""
-
-
-def _pointed(client: Any, table: str) -> InForce:
-    """Nothing, version 0, before the first."""
-    with faults("read gallery pointer"):
-        answer = client.get_item(TableName=table, Key=_POINTER, ConsistentRead=True)
-    row = fields(answer.get("Item", {}))
-    return InForce(row.get("version", 0), row.get("keys", {}), frozenset(row.get("growing", ())))
-
-
-def _key_of(now: InForce, space: str) -> str:
-    """Where the space's gallery lies; "" where nobody was ever enrolled."""
-    if now.keys and (space not in now.keys or space in now.growing):
-        raise Unmoved(f"people are being enrolled anew for the release of space {space}")
-    return now.keys.get(space, "")
 
 
 class DynamoPeople(Generic[G]):
@@ -135,7 +73,7 @@ class DynamoPeople(Generic[G]):
 
     def in_force(self) -> InForce:
         """What the pointer says; version 0 and no keys before the first."""
-        return _pointed(self._client, self._table)
+        return pointed(self._client, self._table)
 
     def withdraw(self, *, base: int, gallery: G, now: datetime) -> None:
         """Put a gallery in force in place of version `base`. Raises Overtaken."""

@@ -54,14 +54,17 @@ class Store:
         with faults("store watch file"):
             self._client.put_object(Bucket=self._bucket, Key=WATCH_KEY, Body=text.encode())
 
-    def keep_only(self, keys: Collection[str]) -> int:
-        """Delete every version of every gallery snapshot but those of these keys; how many."""
-        erased = 0
-        for one in self._versions("gallery/"):
-            if one.key not in keys:
-                self.erase(one)
-                erased += 1
-        return erased
+    def keep_only(self, version: int, keys: Collection[str]) -> int:
+        """Delete every version of every gallery snapshot but those of these keys; how many.
+
+        One that is numbered above `version`, the one in force, is of an enrolment that is on its way: it was
+        stored and is about to be pointed to.
+        """
+        old = [one for one in self._versions("gallery/") if _number(one.key) <= version]
+        gone = [one for one in old if one.key not in keys]
+        for one in gone:
+            self.erase(one)
+        return len(gone)
 
     def _versions(self, prefix: str) -> list[Object]:
         """Every version below a prefix, delete markers included."""
@@ -81,6 +84,11 @@ class Store:
         version = {"VersionId": item.version} if item.version else {}
         with faults("erase object"):
             self._client.delete_object(Bucket=item.bucket, Key=item.key, **version)
+
+
+def _number(key: str) -> int:
+    """The version of the gallery that a snapshot's key names."""
+    return int(key.rsplit("/", 1)[-1].split("-", 1)[0])
 
 
 class WatchInForce:

@@ -1,6 +1,6 @@
 """Faces of strangers, kept in their sightings where a source asks for it; and taken out again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,13 @@ class DynamoStrangers:
                 self._forget(one)
                 forgotten += 1
         return forgotten
+
+    def forget_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+        """Take out every face that lies in one of these, where nothing is compared any more; how many."""
+        gone = [one for one in self.remembered(since=since) if one.space in spaces]
+        for one in gone:
+            self._forget(one)
+        return len(gone)
 
     def _forget(self, one: Remembered) -> None:
         with faults("forget face"):

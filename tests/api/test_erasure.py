@@ -164,10 +164,9 @@ def test_the_gallery_in_force_holds_the_others_still(site: Site, receipt: Path, 
     row = site.cloud.client("dynamodb").get_item(
         TableName=site.cloud.outputs["PeopleTable"], Key={"pk": {"S": "gallery"}, "sk": {"S": "pointer"}}
     )["Item"]
+    (key,) = (one["S"] for one in row["keys"]["M"].values())
     body = (
-        site.cloud.client("s3")
-        .get_object(Bucket=site.cloud.outputs["StoreBucket"], Key=row["key"]["S"])["Body"]
-        .read()
+        site.cloud.client("s3").get_object(Bucket=site.cloud.outputs["StoreBucket"], Key=key)["Body"].read()
     )
 
     gallery = snapshot.from_bytes(body)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from cloud.galleries import GalleryInForce, Unmoved
 from cloud.items import item
 from cloud.ledger import DynamoLedger
 from cloud.listing import Listing, listed
 from cloud.objects import S3Objects
-from cloud.people import DynamoPeople, GalleryInForce, Unmoved
+from cloud.people import DynamoPeople
 from cloud.profiles import NameTaken, Profiles
 from cloud.queue import Queue
 from cloud.records import DynamoRecords
@@ -243,6 +244,17 @@ def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
     first, second = store.put_gallery(1, b"one"), store.put_gallery(1, b"two")
 
     assert (store.get(first), store.get(second)) == (b"one", b"two")
+
+
+def test_old_snapshots_go_but_not_one_that_is_about_to_be_put_in_force(bucket: Any):
+    store = Store(bucket, "bucket")
+    before, now, coming = (store.put_gallery(version, b"faces") for version in (1, 2, 3))
+
+    assert store.keep_only(2, [now]) == 1
+
+    with pytest.raises(Transient):
+        store.get(before)
+    assert (store.get(now), store.get(coming)) == (b"faces", b"faces")
 
 
 def test_an_erased_object_leaves_no_version(bucket: Any):

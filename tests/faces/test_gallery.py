@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faces.people import gallery, near, person, vector
+from vigil.faces.galleries import Galleries
 from vigil.faces.gallery import Gallery
 from vigil.faces.snapshot import BadSnapshot, from_bytes, to_bytes
 
@@ -105,3 +106,14 @@ def test_a_snapshot_of_another_format_says_so():
 
     with pytest.raises(BadSnapshot, match="vigil-gallery/9"):
         from_bytes(data)
+
+
+def test_who_is_still_to_be_carried_over_is_not_put_into_a_growing_gallery_with_a_new_photo_alone():
+    ann, bob = person("ann", vector(1)), person("bob", vector(2))
+    old, new = gallery(ann, bob), Gallery("new", (bob,))
+    growing = Galleries(1, {old.embed: old, new.embed: new}, growing=frozenset({"new"}))
+
+    awaited = {name: [growing.awaits(one, name) for one in (old, new)] for name in ("ann", "bob", "eve")}
+
+    assert awaited == {"ann": [False, True], "bob": [False, False], "eve": [False, False]}
+    assert not Galleries(1, growing.of).awaits(new, "ann")

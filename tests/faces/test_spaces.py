@@ -143,3 +143,25 @@ def test_galleries_move_together_and_one_that_grows_is_not_in_use():
 
 def grow_one(gallery: Gallery, vector: NDArray[np.float32]) -> Gallery:
     return gallery.with_person(Person("p", vector))
+
+
+def test_an_embedding_brings_the_thresholds_that_follow_from_its_own_scores(
+    turned: FacesModel, tmp_path: Path
+):
+    lower = opened(composed("faces", write_rotated(tmp_path, shift=0.1)), tmp_path)
+
+    ours, theirs = (model.settings for model in (turned, lower))
+    asked = [each.calibration.threshold(1, 0.001).cosine for each in (ours, theirs)]
+    assert asked[0] - asked[1] == pytest.approx(0.1)
+    assert ours.same_as - theirs.same_as == pytest.approx(0.1, abs=1e-3)
+    assert ours.enrol_alike - theirs.enrol_alike == pytest.approx(0.1, abs=1e-3)
+    assert ours.same_as == pytest.approx(faces_model().settings.same_as, abs=1e-3)
+
+
+def test_an_embedding_of_whose_scores_nothing_is_known_is_no_part(tmp_path: Path):
+    part = write_rotated(tmp_path)
+    card = part / "card.toml"
+    card.write_text(card.read_text("utf-8").partition("[calibration]")[0], "utf-8")
+
+    with pytest.raises(BuildFailure, match="calibration"):
+        composed("faces", part)

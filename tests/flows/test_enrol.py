@@ -18,11 +18,11 @@ from vigil.flow.enrol import (
     NobodyThere,
     Overtaken,
     Person,
-    Template,
     Unenrollable,
     enrol,
     enrol_known,
 )
+from vigil.flow.in_force import Template
 from vigil.flow.retag import retag
 from vigil.seeing import Portrait
 

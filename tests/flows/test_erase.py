@@ -9,8 +9,9 @@ import pytest
 from tests.memory import NOON
 from vigil.drops import Object
 from vigil.errors import Transient
-from vigil.flow.enrol import InForce, NobodyThere, Overtaken, Person
+from vigil.flow.enrol import NobodyThere, Overtaken, Person
 from vigil.flow.erase import Shredder, erase
+from vigil.flow.in_force import InForce
 
 ADA = Person("p-ada", "Ada")
 PHOTO = Object("photos", "live/faces/door/a.jpg", "1")
@@ -73,7 +74,8 @@ class Everything:
     def shred(self, item: Object) -> None:
         self._note(f"shred {item.key}")
 
-    def snapshots(self, keys: Collection[str]) -> int:
+    def snapshots(self, version: int, keys: Collection[str]) -> int:
+        assert version == self.book.version
         self._note(f"keep only {', '.join(keys)}")
         return 4
 

@@ -130,6 +130,7 @@ def test_of_whom_nothing_useful_is_kept_is_named_and_the_release_is_not_ready(ke
     progress = migrate("new", migration(house))
 
     assert (progress, progress.ready) == (Progress(3, ("bob",), 0), False)
+    assert progress.told == "migrated 2 of 3; 1 need a new photo"
     assert (house.book.new, house.book.in_use) == (frozenset({"ada", "eve"}), True)
 
 

@@ -49,6 +49,13 @@ class Galleries:
         here = {person.id for person in self.inside(space).people}
         return tuple(person for person in self.everybody() if person not in here)
 
+    def awaits(self, gallery: Gallery, person: str) -> bool:
+        """Whether somebody is still to be carried over to a gallery, with all of their photos at once.
+
+        With a newer photo of theirs alone in it, a migration would pass them over.
+        """
+        return gallery.embed in self.growing and gallery.person(person) is None and self.holds(person)
+
     def everybody(self) -> tuple[str, ...]:
         """Who is in any gallery, in order."""
         return tuple(sorted({person.id for gallery in self.of.values() for person in gallery.people}))

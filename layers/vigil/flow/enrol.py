@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from vigil.drops import Object
 from vigil.errors import Rejected, Transient
-from vigil.seeing import Box, Portrait
-
-if TYPE_CHECKING:  # people are read where there is no numpy
-    import numpy as np
-    from numpy.typing import NDArray
+from vigil.flow.in_force import Gallery, Template
+from vigil.seeing import Box
 
 TRIES = 5
 NAME_LENGTH = 100
@@ -32,38 +29,6 @@ class NobodyThere(Rejected):
     """Nobody has that id."""
 
     reason = "nobody-there"
-
-
-class Template(Protocol):
-    """What an enrolment photo came to: a (D,) float32 unit vector by space, quality 0 to 1, box in pixels."""
-
-    @property
-    def vectors(self) -> Mapping[str, NDArray[np.float32]]: ...
-    @property
-    def quality(self) -> float: ...
-    @property
-    def box_px(self) -> Box: ...
-    @property
-    def portrait(self) -> Portrait | None: ...
-
-
-class Gallery(Protocol):
-    """All that are enrolled, for every release in use; a value, never changed in place."""
-
-    @property
-    def version(self) -> int: ...
-    @property
-    def growing(self) -> frozenset[str]:
-        """The spaces in which not everybody is yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """What the pointer says: version, key of the snapshot by space, and the spaces that are not whole yet."""
-
-    version: int = 0
-    keys: Mapping[str, str] = field(default_factory=dict)
-    growing: frozenset[str] = frozenset()
 
 
 G = TypeVar("G", bound=Gallery)

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from vigil.drops import Object
-from vigil.flow.enrol import TRIES, Gallery, InForce, NobodyThere, Overtaken, Person
+from vigil.flow.enrol import TRIES, NobodyThere, Overtaken, Person
+from vigil.flow.in_force import Gallery, InForce
 
 G = TypeVar("G", bound=Gallery)
 Stored = TypeVar("Stored", bound=Gallery, contravariant=True)  # noqa: PLC0105 - a plain word reads better
@@ -54,7 +55,7 @@ class Shredder(Generic[G]):
     settle     waits until every lane has noticed that the gallery moved
     unremember  takes faces out of strangers' sightings that are this person's; how many
     unlearn    takes their items out of every stored data set; how many
-    snapshots  deletes every version of every snapshot but those of these keys; how many
+    snapshots  (version in force, its keys) -> deletes every version of all other snapshots up to it; how many
     shred      deletes one object version for good
     """
 
@@ -66,7 +67,7 @@ class Shredder(Generic[G]):
     settle: Callable[[], None]
     unremember: Callable[[str], int]
     unlearn: Callable[[str], int]
-    snapshots: Callable[[Collection[str]], int]
+    snapshots: Callable[[int, Collection[str]], int]
     shred: Callable[[Object], None]
     clock: Callable[[], datetime]
 
@@ -93,7 +94,7 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
     _withdraw(ident, shredder)
     shredder.rows.closed(ident)
     left = shredder.rows.in_force()
-    counts = {"snapshots": shredder.snapshots(frozenset(left.keys.values())), "photos": 0}
+    counts = {"snapshots": shredder.snapshots(left.version, frozenset(left.keys.values())), "photos": 0}
     for photo in list(shredder.traces.photos(ident)):
         shredder.shred(photo)
         counts["photos"] += 1

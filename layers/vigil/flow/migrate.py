@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import Rejected
-from vigil.flow.enrol import Gallery
+from vigil.flow.in_force import Gallery
 from vigil.seeing import Portrait
 
 G = TypeVar("G", bound=Gallery)
@@ -47,6 +47,12 @@ class Progress:
     def ready(self) -> bool:
         """Whether the release knows everybody that the others know."""
         return not self.left and not self.without
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        done = f"migrated {self.people - self.left - len(self.without)} of {self.people}"
+        return f"{done}; {len(self.without)} need a new photo" if self.without else done
 
 
 @dataclass(frozen=True, slots=True)
