@@ -133,8 +133,11 @@ class Assembly:
         )
         options = self._options
         Schedules(buses, clock=clock, minute_s=options.minute_s, paces=options.paces).start()
-        monitor = Monitor(stack, self._metrics, functions=functions, clients=clients, buses=buses)
+        monitor = Monitor(
+            stack, self._metrics, functions=functions, clients=clients, buses=buses, moto=self.moto
+        )
         monitor.run(clock, self._options.minute_s, self._health)
+        monitor.tell(clock, self._health)
         return later, buses, pollers
 
     def _trainings(self, clients: Clients, buses: Buses) -> Jobs:

@@ -1,14 +1,14 @@
-"""Faults of messages: S3's notifications and what queues hand out, made inside moto's process."""
+"""Faults of messages (S3's notifications and what queues hand out), and their ages: inside moto's process."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from moto.s3 import notifications
-from moto.sqs.models import Message, Queue, SQSBackend
+from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 
 from infra.local.faults import Trouble
 
@@ -18,6 +18,19 @@ def disturb(trouble: Trouble) -> None:
     notifications._send_sqs_message = _told(notifications._send_sqs_message, trouble)
     Queue.add_message = _added(Queue.add_message, trouble)  # type: ignore[method-assign]
     SQSBackend.receive_message = _received(SQSBackend.receive_message, trouble)  # type: ignore[method-assign]
+
+
+def oldest_s() -> dict[str, float]:
+    """How long the oldest message of each queue that holds any was sent ago."""
+    now_ms = time.time() * 1000
+    queues: dict[str, Queue] = {}
+    for _, _, backend in sqs_backends.iter_backends():
+        queues |= cast("SQSBackend", backend).queues
+    return {
+        name: (now_ms - min(message.sent_timestamp or now_ms for message in messages)) / 1000
+        for name, queue in queues.items()
+        if (messages := tuple(queue._messages))
+    }
 
 
 def _told(tell: Callable[..., None], trouble: Trouble) -> Callable[..., None]:

@@ -23,12 +23,14 @@ from infra.local import (
     moto_lean,
     moto_locks,
     moto_messages,
+    moto_metrics,
     moto_notifications,
     moto_queries,
     moto_streams,
     moto_tables,
 )
 from infra.local.faults import Faults, Trouble
+from infra.local.monitoring.archive import Archive
 from infra.local.moto_faults import Faulty
 from infra.local.moto_front import Front
 
@@ -38,12 +40,14 @@ _FIRST: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "d
 
 def main(descriptor: int, state: Sequence[str]) -> None:
     """Serve for ever."""
-    trouble = Trouble()
+    trouble, archive = Trouble(), Archive()
     deeds: dict[str, Callable[[Any], Any]] = {
         "make-missing": _kept(Path(state[0])) if state else lambda _: None,
         "begin-faults": lambda faults: trouble.begin(Faults(**faults)),
         "end-faults": lambda _: trouble.end(),
         "happened": lambda _: trouble.happened,
+        "measured": archive.take,
+        "oldest-messages": lambda _: moto_messages.oldest_s(),
     }
     moto_messages.disturb(trouble)
     moto_locks.lock()
@@ -54,6 +58,7 @@ def main(descriptor: int, state: Sequence[str]) -> None:
     moto_lean.lean()
     moto_streams.forget_read()
     moto_forgets.forget()
+    moto_metrics.read(archive)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_load_early, daemon=True).start()
     moto = moto_lean.Straight(DomainDispatcherApplication(_service))

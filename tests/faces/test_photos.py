@@ -57,6 +57,23 @@ def test_an_enrolled_person_is_recognised_at_every_detector_size(name: str, who:
     assert scene.notes["detect"] == way
 
 
+def test_a_second_look_for_landmarks_can_be_left_out_and_a_small_face_is_known_all_the_same():
+    small = io.BytesIO()
+    picture = Image.open(io.BytesIO(photo("obama2.jpg")))
+    picture.resize((picture.width // 8, picture.height // 8)).save(small, "PNG")
+
+    twice, once = _see(small.getvalue()), _see(small.getvalue(), landmarks="once")
+
+    assert [one.label for one in once.sightings] == [one.label for one in twice.sightings] == ["obama"]
+    assert once.sightings[0].score != twice.sightings[0].score
+    assert ("landmarks" in twice.notes, once.notes["landmarks"]) == (False, "once")
+
+
+def test_a_number_of_looks_that_is_not_offered_is_refused():
+    with pytest.raises(UnknownOption, match="once"):
+        _see(photo("obama2.jpg"), landmarks="thrice")
+
+
 def test_a_stranger_is_unknown_and_can_be_told_again():
     alone = faces_model(lambda _embed: _two_enrolled().without_person("obama"))
 

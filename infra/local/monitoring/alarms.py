@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from infra.local.errors import CannotImitate
 from infra.local.monitoring.expressions import evaluate
-from infra.local.monitoring.metrics import TICKS, Metrics, Name
+from infra.local.monitoring.metrics import TICKS, Metrics, named
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
@@ -66,10 +66,10 @@ class Alarm:
         end = metrics.tick - back * self.period
         ticks = range(end - self.period, end)
         if "Metrics" not in self.properties:
-            return metrics.value(_name(self.properties), self.properties["Statistic"], ticks)
+            return metrics.value(named(self.properties), self.properties["Statistic"], ticks)
         values = {
             query["Id"]: metrics.value(
-                _name(query["MetricStat"]["Metric"]), query["MetricStat"]["Stat"], ticks
+                named(query["MetricStat"]["Metric"]), query["MetricStat"]["Stat"], ticks
             )
             for query in self.properties["Metrics"]
             if "MetricStat" in query
@@ -100,8 +100,3 @@ def parts(rule: str, where: str) -> Iterator[str]:
         if match is None:
             raise CannotImitate(where, f"the alarm rule {rule!r}")
         yield match[1]
-
-
-def _name(metric: Mapping[str, Any]) -> Name:
-    dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
-    return Name.of(metric["Namespace"], metric["MetricName"], dimensions)

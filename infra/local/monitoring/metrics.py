@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra.local.monitoring.summary import Summary, UnknownStatistic
+
 TICKS = 6
 """In a minute: the shortest period of an alarm."""
 
@@ -31,11 +33,16 @@ class Name:
 
 
 class Metrics:
-    """Written by all threads, read by alarms. `minute_s` is how long a minute takes here."""
+    """Written by all threads, read by alarms. `minute_s` is how long a minute takes here.
+
+    Alarms go by the ticks of this cloud, which tests make short; what `fresh` tells goes by the wall's
+    clock, because whoever reads metrics back asks for times of day.
+    """
 
     def __init__(self, minute_s: float) -> None:
         self._tick_s = minute_s / TICKS
         self._series: defaultdict[Name, dict[int, tuple[float, ...]]] = defaultdict(dict)
+        self._fresh: defaultdict[tuple[Name, int], Summary] = defaultdict(Summary)
         self._lock = threading.Lock()
         self._began = self.tick
 
@@ -51,14 +58,27 @@ class Metrics:
 
     def add(self, name: Name, values: Sequence[float]) -> None:
         """What was measured now: (sum, count, greatest, least) are kept of each tick."""
+        if not values:
+            return
         tick = self.tick
         with self._lock:
+            self._fresh[name, int(time.time() // 60)].add(values)
             series = self._series[name]
+            if tick not in series:
+                for old in [one for one in series if one < tick - KEPT_TICKS]:
+                    del series[old]
             for value in values:
                 total, count, most, least = series.get(tick, (0.0, 0.0, value, value))
                 series[tick] = total + value, count + 1, max(most, value), min(least, value)
-            for old in [one for one in series if one < tick - KEPT_TICKS]:
-                del series[old]
+
+    def fresh(self) -> list[list[Any]]:
+        """What was added since the last time: namespace, metric, dimensions, minute since 1970, figures."""
+        with self._lock:
+            told, self._fresh = self._fresh, defaultdict(Summary)
+        return [
+            [name.namespace, name.metric, dict(name.dimensions), minute, summary.plain()]
+            for (name, minute), summary in told.items()
+        ]
 
     def take(self, lines: Sequence[str]) -> None:
         """Read embedded metrics out of log lines."""
@@ -76,7 +96,16 @@ class Metrics:
         totals, counts, most, least = zip(*found, strict=True)
         total, count = float(sum(totals)), float(sum(counts))
         figures = {"Sum": total, "SampleCount": count, "Maximum": max(most), "Minimum": min(least)}
-        return float(figures.get(stat, total / count))
+        figures["Average"] = total / count
+        if stat not in figures:
+            raise UnknownStatistic(stat)
+        return float(figures[stat])
+
+
+def named(metric: Mapping[str, Any]) -> Name:
+    """A metric as templates and clients write it."""
+    dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
+    return Name.of(metric["Namespace"], metric["MetricName"], dimensions)
 
 
 def embedded(line: str) -> Iterator[tuple[Name, list[float]]]:

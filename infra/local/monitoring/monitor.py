@@ -15,6 +15,7 @@ from infra.local.functions import Functions
 from infra.local.health import Health
 from infra.local.monitoring.alarms import Alarm, Composite, State, parts
 from infra.local.monitoring.metrics import TICKS, Metrics, Name
+from infra.local.moto_server import MotoServer
 from infra.local.stack import Stack
 
 _ACTIONS: Mapping[State, str] = {
@@ -26,6 +27,8 @@ _QUEUED = {
     "ApproximateNumberOfMessages": "ApproximateNumberOfMessagesVisible",
     "ApproximateNumberOfMessagesNotVisible": "ApproximateNumberOfMessagesNotVisible",
 }
+_TOLD_S = 1.0
+"""So much later, at most, what was measured can be read back."""
 
 
 class Monitor:
@@ -39,8 +42,10 @@ class Monitor:
         functions: Functions,
         clients: Clients,
         buses: Buses,
+        moto: MotoServer,
     ) -> None:
         self._metrics = metrics
+        self._moto = moto
         self._functions = functions
         self._sqs = clients.get("sqs")
         self._cloudwatch = clients.get("cloudwatch")
@@ -55,8 +60,14 @@ class Monitor:
     def run(self, clock: AlarmClock, minute_s: float, health: Health, ticks: int = 0) -> None:
         """Look now and every ten seconds, at most of it twice a minute; not in the clock's own thread."""
         clock.after(minute_s / TICKS, lambda: self.run(clock, minute_s, health, ticks + 1))
-        if self._alarms:
-            health.start("monitor", self.glance if ticks % (TICKS // 2) else self.look)
+        health.start("monitor", self.glance if ticks % (TICKS // 2) else self.look)
+
+    def tell(self, clock: AlarmClock, health: Health) -> None:
+        """Hand on what was measured, now and every second, to where clients read it (moto_metrics.py)."""
+        clock.after(_TOLD_S, lambda: self.tell(clock, health))
+        told = self._metrics.fresh()
+        if told:
+            health.start("metrics", lambda: self._moto.do("measured", told))
 
     def glance(self) -> None:
         """Judge the swift alarms."""
@@ -66,8 +77,9 @@ class Monitor:
     def look(self) -> None:
         """Measure what AWS measures, then judge."""
         with self._one_at_a_time:
+            ages_s = self._moto.do("oldest-messages") if self._queues else {}
             for url in self._queues:
-                self._measure_queue(url)
+                self._measure_queue(url, ages_s)
             for name, count in self._functions.counters.read().items():
                 self._measure_function(name, count)
             self._judge(self._alarms)
@@ -79,11 +91,13 @@ class Monitor:
             before = self._states.get(alarm.arn, "INSUFFICIENT_DATA")
             self._set(alarm, alarm.state(self._metrics, before))
 
-    def _measure_queue(self, url: str) -> None:
+    def _measure_queue(self, url: str, ages_s: Mapping[str, float]) -> None:
+        name = url.rsplit("/", 1)[-1]
         shown = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_QUEUED))["Attributes"]
-        dimensions = {"QueueName": url.rsplit("/", 1)[-1]}
-        for attribute, metric in _QUEUED.items():
-            self._metrics.add(Name.of("AWS/SQS", metric, dimensions), [float(shown[attribute])])
+        figures = {metric: float(shown[attribute]) for attribute, metric in _QUEUED.items()}
+        figures["ApproximateAgeOfOldestMessage"] = ages_s.get(name, 0.0)
+        for metric, value in figures.items():
+            self._metrics.add(Name.of("AWS/SQS", metric, {"QueueName": name}), [value])
 
     def _measure_function(self, name: str, count: Count) -> None:
         before = self._counted.get(name, Count())
@@ -91,6 +105,9 @@ class Monitor:
         for metric in ("Invocations", "Errors", "Throttles"):
             grown = getattr(count, metric.lower()) - getattr(before, metric.lower())
             self._metrics.add(Name.of("AWS/Lambda", metric, {"FunctionName": name}), [float(grown)])
+        ran = min(count.invocations - before.invocations, len(count.durations_s))
+        durations_ms = [1000 * duration_s for duration_s in count.durations_s[len(count.durations_s) - ran :]]
+        self._metrics.add(Name.of("AWS/Lambda", "Duration", {"FunctionName": name}), durations_ms)
 
     def _set(self, alarm: Alarm | Composite, state: State) -> None:
         before = self._states.get(alarm.arn, "INSUFFICIENT_DATA")

@@ -31,17 +31,19 @@ class Landmarker:
     second_below_px: float
 
     def locate(self, image: Image.Image, box: NDArray[np.float32]) -> NDArray[np.float32]:
-        """
+        """A small face is looked at once more, at the points' own box.
+
         image    RGB
         box      (4,) float32, left, top, right, bottom in pixels of `image`
         returns  (count, 2) float32, x and y in pixels of `image`
         """
-        points = self._look(image, box)
+        points = self.locate_once(image, box)
         if box[3] - box[1] >= self.second_below_px:
             return points
-        return self._look(image, np.concatenate([points.min(axis=0), points.max(axis=0)]))
+        return self.locate_once(image, np.concatenate([points.min(axis=0), points.max(axis=0)]))
 
-    def _look(self, image: Image.Image, box: NDArray[np.float32]) -> NDArray[np.float32]:
+    def locate_once(self, image: Image.Image, box: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `locate`, at one look: quicker, and less sure of small faces."""
         side = max(1.0, float(box[3] - box[1]) * self.side_of_height)
         left, top = float(box[0] + box[2] - side) / 2, float(box[1] + box[3] - side) / 2
         crop = square(image, (left, top, left + side, top + side), self.preparation.size or image.size)

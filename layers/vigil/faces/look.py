@@ -1,6 +1,6 @@
 """A photograph's bytes become every face in it in full detail, compared with nobody yet."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,15 @@ from vigil.faces.detect import Detector, Found, open_detector
 from vigil.faces.embed import Embedder, open_embedder
 from vigil.faces.landmarks import Landmarker, open_landmarker
 from vigil.faces.quality import sharpness_of, turn_of
-from vigil.faces.sight import TILES, Sight
+from vigil.faces.sight import LANDMARKS, TILES, Sight
 from vigil.faces.tiles import find_in_tiles
 from vigil.predict.decode import Picture, decode
 from vigil.predict.release import Release
 from vigil.predict.shelf import Part
 from vigil.seeing import Box, Mark, Option
+
+Locate = Callable[[Image.Image, NDArray[np.float32]], NDArray[np.float32]]
+"""`Landmarker.locate`, or `locate_once`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,18 +82,19 @@ class Eyes:
 
     def look(self, data: bytes, options: Mapping[str, Option], mark: Mark) -> Look:
         """Raises what decoding raises, and UnknownOption."""
-        way = self.sight.way(options)
+        way, looks = self.sight.way(options), self.sight.looks(options)
         mark("decode")
         picture = decode(data, self.sight.accepts, side_px=self.sight.unpack_px(way))
         mark("detect")
         found = self._find(picture.image, way)
         mark("align")
         picture, boxes = self._detailed(data, picture, found.boxes[: self.sight.keep])
-        aligned = [self._align(picture, *each) for each in zip(boxes, found.scores, strict=False)]
+        locate = self.landmarker.locate if looks == "twice" else self.landmarker.locate_once
+        aligned = [self._align(picture, *each, locate) for each in zip(boxes, found.scores, strict=False)]
         mark("embed")
         vectors = self.embedder.embed([each.crop for each in aligned])
         faces = [self._face(picture, *each) for each in zip(aligned, vectors, strict=True)]
-        return Look(tuple(faces), found=len(found.scores), size_px=picture.size_px, notes={"detect": way})
+        return Look(tuple(faces), found=len(found.scores), size_px=picture.size_px, notes=_notes(way, looks))
 
     def _find(self, image: Image.Image, way: str) -> Found:
         canvas = self.sight.canvases[way]
@@ -111,9 +115,11 @@ class Eyes:
             return picture, boxes
         return decode(data, self.sight.accepts), boxes * np.array([across, down, across, down], np.float32)
 
-    def _align(self, picture: Picture, box: NDArray[np.float32], score: np.float32) -> Aligned:
+    def _align(
+        self, picture: Picture, box: NDArray[np.float32], score: np.float32, locate: Locate
+    ) -> Aligned:
         part = clear(picture.image, box, self.sight.denoising)
-        landmarks = self.landmarker.locate(part.image, part.inward(box.reshape(2, 2)).ravel())
+        landmarks = locate(part.image, part.inward(box.reshape(2, 2)).ravel())
         crop = align(part.image, landmarks, self.embedder.alignment, self.embedder.size)
         return Aligned(box, float(score), part.outward(landmarks), crop)
 
@@ -146,6 +152,11 @@ def open_eyes(release: Release, part: Part) -> Eyes:
         embedder=open_embedder(part(names["embed"])),
         sight=Sight.read(card),
     )
+
+
+def _notes(way: str, looks: str) -> Mapping[str, Option]:
+    """How the picture was looked at, as far as that is not always so."""
+    return {"detect": way} if looks == LANDMARKS[0] else {"detect": way, "landmarks": looks}
 
 
 def _within(box: NDArray[np.float32], size_px: tuple[int, int]) -> Box:

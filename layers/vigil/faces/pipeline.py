@@ -42,7 +42,7 @@ class FacesModel:
         return self._eyes.embedder.space
 
     def see(self, data: bytes, options: Mapping[str, Option], mark: Mark) -> Scene:
-        """Who is in the photograph. Option `detect`: 320, 480, 640 or "tiles"."""
+        """Who is in the photograph. Options: `detect` 320, 480, 640, "tiles"; `landmarks` "once", "twice"."""
         look = self.look(data, options, mark)
         mark("match")
         verdicts = self.match(look.faces, self._galleries(self.embed))

@@ -14,6 +14,9 @@ from vigil.seeing import Option
 
 TILES = "tiles"
 
+LANDMARKS = ("twice", "once")
+"""How often a small face is looked at for its points; twice unless an option says so."""
+
 
 class UnknownOption(Rejected):
     """A source or a message asks for something that the model's card does not offer."""
@@ -62,6 +65,13 @@ class Sight:
         wanted = str(options.get("detect", self.default))
         if wanted not in self.canvases:
             raise UnknownOption(f"detect = {wanted!r}; there are: {', '.join(self.canvases)}")
+        return wanted
+
+    def looks(self, options: Mapping[str, Option]) -> str:
+        """How often landmarks are looked for. Raises UnknownOption."""
+        wanted = str(options.get("landmarks", LANDMARKS[0]))
+        if wanted not in LANDMARKS:
+            raise UnknownOption(f"landmarks = {wanted!r}; there are: {', '.join(LANDMARKS)}")
         return wanted
 
     def unpack_px(self, way: str) -> int | None:

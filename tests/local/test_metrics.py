@@ -1,0 +1,163 @@
+"""Metrics read back: what functions log, and what Lambda and SQS measure, as CloudWatch is asked for it."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local.cloud import Cloud
+from infra.local.errors import CannotImitate
+from infra.local.monitoring.archive import Archive
+from infra.local.monitoring.metrics import Metrics, Name
+from infra.local.monitoring.summary import Summary, UnknownStatistic
+from tests.local.packages import function, package, queue
+from tests.local.watching import eventually, invoke
+
+_AGE = Name.of("Shop", "AgeMs", {"service": "till"})
+_ASKED = {"Namespace": "Shop", "MetricName": "AgeMs", "Dimensions": [{"Name": "service", "Value": "till"}]}
+_NOON_MIN = 30_000_000 - 30_000_000 % 60
+
+_CODE = """
+import datetime, json, boto3
+
+def measure(event, context):
+    names = [{"Name": "AgeMs"}]
+    group = {"Namespace": "Shop", "Dimensions": [["service"]], "Metrics": names}
+    print(json.dumps({"_aws": {"CloudWatchMetrics": [group]}, "service": "till", "AgeMs": event["ages"]}))
+
+def closed(event, context):
+    pass
+
+def read(event, context):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    since = now - datetime.timedelta(minutes=10)
+    query = {"Id": "m", "MetricStat": {"Metric": event["metric"], "Period": 3600, "Stat": event["stat"]}}
+    answer = boto3.client("cloudwatch").get_metric_data(
+        MetricDataQueries=[query], StartTime=since, EndTime=now
+    )
+    return answer["MetricDataResults"][0]["Values"]
+"""
+
+
+def test_percentiles_are_right_to_one_per_cent_however_the_numbers_lie():
+    dice = random.Random(5)
+    numbers = [dice.lognormvariate(4, 1.5) for _ in range(5000)]
+    whole = Summary()
+    for start in range(0, 5000, 100):
+        part = Summary()
+        part.add(numbers[start : start + 100])
+        whole.merge(Summary.read(json.loads(json.dumps(part.plain()))))
+
+    for percent in (1, 50, 90, 99, 99.9):
+        right = sorted(numbers)[math.ceil(len(numbers) * percent / 100) - 1]
+        assert whole.statistic(f"p{percent}") == pytest.approx(right, rel=0.011)
+    assert whole.statistic("Average") == pytest.approx(sum(numbers) / 5000)
+
+
+def test_a_percentile_of_nothing_but_zeros_is_zero():
+    zeros = Summary()
+    zeros.add([0, 0, 0])
+
+    assert (zeros.statistic("p99"), zeros.statistic("Maximum")) == (0, 0)
+
+
+def test_a_statistic_that_is_not_known_is_refused_and_never_guessed():
+    metrics = Metrics(60)
+    metrics.add(_AGE, [1.0])
+
+    with pytest.raises(UnknownStatistic, match="TM99"):
+        metrics.value(_AGE, "TM99", range(metrics.tick, metrics.tick + 1))
+
+
+def test_points_lie_at_multiples_of_their_period_and_math_works_on_them():
+    archive = _archive({0: [1.0], 1: [3.0], 5: [5.0]})
+    sums = {"Id": "s", "MetricStat": {"Metric": _ASKED, "Period": 300, "Stat": "Sum"}}
+    share = {"Id": "e", "Expression": "s / 2"}
+
+    found = archive.answer([sums, share], _NOON_MIN * 60 + 90, _NOON_MIN * 60 + 600)
+
+    assert found["s"] == {_NOON_MIN * 60: 4.0, _NOON_MIN * 60 + 300: 5.0}
+    assert found["e"] == {_NOON_MIN * 60: 2.0, _NOON_MIN * 60 + 300: 2.5}
+
+
+def test_an_expression_that_is_not_understood_is_refused():
+    with pytest.raises(CannotImitate, match="ANOMALY"):
+        _archive({0: [1.0]}).answer(
+            [
+                {"Id": "s", "MetricStat": {"Metric": _ASKED, "Period": 60, "Stat": "Sum"}},
+                {"Id": "e", "Expression": "ANOMALY(s)"},
+            ],
+            _NOON_MIN * 60,
+            _NOON_MIN * 60 + 60,
+        )
+
+
+def test_minutes_are_kept_for_hours_and_hours_for_a_month():
+    archive = _archive({0: [1.0], 24 * 60: [2.0]})
+
+    def asked(period_s: int) -> list[float]:
+        query = {"Id": "s", "MetricStat": {"Metric": _ASKED, "Period": period_s, "Stat": "Sum"}}
+        found = archive.answer([query], _NOON_MIN * 60, (_NOON_MIN + 25 * 60) * 60)
+        return list(found["s"].values())
+
+    assert asked(60) == [2.0]
+    assert asked(3600) == [1.0, 2.0]
+
+
+def test_a_function_reads_percentiles_throttles_and_ages(tmp_path: Path, runtime: Path):
+    resources = {
+        "Measure": function("measure"),
+        "Read": function("read"),
+        "Closed": function("closed", ReservedConcurrentExecutions=0),
+        "Waiting": queue("waiting"),
+    }
+    with Cloud(
+        package(tmp_path / "p", resources, _CODE), tmp_path / "d", runtime=runtime, minute_s=2
+    ) as cloud:
+        url = cloud.client("sqs").get_queue_url(QueueName="waiting")["QueueUrl"]
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody="x")
+        invoke(cloud, "measure", {"ages": [10.0 * one for one in range(1, 101)]})
+        for _ in range(3):
+            with pytest.raises(ClientError, match="TooManyRequests"):
+                cloud.client("lambda").invoke(FunctionName="closed")
+
+        p99 = eventually(lambda: _read(cloud, _ASKED, "p99"))
+        throttles = eventually(
+            lambda: _read(cloud, _aws("Lambda", "Throttles", FunctionName="closed"), "Sum")
+        )
+        age = _aws("SQS", "ApproximateAgeOfOldestMessage", QueueName="waiting")
+        oldest_s = eventually(lambda: [one for one in _read(cloud, age, "Maximum") if one >= 1])
+        ran = _read(cloud, _aws("Lambda", "Duration", FunctionName="measure"), "SampleCount")
+
+    assert p99 == [pytest.approx(990, rel=0.011)]
+    assert throttles == [3]
+    assert oldest_s[0] < 60
+    assert ran == [1]
+
+
+def _archive(numbers: Mapping[int, list[float]]) -> Archive:
+    """By minutes after a whole hour."""
+    archive = Archive()
+    for minute, values in numbers.items():
+        summary = Summary()
+        summary.add(values)
+        archive.take([["Shop", "AgeMs", {"service": "till"}, _NOON_MIN + minute, summary.plain()]])
+    return archive
+
+
+def _aws(service: str, metric: str, **dimensions: str) -> dict[str, Any]:
+    named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    return {"Namespace": f"AWS/{service}", "MetricName": metric, "Dimensions": named}
+
+
+def _read(cloud: Cloud, metric: Mapping[str, Any], stat: str) -> list[float]:
+    values, error = invoke(cloud, "read", {"metric": metric, "stat": stat})
+    assert error is None, values
+    return list(values)
