@@ -7,6 +7,7 @@ from functions import (
     balance,
     bulk,
     canary,
+    checkpoint,
     enrol,
     erase,
     live,
@@ -26,5 +27,5 @@ app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.MEDIA_TYPES)
 for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail):
     app.register_blueprint(module.trigger)
-for module in (triage, reconcile, balance, canary, quarantine, releases, retrain, migrate):
+for module in (triage, reconcile, balance, canary, checkpoint, quarantine, releases, retrain, migrate):
     app.register_blueprint(module.trigger)

@@ -106,6 +106,19 @@ def seal() -> "KmsSeal":
 
 
 @cache
+def registry() -> "Callable[[], bool]":
+    """Keeps a checkpoint of the audit log; whether there was anything new in it."""
+    from cloud.audit import DynamoAudit
+    from cloud.checkpoints import Checkpoints
+    from vigil.access.audit import Checkpoint
+
+    env = settings()
+    log = DynamoAudit(client("dynamodb"), env.audit_table)
+    kept = Checkpoints(client("s3"), env.store_bucket, seal())
+    return lambda: kept.put(Checkpoint(now(), log.heads()))
+
+
+@cache
 def tokens() -> "Tokens":
     """Whose tokens are good."""
     from cloud.tokens import Tokens

@@ -32,7 +32,9 @@ def safe(event: Any, get_response: Callable[[Any], Response]) -> Response:
     begin(event.lambda_context)
     response = get_response(event)
     if response.status_code >= 400 and isinstance(response.body, dict):
+        kept = {name: text for name, text in response.headers.items() if name == "Allow"}
         response = as_problem(response.status_code, response.body).response()
+        response.headers |= kept
     given = {name.lower() for name in response.headers}
     response.headers |= {name: text for name, text in HEADERS.items() if name.lower() not in given}
     origin = settings().cors_origin

@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from cloud.audit import DynamoAudit
-from infra.cli.deployment import Data, Stage, reached
+from cloud.checkpoints import Checkpoints
+from cloud.sealing import KmsSeal
+from infra.cli.deployment import Data, Deployment, Stage, reached
 from infra.cli.places import DATA
-from infra.cli.saying import err, out, table
-from vigil.access.audit import first_broken
+from infra.cli.saying import err, fail, out, table
+from vigil.access.audit import CHAINS, Broken, Checkpoint, Entry, Head, falls_short, first_broken
+from vigil.access.seals import Forged
 
 app = typer.Typer(help="The audit log: `verify` proves that no link was changed, `show` prints the newest.")
 
@@ -22,13 +25,40 @@ def verify(stage: Stage = "", data: Data = DATA) -> None:
     """
     cloud = reached(stage, data)
     log = DynamoAudit(cloud.client("dynamodb"), cloud.outputs["AuditTable"])
+    anchor = _checkpoint(cloud)
     chains = [list(chain) for chain in log.chains()]
-    broken = [link for link in map(first_broken, chains) if link]
+    broken = [link for link in map(first_broken, chains) if link] or _cut_off(chains, anchor)
     for link in broken:
         err.print(f"[red]broken[/] {link.chain}, entry {link.number}: {link.why}")
     if broken:
         raise typer.Exit(1)
-    out.print(f"[green]whole[/] {sum(map(len, chains))} entries in {sum(map(bool, chains))} chains")
+    known = (
+        f"checkpoint of {anchor.at:%Y-%m-%d %H:%M:%S}"
+        if anchor
+        else "no checkpoint yet: an end cut off is not missed"
+    )
+    out.print(f"[green]whole[/] {sum(map(len, chains))} entries in {sum(map(bool, chains))} chains; {known}")
+
+
+def _cut_off(chains: list[list[tuple[Entry, str]]], anchor: Checkpoint | None) -> list[Broken]:
+    """Chains that are not those of the checkpoint."""
+    if anchor is None:
+        return []
+    marks = [[mark for _, mark in chain] for chain in chains]
+    short = (
+        falls_short(name, marks[number], anchor.heads.get(name, Head()))
+        for number, name in enumerate(f"chain-{n}" for n in range(CHAINS))
+    )
+    return [link for link in short if link]
+
+
+def _checkpoint(cloud: Deployment) -> Checkpoint | None:
+    """The newest, by its seal."""
+    seal = KmsSeal(cloud.client("kms"), cloud.outputs["SealKey"])
+    try:
+        return Checkpoints(cloud.client("s3"), cloud.outputs["StoreBucket"], seal).newest()
+    except Forged as error:
+        fail(f"the newest checkpoint cannot be believed: {error}")
 
 
 @app.command()

@@ -23,6 +23,8 @@ _KNOWN = {
     "x-amazon-apigateway-gateway-responses",
 }
 _TTL_S = 300
+_ANY = "X-AMAZON-APIGATEWAY-ANY-METHOD"
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,22 @@ def routes(body: Mapping[str, Any], where: str) -> list[Route]:
 
 
 def find(choices: Iterable[Route], method: str, path: str) -> Match | None:
-    """The route for a request; a fixed segment wins over a parameter, a parameter over `{proxy+}`."""
+    """The route for a request; a fixed segment wins over a parameter, a parameter over `{proxy+}`.
+
+    A method of its own wins over ANY on the same path.
+    """
     fitting = [
         Match(route, parameters)
         for route in choices
-        if route.method in (method, "X-AMAZON-APIGATEWAY-ANY-METHOD")
+        if route.method == method or (route.method == _ANY and method in _METHODS)
         for parameters in [_fit(route.resource, path)]
         if parameters is not None
     ]
-    return min(fitting, key=lambda match: _vagueness(match.route.resource), default=None)
+    return min(fitting, key=_distance, default=None)
+
+
+def _distance(match: Match) -> tuple[tuple[int, ...], bool]:
+    return _vagueness(match.route.resource), match.route.method == _ANY
 
 
 def _fit(resource: str, path: str) -> dict[str, str] | None:

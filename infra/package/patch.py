@@ -8,6 +8,8 @@ Template = dict[str, Any]
 
 FUNCTION = "AWS::Serverless::Function"
 LAYER = "AWS::Serverless::LayerVersion"
+API = "AWS::Serverless::Api"
+ANY = "x-amazon-apigateway-any-method"
 
 _CHALICE_NAMES_BY = "Fn::Sub"
 
@@ -27,14 +29,31 @@ def overlays(target: Target) -> dict[str, Template]:
 def patched(template: Template, target: Target) -> Template:
     """The template with the target's overlays, and one intrinsic function where merging left two."""
     over = overlays(target)
+    given = {name: _answering(resource) for name, resource in template["Resources"].items()}
     resources = {
         name: {**resource, "Properties": {**resource.get("Properties", {}), **over[resource["Type"]]}}
         if resource["Type"] in over
         else resource
-        for name, resource in template["Resources"].items()
+        for name, resource in given.items()
     }
     whole: Template = _one_intrinsic({**template, "Resources": resources})
     return whole
+
+
+def _answering(resource: Template) -> Template:
+    """An API whose paths pass every method on, so that it can say 405 with Allow where there is none.
+
+    What a preflight is answered by needs no token, and neither does this.
+    """
+    if resource["Type"] != API:
+        return resource
+    properties = resource["Properties"]
+    body = properties["DefinitionBody"]
+    paths = {
+        path: methods | ({ANY: methods["options"]} if "options" in methods else {})
+        for path, methods in body["paths"].items()
+    }
+    return {**resource, "Properties": {**properties, "DefinitionBody": {**body, "paths": paths}}}
 
 
 def _one_intrinsic(value: Any) -> Any:

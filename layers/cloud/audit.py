@@ -35,6 +35,10 @@ class DynamoAudit:
             del self._heads[chain]
         raise Transient("audit: the chain is too busy")
 
+    def heads(self) -> dict[str, Head]:
+        """Where each chain ends now."""
+        return {chain: self._end(chain) for chain in (f"chain-{n}" for n in range(CHAINS))}
+
     def chains(self) -> Iterator[Iterator[tuple[Entry, str]]]:
         """Every chain from its start, as (entry, stored mark)."""
         for number in range(CHAINS):

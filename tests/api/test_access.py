@@ -154,6 +154,48 @@ def test_a_caller_who_asks_too_often_is_told_when_to_come_back(site: Site):
     assert permits.take("hasty", datetime(2026, 3, 2, 12, 1, tzinfo=UTC)) == 0.0
 
 
+def test_a_caller_who_has_used_up_the_minute_is_refused_at_the_door(site: Site):
+    hasty, patient = (site.token("viewer", subject=name) for name in ("too-hasty", "patient"))
+    minute = int(time.time()) // 60
+    for each in (minute, minute + 1):  # as after a million calls
+        site.cloud.client("dynamodb").put_item(
+            TableName=site.cloud.outputs["CallersTable"],
+            Item={"id": {"S": f"permits#too-hasty#{each}"}, "taken": {"N": "1000000"}},
+        )
+
+    refused, allowed = (site.ask("GET", "/v1/drops", token=token) for token in (hasty, patient))
+
+    assert (refused.status, refused.json["type"]) == (429, "urn:vigil:problem:too-many-requests")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert allowed.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/drops", {"GET", "OPTIONS"}),
+        ("DELETE", "/v1/rules", {"GET", "PUT", "OPTIONS"}),
+        ("POST", "/v1/people/p-000000000000", {"GET", "PATCH", "DELETE", "OPTIONS"}),
+        ("HEAD", "/v1/health", {"GET", "OPTIONS"}),
+    ],
+)
+def test_a_method_that_a_path_does_not_know_is_told_which_it_knows(
+    site: Site, method: str, path: str, allowed: set[str]
+):
+    answer = site.ask(method, path, token="")
+
+    assert answer.status == 405
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert method == "HEAD" or answer.json["type"] == "urn:vigil:problem:method-not-allowed"
+
+
+def test_what_is_too_large_for_the_gateway_is_refused_in_our_words(site: Site):
+    answer = site.ask("POST", "/v1/people", b"x" * (10 * 1024 * 1024 + 1))
+
+    assert (answer.status, answer.json["type"]) == (413, "urn:vigil:problem:too-large")
+
+
 def test_other_origins_are_told_nothing(site: Site):
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
 

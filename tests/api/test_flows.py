@@ -1,6 +1,7 @@
 """What people do with the API, on real photographs, through what ships."""
 
 import base64
+import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 from urllib3.filepost import encode_multipart_formdata
 
+from functions.api.wiring import TICK
 from infra.cli.__main__ import app
 from tests.api.conftest import PHOTOS, Site, noticed
 
@@ -323,10 +325,11 @@ def test_the_command_line_lists_people_reviews_and_erases(site: Site, biden: str
 def test_the_audit_log_is_whole_and_can_be_read(site: Site, alert: Any):
     here = ["--data", str(site.data)]
 
+    site.cloud.client("lambda").invoke(FunctionName="vigil-api-checkpoint", Payload=json.dumps(TICK).encode())
     whole = CliRunner().invoke(app, ["audit", "verify", *here])
     shown = CliRunner().invoke(app, ["audit", "show", *here])
 
-    assert (whole.exit_code, "whole" in whole.output) == (0, True)
+    assert (whole.exit_code, "whole" in whole.output, "checkpoint of" in whole.output) == (0, True, True)
     assert "get-drop" in shown.output
 
 

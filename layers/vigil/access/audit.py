@@ -6,7 +6,7 @@ callers do not wait for each other; one caller's entries lie in one chain, in or
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -47,6 +47,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where each chain ended at a time."""
+
+    at: datetime
+    heads: Mapping[str, Head]
+
+
+@dataclass(frozen=True, slots=True)
 class Broken:
     """The first link of a chain that does not hold, and why."""
 
@@ -71,4 +79,17 @@ def first_broken(entries: Iterable[tuple[Entry, str]]) -> Broken | None:
         if stored != entry.mark:
             return Broken(entry.chain, entry.number, "was changed")
         head = Head(entry.number, stored)
+    return None
+
+
+def falls_short(chain: str, marks: Sequence[str], anchor: Head) -> Broken | None:
+    """Where a chain that holds in itself is not the one that a checkpoint knows, cut off or written anew.
+
+    marks  those of its entries, in order
+    """
+    if len(marks) < anchor.number:
+        why = f"is missing: a checkpoint knows {anchor.number} entries"
+        return Broken(chain, len(marks) + 1, why)
+    if anchor.number and marks[anchor.number - 1] != anchor.mark:
+        return Broken(chain, anchor.number, "is not the one that a checkpoint knows")
     return None
