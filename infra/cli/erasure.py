@@ -39,7 +39,7 @@ def verify(
     if not KmsSeal(cloud.client("kms"), cloud.outputs["SealKey"]).holds(text, mac):
         fail("the seal is broken: this deployment gave no such receipt")
     words = [sealed["receipt"]["person"], *([name] if name else [])]
-    remains = Remains(cloud, words, None if stage else data)
+    remains = Remains(cloud, words, None if stage else data, seal=sealed["seal"])
     found = {place: list(look()) for place, look in remains.places.items()}
     made = table("Looked into", "place", ">looked at", ">found")
     for place, hits in found.items():

@@ -134,6 +134,21 @@ def test_a_picture_that_no_manifest_names_is_found(site: Site, receipt: Path):
     assert ["stray.png" in one for one in found] == [True]
 
 
+def test_a_receipt_that_can_be_had_again_is_no_remains(site: Site, tmp_path: Path):
+    person = site.ask("POST", "/v1/people", {"name": "Quillon"}).json["person"]
+    key = {"Idempotency-Key": "erase-quillon"}
+    answers = [site.ask("DELETE", f"/v1/people/{person}", headers=key) for _ in range(2)]
+    file = tmp_path / "receipt.json"
+    file.write_text(answers[0].text)
+
+    proof = CliRunner().invoke(
+        app, ["erasure", "verify", str(file), "--name", "Quillon", "--data", str(site.data)]
+    )
+
+    assert answers[0].json == answers[1].json
+    assert proof.exit_code == 0, proof.output
+
+
 def test_a_receipt_that_was_changed_is_found_out(site: Site, receipt: Path, tmp_path: Path):
     told = json.loads(receipt.read_text())
     told["receipt"]["erased"]["templates"] = 7
