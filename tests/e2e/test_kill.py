@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def drop_until_killed(package: Path, data: Path) -> None:
         photos = [(PHOTOS / name).read_bytes() for name in _PHOTOS]
 
         def put(number: int) -> None:
+            time.sleep(0.1)
             key = f"live/faces/door/{number}.jpg"
             version = s3.put_object(Bucket=bucket, Key=key, Body=photos[number % 2])["VersionId"]
             sys.stdout.write(json.dumps([key, version]) + "\n")
