@@ -13,6 +13,8 @@ REDRIVES, TRIED = "vigil-redrives", "vigil-tried"
 """Message attributes: how often the message was sent back, and the attempts at its drop before."""
 
 _BATCH = 10
+_EMPTY = 5
+"""Empty answers in a row from a queue that says it is not, before it is left for the next time."""
 
 
 class SqsDeadLetters:
@@ -36,13 +38,20 @@ class SqsDeadLetters:
         self.hidden_s = math.ceil(hidden.total_seconds())
 
     def receive(self, most: int) -> Sequence[Letter]:
+        """SQS asks some of its servers at a time: an empty answer is believed where the queue says so too."""
         letters: list[Letter] = []
-        while len(letters) < most:
+        empty = 0
+        while len(letters) < most and empty < _EMPTY:
             batch = self._receive(min(_BATCH, most - len(letters)))
-            if not batch:
-                break
             letters += batch
+            empty = 0 if batch else empty + 1 if self._waiting() else _EMPTY
         return letters
+
+    def _waiting(self) -> int:
+        name = "ApproximateNumberOfMessages"
+        with faults("read queue"):
+            answer = self._client.get_queue_attributes(QueueUrl=self._dead, AttributeNames=[name])
+        return int(answer["Attributes"][name])
 
     def send_back(self, letter: Letter, *, tried: int) -> None:
         numbers = {REDRIVES: letter.redrives + 1, TRIED: tried}

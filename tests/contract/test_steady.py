@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -97,6 +98,31 @@ def test_no_more_letters_are_received_than_asked_for(sqs: Any):
         sqs.send_message(QueueUrl=dead, MessageBody=JOB)
 
     assert len(letters.receive(12)) == 12
+
+
+class Sampled:
+    """SQS as it is at scale: every other receive meets servers that have nothing."""
+
+    def __init__(self, sqs: Any, *, deaf: bool = False) -> None:
+        self._sqs, self._asked, self._deaf = sqs, 0, deaf
+
+    def receive_message(self, **words: Any) -> Any:
+        self._asked += 1
+        return {} if self._deaf or self._asked % 2 else self._sqs.receive_message(**words)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sqs, name)
+
+
+def test_an_empty_answer_of_a_queue_that_is_not_empty_is_not_believed(sqs: Any):
+    _, dead, lane = dead_letters(sqs)
+    for _ in range(15):
+        sqs.send_message(QueueUrl=dead, MessageBody=JOB)
+    makes = partial(SqsDeadLetters, dead_url=dead, lane_url=lane, lane="live", bucket="bucket")
+
+    assert len(makes(Sampled(sqs)).receive(100)) == 15
+    sqs.send_message(QueueUrl=dead, MessageBody=JOB)
+    assert makes(Sampled(sqs, deaf=True)).receive(100) == []
 
 
 def test_announcements_are_remembered_however_many_they_are(table: Any):
