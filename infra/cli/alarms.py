@@ -57,7 +57,7 @@ def alarms(
     """
     found = alarms_of(reached(stage, data))
     if name:
-        _one(found, name)
+        _one(found, name, stage)
         return
     made = table("Alarms that ring", "alarm", "since", "what it says")
     for alarm in found:
@@ -72,7 +72,7 @@ def alarms(
     out.print("\nWhat one means and what to do: [bold]./vigil alarms NAME[/]")
 
 
-def _one(found: Sequence[Alarm], name: str) -> None:
+def _one(found: Sequence[Alarm], name: str, stage: str) -> None:
     alarm = next((one for one in found if one.name == name.removeprefix("vigil-")), None)
     if alarm is None:
         fail(f"there is no alarm {name!r}: there are {', '.join(one.name for one in found)}")
@@ -81,14 +81,16 @@ def _one(found: Sequence[Alarm], name: str) -> None:
     out.print(alarm.says)
     if " " in alarm.reason:
         out.print(Text(alarm.reason, style="dim"))
-    out.print(Markdown(section(alarm.section)))
+    out.print(Markdown(section(alarm.section, stage)))
 
 
-def section(name: str) -> str:
-    """The manual's own words about an alarm."""
+def section(name: str, stage: str = "") -> str:
+    """The manual's own words about an alarm, its commands as they are typed for a stage."""
     text = (ROOT / MANUAL).read_text()
     found = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
-    return found.group(1).strip() if found else f"{MANUAL} has no section {name}"
+    told = found.group(1).strip() if found else f"{MANUAL} has no section {name}"
+    aimed = rf"\1 --stage {stage}" if stage else r"\1"
+    return re.sub(r"^(\./vigil [^#\n]*[^#\s])", aimed, told, flags=re.MULTILINE)
 
 
 def _alarm(told: dict[str, Any], prefix: str) -> Alarm | None:

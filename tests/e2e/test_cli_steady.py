@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from infra.cli import backfill, saying
 from infra.cli.__main__ import app
+from infra.cli.alarms import section
 from infra.cli.condition import Condition, Lane, condition
 from infra.cli.status import fine
 from infra.slo.objectives import read
@@ -161,6 +162,14 @@ def test_an_alarm_tells_what_it_means_and_what_to_do(site: Site):
     assert "every worker" in told.stdout
     assert "Mends itself" in told.stdout
     assert (unknown.exit_code, "degraded" in unknown.stderr) == (2, True)
+
+
+def test_the_manual_s_commands_are_aimed_at_the_stage_that_was_asked_about():
+    told = section("live-dead-letters", "prod")
+
+    commands = [line for line in told.splitlines() if line.startswith("./vigil")]
+    assert len(commands) == 6
+    assert all(" --stage prod" in line.split("  #")[0] for line in commands)
 
 
 def test_a_back_fill_of_a_model_that_is_not_there_is_refused(site: Site):
