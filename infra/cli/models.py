@@ -40,7 +40,7 @@ def models(
 ) -> None:
     """Each release and training job: where it stands, how it measured, and why it went there.
 
-    Example: ./vigil models --roll-back digits
+    Example: ./vigil models digits
     """
     cloud = reached(stage, data)
     lives = DynamoLives(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
@@ -63,17 +63,26 @@ def _pedigrees(cloud: Deployment, model: str) -> Iterator[Pedigree]:
 
 
 def rollback(model: Model, why: Why, stage: Stage = "", data: Data = DATA) -> None:
-    """Put a model's former release back."""
+    """Put a model's former release back.
+
+    Example: ./vigil rollback digits --why "it misses the new door"
+    """
     _moved(lambda desk: desk.roll_back(model, why=why), stage, data)
 
 
 def promote(model: Model, release: Release, why: Why, stage: Stage = "", data: Data = DATA) -> None:
-    """Let the release that is being tried answer now, whatever the gates would say."""
+    """Let the release that is being tried answer now, whatever the gates would say.
+
+    Example: ./vigil promote digits 0123456789abcdef --why "seen and judged"
+    """
     _moved(lambda desk: desk.promote(model, release, why=why), stage, data)
 
 
 def reject(model: Model, release: Release, why: Why, stage: Stage = "", data: Data = DATA) -> None:
-    """Try a release no further."""
+    """Try a release no further.
+
+    Example: ./vigil reject digits 0123456789abcdef --why "taught on wrong labels"
+    """
     _moved(lambda desk: desk.reject(model, release, why=why), stage, data)
 
 
