@@ -1,12 +1,9 @@
-"""Operations: how the system is, what failed for good, lanes that stand still."""
+"""Operations: what failed for good, lanes that stand still, what is looked through once more."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cloud import paused
 from cloud.mappings import Mapping as EventMapping
 from cloud.queue import Queue
 from functions.api import wiring
@@ -18,7 +15,6 @@ from vigil.flow.leaving import put_away, send_back
 from vigil.steady.letters import Letter
 from vigil.steady.triage import redrive
 
-LANES = ("live", "bulk")
 MOST = 500
 LOOK_S = 2
 """A dead letter that was looked at is hidden from others for so long."""
@@ -31,20 +27,6 @@ class Steering:
     queue: Queue
     dead: Queue
     mapping: EventMapping
-
-
-def get_status(_: Call) -> shapes.Status:
-    """Lanes, breakers, dead letters, degradation, completeness; as of the last minute."""
-    seen = {lane: [wiring.aside().submit(look) for look in _looks(lane)] for lane in LANES}
-    states = wiring.states().read("steady", "reconcile", paused.NAME)
-    steady, walked = states.get("steady", {}), states.get("reconcile", {}).get("whole")
-    standing = paused.lanes(states.get(paused.NAME))
-    whole = {name: walked[name] for name in ("objects", "settled", "young")} if walked else None
-    return shapes.Status(
-        lanes=tuple(_lane(lane, seen[lane], steady, lane in standing) for lane in LANES),
-        degradation=steady.get("relief", {}).get("level", 0),
-        completeness=shapes.Completeness(**whole) if whole else None,
-    )
 
 
 def pause_lane(call: Call) -> shapes.LaneSwitched:
@@ -107,31 +89,6 @@ def back_fill(_: Call, wanted: shapes.BackFill) -> shapes.BackFilled:
     return shapes.BackFilled(**wiring.neighbours().ask(settings().backfill_function, question))
 
 
-def _looks(lane: str) -> Sequence[Callable[[], int]]:
-    """What is asked of AWS about a lane: all of it at once."""
-    steered = wiring.steering(lane)
-    return steered.queue.waiting, steered.dead.waiting, steered.mapping.running
-
-
-def _lane(
-    lane: str, seen: list[Future[int]], steady: Mapping[str, Any], is_paused: bool
-) -> shapes.LaneStatus:
-    waiting, dead, running = (one.result() for one in seen)
-    breakers = [one for one in steady.get("breakers", ()) if one["lane"] == lane]
-    return shapes.LaneStatus(
-        lane=lane,
-        waiting=waiting,
-        dead=dead,
-        running=bool(running),
-        paused=is_paused,
-        workers=steady.get("share", {}).get(lane),
-        breakers=tuple(
-            shapes.Breaker(dependency=one["dependency"], state=one["state"], since=one["since"])
-            for one in breakers
-        ),
-    )
-
-
 def _letter(letter: Letter) -> shapes.DeadLetter:
     return shapes.DeadLetter(
         letter=letter.id,
@@ -152,15 +109,6 @@ def _picked(letters: Any, chosen: shapes.Chosen) -> list[Letter]:
 
 
 OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/status",
-        name="get-status",
-        summary="How the system is",
-        serve=get_status,
-        role="operator",
-        answers=shapes.Status,
-    ),
     Operation(
         "POST",
         "/v1/lanes/{lane}/pause",

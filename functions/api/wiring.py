@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloud.functions import Functions
     from cloud.history import DynamoHistory
     from cloud.letters import SqsDeadLetters
+    from cloud.metrics import CloudWatch
     from cloud.paused import Paused
     from cloud.permits import DynamoPermits
     from cloud.photos import Photos
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from functions.api.cards import Card
     from functions.api.once import Once
     from functions.api.operations import Steering
+    from vigil.steady.promises import Objective
 
 TICK = {
     "version": "0",
@@ -50,6 +52,22 @@ def audit() -> "DynamoAudit":
     from cloud.audit import DynamoAudit
 
     return DynamoAudit(client("dynamodb"), settings().audit_table)
+
+
+@cache
+def metrics() -> "CloudWatch":
+    """What was counted."""
+    from cloud.metrics import CloudWatch
+
+    return CloudWatch(client("cloudwatch"))
+
+
+@cache
+def objectives() -> "tuple[Objective, ...]":
+    """What is promised, as it ships beside the models' cards."""
+    from vigil.steady.promises import read_objectives
+
+    return read_objectives((settings().cards_dir / "slo.toml").read_text("utf-8"))
 
 
 @cache

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloud.metrics import CloudWatch
 from cloud.paused import Paused
 from cloud.state import States
 from cloud.states import KeptCases, load_steady, load_walk
 from cloud.tallies import DynamoTallies
 from infra.cli.alarms import Alarm, alarms_of
 from infra.cli.deployment import Deployment
+from infra.cli.places import ROOT
 from vigil.steady.balance import Bounds
 from vigil.steady.counted import Counted
 from vigil.steady.letters import Case
 from vigil.steady.minute import LANES, Steady, begin, state_of
+from vigil.steady.promises import WINDOWS, Promise, kept, read_objectives
 from vigil.steady.reconcile import Census
 
 LOOK_BACK = timedelta(hours=1)
@@ -52,6 +55,7 @@ class Condition:
     cases: Sequence[Case]
     untold: int
     alarms: Sequence[Alarm]
+    promises: Sequence[Promise] = ()
 
     @property
     def ringing(self) -> Sequence[Alarm]:
@@ -72,7 +76,17 @@ def condition(cloud: Deployment) -> Condition:
         sorted(KeptCases(states).load().values(), key=lambda case: case.since, reverse=True),
         _messages(cloud, "PublishDeadLettersUrl")[0],
         alarms_of(cloud),
+        _promises(cloud, now),
     )
+
+
+def _promises(cloud: Deployment, now: datetime) -> Sequence[Promise]:
+    """How each is kept, by what the functions counted."""
+    objectives = read_objectives((ROOT / "infra" / "slo.toml").read_text("utf-8"))
+    signals = {signal for one in objectives for signal in (*one.bad, *one.total)}
+    stage = str(cloud.outputs["RecordsTable"]).removeprefix("vigil-").removesuffix("-records")
+    sums = CloudWatch(cloud.client("cloudwatch")).sums(f"Vigil/{stage}", signals, WINDOWS, now=now)
+    return [kept(one, sums) for one in objectives]
 
 
 def _lane(

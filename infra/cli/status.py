@@ -18,6 +18,9 @@ _STATES = {"closed": ("runs", GOOD), "half-open": ("on probation", SO_SO), "open
 
 MOST_FAULTS = 8
 
+SPARE = 0.5
+"""So much of a budget is left while nobody has to think of it."""
+
 
 def status(stage: Stage = "", data: Data = DATA) -> None:
     """Show how the system is; exit code 1 while a promise is broken, an alarm rings or a lane stands still.
@@ -36,21 +39,30 @@ def status(stage: Stage = "", data: Data = DATA) -> None:
 
 
 def _shares(seen: Condition) -> dict[str, float | None]:
-    """The good share of each promise that is on record here, by its name in infra/slo.toml."""
+    """The good share of each promise in the last hour, by its name in infra/slo.toml."""
+    counted = {one.objective.name: one.good.get("1h") for one in seen.promises}
     calls, failures = (sum(getattr(lane, name) for lane in seen.lanes) for name in ("calls", "failures"))
-    return {
+    return counted | {
         "availability": 1 - failures / calls if calls else None,
         "completeness": seen.census.completeness if seen.census else None,
     }
 
 
 def _promises(seen: Condition, plan: Plan) -> Table:
-    made = table("Promises", "promise", ">target", ">now", "what it says")
-    shares = _shares(seen)
+    made = table("Promises", "promise", ">target", ">now", ">budget left", "what it says")
+    shares, left = _shares(seen), {one.objective.name: one.left for one in seen.promises}
     for objective in plan.objectives:
         now = _now(objective, shares.get(objective.name), seen)
-        made.add_row(objective.name, f"{objective.target:.2%}", now, Text(objective.says, style=NOTHING))
+        says = Text(objective.says, style=NOTHING)
+        made.add_row(objective.name, f"{objective.target:.2%}", now, _left(left.get(objective.name)), says)
     return made
+
+
+def _left(budget: float | None) -> Text:
+    """Of the budget of 30 days; nothing is left of one that was overspent."""
+    if budget is None:
+        return Text("no data", style=NOTHING)
+    return Text(f"{max(budget, 0.0):.0%}", style=GOOD if budget >= SPARE else SO_SO if budget > 0 else BAD)
 
 
 def _now(objective: Objective, share: float | None, seen: Condition) -> Text:

@@ -95,7 +95,8 @@ def _keep_models(order: Order) -> None:
         raise PackagingError(f"{MODELS} is missing: `make models` fetches the models first.")
     key = fingerprint(models)
     keep(order.out / "layers" / "models", key, partial(_make_models, order, models))
-    keep(order.out / "layers" / "cards", key, partial(_make_cards, models))
+    promises = order.root / PROMISES
+    keep(order.out / "layers" / "cards", fingerprint(key, promises), partial(_make_cards, models, promises))
 
 
 def _make_models(order: Order, models: Path, draft: Path) -> None:
@@ -103,12 +104,13 @@ def _make_models(order: Order, models: Path, draft: Path) -> None:
     shutil.copytree(models, draft / "models")
 
 
-def _make_cards(models: Path, draft: Path) -> None:
-    """What the models say of themselves, for those who only want to know: no graphs."""
+def _make_cards(models: Path, promises: Path, draft: Path) -> None:
+    """What the models say of themselves, for those who only want to know: no graphs; and what is promised."""
     for told in (*models.glob("*/card.toml"), *models.glob("*/release.json")):
         copied = draft / "cards" / told.relative_to(models)
         copied.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(told, copied)
+    shutil.copyfile(promises, draft / "cards" / promises.name)
 
 
 def _keep_code(order: Order) -> None:

@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from vigil.steady.promises import Objective, Signal, read_objectives
+
+__all__ = ("BURNS", "Burn", "Objective", "Plan", "Signal", "Threshold", "Window", "read")
+
 Severity = Literal["page", "ticket"]
 Dimension = tuple[str, str]
 """("queue", "LiveDeadLetters"): what kind of thing, and its logical id; ("service", "live") for our own."""
@@ -12,30 +16,6 @@ Dimension = tuple[str, str]
 
 class BadPlan(ValueError):
     """infra/slo.toml says something that cannot be meant; the message names the place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One of our own metrics, of one service."""
-
-    service: str
-    metric: str
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """A share of good events: `target` 0 to 1, good = total - bad; signals of a kind add up."""
-
-    name: str
-    says: str
-    target: float
-    bad: tuple[Signal, ...]
-    total: tuple[Signal, ...]
-
-    @property
-    def budget(self) -> float:
-        """The share of events that may be bad."""
-        return 1 - self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +72,11 @@ def read(text: str) -> Plan:
     """Parse infra/slo.toml. Raises BadPlan."""
     try:
         data = tomllib.loads(text)
-        objectives = tuple(_objective(name, table) for name, table in data["objectives"].items())
+        objectives = read_objectives(text)
         thresholds = tuple(_threshold(table) for table in data.get("alarms", ()))
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise BadPlan(f"infra/slo.toml: {error!r}") from error
     return Plan(objectives, thresholds)
-
-
-def _objective(name: str, table: Mapping[str, Any]) -> Objective:
-    target = float(table["target"])
-    if not 0 < target < 1:
-        raise BadPlan(f"{name}: a target lies between 0 and 1")
-    bad, total = (tuple(Signal(**signal) for signal in table[kind]) for kind in ("bad", "total"))
-    return Objective(name, str(table["says"]), target, bad, total)
 
 
 def _threshold(table: Mapping[str, Any]) -> Threshold:

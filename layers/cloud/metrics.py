@@ -3,13 +3,16 @@
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from cloud.faults import faults
+from vigil.steady.promises import Signal
+
+_HOUR = timedelta(hours=1)
 
 
 class Gauges:
@@ -59,17 +62,47 @@ class ReleaseGauges:
 
 
 class CloudWatch:
-    """The last few minutes of AWS's own metrics."""
+    """Metrics read back: AWS's own of the last few minutes, and ours over long stretches."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
+    def sums(
+        self, namespace: str, signals: Collection[Signal], windows: Mapping[str, timedelta], *, now: datetime
+    ) -> dict[str, dict[Signal, float]]:
+        """What was counted of each signal in each window up to now. Raises Transient.
+
+        Windows of more than an hour are summed by whole hours: one answer does not hold a month of minutes.
+        """
+        found: dict[str, dict[Signal, float]] = {}
+        for period_s, is_long in ((60, False), (3600, True)):
+            some = {name: span for name, span in windows.items() if (span > _HOUR) is is_long}
+            if some:
+                points = self._points(
+                    namespace, sorted(signals, key=str), period_s, now - max(some.values()), now
+                )
+                found |= {name: _since(points, now - span) for name, span in some.items()}
+        return found
+
+    def _points(
+        self, namespace: str, signals: Sequence[Signal], period_s: int, since: datetime, until: datetime
+    ) -> dict[Signal, list[tuple[datetime, float]]]:
+        queries = [
+            _query(f"m{place}", _named(namespace, one.metric, {"service": one.service}), period_s, "Sum")
+            for place, one in enumerate(signals)
+        ]
+        with faults("read counts"):
+            answer = self._client.get_metric_data(MetricDataQueries=queries, StartTime=since, EndTime=until)
+        told = {one["Id"]: one for one in answer["MetricDataResults"]}
+        return {
+            one: list(zip(told[f"m{place}"]["Timestamps"], told[f"m{place}"]["Values"], strict=True))
+            for place, one in enumerate(signals)
+        }
+
     def latest(self, metric: str, dimension: Mapping[str, str], stat: str, *, now: datetime) -> float:
         """The newest minute's value ("AWS/Lambda Throttles"); 0 where there is none."""
         namespace, _, name = metric.partition(" ")
-        named = [{"Name": key, "Value": value} for key, value in dimension.items()]
-        metric_ = {"Namespace": namespace, "MetricName": name, "Dimensions": named}
-        query = {"Id": "m", "MetricStat": {"Metric": metric_, "Period": 60, "Stat": stat}}
+        query = _query("m", _named(namespace, name, dimension), 60, stat)
         with faults(f"read {metric}"):
             answer = self._client.get_metric_data(
                 MetricDataQueries=[query],
@@ -79,3 +112,16 @@ class CloudWatch:
             )
         values = answer["MetricDataResults"][0]["Values"]
         return float(values[0]) if values else 0.0
+
+
+def _named(namespace: str, metric: str, dimensions: Mapping[str, str]) -> dict[str, Any]:
+    named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    return {"Namespace": namespace, "MetricName": metric, "Dimensions": named}
+
+
+def _query(ident: str, metric: Mapping[str, Any], period_s: int, stat: str) -> dict[str, Any]:
+    return {"Id": ident, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": stat}}
+
+
+def _since(points: Mapping[Signal, Sequence[tuple[datetime, float]]], begin: datetime) -> dict[Signal, float]:
+    return {one: sum(value for at, value in found if at >= begin) for one, found in points.items()}

@@ -35,6 +35,7 @@ from vigil.steady.degrade import Relief, default_steps
 from vigil.steady.fingerprint import fingerprint
 from vigil.steady.letters import Alert, Case
 from vigil.steady.minute import Order, begin
+from vigil.steady.promises import WINDOWS, Signal
 from vigil.steady.reconcile import Census, Listed, Told
 from vigil.steady.record import Record
 
@@ -352,6 +353,27 @@ def test_the_newest_minute_of_a_metric_is_read(aws: Callable[[str], Any]):
 
     assert reading.latest("AWS/Lambda Throttles", dimension, "Sum", now=NOON) == 4.0
     assert reading.latest("AWS/Lambda Throttles", {"FunctionName": "bulk"}, "Sum", now=NOON) == 0.0
+
+
+def test_what_was_counted_is_summed_window_by_window(aws: Callable[[str], Any]):
+    cloudwatch, done = aws("cloudwatch"), Signal("live", "Done")
+    for back, value in ((timedelta(minutes=2), 1.0), (timedelta(hours=5), 2.0), (timedelta(days=20), 4.0)):
+        datum = {
+            "MetricName": done.metric,
+            "Dimensions": [{"Name": "service", "Value": done.service}],
+            "Timestamp": NOON - back,
+            "Value": value,
+        }
+        cloudwatch.put_metric_data(Namespace="Vigil/t", MetricData=[datum])
+
+    sums = CloudWatch(cloudwatch).sums("Vigil/t", {done}, WINDOWS, now=NOON)
+
+    assert {window: counted[done] for window, counted in sums.items()} == {
+        "1h": 1.0,
+        "6h": 3.0,
+        "3d": 3.0,
+        "30d": 7.0,
+    }
 
 
 def test_gauges_are_one_log_line_an_invocation(capsys: pytest.CaptureFixture[str]):

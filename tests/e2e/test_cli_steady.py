@@ -14,7 +14,7 @@ from infra.cli.alarms import section
 from infra.cli.condition import Condition, Lane, condition
 from infra.cli.status import fine
 from infra.slo.objectives import read
-from tests.e2e.conftest import PHOTOS, Site
+from tests.e2e.conftest import PHOTOS, Site, until
 from tests.e2e.test_cli import vigil
 from tests.e2e.test_steady import invoked, notes
 from vigil.drops import drop_id
@@ -55,8 +55,15 @@ def test_status_shows_promises_lanes_and_faults(site: Site):
     invoked(site, "Balance")
     invoked(site, "Reconcile")
 
+    until(
+        lambda: [
+            one for one in condition(site.cloud).promises if one.objective.name == "live-age" and one.good
+        ]
+    )
     result = vigil(site, "status")
 
+    (age,) = [line for line in result.stdout.splitlines() if line.strip("│ ").startswith("live-age")]
+    assert "%" in age.replace("99.00%", "", 1)
     assert "availability" in result.stdout
     assert "completeness" in result.stdout
     assert {"live", "bulk"} <= {line.strip("│ ").split(" ")[0] for line in result.stdout.splitlines()}

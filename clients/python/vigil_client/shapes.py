@@ -456,6 +456,17 @@ class Problem(TypedDict):
     boxes_px: NotRequired[list[list[float]]]
 
 
+class Promised(TypedDict):
+    """A service level objective, by what was counted; a window in which nothing happened is left out."""
+
+    name: str
+    says: str
+    target: float
+    good: dict[str, float]
+    burn: dict[str, float]
+    left: NotRequired[float]
+
+
 class Queued(TypedDict):
     """The drops that it will be, in the same order."""
 
@@ -530,6 +541,7 @@ class Status(TypedDict):
     lanes: list[LaneStatus]
     degradation: int
     completeness: NotRequired[Completeness]
+    promises: list[Promised]
 
 
 class Subscription(TypedDict):

@@ -38,12 +38,29 @@ class Completeness(Shape):
     young: int
 
 
+class Promised(Shape):
+    """A service level objective, by what was counted; a window in which nothing happened is left out."""
+
+    name: str
+    says: str
+    target: Annotated[float, Field(description="Share of good events, 0 to 1, over 30 days")]
+    good: Annotated[dict[str, float], Field(description="Share of good events by window: 1h, 6h, 3d, 30d")]
+    burn: Annotated[
+        dict[str, float],
+        Field(description="By window, how many times as fast as it may the budget goes; alarms: 14.4, 6, 1"),
+    ]
+    left: Annotated[
+        float | None, Field(description="Of the budget of 30 days; below 0 the promise is broken")
+    ] = None
+
+
 class Status(Shape):
     """How the system is."""
 
     lanes: tuple[LaneStatus, ...]
     degradation: Annotated[int, Field(description="Steps in force; 0 is none")]
     completeness: Completeness | None = None
+    promises: tuple[Promised, ...]
 
 
 class LaneSwitched(Shape):
