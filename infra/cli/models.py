@@ -28,6 +28,7 @@ from vigil.learn.pedigree import Pedigree
 from vigil_client import Problem, Vigil
 
 MANIFEST = "manifest.jsonl"
+UNTRIED = "no release is on record: what ships with this answers; docs/models.md says how another comes in"
 Model = Annotated[str, typer.Argument(help="The model's name.")]
 Release = Annotated[str, typer.Argument(help="The release, as `vigil models` shows it.")]
 Why = Annotated[str, typer.Option("--why", help="Stands in the release's history.", prompt=True)]
@@ -48,11 +49,14 @@ def models(
     books = [lives.book(name) for name in names]
     states = States(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
     progress = {release: one for name in names for release, one in load_kept(states, name).progress.items()}
-    out.print(history(books[0]) if model else releases(books, progress))
+    shown = history(books[0]) if model else releases(books, progress)
+    out.print(shown if shown.row_count else UNTRIED)
     for line in forgotten(_pedigrees(cloud, model)) if model else ():
         out.print(f"[yellow]forgotten[/] {line}")
     jobs = DynamoJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    out.print(trainings(kept for name in names for kept in jobs.of(name)))
+    taught = trainings(kept for name in names for kept in jobs.of(name))
+    if taught.row_count:
+        out.print(taught)
 
 
 def _pedigrees(cloud: Deployment, model: str) -> Iterator[Pedigree]:
