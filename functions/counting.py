@@ -16,7 +16,7 @@ TALLY_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""
 
 STALE_S = 10.0
-"""A gallery that was confirmed longer ago than this may have been replaced."""
+"""Faces are compared with a gallery that was replaced for so long at most."""
 
 _NOBODYS = {"Busy", "Hurried", "LeaseLost", "Overtaken"}
 """Failures that say nothing against a dependency: another worker was first, or the batch was too long."""
@@ -58,7 +58,7 @@ class Counting:
         self._releases |= {verdict.release} - {""}
 
     def compared(self, gallery_age_s: float) -> None:
-        """Faces were compared with a gallery that was known to be in force so many seconds ago."""
+        """Faces were compared with a gallery that may have been out of date, or was, for so many seconds."""
         self.gauges.count("GalleryLooks")
         self.gauges.count("GalleryStale", int(gallery_age_s > STALE_S))
         self.gauges.seconds("GalleryAgeS", gallery_age_s)

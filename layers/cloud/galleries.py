@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from cloud.faults import faults
@@ -21,7 +22,8 @@ class GalleryInForce(Generic[One]):
     Raises Unmoved while that is not whole: whoever is not in it yet would be a stranger.
 
     fresh_s  seconds for which a look at the pointer is good; 0 looks every time
-    used     told at each use how many seconds ago that look was
+    used     told at each use for how many seconds the gallery may have been out of date, or was: since the
+             last look; where a look finds another one, from when that was put in force to the last use
     """
 
     def __init__(
@@ -37,19 +39,27 @@ class GalleryInForce(Generic[One]):
     ) -> None:
         self._client, self._table, self._load, self._fresh_s = client, table, load, fresh_s
         self._space, self._used = space, used
-        self._held, self._key, self._looked = empty, "", float("-inf")
+        self._held, self._key, self._looked, self._used_at = empty, "", float("-inf"), 0.0
         self._empty = empty
 
     def __call__(self) -> One:
-        now = time.monotonic()
+        now, behind_s = time.monotonic(), 0.0
         if now - self._looked >= self._fresh_s:
-            key = _key_of(pointed(self._client, self._table), self._space)
-            if key != self._key:
-                self._held, self._key = (self._load(key) if key else self._empty), key
+            behind_s = self._look()
             self._looked = now
         if self._used is not None:
-            self._used(now - self._looked)
+            self._used(max(now - self._looked, behind_s))
+        self._used_at = time.time()
         return self._held
+
+    def _look(self) -> float:
+        """Take what is in force; for how many seconds another was used instead, by the clock on the wall."""
+        found = pointed(self._client, self._table)
+        key = _key_of(found, self._space)
+        if key == self._key:
+            return 0.0
+        self._held, self._key = (self._load(key) if key else self._empty), key
+        return self._used_at - found.since_s
 
 
 class Unmoved(Transient):
@@ -61,7 +71,8 @@ def pointed(client: Any, table: str) -> InForce:
     with faults("read gallery pointer"):
         answer = client.get_item(TableName=table, Key=_POINTER, ConsistentRead=True)
     row = fields(answer.get("Item", {}))
-    return InForce(row.get("version", 0), row.get("keys", {}), frozenset(row.get("growing", ())))
+    since = datetime.fromisoformat(row["at"]).timestamp() if row else 0.0
+    return InForce(row.get("version", 0), row.get("keys", {}), frozenset(row.get("growing", ())), since)
 
 
 def _key_of(now: InForce, space: str) -> str:

@@ -1,5 +1,6 @@
 """Objects, the store, the gallery in force, people and lists, on S3 and DynamoDB."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta, timezone
@@ -197,6 +198,43 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
 
     assert versions == [0, 1, 1, 2, 2]
     assert loaded == ["gallery/1", "gallery/2"]
+
+
+def test_whoever_went_on_with_a_replaced_gallery_tells_for_how_long(
+    table: Any, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[float] = []
+    gallery = GalleryInForce(
+        table, "t", space="s", load=lambda _: Book(1), empty=Book(0), fresh_s=60, used=told.append
+    )
+    clock = NOON.timestamp()
+    monkeypatch.setattr(time, "time", lambda: clock)
+    gallery()
+
+    people(table).commit(Change(None, ANN), [FACE], base=0, gallery=Book(1), now=NOON)
+    clock += 45
+    gallery()
+    gallery._looked = float("-inf")
+    clock += 600
+    gallery()
+
+    assert told[-1] == 45
+
+
+def test_whoever_rested_while_the_gallery_was_replaced_compared_nothing_with_an_old_one(
+    table: Any, monkeypatch: pytest.MonkeyPatch
+):
+    told: list[float] = []
+    gallery = GalleryInForce(
+        table, "t", space="s", load=lambda _: Book(1), empty=Book(0), fresh_s=0, used=told.append
+    )
+    monkeypatch.setattr(time, "time", lambda: NOON.timestamp() - 600)
+    gallery()
+
+    people(table).commit(Change(None, ANN), [FACE], base=0, gallery=Book(1), now=NOON)
+    gallery()
+
+    assert told == [0, 0]
 
 
 @pytest.mark.parametrize("growing", [frozenset({"s"}), frozenset()])

@@ -38,8 +38,12 @@ class Gallery(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What the pointer says: version, key of the snapshot by space, and the spaces that are not whole yet."""
+    """What the pointer says: version, key of the snapshot by space, and the spaces that are not whole yet.
+
+    since_s  when it was put in force, in seconds since 1970
+    """
 
     version: int = 0
     keys: Mapping[str, str] = field(default_factory=dict)
     growing: frozenset[str] = frozenset()
+    since_s: float = 0.0
