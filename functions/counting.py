@@ -11,6 +11,7 @@ from vigil.errors import Transient
 from vigil.flow.process import Verdict
 from vigil.steady.counted import Counted
 from vigil.steady.dependency import TRANSIENT, dependency
+from vigil.steady.expense import batch_usd
 
 TALLY_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""
@@ -29,6 +30,7 @@ class Counting:
     gauges: Gauges
     tell: Callable[[Counted], None]
     age_target: timedelta
+    memory_mb: int
     _calls: int = 0
     _failures: Counter[str] = field(default_factory=Counter)
     _age_s: float = 0.0
@@ -77,6 +79,7 @@ class Counting:
         """The batch is done, after so many seconds. Raises Transient where the tally cannot be told."""
         self._working_s += working_s
         self.gauges.note("releases", sorted(self._releases))
+        self.gauges.usd("CostUsd", batch_usd(working_s, self.memory_mb))
         self.gauges.flush()
         if self._calls and (self._failures or time.monotonic() - self._told >= TALLY_S):
             self.tell(Counted(now, self._calls, self._working_s, dict(self._failures), self._age_s))

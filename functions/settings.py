@@ -143,6 +143,11 @@ class Settings:
         return self._get("KEEP_PORTRAITS") == "true"
 
     @property
+    def memory_mb(self) -> int:
+        """Of this function, as Lambda says it."""
+        return int(self._get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+
+    @property
     def on_lambda(self) -> bool:
         """Whether this process is a Lambda container."""
         return "AWS_LAMBDA_FUNCTION_NAME" in self.variables

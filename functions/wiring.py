@@ -76,7 +76,7 @@ def _counting(lane: str) -> "Counting":
     env = settings()
     tallies = DynamoTallies(client("dynamodb"), env.records_table)
     gauges = Gauges(namespace=env.metrics_namespace, service=env.service)
-    return Counting(gauges, partial(tallies.add, lane), env.age_target)
+    return Counting(gauges, partial(tallies.add, lane), env.age_target, env.memory_mb)
 
 
 def _relief(lane: str) -> "Reliefs":

@@ -8,8 +8,6 @@ from infra.slo.words import OURS, Resource
 
 WIDTH, HEIGHT = 6, 6
 _NS = f"{OURS}/${{Stage}}"
-_GB_SECOND, _REQUEST, _GB = 0.0000166667, 0.0000002, 1769 / 1024
-"""USD, Lambda on x86 in most regions; the memory of a lane's function."""
 
 
 def dashboard(plan: Plan) -> Resource:
@@ -70,25 +68,13 @@ def _mending() -> list[dict[str, Any]]:
 
 
 def _cost() -> list[dict[str, Any]]:
-    """Lambda's share of a drop's cost, in USD for a thousand."""
-    lane = [
-        "AWS/Lambda",
-        "Duration",
-        "FunctionName",
-        "${Live}",
-        {"id": "ms", "stat": "Sum", "visible": False},
-    ]
-    calls = [
-        "AWS/Lambda",
-        "Invocations",
-        "FunctionName",
-        "${Live}",
-        {"id": "calls", "stat": "Sum", "visible": False},
-    ]
-    done = _ours("live", "Settled", id="settled", visible=False)
-    price = f"1000 * (ms / 1000 * {_GB:.4f} * {_GB_SECOND:.10f} + calls * {_REQUEST:.7f}) / settled"
-    cost = [{"expression": price, "label": "USD", "id": "usd"}]
-    return [_widget("live: Lambda's cost of 1,000 drops", [cost, lane, calls, done], period=3600)]
+    """Lambda's share of a drop's cost, in USD for a thousand, by list prices (vigil/steady/expense.py)."""
+    found = []
+    for lane in LANES:
+        found += [_ours(lane, "CostUsd", id=f"{lane}usd", visible=False)]
+        found += [_ours(lane, "Settled", id=f"{lane}settled", visible=False)]
+        found += [[{"expression": f"1000 * {lane}usd / {lane}settled", "label": f"{lane} USD", "id": lane}]]
+    return [_widget("Lambda's cost of 1,000 drops, estimated", found, period=3600)]
 
 
 LANES = ("live", "bulk")

@@ -31,6 +31,10 @@ class Gauges:
     def seconds(self, name: str, seconds: float) -> None:
         self._add(name, MetricUnit.Seconds, seconds)
 
+    def usd(self, name: str, dollars: float) -> None:
+        """CloudWatch has no unit for money."""
+        self._add(name, MetricUnit.NoUnit, dollars)
+
     def note(self, name: str, value: Any) -> None:
         """Beside the metrics, for people who read logs."""
         self._metrics.add_metadata(key=name, value=value)

@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 
 def counting(told: list[Counted]) -> Counting:
     gauges = Gauges(namespace="Vigil/test", service="live")
-    return Counting(gauges, told.append, age_target=30 * SECOND)
+    return Counting(gauges, told.append, age_target=30 * SECOND, memory_mb=1024)
 
 
 def done(outcome: str = "done") -> Verdict:
@@ -40,6 +40,7 @@ def test_a_drop_is_counted_by_outcome_with_its_age_and_stages(capsys: pytest.Cap
     told = line(capsys)
     assert (told["Done"], told["AgeMs"], told["Late"], told["lookMs"]) == ([1], [31000.0], [1], [12.5])
     assert (told["Sightings"], told["Alerts"], told["releases"]) == ([2], [1], ["r1"])
+    assert told["CostUsd"] == [pytest.approx(1.68667e-05)]
 
 
 def test_a_duplicate_says_nothing_about_age(capsys: pytest.CaptureFixture[str]):
