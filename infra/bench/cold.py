@@ -52,12 +52,14 @@ def _spawn(program: str, models: Path, environment: dict[str, str]) -> None:
 def _environment(task: Path, models: Path) -> dict[str, str]:
     """The live function's own, with "1" for all that is only known once it is deployed."""
     template = json.loads((PACKAGE / "sam.json").read_text())
-    given = template["Resources"]["Live"]["Properties"]["Environment"]["Variables"]
+    live = template["Resources"]["Live"]["Properties"]
+    given = live["Environment"]["Variables"]
     return {
         **{name: value if isinstance(value, str) else "1" for name, value in given.items()},
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{task}:{PACKAGE / 'layers' / 'runtime' / 'python'}",
         "MODELS_DIR": str(models),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(live["MemorySize"]),
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",
