@@ -27,8 +27,6 @@ class Examination:
                 folder=Path(gettempdir()) / "examined",
                 fetch=self._depot.fetch,
                 pipelines=bundled.pipelines,
-                aside=lambda task: task(),
-                missed=lambda *_: None,
             )
         )
 

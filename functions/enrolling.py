@@ -72,7 +72,7 @@ def galleries() -> Galleries:
 def ensemble() -> "Ensemble":
     """The releases that people are kept for."""
     from cloud.depot import Depot
-    from cloud.lives import DynamoLives
+    from functions.registers import lives
     from functions.wiring import shelf
     from vigil.flow.ensemble import Ensemble
     from vigil.predict.fetched import Fetched, Workshop
@@ -82,14 +82,11 @@ def ensemble() -> "Ensemble":
         folder=Path(gettempdir()) / "kept",
         fetch=Depot(client("s3"), env.store_bucket).fetch,
         pipelines=bundled.pipelines,
-        aside=lambda task: task(),
-        missed=lambda *_: None,
     )
-    lives = DynamoLives(client("dynamodb"), env.records_table)
     return Ensemble(
         env.kept_model,
         bundled=bundled,
-        book=partial(lives.book, env.kept_model),
+        book=partial(lives().book, env.kept_model),
         opened=partial(Fetched(workshop).opened, env.kept_model),
     )
 

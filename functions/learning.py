@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 
-from cloud.jobs import DynamoJobs
-from cloud.labels import DynamoLabels
 from cloud.library import S3Library
 from cloud.lives import DynamoLives
 from cloud.state import States
 from cloud.trials import DynamoTrials
 from cloud.vitals import DynamoVitals
+from functions.registers import jobs, labels, lives
 from functions.settings import settings
 from functions.wiring import client, now
 from vigil.learn.cost import default_machines
@@ -57,17 +56,7 @@ class Registry:
 def registry() -> Registry:
     rows, table = client("dynamodb"), settings().records_table
     trials, vitals = DynamoTrials(rows, table), DynamoVitals(rows, table)
-    return Registry(DynamoLives(rows, table), trials, vitals, default_gates())
-
-
-@cache
-def jobs() -> DynamoJobs:
-    return DynamoJobs(client("dynamodb"), settings().records_table)
-
-
-@cache
-def labels() -> DynamoLabels:
-    return DynamoLabels(client("dynamodb"), settings().records_table)
+    return Registry(lives(), trials, vitals, default_gates())
 
 
 @cache

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from functions.api import learning, wiring
+from functions import registers
+from functions.api import wiring
 from functions.api.operation import Call, Operation
 from functions.api.problems import NotFound, Refused
 from functions.api.schemas.drops import Label, Labelled
@@ -22,7 +23,7 @@ def label_drop(call: Call, said: Label) -> Labelled:
             call.caller.id,
             datetime.now(UTC),
             drops=wiring.records(),
-            labels=learning.labels(),
+            labels=registers.labels(),
         )
     except NotToLabel as error:
         raise Refused(str(error), reason="not-to-label") from error

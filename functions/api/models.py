@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from cloud.lives import Overtaken
-from functions.api import learning, wiring
+from functions import registers
+from functions.api import wiring
 from functions.api.cards import Card
 from functions.api.operation import Call, Operation
 from functions.api.problems import Conflict, NotFound
@@ -25,7 +26,7 @@ def list_models(_: Call) -> shapes.Models:
 def get_model(call: Call) -> shapes.ModelCard:
     """One model with its card, and every release of it that is on record, the newest first."""
     name = call.path["model"]
-    card, book = wiring.cards().get(name), learning.lives().book(name)
+    card, book = wiring.cards().get(name), registers.lives().book(name)
     if card is None and not book.standings:
         raise NotFound(f"there are: {', '.join(wiring.cards())}")
     told = _told(card) if card else shapes.Model(model=name, release="", suffixes=(), most_bytes=0)
@@ -59,7 +60,7 @@ def _moved(call: Call, why: shapes.Why, move: Callable[..., tuple[Life, ...]]) -
     """What moved, with who said so and why in its history."""
     model, said = call.path["model"], f"by {call.caller.id}: {why.why}"
     try:
-        moved = move(model, lives=learning.lives(), now=datetime.now(UTC), reason=said)
+        moved = move(model, lives=registers.lives(), now=datetime.now(UTC), reason=said)
     except (IllegalMove, Overtaken) as error:
         raise Conflict(str(error)) from error
     if not moved:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from cloud import paused
@@ -10,7 +11,7 @@ from functions.api import wiring
 from functions.api.operation import Call, Operation
 from functions.api.schemas import operations as shapes
 from functions.settings import settings
-from vigil.steady.promises import WINDOWS, Promise, kept
+from vigil.steady.promises import Promise, followed
 
 LANES = ("live", "bulk")
 
@@ -38,11 +39,8 @@ def _looks(lane: str) -> Sequence[Callable[[], int]]:
 
 
 def _promises() -> tuple[shapes.Promised, ...]:
-    objectives = wiring.objectives()
-    signals = {signal for one in objectives for signal in (*one.bad, *one.total)}
-    namespace = settings().metrics_namespace
-    sums = wiring.metrics().sums(namespace, signals, WINDOWS, now=datetime.now(UTC))
-    return tuple(_promised(kept(one, sums)) for one in objectives)
+    sums = partial(wiring.metrics().sums, settings().metrics_namespace, now=datetime.now(UTC))
+    return tuple(map(_promised, followed(wiring.objectives(), sums)))
 
 
 def _promised(promise: Promise) -> shapes.Promised:

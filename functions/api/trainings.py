@@ -1,7 +1,8 @@
 """Trainings: ordered by hand, and how they go and what they cost."""
 
 from cloud.jobs import Kept
-from functions.api import learning, wiring
+from functions import registers
+from functions.api import wiring
 from functions.api.operation import Call, Operation
 from functions.api.problems import Refused
 from functions.api.schemas import models as shapes
@@ -21,7 +22,7 @@ def start_training(call: Call, order: shapes.Order) -> shapes.Ordered:
 
 def list_trainings(call: Call) -> shapes.Trainings:
     """A model's training jobs, the latest first."""
-    return shapes.Trainings(items=tuple(map(_told, learning.jobs().of(call.path["model"]))))
+    return shapes.Trainings(items=tuple(map(_told, registers.jobs().of(call.path["model"]))))
 
 
 def _told(kept: Kept) -> shapes.Training:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from cloud.metrics import CloudWatch
@@ -17,7 +18,7 @@ from vigil.steady.balance import Bounds
 from vigil.steady.counted import Counted
 from vigil.steady.letters import Case
 from vigil.steady.minute import LANES, Steady, begin, state_of
-from vigil.steady.promises import WINDOWS, Promise, kept, read_objectives
+from vigil.steady.promises import Promise, followed, read_objectives
 from vigil.steady.reconcile import Census
 
 LOOK_BACK = timedelta(hours=1)
@@ -83,10 +84,9 @@ def condition(cloud: Deployment) -> Condition:
 def _promises(cloud: Deployment, now: datetime) -> Sequence[Promise]:
     """How each is kept, by what the functions counted."""
     objectives = read_objectives((ROOT / "infra" / "slo.toml").read_text("utf-8"))
-    signals = {signal for one in objectives for signal in (*one.bad, *one.total)}
     stage = str(cloud.outputs["RecordsTable"]).removeprefix("vigil-").removesuffix("-records")
-    sums = CloudWatch(cloud.client("cloudwatch")).sums(f"Vigil/{stage}", signals, WINDOWS, now=now)
-    return [kept(one, sums) for one in objectives]
+    sums = partial(CloudWatch(cloud.client("cloudwatch")).sums, f"Vigil/{stage}", now=now)
+    return followed(objectives, sums)
 
 
 def _lane(

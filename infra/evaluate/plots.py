@@ -1,6 +1,5 @@
 """Curves, matrices and intervals as SVG drawings that a page can hold."""
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
+from infra.evaluate.svg import as_svg
 from vigil.learn.curves import Curve
 from vigil.learn.evaluation import Evaluation, Figures
 from vigil.learn.identification import Searches
@@ -27,13 +27,13 @@ def roc(evaluation: Evaluation) -> str:
     figure, axes = _paper("False positive rate", "Recall")
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
     _curves(axes, evaluation.roc, "AUC")
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def precision_recall(evaluation: Evaluation) -> str:
     figure, axes = _paper("Recall", "Precision")
     _curves(axes, {label: _from_first_hit(curve) for label, curve in evaluation.pr.items()}, "AP")
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def confusion(evaluation: Evaluation) -> str:
@@ -53,7 +53,7 @@ def confusion(evaluation: Evaluation) -> str:
         if counts[row, column]:
             ink = PAPER if shares[row, column] > 0.5 else INK
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=8)
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def reliability(found: Reliability) -> str:
@@ -66,7 +66,7 @@ def reliability(found: Reliability) -> str:
             [part.confidence], [part.accuracy], s=size, color=INK, alpha=0.75, linewidths=0, clip_on=False
         )
     axes.plot([p.confidence for p in found.bins], [p.accuracy for p in found.bins], color=INK, linewidth=1)
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def slices(values: Mapping[str, Figures], name: str) -> str:
@@ -79,7 +79,7 @@ def slices(values: Mapping[str, Figures], name: str) -> str:
         axes.plot([shown.low, shown.high], [row, row], color=INK, linewidth=2)
         axes.plot([shown.value], [row], "o", color=INK)
         axes.text(0.02, row, f"{shown.value:.3f}", va="center", color=SOFT, fontsize=8)
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def detection_error(searches: Searches) -> str:
@@ -97,7 +97,7 @@ def detection_error(searches: Searches) -> str:
     axes.set_xlim(1 / max(len(strangers), 2), 1)
     axes.set_ylim(1 / max(len(own), 2), 1)
     axes.plot(fpir, np.maximum(fnir, 1 / max(len(own), 2)), color=INK, linewidth=1.6, drawstyle="steps-post")
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def _curves(axes: Axes, curves: Mapping[str, Curve], area: str) -> None:
@@ -126,10 +126,3 @@ def _paper(across: str, up: str, height: float = 3.8) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _drawn(figure: Figure) -> str:
-    """Without the date and random ids that would make the same report differ."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]

@@ -1,6 +1,5 @@
 """The life of the releases over time, how they measured, and what the promoted one confuses: as SVG."""
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -9,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from infra.evaluate.svg import as_svg
 from infra.learn.first import LABELS
 from vigil.learn.interval import Interval
 
@@ -48,7 +48,7 @@ def lives(courses: Mapping[str, Course], marks: Sequence[datetime], ends: dateti
     axes.legend(
         handles=keys, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=8
     )
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def accuracies(measured: Mapping[str, Interval], wanted: float) -> str:
@@ -65,7 +65,7 @@ def accuracies(measured: Mapping[str, Interval], wanted: float) -> str:
     axes.set(
         xlim=(0, 1.02), ylim=(len(measured) - 0.5, -0.7), xlabel="accuracy on held-out pictures", yticks=[]
     )
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def confusion(said: Sequence[str], meant: Sequence[str]) -> str:
@@ -83,7 +83,7 @@ def confusion(said: Sequence[str], meant: Sequence[str]) -> str:
     axes.set_xticks(range(len(columns)), [*LABELS, "?"])
     axes.set_yticks(range(len(LABELS)), LABELS)
     axes.set(xlabel="said", ylabel="meant")
-    return _drawn(figure)
+    return as_svg(figure)
 
 
 def _paper(width: float, height: float) -> tuple[Figure, Axes]:
@@ -91,9 +91,3 @@ def _paper(width: float, height: float) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _drawn(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]

@@ -10,6 +10,7 @@ import pytest
 from cloud.audit import DynamoAudit
 from cloud.checkpoints import Checkpoints
 from cloud.sealing import KmsSeal
+from tests.access.test_audit import audit_log
 from vigil.access.audit import Checkpoint, Head, chain_of, falls_short, first_broken
 from vigil.access.roles import Caller
 from vigil.access.seals import Forged
@@ -44,22 +45,9 @@ class Office:
 @pytest.fixture
 def office(aws: Callable[[str], Any]) -> Office:
     dynamodb, s3, kms = aws("dynamodb"), aws("s3"), aws("kms")
-    dynamodb.create_table(
-        TableName="audit",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "number", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "number", "KeyType": "RANGE"},
-        ],
-    )
     s3.create_bucket(Bucket="store", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     key = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
-    log = DynamoAudit(dynamodb, "audit")
-    return Office(dynamodb, s3, log, Checkpoints(s3, "store", KmsSeal(kms, key)))
+    return Office(dynamodb, s3, audit_log(dynamodb), Checkpoints(s3, "store", KmsSeal(kms, key)))
 
 
 def test_a_log_that_nobody_touched_is_the_one_that_the_checkpoint_knows(office: Office):

@@ -25,15 +25,15 @@ Fetch = Callable[[str, str, Path], None]
 class Workshop:
     """What opening a release takes.
 
-    aside   runs a task in the background
-    missed  hears of a release that cannot serve: model, release, why
+    aside   runs a task in the background; unless given, at once
+    missed  hears of a release that cannot serve: model, release, why; unless given, nobody does
     """
 
     folder: Path
     fetch: Fetch
     pipelines: Mapping[str, Pipeline]
-    aside: Callable[[Callable[[], None]], None]
-    missed: Callable[[str, str, str], None]
+    aside: Callable[[Callable[[], None]], None] = lambda task: task()
+    missed: Callable[[str, str, str], None] = lambda *_: None
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What is promised, as shares of good events, and how fast each promise's budget goes."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -60,9 +60,19 @@ class Promise:
     left: float | None
 
 
+Count = Callable[[Collection[Signal], Mapping[str, timedelta]], Mapping[str, Mapping[Signal, float]]]
+"""(signals, windows) -> what was counted of each, by window."""
+
+
 def read_objectives(text: str) -> tuple[Objective, ...]:
     """The objectives of infra/slo.toml. Raises BadObjective, and what TOML and lacking keys raise."""
     return tuple(_objective(name, table) for name, table in tomllib.loads(text)["objectives"].items())
+
+
+def followed(objectives: Sequence[Objective], count: Count) -> tuple[Promise, ...]:
+    """How each is kept, from one look at all that was counted. Raises what counting raises."""
+    sums = count({signal for one in objectives for signal in (*one.bad, *one.total)}, WINDOWS)
+    return tuple(kept(one, sums) for one in objectives)
 
 
 def kept(objective: Objective, sums: Mapping[str, Mapping[Signal, float]]) -> Promise:

@@ -1,4 +1,4 @@
-"""Builds the adapters of releases, trainings and labels, once per container."""
+"""Builds where releases, trainings and labels are on record: once per container, without numpy."""
 
 from functools import cache
 
