@@ -33,7 +33,8 @@ class Pedigree:
     """The manifest of a release; it holds for exactly these bytes.
 
     digests  sha256 of each file, in hex, card included
-    quality  measured on the held-out split: {"accuracy": 0.97, "accuracy.source.door": 0.95}
+    card     its text, with all that was measured: by label and slice too, with intervals
+    quality  the card's figures of the whole held-out split: {"accuracy": 0.97}
     parent   the release that it was to be better than; None for a first
     data     id of the data set that it learned from; None where it came from elsewhere
     recipe   sha256 of the recipe, in hex; None likewise
