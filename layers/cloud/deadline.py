@@ -41,11 +41,15 @@ class Deadline:
         self._ends_s = time.monotonic() + remaining_s - MARGIN_S
 
     def watch(self, client: Any) -> Any:
-        """The client, in botocore's adaptive mode, held to the deadline."""
+        """The client, in botocore's adaptive mode, held to the deadline.
+
+        One that tries once keeps no pace: whoever asks it has to hear at once that there is too much to do.
+        """
         service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
-        limiter = _limiter(self.ask)
-        events.register("before-send", limiter.on_sending_request)
-        events.register("needs-retry", limiter.on_receiving_response)
+        if client.meta.config.retries["total_max_attempts"] > 1:
+            limiter = _limiter(self.ask)
+            events.register("before-send", limiter.on_sending_request)
+            events.register("needs-retry", limiter.on_receiving_response)
         events.register("before-send", self._count)
         events.register_first(f"needs-retry.{service}", self._give_up)
         return client

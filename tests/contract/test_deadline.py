@@ -54,9 +54,21 @@ def deadline() -> Deadline:
 @pytest.fixture
 def client(deadline: Deadline, service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """With more patience than any invocation has."""
+    yield from watched(deadline, service, monkeypatch, attempts=50)
+
+
+@pytest.fixture
+def once(deadline: Deadline, service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """With no patience of its own."""
+    yield from watched(deadline, service, monkeypatch, attempts=1)
+
+
+def watched(
+    deadline: Deadline, service: str, monkeypatch: pytest.MonkeyPatch, *, attempts: int
+) -> Iterator[Any]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    config = Config(connect_timeout=1, retries={"mode": "standard", "total_max_attempts": 50})
+    config = Config(connect_timeout=1, retries={"mode": "standard", "total_max_attempts": attempts})
     made = boto3.client("dynamodb", region_name="eu-west-1", endpoint_url=service, config=config)
     yield deadline.watch(made)
     made.close()
@@ -126,3 +138,15 @@ def test_the_next_invocation_has_time_again(deadline: Deadline, client: Any):
         client.list_tables()
 
     assert Throttling.asked == 1
+
+
+def test_who_asks_once_hears_at_once_that_there_is_too_much_to_do(deadline: Deadline, once: Any):
+    deadline.begin(MARGIN_S + 30)
+    began = time.monotonic()
+
+    for _ in range(20):
+        with pytest.raises(Transient, match="ThrottlingException"), faults("list tables"):
+            once.list_tables()
+
+    assert Throttling.asked == 20
+    assert time.monotonic() - began < 2
