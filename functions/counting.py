@@ -66,22 +66,27 @@ class Counting:
         self.gauges.seconds("GalleryAgeS", gallery_age_s)
 
     def failed(self, kind: type[BaseException], message: str) -> None:
-        """A delivery comes back later; whose failure it was."""
-        self._calls += 1
-        self.gauges.count("Delivered")
+        """A delivery comes back later; whose failure it was. Nobody's is no delivery: nothing was asked."""
         self.gauges.count("LeaseLost", int(kind.__name__ == "LeaseLost"))
         if kind.__name__ in _NOBODYS:
             return
+        self._calls += 1
+        self.gauges.count("Delivered")
         self.gauges.count("Failed")
         self._failures[dependency(TRANSIENT if issubclass(kind, Transient) else kind.__name__, message)] += 1
 
     def flush(self, now: datetime, working_s: float) -> None:
-        """The batch is done, after so many seconds. Raises Transient where the tally cannot be told."""
+        """The batch is done, after so many seconds.
+
+        Raises Transient where the tally cannot be told. What it was of is forgotten: told later, it would
+        speak against a dependency that is well again, and the metrics have it.
+        """
         self._working_s += working_s
         self.gauges.note("releases", sorted(self._releases))
         self.gauges.usd("CostUsd", batch_usd(working_s, self.memory_mb))
         self.gauges.flush()
         if self._calls and (self._failures or time.monotonic() - self._told >= TALLY_S):
-            self.tell(Counted(now, self._calls, self._working_s, dict(self._failures), self._age_s))
+            counted = Counted(now, self._calls, self._working_s, dict(self._failures), self._age_s)
             self._calls, self._failures, self._working_s, self._age_s = 0, Counter(), 0.0, 0.0
             self._told = time.monotonic()
+            self.tell(counted)

@@ -4,6 +4,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -55,13 +56,13 @@ def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
 
 
 def _count(lane: Lane, working_s: float) -> None:
-    """What cannot be counted now is counted with a later batch: counting fails no message."""
-    try:
-        lane.pulse.flush(datetime.now(UTC))
-        lane.noticing.flush(datetime.now(UTC))
-        lane.counting.flush(datetime.now(UTC), working_s)
-    except Transient as failure:
-        lane.logger.warning("not-counted", extra={"detail": str(failure)})
+    """Counting fails no message, and one count that fails no other."""
+    now = datetime.now(UTC)
+    for flush in (partial(lane.counting.flush, working_s=working_s), lane.pulse.flush, lane.noticing.flush):
+        try:
+            flush(now)
+        except Transient as failure:
+            lane.logger.warning("not-counted", extra={"detail": str(failure)})
 
 
 class _Batch(BatchProcessor):

@@ -55,6 +55,7 @@ class Helm:
     tallies: DynamoTallies
     states: States
     cloudwatch: CloudWatch
+    namespace: str
     rules: Rules
 
 
@@ -180,6 +181,7 @@ def helm() -> Helm:
         tallies=DynamoTallies(client("dynamodb"), env.records_table),
         states=states(),
         cloudwatch=CloudWatch(client("cloudwatch")),
+        namespace=env.metrics_namespace,
         rules=Rules(
             bounds(),
             steps=len(default_steps()),

@@ -51,6 +51,10 @@ class Fuse:
     cool_down: timedelta = timedelta(seconds=60)
     longest: timedelta = timedelta(minutes=15)
 
+    def blows(self, calls: float, failures: float) -> bool:
+        """Whether so many failures of so many calls are too many."""
+        return _fails(calls, failures, self.calls, self.rate)
+
     def rests(self, trips: int) -> timedelta:
         """The cool-down after so many openings in a row, from 1."""
         return min(self.cool_down * (1 << min(max(trips - 1, 0), 20)), self.longest)
@@ -68,7 +72,7 @@ def step(breaker: Breaker, tallies: Iterable[Tally], fuse: Fuse, *, now: datetim
     calls, failures = sum(one.calls for one in counted), sum(one.failures for one in counted)
     match breaker.state:
         case "closed":
-            return _trip(breaker, now) if _fails(calls, failures, fuse.calls, fuse.rate) else breaker
+            return _trip(breaker, now) if fuse.blows(calls, failures) else breaker
         case "open":
             over = now - breaker.since >= fuse.rests(breaker.trips)
             return replace(breaker, state="half-open", since=now) if over else breaker
@@ -84,7 +88,7 @@ def worst(breakers: Sequence[Breaker]) -> State:
     return "open" if "open" in states else "half-open" if "half-open" in states else "closed"
 
 
-def _fails(calls: int, failures: int, least: int, rate: float) -> bool:
+def _fails(calls: float, failures: float, least: int, rate: float) -> bool:
     return calls >= least and failures >= rate * calls
 
 
