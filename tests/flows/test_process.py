@@ -223,16 +223,19 @@ def test_what_is_given_up_under_strain_is_asked_of_the_model_and_noted_on_the_dr
     assert (eye.asked, result.scene.notes) == ([{"landmarks": "once"}], {"degraded": "landmarks-once"})
 
 
-def test_a_frame_left_out_of_a_burst_is_done_and_says_so():
+def test_a_frame_left_out_of_a_burst_is_done_unread_and_says_so():
     eye = Eye(SEEN)
     watch = read_watch('[sources."vault*"]\noptions = { burst = true }')
     w = replace(world(eye), watch=lambda: watch, relief=lambda: (Step("bursts-sampled", keep_one_in=2),))
 
-    verdict = process(drop(ident="01"), w, shift())
+    process(drop(ident="02"), w, shift())
+    unread = replace(w, objects=MemoryObjects({}))
+
+    verdict = process(drop(ident="01"), unread, shift())
 
     result = ledger(w).records["01"].result
     assert result is not None
-    assert (verdict.outcome, verdict.sightings, eye.asked) == ("done", 0, [])
+    assert (verdict.outcome, verdict.sightings, len(eye.asked)) == ("done", 0, 1)
     assert result.scene.notes == {"degraded": "bursts-sampled"}
 
 

@@ -11,6 +11,7 @@ from vigil.flow.stages import Stages
 from vigil.flow.trial import NoTrials, Performance, Trials, seen, tell
 from vigil.ports import Clock, Notice, Objects, Reliefs, Watches, no_relief, unnoticed
 from vigil.seeing import Model, Models, Scene
+from vigil.steady.bursts import Bursts
 from vigil.steady.degrade import NOTE, Eased, eased
 from vigil.steady.ledger import Claim, Held, Ledger, Overtaken, Result, Settled
 from vigil.watch.alerts import Alert
@@ -26,7 +27,11 @@ up, it would look like an input that kills workers."""
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports that processing needs; `notice` is told what a release saw in a drop, once that is kept."""
+    """The ports that processing needs.
+
+    notice  is told what a release saw in a drop, once that is kept
+    bursts  remembers, as long as the container lives, where bursts began
+    """
 
     ledger: Ledger
     objects: Objects
@@ -36,6 +41,7 @@ class World:
     relief: Reliefs = no_relief
     trials: Trials = field(default_factory=NoTrials)
     notice: Notice = unnoticed
+    bursts: Bursts = field(default_factory=Bursts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +113,26 @@ def _finish(drop: Drop | Misfit, world: World, tenure: "_Tenure") -> Verdict:
 
 
 def _look(drop: Drop, world: World, tenure: "_Tenure") -> Verdict:
-    """What is seen is judged and kept; only then is another release compared."""
+    """What is seen is judged and kept; only then is another release compared.
+
+    A frame that is left out of a burst is not even read.
+    """
     cast, watch, stages = world.trials.cast(drop, world.models), world.watch(), tenure.stages
     tenure.release = cast.answers.release
-    ease = eased(drop, watch.source(drop.source).options, world.relief())
-    stages("read")
-    performance = Performance(cast, drop, _bytes(drop, cast.answers, world.objects), ease.options)
-    scene = Scene((), found=0)
+    options = watch.source(drop.source).options
+    ease = eased(drop, options, world.relief(), first=world.bursts.opens(drop))
+    performance, scene = None, Scene((), found=0)
     if not ease.left_out:
+        stages("read")
+        data = _bytes(drop, cast.answers, world.objects)
+        performance = Performance(cast, drop, data, ease.options)
         tenure.release, scene = seen(world.trials, performance, stages)
     scene = _noted(scene, ease)
     alerts = _keep(drop, scene, tenure.release, watch, world=world, tenure=tenure)
     world.notice(drop, tenure.release, scene)
     times = stages.closed()
-    tell(world.trials, performance)
+    if performance is not None:
+        tell(world.trials, performance)
     return Verdict(
         drop.id,
         "done",

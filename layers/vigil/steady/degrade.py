@@ -81,15 +81,16 @@ def relieve(
     return relief
 
 
-def eased(drop: Drop, options: Mapping[str, Option], steps: Sequence[Step]) -> Eased:
+def eased(drop: Drop, options: Mapping[str, Option], steps: Sequence[Step], *, first: bool) -> Eased:
     """What the steps in force make of a source's options, for this drop.
 
-    Which frames of a burst are kept follows from the drop's id: a redelivery decides the same.
+    The first frame of a burst is kept. Which others are follows from the drop's id: a redelivery decides the
+    same.
     """
     result = Eased(options)
     for step in steps:
         changed = _changed(result.options, step)
-        out = bool(options.get(BURST)) and int(drop.id, 16) % step.keep_one_in != 0
+        out = bool(options.get(BURST)) and not first and int(drop.id, 16) % step.keep_one_in != 0
         if changed != result.options or out:
             result = replace(
                 result, options=changed, steps=(*result.steps, step.name), left_out=result.left_out or out
