@@ -37,7 +37,8 @@ def _line(hour: Hour, without: Hour) -> str:
     done_min, fixed_min = hour.bulk_done_at_s() / 60, without.bulk_done_at_s() / 60
     bulk = f"back-fill through after {done_min:4.1f} min (fixed {fixed_min:4.1f})"
     name = f"{hour.scenario.name:22}"
-    return f"{name} {live} (fixed shares {without.age_p99_s(0):4.0f} s), {bulk}, turns {hour.turns()}"
+    moved = f"moves {hour.moves():2}, turns {hour.turns()}"
+    return f"{name} {live} (fixed shares {without.age_p99_s(0):4.0f} s), {bulk}, {moved}"
 
 
 if __name__ == "__main__":

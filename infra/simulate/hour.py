@@ -48,6 +48,10 @@ class Hour:
         moves = moves[moves != 0]
         return int(np.count_nonzero(np.diff(moves)))
 
+    def moves(self) -> int:
+        """How often workers were moved at all: each is a change of two mappings."""
+        return int(np.count_nonzero(np.diff(self.live)))
+
     def bulk_done_at_s(self) -> float:
         """When the back-fill was through; infinity where it never was."""
         empty = np.flatnonzero((self.bulk_backlog == 0) & (seconds() > self.scenario.backfill_at_s))

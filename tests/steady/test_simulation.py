@@ -11,7 +11,7 @@ from infra.simulate.traffic import SCENARIOS, Scenario
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 WITHIN_CAPACITY = [scenario for scenario in SCENARIOS if scenario.name != "more than all can do"]
 SETTLING_S = 240
-SEEDS = (7, 8, 9)
+SEEDS = range(1, 21)
 
 every_seed = pytest.mark.parametrize("seed", SEEDS)
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -33,6 +33,18 @@ def test_live_is_on_time_again_four_minutes_after_any_disturbance(scenario: Scen
 def test_shares_do_not_swing(scenario: Scenario, seed: int):
     """Up and down once is a disturbance; more than a turn in ten minutes is the controller's own doing."""
     assert hour(scenario, seed).turns() <= 6
+    assert hour(scenario, seed).moves() <= 30
+
+
+@every_seed
+@pytest.mark.parametrize("name", ["steady", "back-fill of 100,000"])
+def test_nothing_moves_while_live_is_as_ever(name: str, seed: int):
+    assert hour(BY_NAME[name], seed).moves() == 0
+
+
+@every_seed
+def test_the_first_minutes_of_a_spike_wait_for_one_look_and_the_workers_that_it_asks_for(seed: int):
+    assert hour(BY_NAME["spike × 20"], seed).age_p99_s(0) <= 60
 
 
 @every_seed
