@@ -7,7 +7,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from functions.settings import settings
-from functions.wiring import FRESH_S, client, now, shelf
+from functions.wiring import client, now, shelf
+
+FOUND_S = 2.5
+"""Seconds within which a row that was kept is in the index, where erasing looks for it."""
 
 if TYPE_CHECKING:
     from cloud.objects import S3Objects
@@ -82,7 +85,7 @@ def shredder() -> "Shredder[Any]":
         without=lambda book, person: book.changed(lambda one: one.without_person(person)),
         unlearn=_unlearn,
         unremember=_unremember,
-        settle=partial(time.sleep, FRESH_S + 0.5),
+        settle=partial(time.sleep, FOUND_S),
         snapshots=store.keep_only,
         shred=store.erase,
         clock=now,

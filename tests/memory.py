@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta
 from vigil.drops import Drop, Misfit, Object
 from vigil.errors import ObjectGone, ObjectTooLarge, UnknownModel
 from vigil.seeing import Mark, Model, Option, Scene, Sighting
-from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Overtaken, Result, Settled, Terminal
+from vigil.steady.ledger import (
+    LONGEST_LEASE,
+    Claim,
+    Departed,
+    Held,
+    LeaseLost,
+    Overtaken,
+    Result,
+    Settled,
+    Terminal,
+)
 from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
 
@@ -37,6 +47,7 @@ class MemoryLedger:
     alerts: dict[str, tuple[Alert, int]] = field(default_factory=dict)
     windows: dict[tuple[str, str], Strangers] = field(default_factory=dict)
     silences: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    departed: set[str] = field(default_factory=set)
 
     def claim(
         self, drop: Drop | Misfit, *, owner: str, now: datetime, until: datetime
@@ -74,6 +85,8 @@ class MemoryLedger:
 
     def keep(self, claim: Claim, drop: Drop, result: Result, *, now: datetime) -> None:
         record = self._mine(claim)
+        if self.departed & {one.label for one in result.scene.sightings}:
+            raise Departed(drop.id)
         if result.strangers is not None:
             place = (result.strangers.source, result.strangers.window)
             stored = self.windows.get(place)

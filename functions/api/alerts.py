@@ -38,7 +38,7 @@ def review_alert(call: Call, given: shapes.NewReview) -> shapes.Reviewed:
     try:
         wiring.decisions().keep(row, review, state)
     except Overtaken as error:
-        raise Conflict("another review came first") from error
+        raise Conflict("the alert has changed meanwhile") from error
     verdicts = len(_reviews(row)) + 1
     return shapes.Reviewed(alert=row["alert_id"], review=state, verdicts=verdicts, reviewers=needed)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.departed import unless_departed
 from cloud.faults import code, faults
 from cloud.items import Item, item, value
 from cloud.listing import listed
@@ -32,19 +33,20 @@ class DynamoDecisions:
         self._client, self._table = client, table
 
     def keep(self, alert: Mapping[str, Any], review: Review, state: State) -> None:
-        """Add a verdict to an alert as it was read. Raises Overtaken."""
+        """Add a verdict to an alert as it was read. Raises Overtaken: reviewed, or its subject erased."""
         writes = [{"Update": self._verdict(alert, review, state)}]
         if state != "open":
             writes.append({"Put": {"TableName": self._table, "Item": _label(alert, review, state)}})
         if state == "dismissed":
             writes.append({"Put": {"TableName": self._table, "Item": _silence(alert, review.at)}})
+        writes += unless_departed(self._table, [alert["subject_id"]])
         with faults("keep review"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:
                 if code(error) != "TransactionCanceledException":
                     raise
-                raise Overtaken("another review came first") from error
+                raise Overtaken("it has changed meanwhile") from error
 
     def _verdict(self, alert: Mapping[str, Any], review: Review, state: State) -> dict[str, Any]:
         told = {"reviewer": review.reviewer, "verdict": review.verdict, "at": review.at.isoformat()}

@@ -23,3 +23,11 @@ def faults(doing: str) -> Iterator[None]:
 def code(error: ClientError) -> str:
     """AWS's name for the error."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+FAILED = "ConditionalCheckFailed"
+
+
+def cancelled(error: ClientError) -> list[str]:
+    """Why a transaction was cancelled, a word for each of its writes; nothing for any other error."""
+    return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", ())]

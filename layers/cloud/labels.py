@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cloud.decisions import LABELS_KEPT
-from cloud.faults import faults
+from cloud.departed import unless_departed
+from cloud.faults import FAILED, cancelled, faults
 from cloud.items import item
 from cloud.listing import Listing, listed
-from vigil.flow.label import Label
+from vigil.flow.label import Label, NotToLabel
 from vigil.learn.consent import is_person
 
 
@@ -32,8 +35,15 @@ class DynamoLabels:
             "expires": int((label.at + LABELS_KEPT).timestamp()),
             **listed(f"labels#{label.model}", label.drop, label.at),
         }
+        writes = [{"Put": {"TableName": self._table, "Item": item(row)}}]
+        writes += unless_departed(self._table, [label.label])
         with faults("keep label"):
-            self._client.put_item(TableName=self._table, Item=item(row))
+            try:
+                self._client.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if FAILED not in cancelled(error):
+                    raise
+                raise NotToLabel("who is being erased is no label") from error
 
     def of(self, model: str, since: datetime | None = None) -> Iterator[Label]:
         """A model's labels, kept for ninety days; an alert counts if it was confirmed.

@@ -8,12 +8,22 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from cloud.decisions import silence_key
-from cloud.faults import code, faults
+from cloud.departed import unless_departed
+from cloud.faults import FAILED, cancelled, code, faults
 from cloud.items import Item, fields, item
 from cloud.rows import alert_row, drop_key, first_row, owned, sighting_row, strangers_row, unless_there
 from vigil.drops import Drop, Misfit
 from vigil.seeing import Sighting
-from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Overtaken, Result, Settled
+from vigil.steady.ledger import (
+    LONGEST_LEASE,
+    Claim,
+    Departed,
+    Held,
+    LeaseLost,
+    Overtaken,
+    Result,
+    Settled,
+)
 from vigil.watch.alerts import Alert
 from vigil.watch.strangers import Strangers, nobody
 
@@ -86,7 +96,8 @@ class DynamoLedger:
             sighting_row(drop, number, thing, now, ttl) | _face(thing, remember=result.remember)
             for number, thing in enumerate(result.scene.sightings)
         ]
-        writes: list[Item] = [{"Update": {"TableName": self._table, **end}}]
+        people = unless_departed(self._table, (one.label for one in result.scene.sightings))
+        writes: list[Item] = [{"Update": {"TableName": self._table, **end}}, *people]
         writes += [{"Put": {"TableName": self._table, "Item": row}} for row in seen]
         writes += [
             {"Update": {"TableName": self._table, **alert_row(alert, now, ttl)}} for alert in result.alerts
@@ -99,7 +110,7 @@ class DynamoLedger:
             except ClientError as error:
                 if code(error) != "TransactionCanceledException":
                     raise
-                raise _cancelled(error, drop.id) from error
+                raise _cancelled(error, drop.id, len(people)) from error
 
     def strangers(self, source: str, window: str) -> Strangers:
         key = item({"pk": f"strangers#{source}#{window}", "sk": "strangers"})
@@ -158,9 +169,11 @@ def _why_not(row: Mapping[str, Any]) -> Settled | Held:
     return Settled(row["state"])
 
 
-def _cancelled(error: ClientError, drop: str) -> LeaseLost | Overtaken:
-    """Which condition broke: the first write's is the lease, any other was another drop."""
-    reasons = error.response.get("CancellationReasons", [])
-    if reasons and reasons[0].get("Code") == "ConditionalCheckFailed":
+def _cancelled(error: ClientError, drop: str, people: int) -> LeaseLost | Departed | Overtaken:
+    """Which condition broke: the first is the lease, next are people; any other was another drop."""
+    reasons = cancelled(error)
+    if FAILED in reasons[:1]:
         return LeaseLost(f"{drop} was taken over or settled")
-    return Overtaken(f"{drop}: {[reason.get('Code') for reason in reasons]}")
+    if FAILED in reasons[1 : 1 + people]:
+        return Departed(f"{drop} shows somebody who is being erased")
+    return Overtaken(f"{drop}: {reasons}")

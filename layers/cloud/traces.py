@@ -1,8 +1,10 @@
 """Port Traces: a person's id, taken out of whatever the records table says was seen of them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+from cloud.departed import departed_row
 from cloud.faults import faults
 from cloud.items import fields, item
 from cloud.pages import every
@@ -17,6 +19,11 @@ class DynamoTraces:
 
     def __init__(self, client: Any, records: str, callers: str) -> None:
         self._client, self._records, self._callers = client, records, callers
+
+    def end(self, person: str, now: datetime) -> None:
+        """From now on nothing that names them is kept."""
+        with faults("begin to erase"):
+            self._client.put_item(TableName=self._records, Item=departed_row(person, now))
 
     def of(self, person: str) -> Iterator[str]:
         """Take the person out of every sighting and alert; labels and silences go altogether."""

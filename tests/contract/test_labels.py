@@ -3,14 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-from cloud.decisions import DynamoDecisions
+import pytest
+
+from cloud.decisions import DynamoDecisions, Overtaken
 from cloud.drops import DynamoDrops
 from cloud.items import fields, item
 from cloud.labels import DynamoLabels
 from cloud.ledger import DynamoLedger
+from cloud.traces import DynamoTraces
 from tests.memory import NOON
 from vigil.drops import Drop, Object
-from vigil.flow.label import Label
+from vigil.flow.label import Label, NotToLabel
 from vigil.flow.taken import Taken
 from vigil.seeing import Scene, Sighting
 from vigil.steady.ledger import Claim, Result
@@ -19,11 +22,13 @@ from vigil.watch.reviews import Review
 PERSON = "p-0123456789ab"
 
 
+ALERT = {"alert_id": "a1", "drop_id": "d1", "sighting": 2, "model": "faces", "taken_from": "door"}
+ALERT |= {"subject_id": PERSON, "subject": PERSON, "rule": "watch"}
+
+
 def test_a_confirmed_alert_is_a_label_of_its_sighting(table: Any):
-    alert = {"alert_id": "a1", "drop_id": "d1", "sighting": 2, "model": "faces", "taken_from": "door"}
-    alert |= {"subject_id": PERSON, "subject": PERSON, "rule": "watch"}
-    table.put_item(TableName="t", Item=item({"pk": "alert#a1", "sk": "alert"} | alert))
-    DynamoDecisions(table, "t").keep(alert, Review("rita", "confirm", NOON), "confirmed")
+    table.put_item(TableName="t", Item=item({"pk": "alert#a1", "sk": "alert"} | ALERT))
+    DynamoDecisions(table, "t").keep(ALERT, Review("rita", "confirm", NOON), "confirmed")
 
     (label,) = DynamoLabels(table, "t").of("faces")
 
@@ -36,6 +41,19 @@ def test_a_label_that_is_somebodys_id_is_found_with_them(table: Any):
     row = fields(table.get_item(TableName="t", Key=item({"pk": "label#d1", "sk": "label"}))["Item"])
 
     assert row["subject"] == PERSON
+
+
+def test_who_is_being_erased_is_neither_a_label_nor_silent(table: Any):
+    table.put_item(TableName="t", Item=item({"pk": "alert#a1", "sk": "alert"} | ALERT))
+    DynamoTraces(table, "t", "t").end(PERSON, NOON)
+
+    with pytest.raises(Overtaken):
+        DynamoDecisions(table, "t").keep(ALERT, Review("rita", "dismiss", NOON), "dismissed")
+    with pytest.raises(NotToLabel):
+        DynamoLabels(table, "t").keep(Label("d1", "faces", "door", PERSON, "rita", NOON))
+
+    kept = [fields(row)["pk"].split("#")[0] for row in table.scan(TableName="t")["Items"]]
+    assert sorted(kept) == ["alert", "departed"]
 
 
 def test_a_drop_is_taken_up_with_what_was_seen_and_until_when(table: Any):

@@ -8,11 +8,22 @@ import pytest
 
 from cloud.items import fields, item
 from cloud.ledger import DynamoLedger
+from cloud.traces import DynamoTraces
 from tests.memory import NOON, MemoryLedger
 from vigil.drops import Drop, Inline, Misfit, Object
 from vigil.errors import MalformedMessage
 from vigil.seeing import Scene, Sighting
-from vigil.steady.ledger import LONGEST_LEASE, Claim, Held, LeaseLost, Ledger, Overtaken, Result, Settled
+from vigil.steady.ledger import (
+    LONGEST_LEASE,
+    Claim,
+    Departed,
+    Held,
+    LeaseLost,
+    Ledger,
+    Overtaken,
+    Result,
+    Settled,
+)
 from vigil.watch.alerts import alert
 from vigil.watch.rules import default_watch
 from vigil.watch.strangers import recognise
@@ -159,6 +170,24 @@ def test_strangers_that_changed_in_between_undo_the_whole_keeping(ledger: Ledger
         ledger.keep(claim, DROP, result(strangers=first), now=NOON)
 
     assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+
+
+@pytest.mark.parametrize("kind", ["memory", "dynamodb"])
+def test_nothing_is_kept_that_names_somebody_whose_erasure_has_begun(kind: str, table: Any):
+    ledger: Any = MemoryLedger() if kind == "memory" else dynamo(table)
+    person = "p-0123456789ab"
+    shown = Result(Scene((Sighting("unknown", "unknown"), Sighting(person, "known")), 2), "r1", (), None, {})
+    claim = taken(ledger)
+    if isinstance(ledger, MemoryLedger):
+        ledger.departed.add(person)
+    else:
+        DynamoTraces(table, "t", "t").end(person, NOON)
+
+    with pytest.raises(Departed):
+        ledger.keep(claim, DROP, shown, now=NOON)
+
+    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+    assert person not in str(rows(table))
 
 
 def test_a_misfit_can_be_claimed_and_rejected_like_a_drop(ledger: Ledger):

@@ -61,6 +61,9 @@ class Everything:
         del self.people[person.id]
         return 2
 
+    def end(self, person: str, now: datetime) -> None:
+        self._note("end")
+
     def of(self, person: str) -> Iterable[str]:
         self._note("traces")
         yield from ("sightings", "sightings", "alerts")
@@ -95,7 +98,7 @@ def shredder(world: Everything) -> Shredder[Book]:
         without=lambda book, person: Book(book.version + 1, book.people - {person}),
         unlearn=world.unlearn,
         unremember=lambda _: 0,
-        settle=lambda: world.diary.append("settle"),
+        settle=lambda: world._note("settle"),
         snapshots=world.snapshots,
         shred=world.shred,
         clock=lambda: NOON,
@@ -108,9 +111,10 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
     told = erase("p-ada", shredder(world))
 
     assert world.diary == [
+        "end",
         "withdraw",
-        "settle",
         "close",
+        "settle",
         "keep only gallery/4",
         "shred live/faces/door/a.jpg",
         "traces",
@@ -138,7 +142,9 @@ def test_an_enrolment_that_crosses_makes_it_try_again():
     assert world.book == Book(6, frozenset({"p-bob"}))
 
 
-@pytest.mark.parametrize("fails_at", ["close", "withdraw", "keep", "shred", "traces", "unlearn", "forget"])
+@pytest.mark.parametrize(
+    "fails_at", ["end", "withdraw", "close", "settle", "keep", "shred", "traces", "unlearn", "forget"]
+)
 def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
     world = Everything(fails_at=fails_at)
     with pytest.raises(Transient):

@@ -35,6 +35,9 @@ class Rows(Protocol[Stored]):
 class Traces(Protocol):
     """What was seen of a person."""
 
+    def end(self, person: str, now: datetime) -> None:
+        """From now on nothing that names them is kept, by whoever has it under way."""
+
     def of(self, person: str) -> Iterable[str]:
         """Take the person out of each sighting, alert, label and silence; the kind of each, one by one."""
 
@@ -52,7 +55,7 @@ class Shredder(Generic[G]):
     gallery    reads the one in force, consistently
     holds      (gallery, person) -> whether they are in it
     without    (gallery, person) -> the next gallery, in which they are not
-    settle     waits until every lane has noticed that the gallery moved
+    settle     waits until whatever was kept before can be found
     unremember  takes faces out of strangers' sightings that are this person's; how many
     unlearn    takes their items out of every stored data set; how many
     snapshots  (version in force, its keys) -> deletes every version of all other snapshots up to it; how many
@@ -85,14 +88,17 @@ class Erased:
 def erase(ident: str, shredder: Shredder[G]) -> Erased:
     """Erase somebody. Raises NobodyThere; done again after a failure, it goes on where it stopped.
 
-    Consent goes before the data sets are searched: what is being stored at this moment asks for it again when
-    it is done. The profile goes last: as long as it is there, the work is not done.
+    First nothing more can be kept that names them: a lane that matched before the gallery moved commits in
+    vain, and looks again. Consent goes before the data sets are searched: what is being stored at this moment
+    asks for it again when it is done. The profile goes last: as long as it is there, the work is not done.
     """
     person = shredder.rows.leave(ident, shredder.clock())
     if person is None:
         raise NobodyThere(f"nobody has the id {ident}")
+    shredder.traces.end(ident, shredder.clock())
     _withdraw(ident, shredder)
     shredder.rows.closed(ident)
+    shredder.settle()
     left = shredder.rows.in_force()
     counts = {"snapshots": shredder.snapshots(left.version, frozenset(left.keys.values())), "photos": 0}
     for photo in list(shredder.traces.photos(ident)):
@@ -108,7 +114,7 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
 
 
 def _withdraw(ident: str, shredder: Shredder[G]) -> None:
-    """Out of the gallery in force, and of every lane's memory."""
+    """Out of the gallery in force; lanes look at it every two seconds."""
     for tries_left in reversed(range(TRIES)):
         gallery = shredder.gallery()
         if not shredder.holds(gallery, ident):
@@ -120,5 +126,4 @@ def _withdraw(ident: str, shredder: Shredder[G]) -> None:
             if not tries_left:
                 raise
         else:
-            break
-    shredder.settle()
+            return

@@ -9,7 +9,7 @@ from vigil.errors import VigilError
 
 
 class NotToLabel(VigilError):
-    """There is no such drop, or nothing was seen in it."""
+    """There is no such drop, nothing was seen in it, or the label is somebody who is being erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Labels(Protocol):
     """Where labels are kept."""
 
     def keep(self, label: Label) -> None:
-        """Replaces what was said of the drop before. Raises Transient."""
+        """Replaces what was said of the drop before. Raises NotToLabel for who is being erased, Transient."""
 
 
 def label(drop: str, text: str, by: str, at: datetime, *, drops: Drops, labels: Labels) -> Label:
-    """Raises NotToLabel where there is nothing to learn from."""
+    """Raises NotToLabel where there is nothing to learn from, or it may not be said."""
     row = drops.drop(drop)
     if row is None or row.get("state") != "done" or "origin" not in row:
         raise NotToLabel(f"{drop} is no drop that was looked at and lies on S3")

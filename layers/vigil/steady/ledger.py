@@ -75,6 +75,10 @@ class Overtaken(Transient):
     """Another drop changed the window's strangers in between: look again and judge anew."""
 
 
+class Departed(Transient):
+    """Somebody in the scene is being erased: whoever looks again finds a gallery without them."""
+
+
 class Ledger(Protocol):
     """The ledger's promises. All raise Transient when the store is away."""
 
@@ -97,7 +101,7 @@ class Ledger(Protocol):
     def keep(self, claim: Claim, drop: Drop, result: Result, *, now: datetime) -> None:
         """Done: sightings, alerts, strangers and the drop's end in one transaction.
 
-        Raises LeaseLost, or Overtaken; then nothing was kept.
+        Raises LeaseLost, Departed, or Overtaken; then nothing was kept.
         """
 
     def reject(self, claim: Claim, *, reason: str, message: str, stage: str, now: datetime) -> None:
