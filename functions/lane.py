@@ -102,6 +102,7 @@ class _Handler:
     shift: Shift
 
     def __call__(self, record: Any) -> list[str]:
+        self.lane.logger.remove_keys(["drop"])
         sent_ms = int(record.attributes.sent_timestamp)
         envelope = Envelope(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
         self.lane.counting.received(envelope.sent, datetime.now(UTC))

@@ -40,16 +40,24 @@ def _objective(objective: Objective) -> dict[str, Any]:
 def _lanes() -> list[dict[str, Any]]:
     outcomes = ("Done", "Rejected", "Duplicate", "Failed")
     stages = ("read", "decode", "detect", "align", "embed", "judge", "keep")
+    of_each = [
+        widget
+        for lane in LANES
+        for widget in (
+            _widget(f"{lane}: drops by outcome", [_ours(lane, name) for name in outcomes]),
+            _widget(f"{lane}: stages, median ms", [_ours(lane, f"{name}Ms", stat="p50") for name in stages]),
+            _widget(f"{lane}: faces and alerts", [_ours(lane, name) for name in ("Sightings", "Alerts")]),
+        )
+    ]
+    ages = [_ours(lane, "GalleryAgeS", stat="Maximum") for lane in LANES]
     return [
-        *(_widget(f"{lane}: drops by outcome", [_ours(lane, name) for name in outcomes]) for lane in LANES),
-        _widget("age from stored to answered, ms", [_ours(lane, "AgeMs", stat="p99") for lane in LANES]),
-        _widget("live: stages, median ms", [_ours("live", f"{name}Ms", stat="p50") for name in stages]),
+        *of_each,
+        _widget("age from stored to answered, p99 ms", [_ours(lane, "AgeMs", stat="p99") for lane in LANES]),
         _widget("waiting messages", [_queue(name, "Maximum") for name in ("LiveQueue", "BulkQueue")]),
-        _widget("faces and alerts", [_ours("live", name) for name in ("Sightings", "Alerts")]),
         _widget("leases lost", [_ours(lane, "LeaseLost") for lane in LANES]),
-        _widget(
-            "live: seconds since the gallery was looked at", [_ours("live", "GalleryAgeS", stat="Maximum")]
-        ),
+        _widget("seconds since the gallery was looked at", ages),
+        _widget("looks by release", [_by_release("ReleaseBroke", "SampleCount")]),
+        _widget("looks that broke, by release", [_by_release("ReleaseBroke", "Sum")]),
     ]
 
 
@@ -82,6 +90,12 @@ LANES = ("live", "bulk")
 
 def _ours(service: str, metric: str, **how: Any) -> list[Any]:
     return [_NS, metric, "service", service, {"stat": "Sum", "label": f"{service} {metric}", **how}]
+
+
+def _by_release(metric: str, stat: str) -> list[Any]:
+    """A line for each release that was active: CloudWatch finds them by their dimensions."""
+    found = f"SEARCH('{{{_NS},service,model,release}} MetricName=\"{metric}\"', '{stat}', 60)"
+    return [{"expression": found, "id": "found"}]
 
 
 def _queue(ident: str, stat: str) -> list[Any]:

@@ -12,6 +12,7 @@ from cloud.tallies import DynamoTallies
 from infra.chaos.storm import MODEL_FILE
 from infra.local.faults import Faults
 from tests.e2e.conftest import PHOTOS, Site, until
+from tests.steady.dashboard import emf, shown_metrics
 from vigil.drops import drop_id
 from vigil.steady.counted import Counted
 
@@ -119,6 +120,20 @@ def test_lanes_measure_what_they_do(site: Site):
 
     measured = {name for line in lines for name in json.loads(line)}
     assert {"Delivered", "Done", "Settled", "AgeMs", "Late", "embedMs"} <= measured
+
+
+def test_those_who_mend_measure_all_that_the_dashboard_shows_of_them(site: Site):
+    for function in ("Balance", "Triage", "Reconcile", "Canary"):
+        invoked(site, function)
+        site.running.quiet(timeout_s=60)
+    invoked(site, "Canary")
+
+    for function in ("Balance", "Triage", "Reconcile", "Canary"):
+        shown = {metric for service, metric in shown_metrics() if service == function.lower()}
+        lines = emf("\n".join(site.running.logs(site.running.function(function))))
+        measured = {name for told in lines for name in told.units}
+        assert shown
+        assert shown - measured == set()
 
 
 def test_a_lane_stops_while_its_dependency_fails_and_starts_again_by_itself(site: Site):

@@ -9,6 +9,7 @@ import pytest
 
 from infra.slo import BadPlan, read, resources
 from infra.slo.objectives import BURNS
+from tests.steady.dashboard import shown_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = read((ROOT / "infra/slo.toml").read_text())
@@ -89,6 +90,32 @@ def test_one_dashboard_shows_every_promise():
 
     for objective in PLAN.objectives:
         assert any(title.startswith(objective.name) for title in titles)
+
+
+MEASURED = {
+    "drops by outcome": ("Done", "Rejected", "Duplicate", "Failed"),
+    "stage times": ("readMs", "decodeMs", "detectMs", "alignMs", "embedMs", "judgeMs", "keepMs"),
+    "end-to-end age": ("AgeMs",),
+    "faces": ("Sightings",),
+    "alerts": ("Alerts",),
+    "leases lost": ("LeaseLost",),
+    "duplicates suppressed": ("Duplicate",),
+    "gallery age": ("GalleryAgeS",),
+    "cost per drop": ("CostUsd", "Settled"),
+}
+
+
+@pytest.mark.parametrize("what", MEASURED)
+def test_the_dashboard_shows_what_is_measured_of_both_lanes(what: str):
+    assert {(lane, metric) for lane in ("live", "bulk") for metric in MEASURED[what]} <= shown_metrics()
+
+
+def test_the_dashboard_shows_breakers_degradation_and_releases():
+    states = {("balance", name) for name in ("LiveBreakersOpen", "BulkBreakersOpen", "DegradationLevel")}
+    (board,) = of("Dashboard").values()
+
+    assert states <= shown_metrics()
+    assert "SEARCH('{Vigil/${Stage},service,model,release}" in board["DashboardBody"]["Fn::Sub"]
 
 
 SECTIONS = dict(re.findall(r"^### ([\w.-]+)\n(.*?)(?=^##|\Z)", MANUAL, re.DOTALL | re.MULTILINE))

@@ -1,6 +1,7 @@
 """What a container counts, and when its lane hears of it."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from cloud.metrics import Gauges
 from functions.counting import Counting
 from tests.memory import NOON
+from tests.steady.dashboard import emf, shown_metrics
 from vigil.errors import Transient
 from vigil.flow.process import Hurried, Verdict
 from vigil.steady.counted import Counted
@@ -94,3 +96,34 @@ def test_failures_that_could_not_be_told_do_not_speak_against_a_dependency_that_
     counted.flush(NOON, 1.0)
 
     assert told == [Counted(NOON, 1, 1.0, {"photos": 1})]
+
+
+def test_lanes_measure_all_that_the_dashboard_shows_of_them(capsys: pytest.CaptureFixture[str]):
+    shown = {metric for service, metric in shown_metrics() if service in ("live", "bulk")}
+    stages = ("read", "decode", "detect", "align", "embed", "judge", "keep")
+    counted = counting([])
+    for outcome in ("done", "rejected", "duplicate"):
+        verdict = replace(done(outcome), times_ms=dict.fromkeys(stages, 1.0))
+        counted.answered(verdict, NOON, NOON)
+    counted.failed(Transient, "read object: SlowDown")
+    counted.compared(1.0)
+
+    counted.flush(NOON, 1.0)
+
+    (told,) = emf(capsys.readouterr().out)
+    assert told.namespace == "Vigil/test"
+    assert told.dimensions == [["service"]]
+    assert shown - told.units.keys() == set()
+    assert {name: told.units[name] for name in UNITS} == UNITS
+
+
+UNITS = {
+    "Done": "Count",
+    "Sightings": "Count",
+    "Alerts": "Count",
+    "LeaseLost": "Count",
+    "AgeMs": "Milliseconds",
+    "embedMs": "Milliseconds",
+    "GalleryAgeS": "Seconds",
+    "CostUsd": "None",
+}
