@@ -11,7 +11,8 @@ from cloud.decisions import silence_key
 from cloud.departed import unless_departed
 from cloud.faults import FAILED, cancelled, code, faults
 from cloud.items import Item, fields, item
-from cloud.rows import alert_row, drop_key, first_row, owned, sighting_row, strangers_row, unless_there
+from cloud.rows import alert_row, drop_key, first_row, owned, sighting_row, unless_there
+from cloud.windows import window_of, window_writes
 from vigil.drops import Drop, Misfit
 from vigil.seeing import Sighting
 from vigil.steady.ledger import (
@@ -25,7 +26,7 @@ from vigil.steady.ledger import (
     Settled,
 )
 from vigil.watch.alerts import Alert
-from vigil.watch.strangers import Strangers, nobody
+from vigil.watch.strangers import Strangers
 
 _NAMES = {"#state": "state", "#owner": "owner", "#until": "until", "#error": "error"}
 _FREE = "attribute_not_exists(pk) OR (#state = :claimed AND (#until <= :now OR #until > :beyond))"
@@ -37,7 +38,7 @@ class DynamoLedger:
     drop#<id>  drop            the drop's one record
     drop#<id>  sighting#<nnn>  each thing seen in it
     alert#<id> alert           raised once, counted up by each drop that shows the same
-    strangers#<source>#<window> strangers    the window's strangers, guarded by a revision
+    strangers#<source>#<window> ...   the window's strangers: `cloud.windows`
     """
 
     def __init__(self, client: Any, table: str, *, lane: str, retention: timedelta) -> None:
@@ -103,7 +104,7 @@ class DynamoLedger:
             {"Update": {"TableName": self._table, **alert_row(alert, now, ttl)}} for alert in result.alerts
         ]
         if result.strangers is not None:
-            writes.append({"Put": {"TableName": self._table, **strangers_row(result.strangers, now)}})
+            writes += window_writes(self._table, result.strangers, now)
         with faults(f"keep {drop.id}"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
@@ -113,14 +114,7 @@ class DynamoLedger:
                 raise _cancelled(error, drop.id, len(people)) from error
 
     def strangers(self, source: str, window: str) -> Strangers:
-        key = item({"pk": f"strangers#{source}#{window}", "sk": "strangers"})
-        with faults("read strangers"):
-            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
-            return nobody(source, window)
-        row = fields(answer["Item"])
-        vectors = np.frombuffer(row["vectors"], np.float32).reshape(len(row["ids"]), -1)
-        return Strangers(source, window, row["revision"], tuple(row["ids"]), vectors)
+        return window_of(self._client, self._table, source, window)
 
     def silent(self, alert: Alert, *, now: datetime) -> bool:
         key = silence_key(alert.rule, alert.subject, alert.source)

@@ -5,18 +5,14 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
-
 from cloud.items import Item, item, value
 from cloud.listing import listed
 from vigil.drops import Drop, Misfit, Object
 from vigil.seeing import Sighting
 from vigil.steady.ledger import Claim
 from vigil.watch.alerts import Alert
-from vigil.watch.strangers import Strangers
 
 MINE = "#state = :claimed AND #owner = :owner"
-STRANGERS_KEPT = timedelta(days=1)
 
 
 def drop_key(drop: str) -> Item:
@@ -112,20 +108,4 @@ def alert_row(alert: Alert, now: datetime, ttl: int) -> Item:
         "ExpressionAttributeNames": {f"#{name}": name for name in first},
         "ExpressionAttributeValues": {f":{name}": value(thing) for name, thing in first.items()}
         | item({":last": alert.at.isoformat(), ":one": 1}),
-    }
-
-
-def strangers_row(strangers: Strangers, now: datetime) -> Item:
-    row = {
-        "pk": f"strangers#{strangers.source}#{strangers.window}",
-        "sk": "strangers",
-        "revision": strangers.revision + 1,
-        "ids": list(strangers.ids),
-        "vectors": strangers.vectors.astype(np.float32).tobytes(),
-        "expires": int((now + STRANGERS_KEPT).timestamp()),
-    }
-    return {
-        "Item": item(row),
-        "ConditionExpression": "attribute_not_exists(pk) OR revision = :revision",
-        "ExpressionAttributeValues": item({":revision": strangers.revision}),
     }

@@ -1,4 +1,4 @@
-"""Faces of strangers, kept in their sightings where a source asks for it; and taken out again."""
+"""Faces of strangers, in their sightings where a source asks for it and in windows; and taken out again."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from cloud.faults import faults
 from cloud.items import item
 from cloud.listing import Listing
+from cloud.windows import shrunk, window_of, windows
+from vigil.errors import Transient
 from vigil.flow.search import Remembered
+from vigil.watch.strangers import without
+
+TRIES = 5
+"""Against lanes that see strangers in the same window."""
 
 
 class DynamoStrangers:
@@ -33,7 +39,24 @@ class DynamoStrangers:
             if one.space in vectors and (vectors[one.space] @ one.vector).max() >= one.same_as:
                 self._forget(one)
                 forgotten += 1
-        return forgotten
+        return forgotten + self._forget_in_windows(vectors, since)
+
+    def _forget_in_windows(self, vectors: Mapping[str, NDArray[np.float32]], since: datetime) -> int:
+        """The same where strangers are told apart: a window's name ends with its space."""
+        where = windows(self._client, self._table, since=since) if vectors else ()
+        return sum(
+            self._forget_in(source, window, vectors[space])
+            for source, window in list(where)
+            if (space := window.rpartition("#")[2]) in vectors
+        )
+
+    def _forget_in(self, source: str, window: str, vectors: NDArray[np.float32]) -> int:
+        for _ in range(TRIES):
+            before = window_of(self._client, self._table, source, window)
+            after = without(before, vectors)
+            if len(after.ids) == len(before.ids) or shrunk(self._client, self._table, after):
+                return len(before.ids) - len(after.ids)
+        raise Transient(f"forget strangers of {source}: they change all the time")
 
     def forget_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
         """Take out every face that lies in one of these, where nothing is compared any more; how many."""

@@ -26,7 +26,7 @@ from vigil.steady.ledger import (
 )
 from vigil.watch.alerts import alert
 from vigil.watch.rules import default_watch
-from vigil.watch.strangers import recognise
+from vigil.watch.strangers import Strangers, recognise
 
 DROP = Drop("d1", "faces", "vault", Object("photos", "live/faces/vault/a b.jpg", "v1"), NOON)
 LATER = NOON + timedelta(seconds=20)
@@ -155,7 +155,19 @@ def test_strangers_come_back_as_they_were_kept(ledger: Ledger):
 
     stored = ledger.strangers("vault", "w")
     assert (stored.ids, stored.revision) == (("s1",), 1)
-    np.testing.assert_array_equal(stored.vectors, [vector])
+    np.testing.assert_allclose(stored.vectors, [vector], atol=1e-3)
+
+
+def test_as_many_strangers_as_a_window_may_hold_fit_into_a_row(table: Any):
+    ledger, many = dynamo(table), Strangers.LIMIT
+    vectors = np.eye(many, 512, dtype=np.float32)
+    full = Strangers("vault", "w", 0, tuple(f"stranger-{n:016}-{n:03}" for n in range(many)), vectors, 0.5)
+
+    ledger.keep(taken(ledger), DROP, result(strangers=full), now=NOON)
+
+    stored = ledger.strangers("vault", "w")
+    assert (stored.ids, stored.same_as, stored.revision) == (full.ids, 0.5, 1)
+    np.testing.assert_array_equal(stored.vectors, vectors)
 
 
 def test_strangers_that_changed_in_between_undo_the_whole_keeping(ledger: Ledger):
