@@ -26,9 +26,7 @@ def list_models(_: Call) -> shapes.Models:
 def get_model(call: Call) -> shapes.ModelCard:
     """One model with its card, and every release of it that is on record, the newest first."""
     name = call.path["model"]
-    card, book = wiring.cards().get(name), registers.lives().book(name)
-    if card is None and not book.standings:
-        raise NotFound(f"there are: {', '.join(wiring.cards())}")
+    card, book = wiring.cards().get(name), _book(name)
     told = _told(card) if card else shapes.Model(model=name, release="", suffixes=(), most_bytes=0)
     newest = sorted(book.standings, key=lambda one: _born(one.life), reverse=True)
     return shapes.ModelCard(
@@ -59,6 +57,9 @@ def reject_release(call: Call, why: shapes.Why) -> shapes.ModelMoved:
 def _moved(call: Call, why: shapes.Why, move: Callable[..., tuple[Life, ...]]) -> shapes.ModelMoved:
     """What moved, with who said so and why in its history."""
     model, said = call.path["model"], f"by {call.caller.id}: {why.why}"
+    book, release = _book(model), call.path.get("release")
+    if release is not None and book.find(release) is None:
+        raise NotFound(f"{model} has no such release")
     try:
         moved = move(model, lives=registers.lives(), now=datetime.now(UTC), reason=said)
     except (IllegalMove, Overtaken) as error:
@@ -66,6 +67,14 @@ def _moved(call: Call, why: shapes.Why, move: Callable[..., tuple[Life, ...]]) -
     if not moved:
         raise Conflict(f"{model} has no former release to go back to")
     return shapes.ModelMoved(model=model, stages={life.id: life.stage for life in moved})
+
+
+def _book(model: str) -> Book:
+    """All about a model that is deployed, or has releases on record. Raises NotFound."""
+    book = registers.lives().book(model)
+    if model not in wiring.cards() and not book.standings:
+        raise NotFound(f"there are: {', '.join(wiring.cards())}")
+    return book
 
 
 def _told(card: Card) -> shapes.Model:

@@ -100,6 +100,7 @@ OPERATIONS = (
         answers=shapes.Queued,
         status=202,
         audited=True,
+        example={"source": "door-3", "objects": [{"key": "bulk/faces/door-3/frame.jpg"}]},
         problems=(NotFound, Forbidden, Refused),
     ),
 )

@@ -18,6 +18,8 @@ from infra.package import package
 PHOTOS = Path(__file__).parents[1] / "photos"
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 30.0
+ORIGIN = "https://console.example"
+"""The one other origin whose pages may call."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("api")
     parameters = {"Stage": "api", "CallsPerMinute": "1000000", "PredictConcurrency": "2"}
+    parameters |= {"CorsOrigin": ORIGIN}
     with Cloud(package=package("local"), data=data, parameters=parameters, processes=6) as running:
         yield Site(running, data)
 

@@ -71,8 +71,9 @@ def test_a_model_is_shown_with_its_releases_and_people_move_them(site: Site, liv
     assert site.ask("POST", f"/v1/models/{MODEL}/rollback", WHY).status == 409
 
 
-def test_a_model_that_there_is_not_is_not_found(site: Site):
-    assert site.ask("GET", "/v1/models/unheard-of").status == 404
+def test_a_release_that_there_is_not_is_not_found(site: Site):
+    for decided in ("promote", "reject"):
+        assert site.ask("POST", f"/v1/models/faces/releases/{'0' * 16}/{decided}", WHY).status == 404
 
 
 def test_trainings_are_listed_with_what_they_cost(site: Site):
