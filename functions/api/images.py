@@ -1,11 +1,14 @@
 """The picture in a request's body, whatever it is wrapped in."""
 
+import base64
+import binascii
 import mimetypes
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 
 from functions.api.operation import Call
+from functions.api.problems import Invalid
 from vigil.errors import EmptyFile
 
 MULTIPART = "multipart/form-data"
@@ -23,6 +26,17 @@ MEDIA = (
 def image(call: Call) -> bytes:
     """The bytes of the picture. Raises EmptyFile where there is none."""
     data = _part(call) if call.media.startswith(MULTIPART) else call.body
+    if not data:
+        raise EmptyFile("there is no picture in the body")
+    return data
+
+
+def unpacked(text: str) -> bytes:
+    """The bytes of a picture that came as base64. Raises Invalid, EmptyFile."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Invalid("image is not base64", errors=[{"at": "/image", "message": "not base64"}]) from error
     if not data:
         raise EmptyFile("there is no picture in the body")
     return data

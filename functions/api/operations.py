@@ -1,5 +1,6 @@
 """Operations: what failed for good, lanes that stand still, what is looked through once more."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,9 +9,10 @@ from cloud.mappings import Mapping as EventMapping
 from cloud.queue import Queue
 from functions.api import wiring
 from functions.api.operation import Call, Operation
-from functions.api.problems import NotFound
+from functions.api.problems import BadCursor, NotFound
 from functions.api.schemas import operations as shapes
 from functions.settings import settings
+from vigil.access.seals import Forged, seal, unseal
 from vigil.flow.leaving import put_away, send_back
 from vigil.steady.letters import Letter
 from vigil.steady.triage import redrive
@@ -81,12 +83,20 @@ def start_reconcile(_: Call) -> shapes.Started:
     return shapes.Started(started="reconcile")
 
 
-def back_fill(_: Call, wanted: shapes.BackFill) -> shapes.BackFilled:
+def back_fill(call: Call, wanted: shapes.BackFill) -> shapes.BackFilled:
     """Show objects that lie in the bucket to a model, through the bulk lane."""
     if wanted.model is not None and wanted.model not in wiring.cards():
         raise NotFound(f"there are: {', '.join(wiring.cards())}")
-    question = wanted.model_dump(exclude_none=True)
-    return shapes.BackFilled(**wiring.neighbours().ask(settings().backfill_function, question))
+    purpose, key = json.dumps([call.caller.id, "backfill", wanted.model]), wiring.cursor_key()
+    question: dict[str, Any] = {"model": wanted.model} if wanted.model else {}
+    if wanted.cursor:
+        try:
+            question["cursor"] = unseal(wanted.cursor, purpose=purpose, key=key)
+        except Forged as error:
+            raise BadCursor from error
+    told = wiring.neighbours().ask(settings().backfill_function, question)
+    further = seal(told["cursor"], purpose=purpose, key=key) if told["cursor"] else ""
+    return shapes.BackFilled(announced=told["announced"], cursor=further)
 
 
 def _letter(letter: Letter) -> shapes.DeadLetter:
@@ -187,6 +197,6 @@ OPERATIONS = (
         status=202,
         audited=True,
         example={"model": "faces"},
-        problems=(NotFound,),
+        problems=(NotFound, BadCursor),
     ),
 )

@@ -1,16 +1,14 @@
 """People: made, enrolled, renamed, watched, erased."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 
 from cloud.profiles import NameTaken
 from functions.api import wiring
-from functions.api.images import MEDIA, image, suffix
+from functions.api.images import MEDIA, image, suffix, unpacked
 from functions.api.operation import Call, Operation
 from functions.api.paging import cursor, position
-from functions.api.problems import BadCursor, Conflict, Invalid, NotFound, Refused
+from functions.api.problems import BadCursor, Conflict, NotFound, Refused
 from functions.api.schemas import people as shapes
 from functions.settings import settings
 from vigil.flow.enrol import Person, new_id
@@ -61,7 +59,7 @@ def rename_person(call: Call, new: shapes.NewName) -> shapes.PersonId:
 def enrol_photo(call: Call, photo: shapes.Photo | None = None) -> shapes.Taken:
     """One photo of that face alone; refused with the reason and the place in the picture."""
     _row(call)
-    data = image(call) if photo is None else _decoded(photo.image)
+    data = image(call) if photo is None else unpacked(photo.image)
     put = wiring.store().put_photo(data, suffix(call))
     question = {"person": call.path["person"], "photos": [{"key": put.key, "version": put.version}]}
     told = answered(wiring.neighbours().ask(settings().enrol_function, question))
@@ -84,13 +82,6 @@ def answered(told: dict[str, Any]) -> dict[str, Any]:
     if told["error"]["reason"] == "nobody-there":
         raise NotFound
     raise Refused(told["error"]["message"], reason=told["error"]["reason"])
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise Invalid("image is not base64") from error
 
 
 def _row(call: Call) -> dict[str, Any]:

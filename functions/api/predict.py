@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from functions.api import wiring
-from functions.api.images import MEDIA, image
+from functions.api.images import MEDIA, image, unpacked
 from functions.api.operation import Call, Operation
 from functions.api.problems import Busy, Forbidden, NotFound, Refused
 from functions.api.schemas import predict as shapes
@@ -21,7 +21,7 @@ def predict(call: Call, picture: shapes.Picture | None = None) -> shapes.Predict
     if picture is None:
         question["data"] = base64.b64encode(image(call)).decode()
     elif isinstance(picture.root, shapes.Image):
-        question["data"] = picture.root.image
+        question["data"] = base64.b64encode(unpacked(picture.root.image)).decode()
     else:
         _may_read(call, picture.root.object.key)
         question["object"] = picture.root.object.model_dump(exclude_none=True)

@@ -15,8 +15,8 @@ from vigil.seeing import Sighting
 from vigil.watch.alerts import alert
 from vigil.watch.rules import DEFAULT, BadWatchFile, Watch, read_watch
 
-MOST_SIGHTINGS = 5000
-"""That one dry run looks at."""
+MOST_ROWS = 5000
+"""Of a kind, that one dry run looks at."""
 
 
 def get_rules(_: Call) -> shapes.Rules:
@@ -42,14 +42,14 @@ def try_rules(call: Call, tried: shapes.TryRules) -> shapes.DryRun:
     """What a watch file would have raised from what was seen of late, without putting it in force."""
     watch = _read(tried.toml)
     now = datetime.now(UTC)
-    rows = [row for row in _seen(now, tried.hours) if call.caller.sees(row["taken_from"])]
+    rows = _seen(call, "sightings", now, tried.hours)
     picked: Counter[str] = Counter()
     raised: dict[str, set[str]] = {rule.name: set() for rule in watch.rules}
     for row in rows:
         for name, ident in _picked(row, watch):
             picked[name] += 1
             raised[name].add(ident)
-    told = Counter(row["rule"] for row in _listed("alerts", now, tried.hours))
+    told = Counter(row["rule"] for row in _seen(call, "alerts", now, tried.hours))
     rules = [
         shapes.Tried(rule=name, sightings=picked[name], alerts=len(ids), now=told[name])
         for name, ids in raised.items()
@@ -70,15 +70,12 @@ def _picked(row: Row, watch: Watch) -> list[tuple[str, str]]:
     ]
 
 
-def _seen(now: datetime, hours: int) -> list[Row]:
-    return _listed("sightings", now, hours)
-
-
-def _listed(kind: str, now: datetime, hours: int) -> list[Row]:
+def _seen(call: Call, kind: str, now: datetime, hours: int) -> list[Row]:
+    """The newest rows of a kind that are the caller's to see."""
     oldest = now - timedelta(hours=hours)
     rows = wiring.records().listed(kind, since=oldest, before="", at_once=1000)
-    newest = islice(rows, MOST_SIGHTINGS)
-    return [row for row in newest if datetime.fromisoformat(row["happened_at"]) >= oldest]
+    theirs = (row for row in islice(rows, MOST_ROWS) if call.caller.sees(row["taken_from"]))
+    return [row for row in theirs if datetime.fromisoformat(row["happened_at"]) >= oldest]
 
 
 def _read(text: str) -> Watch:

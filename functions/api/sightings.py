@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.api import wiring
 from functions.api.drops import matching, seen_one
-from functions.api.images import MEDIA, image
+from functions.api.images import MEDIA, image, unpacked
 from functions.api.operation import Call, Operation
 from functions.api.paging import Found, Row, collect, page, position
 from functions.api.predict import asked
@@ -25,9 +25,9 @@ def list_sightings(call: Call, query: SightingsQuery) -> Sightings:
 
 def search_sightings(call: Call, photo: SearchPhoto | None = None) -> Likenesses:
     """Strangers who look like this face, of sources that remember them (`remember = true` in the rules)."""
-    data = photo.image if photo else base64.b64encode(image(call)).decode()
+    data = unpacked(photo.image) if photo else image(call)
     days = photo.days if photo else DAYS
-    told = asked({"model": "faces", "data": data, "search": {"days": days}})
+    told = asked({"model": "faces", "data": base64.b64encode(data).decode(), "search": {"days": days}})
     found = [Likeness(**one) for one in told["likenesses"] if call.caller.sees(one["source"])]
     return Likenesses(items=tuple(found))
 

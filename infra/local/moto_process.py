@@ -19,6 +19,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from infra.local import (
     moto_clock,
     moto_forgets,
+    moto_forms,
     moto_http,
     moto_lean,
     moto_locks,
@@ -58,6 +59,7 @@ def main(descriptor: int, state: Sequence[str]) -> None:
     moto_lean.lean()
     moto_streams.forget_read()
     moto_forgets.forget()
+    moto_forms.bind()
     moto_metrics.read(archive)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_load_early, daemon=True).start()

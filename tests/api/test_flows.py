@@ -35,6 +35,19 @@ def test_a_photo_that_was_uploaded_is_a_drop_with_its_sightings(site: Site):
     assert site.http.request("GET", drop["photo_url"]).data == OBAMA
 
 
+@pytest.mark.parametrize(
+    ("photo", "media", "status"), [(b"<html>", "text/html", 403), (bytes(20_000_001), "image/jpeg", 400)]
+)
+def test_an_upload_form_takes_neither_another_type_nor_more_bytes(
+    site: Site, photo: bytes, media: str, status: int
+):
+    form = site.ask("POST", "/v1/uploads", {"source": "bound"}).json
+    fields = {**form["fields"], "Content-Type": media, "file": ("a.jpg", photo, media)}
+
+    assert site.http.request("POST", form["url"], fields=fields).status == status
+    assert "drop" not in site.ask("GET", f"/v1/uploads/{form['upload']}").json
+
+
 def test_a_list_is_read_to_its_end_in_pages_that_neither_repeat_nor_lose(site: Site):
     made = {site.dropped(OBAMA, "pages")["drop"] for _ in range(3)}
     seen: list[str] = []
@@ -127,6 +140,30 @@ def test_rules_that_cannot_be_meant_are_refused_and_the_old_ones_stay(site: Site
 
     assert (refusal.status, refusal.json["reason"]) == (422, "bad-watch-file")
     assert site.ask("GET", "/v1/rules").json == before
+
+
+def test_a_dry_run_counts_no_alert_of_a_source_that_is_not_the_callers(site: Site, alert: Any):
+    rules = f'[[rules]]\nname = "{alert["rule"]}"\nwhen = {{ status = ["known"] }}\n'
+    guard = site.token("operator", "elsewhere-*", subject="elsewhere")
+
+    (everywhere,) = site.ask("POST", "/v1/rules/dry-run", {"toml": rules}).json["rules"]
+    (theirs,) = site.ask("POST", "/v1/rules/dry-run", {"toml": rules}, token=guard).json["rules"]
+
+    assert everywhere["now"] >= 1
+    assert (theirs["sightings"], theirs["now"]) == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["/v1/predict/faces", "/v1/sightings/search"])
+def test_a_picture_that_is_no_base64_is_the_callers_fault(site: Site, path: str):
+    refusal = site.ask("POST", path, {"image": "%%%not base64"})
+
+    assert (refusal.status, refusal.json["detail"]) == (400, "image is not base64")
+
+
+def test_a_back_fill_goes_on_at_no_cursor_but_its_own(site: Site):
+    forged = site.ask("POST", "/v1/backfill", {"model": "faces", "cursor": '["live/", ""]'})
+
+    assert (forged.status, forged.json["type"]) == (400, "urn:vigil:problem:bad-cursor")
 
 
 def test_predicting_stores_nothing(site: Site, biden: str):
