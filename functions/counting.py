@@ -19,8 +19,9 @@ TALLY_S = 10.0
 STALE_S = 10.0
 """Faces are compared with a gallery that was replaced for so long at most."""
 
-_NOBODYS = {"Busy", "Hurried", "LeaseLost", "Overtaken"}
-"""Failures that say nothing against a dependency: another worker was first, or the batch was too long."""
+_NOBODYS = {"Busy", "Departed", "Hurried", "LeaseLost", "Overtaken"}
+"""Failures that say nothing against a dependency: another worker was first, somebody in the scene is being
+erased, or the batch was too long."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from tests.steady.dashboard import emf, shown_metrics
 from vigil.errors import Transient
 from vigil.flow.process import Hurried, Verdict
 from vigil.steady.counted import Counted
-from vigil.steady.ledger import LeaseLost
+from vigil.steady.ledger import Departed, LeaseLost
 
 SECOND = timedelta(seconds=1)
 
@@ -73,6 +73,7 @@ def test_whose_failure_it_is():
     counted.failed(Transient, "claim d1: timeout")
     counted.failed(ZeroDivisionError, "division by zero")
     counted.failed(LeaseLost, "taken over")
+    counted.failed(Departed, "d3 shows somebody who is being erased")
     counted.failed(Hurried, "begin d2: the invocation ends")
     counted.flush(NOON, 1.0)
 
