@@ -13,6 +13,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Vigil API</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="reference/page.css">
 <body><main id="reference"></main>
 <script src="reference/page.js"></script>

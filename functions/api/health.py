@@ -1,5 +1,9 @@
 """Whether the API is there."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from functions.api.operation import Call, Operation
 from functions.api.schemas.shape import Shape
 
@@ -7,7 +11,7 @@ from functions.api.schemas.shape import Shape
 class Health(Shape):
     """All that the unauthenticated are told."""
 
-    status: str
+    status: Annotated[str, Field(description="ok, whenever there is an answer")]
 
 
 def get_health(_: Call) -> Health:

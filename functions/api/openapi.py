@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.api.operation import JSON, SHAPES, Operation
+from functions.api.operation import JSON, SAYS, SHAPES, Operation
 from functions.api.problems import (
     MEDIA,
     PREFIX,
@@ -39,14 +39,22 @@ PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "way_out"],
     "properties": {
-        "type": {"type": "string", "pattern": f"^{PREFIX}[a-z-]+$"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "way_out": {"type": "string"},
+        "type": {"type": "string", "pattern": f"^{PREFIX}[a-z-]+$", "description": "What it is; stable"},
+        "title": {"type": "string", "description": "The same, for people"},
+        "status": {"type": "integer", "description": "The answer's status code"},
+        "detail": {"type": "string", "description": "What is particular to this one"},
+        "way_out": {"type": "string", "description": "What can be done about it"},
         "reason": {"type": "string", "description": "Why it was refused; stable"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-        "boxes_px": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "Each place of the request that cannot be read: at, message",
+        },
+        "boxes_px": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "number"}},
+            "description": "Where in the photo the reason is: left, top, right, bottom",
+        },
     },
 }
 
@@ -95,6 +103,7 @@ def _path(one: Operation) -> list[Doc]:
             "name": name,
             "in": "path",
             "required": True,
+            "description": SAYS[name],
             "schema": {"type": "string", "pattern": f"^({SHAPES[name]})$"},
         }
         for name in one.parameters
@@ -132,8 +141,9 @@ def _without_null(shape: Mapping[str, Any]) -> Doc:
 def _key(one: Operation) -> list[Doc]:
     if one.method == "GET":
         return []
-    schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
+    told = {"name": "Idempotency-Key", "in": "header", "required": False}
+    told["description"] = "Of your making, new for each write: repeated with it, the write happens once"
+    return [told | {"schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}}]
 
 
 def _body(one: Operation) -> Doc | None:
@@ -168,21 +178,30 @@ def _responses(one: Operation) -> dict[str, Doc]:
 
 def _problem_responses(operations: Iterable[Operation]) -> dict[str, Doc]:
     """What each status says, once for all operations."""
-    titles: dict[int, dict[str, None]] = {}
+    kinds: dict[int, dict[str, type[Problem]]] = {}
     for operation in operations:
         for problem in _problems(operation):
-            titles.setdefault(problem.status, {})[problem.title] = None
+            kinds.setdefault(problem.status, {})[problem.title] = problem
     return {
         f"Problem{status}": {
             "description": "; or ".join(sorted(said)),
-            "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": {
+                MEDIA: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        kind.name: {"summary": title, "value": kind().body()}
+                        for title, kind in sorted(said.items())
+                    },
+                }
+            },
         }
-        for status, said in sorted(titles.items())
+        for status, said in sorted(kinds.items())
     }
 
 
 class _Unauthorized(Problem):
     name, status, title = "unauthorized", 401, "A good token is needed"
+    way_out = "Send Authorization: Bearer with a token of the configured issuer that has not expired."
 
 
 def _problems(one: Operation) -> list[type[Problem]]:

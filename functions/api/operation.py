@@ -26,6 +26,20 @@ SHAPES = {
 }
 """What a path's parameters look like; anything else is not found."""
 
+SAYS = {
+    "drop": "Id of the drop",
+    "alert": "Id of the alert",
+    "person": "Id of the person",
+    "upload": "What POST /v1/uploads called it",
+    "thumbnail": "A sealed link, as sightings and drops show it",
+    "model": "Name of the model",
+    "release": "The beginning of its files' SHA-256",
+    "lane": "live, or bulk for what may wait",
+    "subscription": "Id of the subscription",
+    "letter": "Id of the dead letter",
+}
+"""The same in words."""
+
 JSON = "application/json"
 PICTURES = ("image/webp", "image/avif")
 """What browsers name first when they ask for any picture; API Gateway has to be told that they are bytes."""

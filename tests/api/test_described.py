@@ -8,6 +8,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from functions.api.openapi import document
 from functions.api.operation import Operation
+from functions.api.problems import Busy
 from functions.api.routes import DESCRIBED, OPERATIONS
 from infra.describe.writing import DOCUMENT, written
 from tests.api.conftest import Site
@@ -27,6 +28,40 @@ def test_the_document_is_openapi_3_1():
 
 def test_what_is_served_is_what_is_committed(site: Site):
     assert site.ask("GET", "/v1/openapi.json", token="").json == json.loads(DOCUMENT.read_text())
+
+
+def test_every_field_and_every_parameter_says_what_it_is():
+    told = json.loads(DOCUMENT.read_text())
+    fields = {
+        f"{shape}.{name}": field
+        for shape, schema in told["components"]["schemas"].items()
+        for name, field in schema.get("properties", {}).items()
+    }
+    parameters = {
+        f"{operation['operationId']} {one['name']}": one
+        for path in told["paths"].values()
+        for operation in path.values()
+        for one in operation["parameters"]
+    }
+
+    assert [name for name, one in (fields | parameters).items() if not _described(one)] == []
+
+
+def _described(one: Any) -> bool:
+    """Here, or in what it may be; another shape describes itself."""
+    parts = [one, one.get("schema", {}), *one.get("anyOf", ())]
+    return any("description" in part or "$ref" in part for part in parts)
+
+
+def test_every_problem_is_shown_as_it_is_answered():
+    told = json.loads(DOCUMENT.read_text())
+    (media,) = told["components"]["responses"]["Problem429"]["content"].values()
+
+    assert media["examples"]["busy"]["value"] == Busy().body()
+    for response in told["components"]["responses"].values():
+        (media,) = response["content"].values()
+        for example in media["examples"].values():
+            assert example["value"].keys() >= set(told["components"]["schemas"]["Problem"]["required"])
 
 
 def test_operations_have_names_of_their_own():

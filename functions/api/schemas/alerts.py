@@ -4,7 +4,20 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from functions.api.schemas.shape import Moment, Page, Shape, Source, When
+from functions.api.schemas.shape import (
+    AlertId,
+    DropId,
+    From,
+    ModelName,
+    Moment,
+    Next,
+    Page,
+    Shape,
+    SightingId,
+    Source,
+    Toml,
+    When,
+)
 from vigil.watch.reviews import State, Verdict
 
 Severity = Literal["info", "warning", "critical"]
@@ -13,29 +26,29 @@ Severity = Literal["info", "warning", "critical"]
 class Review(Shape):
     """One reviewer's verdict."""
 
-    reviewer: str
-    verdict: Verdict
+    reviewer: Annotated[str, Field(description="Subject of the token that said so")]
+    verdict: Annotated[Verdict, Field(description="What was said")]
     at: Moment
 
 
 class Alert(Shape):
     """A sighting that a rule picked out, for people to decide about."""
 
-    alert: str
-    rule: str
-    severity: Severity
-    status: str
-    source: str
-    model: str
+    alert: AlertId
+    rule: Annotated[str, Field(description="That picked it", examples=["watch-listed"])]
+    severity: Annotated[Severity, Field(description="As the rule has it")]
+    status: Annotated[str, Field(description="Of the sighting", examples=["known"])]
+    source: From
+    model: ModelName
     subject: Annotated[str, Field(description="A person's id, a stranger's within the window, or a label")]
-    drop: str
-    sighting: str
+    drop: DropId
+    sighting: SightingId
     at: Moment
     last_at: Moment
     drops: Annotated[int, Field(description="How many drops showed the same in this window")]
-    review: State
+    review: Annotated[State, Field(description="What the verdicts so far come to")]
     reviewers: Annotated[int, Field(description="Different people who must agree to close it")]
-    reviews: tuple[Review, ...] = ()
+    reviews: Annotated[tuple[Review, ...], Field(description="The verdicts so far")] = ()
 
 
 class AlertsQuery(Page):
@@ -44,17 +57,17 @@ class AlertsQuery(Page):
     NOTED: ClassVar = ("source", "review", "rule")
 
     source: Source | None = None
-    review: State | None = None
-    rule: Annotated[str | None, Field(max_length=100)] = None
-    severity: Severity | None = None
+    review: Annotated[State | None, Field(description="Only these")] = None
+    rule: Annotated[str | None, Field(max_length=100, description="Only of this rule")] = None
+    severity: Annotated[Severity | None, Field(description="Only these")] = None
     since: Annotated[When | None, Field(description="A day back unless given")] = None
 
 
 class Alerts(Shape):
     """A page of alerts."""
 
-    items: list[Alert]
-    next: str | None = None
+    items: Annotated[list[Alert], Field(description="The newest first")]
+    next: Next = None
 
 
 class NewReview(Shape):
@@ -62,33 +75,38 @@ class NewReview(Shape):
 
     NOTED: ClassVar = ("verdict",)
 
-    verdict: Verdict
+    verdict: Annotated[Verdict, Field(description="It is so; it is nothing; it is somebody else")]
 
 
 class Reviewed(Shape):
     """What the verdicts so far come to."""
 
-    alert: str
-    review: State
-    verdicts: int
-    reviewers: int
+    alert: AlertId
+    review: Annotated[State, Field(description="What they come to")]
+    verdicts: Annotated[int, Field(description="That there are")]
+    reviewers: Annotated[int, Field(description="Different people who must agree")]
 
 
 class Rule(Shape):
     """One rule in force."""
 
-    name: str
-    severity: Severity
-    window_s: int
-    reviewers: int
+    name: Annotated[str, Field(description="As alerts name it", examples=["watch-listed"])]
+    severity: Annotated[Severity, Field(description="Of its alerts")]
+    window_s: Annotated[
+        int,
+        Field(
+            description="Seconds in which the same subject at the same source is one alert", examples=[300]
+        ),
+    ]
+    reviewers: Annotated[int, Field(description="Different people who must agree to close one")]
 
 
 class Rules(Shape):
     """The watch file in force, as it stands, and its rules."""
 
-    toml: str
+    toml: Toml
     version: Annotated[str, Field(description="Changes with any character of the file")]
-    rules: list[Rule]
+    rules: Annotated[list[Rule], Field(description="In their order")]
 
 
 class NewRules(Shape):
@@ -96,7 +114,7 @@ class NewRules(Shape):
 
     NOTED: ClassVar = ("version",)
 
-    toml: Annotated[str, Field(max_length=100_000)]
+    toml: Toml
     version: Annotated[
         str | None, Field(description="Replace only this version: another one has changed meanwhile")
     ] = None
@@ -105,15 +123,15 @@ class NewRules(Shape):
 class TryRules(Shape):
     """A watch file to try on what was seen."""
 
-    toml: Annotated[str, Field(max_length=100_000)]
-    hours: Annotated[int, Field(ge=1, le=24)] = 24
+    toml: Toml
+    hours: Annotated[int, Field(ge=1, le=24, description="How far back")] = 24
 
 
 class Tried(Shape):
     """One rule on the sightings of the last hours."""
 
-    rule: str
-    sightings: int
+    rule: Annotated[str, Field(description="Its name")]
+    sightings: Annotated[int, Field(description="That it picks")]
     alerts: Annotated[int, Field(description="At most: strangers who are alike would be one alert")]
     now: Annotated[int, Field(description="Alerts that rules in force raised under this name")]
 
@@ -121,5 +139,5 @@ class Tried(Shape):
 class DryRun(Shape):
     """What would have been raised."""
 
-    sightings: int
-    rules: list[Tried]
+    sightings: Annotated[int, Field(description="That were looked at")]
+    rules: Annotated[list[Tried], Field(description="What each would have done")]

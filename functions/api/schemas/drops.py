@@ -5,7 +5,29 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from functions.api.schemas.shape import Moment, Page, Score, Shape, Source, When
+from functions.api.schemas.shape import (
+    DropId,
+    Faults,
+    Found,
+    From,
+    LaneName,
+    ModelName,
+    Moment,
+    Next,
+    Page,
+    ReleaseId,
+    Said,
+    Score,
+    Shape,
+    SightingId,
+    Similarity,
+    SizePx,
+    Source,
+    Tags,
+    Threshold,
+    TimesMs,
+    When,
+)
 
 Lane = Literal["live", "bulk"]
 DropState = Literal["claimed", "done", "rejected", "quarantined"]
@@ -23,18 +45,20 @@ class NewUpload(Shape):
     NOTED: ClassVar = ("source", "lane", "model")
 
     source: Source
-    lane: Lane = "live"
-    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "faces"
+    lane: Annotated[Lane, Field(description="live, or bulk for what may wait")] = "live"
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Who looks at it")] = (
+        "faces"
+    )
     suffix: Annotated[str, Field(pattern=r"^\.[a-z0-9]{1,8}$", description="Of the file: .jpg")] = ".jpg"
 
 
 class Upload(Shape):
     """POST the file to `url` as multipart/form-data, with `fields` before it; S3 checks type and size."""
 
-    upload: str
-    url: str
-    fields: dict[str, str]
-    most_bytes: int
+    upload: Annotated[str, Field(description="What to ask for with GET /v1/uploads")]
+    url: Annotated[str, Field(description="Where the form goes")]
+    fields: Annotated[dict[str, str], Field(description="Of the form, as they are")]
+    most_bytes: Annotated[int, Field(description="That S3 takes")]
     expires_at: Moment
 
 
@@ -47,53 +71,61 @@ class Waiting(Shape):
 class Uploaded(Shape):
     """What became of an upload: no drop as long as nothing has arrived."""
 
-    upload: str
-    drop: str | None = None
-    state: DropState | None = None
+    upload: Annotated[str, Field(description="What was asked for")]
+    drop: DropId | None = None
+    state: Annotated[DropState | None, Field(description="Of the drop")] = None
 
 
 class Sighting(Shape):
     """One thing that a model saw in one drop."""
 
-    sighting: str
-    drop: str
-    source: str
-    model: str
+    sighting: SightingId
+    drop: DropId
+    source: From
+    model: ModelName
     at: Moment
-    status: Literal["known", "unknown", "ambiguous", "unfit"]
+    status: Annotated[
+        Literal["known", "unknown", "ambiguous", "unfit"],
+        Field(description="Whether it is somebody known, nobody known, one of two, or too poor to say"),
+    ]
     person: Annotated[str | None, Field(description="Who, where somebody enrolled was recognised")] = None
-    label: str
-    score: float | None = None
-    threshold: float | None = None
+    label: Said
+    score: Similarity = None
+    threshold: Threshold = None
     box_px: Annotated[list[float] | None, Field(description="left, top, right, bottom")] = None
     quality: Score | None = None
-    faults: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
+    faults: Faults = ()
+    tags: Tags = ()
     thumbnail_url: Annotated[str | None, Field(description=THUMBNAIL)] = None
 
 
 class Drop(Shape):
     """The record of one drop, and what was seen in it once it is done."""
 
-    drop: str
-    state: DropState
-    lane: str
-    model: str
-    source: str
+    drop: DropId
+    state: Annotated[DropState, Field(description="claimed until it has its end")]
+    lane: LaneName
+    model: ModelName
+    source: From
     at: Moment
-    attempts: int
-    stage: str | None = None
-    release: str | None = None
-    reason: str | None = None
-    message: str | None = None
+    attempts: Annotated[int, Field(description="How often it was taken up", examples=[1])]
+    stage: Annotated[str | None, Field(description="Where the last attempt was", examples=["keep"])] = None
+    release: ReleaseId | None = None
+    reason: Annotated[
+        str | None,
+        Field(description="Why it was rejected or quarantined; stable", examples=["truncated-image"]),
+    ] = None
+    message: Annotated[str | None, Field(description="The same, for people")] = None
     settled_at: Moment | None = None
-    size_px: list[int] | None = None
-    found: int | None = None
-    alerts: int | None = None
-    times_ms: dict[str, float] | None = None
+    size_px: SizePx = None
+    found: Found | None = None
+    alerts: Annotated[int | None, Field(description="That it raised or counted up", examples=[0])] = None
+    times_ms: TimesMs | None = None
     photo_url: Annotated[str | None, Field(description="The photo itself, for five minutes")] = None
     thumbnail_url: Annotated[str | None, Field(description=THUMBNAIL)] = None
-    sightings: list[Sighting] | None = None
+    sightings: Annotated[list[Sighting] | None, Field(description="What was seen in it, once it is done")] = (
+        None
+    )
 
 
 class DropsQuery(Page):
@@ -102,17 +134,17 @@ class DropsQuery(Page):
     NOTED: ClassVar = ("source", "state")
 
     source: Source | None = None
-    state: DropState | None = None
-    lane: Lane | None = None
-    model: str | None = None
+    state: Annotated[DropState | None, Field(description="Only these")] = None
+    lane: Annotated[Lane | None, Field(description="Only these")] = None
+    model: ModelName | None = None
     since: Annotated[When | None, Field(description="A day back unless given")] = None
 
 
 class Drops(Shape):
     """A page of drops."""
 
-    items: list[Drop]
-    next: str | None = None
+    items: Annotated[list[Drop], Field(description="The newest first")]
+    next: Next = None
 
 
 class SightingsQuery(Page):
@@ -121,32 +153,36 @@ class SightingsQuery(Page):
     NOTED: ClassVar = ("source", "person", "status")
 
     source: Source | None = None
-    person: Annotated[str | None, Field(pattern=r"^p-[0-9a-f]{12}$")] = None
-    status: Literal["known", "unknown", "ambiguous", "unfit"] | None = None
-    since: When | None = None
+    person: Annotated[
+        str | None, Field(pattern=r"^p-[0-9a-f]{12}$", description="Only of whom this id is")
+    ] = None
+    status: Annotated[
+        Literal["known", "unknown", "ambiguous", "unfit"] | None, Field(description="Only these")
+    ] = None
+    since: Annotated[When | None, Field(description="A day back unless given")] = None
     until: Annotated[When | None, Field(description="Before this moment")] = None
 
 
 class Sightings(Shape):
     """A page of sightings."""
 
-    items: list[Sighting]
-    next: str | None = None
+    items: Annotated[list[Sighting], Field(description="The newest first")]
+    next: Next = None
 
 
 class SearchPhoto(Shape):
     """A photo of one face, inside JSON; sent as image/jpeg or as a form, the last seven days are searched."""
 
     image: Annotated[str, Field(description="base64", max_length=6_000_000)]
-    days: Annotated[int, Field(ge=1, le=31)] = 7
+    days: Annotated[int, Field(ge=1, le=31, description="How far back")] = 7
 
 
 class Likeness(Shape):
     """A sighting of a stranger who looks alike."""
 
-    sighting: str
-    drop: str
-    source: str
+    sighting: SightingId
+    drop: DropId
+    source: From
     at: Moment
     score: Annotated[float, Field(description="Cosine; all are above what makes two faces one person's")]
 
@@ -154,7 +190,7 @@ class Likeness(Shape):
 class Likenesses(Shape):
     """The most alike first."""
 
-    items: tuple[Likeness, ...]
+    items: Annotated[tuple[Likeness, ...], Field(description="Of the same person, most likely")]
 
 
 def moment(text: str | None) -> datetime | None:
@@ -167,11 +203,11 @@ class Label(Shape):
 
     NOTED: ClassVar = ("label",)
 
-    label: Annotated[str, Field(min_length=1, max_length=100)]
+    label: Annotated[str, Field(min_length=1, max_length=100, description="A class's name, or a person's id")]
 
 
 class Labelled(Shape):
     """A drop with what it is said to show."""
 
-    drop: str
-    label: str
+    drop: DropId
+    label: Said

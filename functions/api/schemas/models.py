@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.shape import Moment, Shape
+from functions.api.schemas.shape import ModelName, Moment, ReleaseId, Shape, Usd
 from vigil.learn import release as lives
 from vigil.learn.dispatch import State
 
@@ -12,24 +12,26 @@ from vigil.learn.dispatch import State
 class Model(Shape):
     """A deployed model."""
 
-    model: str
+    model: ModelName
     release: Annotated[str, Field(description="That ships with this deployment; empty where none does")]
-    suffixes: tuple[str, ...]
-    most_bytes: int
+    suffixes: Annotated[
+        tuple[str, ...], Field(description="Of files that it reads", examples=[[".jpg", ".png"]])
+    ]
+    most_bytes: Annotated[int, Field(description="Of a file that it reads")]
 
 
 class Models(Shape):
     """All that can be asked for."""
 
-    items: tuple[Model, ...]
+    items: Annotated[tuple[Model, ...], Field(description="In the order of their names")]
 
 
 class Figure(Shape):
     """A measured figure with its 95 % interval."""
 
-    value: float
-    low: float
-    high: float
+    value: Annotated[float, Field(description="As measured")]
+    low: Annotated[float, Field(description="Lower end of the interval")]
+    high: Annotated[float, Field(description="Upper end of the interval")]
     items: Annotated[int, Field(description="What it rests on")]
 
 
@@ -37,7 +39,7 @@ class Step(Shape):
     """One step of a release's life."""
 
     stage: Annotated[lives.Stage, Field(description="Where it led")]
-    step: lives.Step
+    step: Annotated[lives.Step, Field(description="What happened")]
     at: Moment
     reasons: Annotated[tuple[str, ...], Field(description="The gates' figures, or who said so and why")] = ()
 
@@ -45,18 +47,18 @@ class Step(Shape):
 class Release(Shape):
     """A release on record."""
 
-    release: str
-    stage: lives.Stage
+    release: ReleaseId
+    stage: Annotated[lives.Stage, Field(description="Where it is in its life")]
     since: Moment
     measured: Annotated[Figure, Field(description="Accuracy on the reviewed set, when it was registered")]
     gain: Annotated[Figure | None, Field(description="Over the release that was active then")] = None
-    history: tuple[Step, ...]
+    history: Annotated[tuple[Step, ...], Field(description="Its steps, the first one first")]
 
 
 class Candidate(Shape):
     """The release that is being tried."""
 
-    release: str
+    release: ReleaseId
     share: Annotated[float, Field(description="Of the drops that it answers for real; 0 in shadow")]
     beside: Annotated[float, Field(description="Of the drops at which it and the active one both look")]
 
@@ -64,9 +66,9 @@ class Candidate(Shape):
 class ModelCard(Model):
     """A model with its card and its releases."""
 
-    card: dict[str, Any]
+    card: Annotated[dict[str, Any], Field(description="The model's card.toml")]
     active: Annotated[str, Field(description="The release that answers")]
-    candidate: Candidate | None = None
+    candidate: Annotated[Candidate | None, Field(description="What is being tried")] = None
     former: Annotated[str | None, Field(description="Where a roll-back leads")] = None
     releases: Annotated[tuple[Release, ...], Field(description="The newest first")] = ()
 
@@ -74,13 +76,17 @@ class ModelCard(Model):
 class Why(Shape):
     """A decision's reason: it stands in the release's history, beside who decided."""
 
-    why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300)]
+    why: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=3, max_length=300),
+        Field(description="For those who read it later"),
+    ]
 
 
 class ModelMoved(Shape):
     """What a decision moved."""
 
-    model: str
+    model: ModelName
     stages: Annotated[dict[str, lives.Stage], Field(description="By release")]
 
 
@@ -95,28 +101,28 @@ class Order(Shape):
 class Ordered(Shape):
     """A training job. Its name follows from data set, recipe, parent and container."""
 
-    job: str
-    state: State
+    job: Annotated[str, Field(description="Its name at SageMaker")]
+    state: Annotated[State, Field(description="Where it is")]
     data: Annotated[str, Field(description="Id of the data set")]
-    expected_usd: float
-    most_usd: float
+    expected_usd: Usd
+    most_usd: Usd
 
 
 class Training(Shape):
     """A training job, and what became of it."""
 
-    job: str
-    state: State
+    job: Annotated[str, Field(description="Its name at SageMaker")]
+    state: Annotated[State, Field(description="Where it is")]
     since: Moment
     asked_at: Moment
-    data: str
-    parent: str | None = None
-    attempt: int
+    data: Annotated[str, Field(description="Id of the data set")]
+    parent: ReleaseId | None = None
+    attempt: Annotated[int, Field(description="1 is the first")]
     again_at: Annotated[Moment | None, Field(description="When a job that waits is tried again")] = None
-    release: str | None = None
+    release: ReleaseId | None = None
     why: Annotated[str | None, Field(description="Why it waits, failed, or left no release")] = None
-    expected_usd: float
-    most_usd: float
+    expected_usd: Usd
+    most_usd: Usd
     usd: Annotated[float | None, Field(description="What it has cost, once that is known")] = None
     seconds: Annotated[float | None, Field(description="That it was at work")] = None
 
@@ -124,4 +130,4 @@ class Training(Shape):
 class Trainings(Shape):
     """A model's training jobs, the latest first."""
 
-    items: tuple[Training, ...]
+    items: Annotated[tuple[Training, ...], Field(description="The latest first")]

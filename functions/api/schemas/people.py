@@ -4,9 +4,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.shape import Moment, Page, Shape
+from functions.api.schemas.shape import Moment, Next, Page, Shape, Tags, Who
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    Field(description="It stands in one table, and nowhere else"),
+]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 
 
@@ -14,23 +18,23 @@ class NewPerson(Shape):
     """Somebody new; photos follow."""
 
     name: Name
-    tags: Annotated[tuple[Tag, ...], Field(max_length=10)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=10, description="Lists to be on: watch, staff")] = ()
 
 
 class PersonId(Shape):
     """Whom it is about. The id is random: nothing about them can be read from it."""
 
-    person: str
-    tags: tuple[str, ...] | None = None
+    person: Who
+    tags: Tags | None = None
 
 
 class Person(Shape):
     """Somebody enrolled, or to be enrolled."""
 
-    person: str
-    name: str
-    tags: tuple[str, ...]
-    watched: bool
+    person: Who
+    name: Annotated[str, Field(description="As it was given", examples=["Ada Lovelace"])]
+    tags: Tags
+    watched: Annotated[bool, Field(description="Whether they are on the watch list")]
     learn: Annotated[bool, Field(description="Whether they agree that models learn from their pictures")]
     changed_at: Moment
 
@@ -40,14 +44,14 @@ class PeopleQuery(Page):
 
     NOTED: ClassVar = ("tag",)
 
-    tag: Tag | None = None
+    tag: Annotated[Tag | None, Field(description="Only those on this list")] = None
 
 
 class People(Shape):
     """A page of people."""
 
-    items: list[Person]
-    next: str | None = None
+    items: Annotated[list[Person], Field(description="In the order of their ids")]
+    next: Next = None
 
 
 class NewName(Shape):
@@ -65,17 +69,20 @@ class Photo(Shape):
 class Taken(Shape):
     """A photo that became a template."""
 
-    person: str
+    person: Who
     gallery_version: Annotated[int, Field(description="In force within seconds")]
 
 
 class Receipt(Shape):
     """What was erased, and when; nothing in it says who it was."""
 
-    person: str
-    erased_at: str
-    gallery_version: int
-    erased: dict[str, int]
+    person: Who
+    erased_at: Annotated[str, Field(description="ISO 8601, with its offset")]
+    gallery_version: Annotated[int, Field(description="From which on they are recognised no more")]
+    erased: Annotated[
+        dict[str, int],
+        Field(description="How many of each kind", examples=[{"photos": 3, "sightings": 4, "templates": 2}]),
+    ]
 
 
 class SealedReceipt(Shape):

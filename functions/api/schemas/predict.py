@@ -4,14 +4,31 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
-from functions.api.schemas.shape import Shape, Source
+from functions.api.schemas.shape import (
+    DropId,
+    Faults,
+    Found,
+    ModelName,
+    ReleaseId,
+    Said,
+    Score,
+    Shape,
+    Similarity,
+    SizePx,
+    Source,
+    Tags,
+    Threshold,
+    TimesMs,
+)
 
 
 class Reference(Shape):
     """An object in the photos bucket."""
 
-    key: Annotated[str, Field(min_length=1, max_length=1024)]
-    version: Annotated[str | None, Field(max_length=1024)] = None
+    key: Annotated[str, Field(min_length=1, max_length=1024, description="Of the object")]
+    version: Annotated[
+        str | None, Field(max_length=1024, description="Of the object; the newest unless given")
+    ] = None
 
 
 class Image(Shape):
@@ -33,25 +50,28 @@ class Picture(RootModel[Image | Placed]):
 class Seen(Shape):
     """One thing in the picture."""
 
-    status: Literal["known", "unknown", "ambiguous", "unfit"]
-    label: str
-    score: float | None = None
-    threshold: float | None = None
-    box_px: tuple[float, ...] | None = None
-    quality: float | None = None
-    tags: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    status: Annotated[
+        Literal["known", "unknown", "ambiguous", "unfit"],
+        Field(description="Whether it is somebody known, nobody known, one of two, or too poor to say"),
+    ]
+    label: Said
+    score: Similarity = None
+    threshold: Threshold = None
+    box_px: Annotated[tuple[float, ...] | None, Field(description="left, top, right, bottom")] = None
+    quality: Score | None = None
+    tags: Tags = ()
+    faults: Faults = ()
 
 
 class Prediction(Shape):
     """What the model sees; nothing of it is stored."""
 
-    model: str
-    release: str
-    found: int
-    size_px: tuple[int, ...] | None = None
-    times_ms: dict[str, float]
-    sightings: tuple[Seen, ...]
+    model: ModelName
+    release: ReleaseId
+    found: Found
+    size_px: SizePx = None
+    times_ms: TimesMs
+    sightings: Annotated[tuple[Seen, ...], Field(description="What it sees")]
 
 
 class Batch(Shape):
@@ -60,10 +80,12 @@ class Batch(Shape):
     NOTED: ClassVar = ("source",)
 
     source: Source
-    objects: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=100)]
+    objects: Annotated[
+        tuple[Reference, ...], Field(min_length=1, max_length=100, description="In the photos bucket")
+    ]
 
 
 class Queued(Shape):
     """The drops that it will be, in the same order."""
 
-    drops: tuple[str, ...]
+    drops: Annotated[tuple[DropId, ...], Field(description="As the objects stand in the request")]

@@ -27,7 +27,51 @@ When = Annotated[AwareDatetime, BeforeValidator(_iso), Field(description="ISO 86
 Source = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="A door, a camera, a feed")
 ]
-Score = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[float, Field(ge=0, le=1, description="0 (worst) to 1")]
+
+DropId = Annotated[str, Field(description="A drop's id", examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921"])]
+SightingId = Annotated[
+    str,
+    Field(
+        description="A sighting's id: its drop's, and its number there",
+        examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921#000"],
+    ),
+]
+AlertId = Annotated[str, Field(description="An alert's id", examples=["7b1e90c25d3f4a6e8c9d0b1a2f3e4d5c"])]
+Who = Annotated[
+    str,
+    Field(description="A person's id: random, nothing about them is in it", examples=["p-4c1f09ab72de"]),
+]
+ModelName = Annotated[str, Field(description="A model's name", examples=["faces"])]
+ReleaseId = Annotated[
+    str, Field(description="A release: the beginning of its files' SHA-256", examples=["5d0c41f2a9be7713"])
+]
+From = Annotated[str, Field(description="The door, camera or feed that it came from", examples=["door-3"])]
+LaneName = Annotated[str, Field(description="live, or bulk for what may wait", examples=["live"])]
+Next = Annotated[
+    str | None, Field(description="`cursor` of the next page; none after the last", examples=["bmV4dA"])
+]
+Said = Annotated[str, Field(description="A person's id, a class's name, or unknown", examples=["unknown"])]
+Similarity = Annotated[
+    float | None, Field(description="How sure: a cosine of faces, a probability of classes", examples=[0.74])
+]
+Threshold = Annotated[
+    float | None, Field(description="That the score had to reach to be called known", examples=[0.42])
+]
+Faults = Annotated[
+    tuple[str, ...], Field(description="Why it is unfit to be told apart", examples=[["turned"]])
+]
+Tags = Annotated[tuple[str, ...], Field(description="Lists that the person is on", examples=[["watch"]])]
+SizePx = Annotated[
+    tuple[int, ...] | None, Field(description="Width and height, as it is shown", examples=[[1280, 720]])
+]
+Found = Annotated[int, Field(description="Things that were found; the strongest are told", examples=[1])]
+TimesMs = Annotated[
+    dict[str, float],
+    Field(description="What each stage took, in ms", examples=[{"detect": 14.2, "embed": 9.8}]),
+]
+Usd = Annotated[float, Field(description="US dollars, by the prices in infra/trainer/machines.toml")]
+Toml = Annotated[str, Field(max_length=100_000, description="A watch file: sources, hours and rules")]
 
 
 class Page(Shape):
@@ -36,4 +80,4 @@ class Page(Shape):
     cursor: Annotated[
         str | None, Field(max_length=1000, description="`next` of the page before; the same filters")
     ] = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 25
+    limit: Annotated[int, Field(ge=1, le=100, description="Of a page, at most")] = 25
