@@ -86,6 +86,7 @@ def shredder() -> "Shredder[Any]":
         unlearn=_unlearn,
         unremember=_unremember,
         settle=partial(time.sleep, FOUND_S),
+        discard=store.discard_photos,
         snapshots=store.keep_only,
         shred=store.erase,
         clock=now,

@@ -60,8 +60,9 @@ def enrol_photo(call: Call, photo: shapes.Photo | None = None) -> shapes.Taken:
     """One photo of that face alone; refused with the reason and the place in the picture."""
     _row(call)
     data = image(call) if photo is None else unpacked(photo.image)
-    put = wiring.store().put_photo(data, suffix(call))
-    question = {"person": call.path["person"], "photos": [{"key": put.key, "version": put.version}]}
+    person = call.path["person"]
+    put = wiring.store().put_photo(person, data, suffix(call))
+    question = {"person": person, "photos": [{"key": put.key, "version": put.version}]}
     told = answered(wiring.neighbours().ask(settings().enrol_function, question))
     for refusal in told["refused"]:
         boxes = {"boxes_px": refusal["boxes_px"]} if "boxes_px" in refusal else {}

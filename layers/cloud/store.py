@@ -24,12 +24,19 @@ class Store:
         with faults(f"read {key}"):
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
-    def put_photo(self, data: bytes, suffix: str) -> Object:
-        """Store a photo that waits to be enrolled; it is erased once it was examined."""
-        key = f"enrol/{uuid.uuid4().hex}{suffix}"
+    def put_photo(self, person: str, data: bytes, suffix: str) -> Object:
+        """Store a photo of somebody that waits to be enrolled; it is erased once it was examined."""
+        key = f"{_waiting(person)}{uuid.uuid4().hex}{suffix}"
         with faults("store photo"):
             answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
         return Object(self._bucket, key, answer.get("VersionId", ""))
+
+    def discard_photos(self, person: str) -> int:
+        """Delete every version of photos of somebody that wait to be enrolled; how many."""
+        left = self._versions(_waiting(person))
+        for one in left:
+            self.erase(one)
+        return len(left)
 
     def put_gallery(self, version: int, data: bytes) -> str:
         """Store a snapshot under a key never used before; nothing is in force until a pointer says so."""
@@ -84,6 +91,10 @@ class Store:
         version = {"VersionId": item.version} if item.version else {}
         with faults("erase object"):
             self._client.delete_object(Bucket=item.bucket, Key=item.key, **version)
+
+
+def _waiting(person: str) -> str:
+    return f"enrol/{person}/"
 
 
 def _number(key: str) -> int:

@@ -1,11 +1,13 @@
 """Port Traces: a person's id, taken out of whatever the records table says was seen of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cloud.departed import departed_row
-from cloud.faults import faults
+from cloud.faults import code, faults
 from cloud.items import fields, item
 from cloud.pages import every
 from vigil.drops import Object
@@ -26,8 +28,14 @@ class DynamoTraces:
             self._client.put_item(TableName=self._records, Item=departed_row(person, now))
 
     def of(self, person: str) -> Iterator[str]:
-        """Take the person out of every sighting and alert; labels and silences go altogether."""
-        for row in list(self._found(person)):
+        """Take the person out of every sighting and alert; labels and silences go altogether.
+
+        Before, the drops forget where their photos lay: they have been deleted, and a key may be a name.
+        """
+        rows = list(self._found(person))
+        for drop in _drops(rows):
+            self._misplace(drop)
+        for row in rows:
             kind = str(row["sk"]).split("#")[0]
             if kind == "sighting":
                 self._change(row, "SET label = :gone REMOVE subject, tags, score")
@@ -39,8 +47,7 @@ class DynamoTraces:
 
     def photos(self, person: str) -> Iterator[Object]:
         """Where the photos lie in which they were recognised."""
-        drops = {row["drop_id"] for row in self._found(person) if "drop_id" in row}
-        for drop in sorted(drops):
+        for drop in _drops(self._found(person)):
             with faults("read drop"):
                 answer = self._client.get_item(
                     TableName=self._records, Key=item({"pk": f"drop#{drop}", "sk": "drop"})
@@ -87,6 +94,25 @@ class DynamoTraces:
                 ExpressionAttributeValues=item({":gone": GONE}),
             )
 
+    def _misplace(self, drop: str) -> None:
+        with faults("forget where a photo lay"):
+            try:
+                self._client.update_item(
+                    TableName=self._records,
+                    Key=item({"pk": f"drop#{drop}", "sk": "drop"}),
+                    UpdateExpression="REMOVE origin, #object",
+                    ConditionExpression="attribute_exists(pk)",
+                    ExpressionAttributeNames={"#object": "object"},
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
+
     def _delete(self, table: str, key: dict[str, Any]) -> None:
         with faults("delete row"):
             self._client.delete_item(TableName=table, Key=item(key))
+
+
+def _drops(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Each drop that rows are about, once, in order."""
+    return sorted({row["drop_id"] for row in rows if "drop_id" in row})

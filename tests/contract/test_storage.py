@@ -284,6 +284,19 @@ def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
     assert (store.get(first), store.get(second)) == (b"one", b"two")
 
 
+def test_photos_that_wait_to_be_enrolled_are_discarded_by_person(bucket: Any):
+    store = Store(bucket, "bucket")
+    kept = store.put_photo("p-2", b"other", ".jpg")
+    for _ in range(2):
+        store.put_photo("p-1", b"face", ".jpg")
+
+    assert store.discard_photos("p-1") == 2
+
+    left = bucket.list_object_versions(Bucket="bucket", Prefix="enrol/")
+    assert [one["Key"] for one in left["Versions"]] == [kept.key]
+    assert "DeleteMarkers" not in left
+
+
 def test_old_snapshots_go_but_not_one_that_is_about_to_be_put_in_force(bucket: Any):
     store = Store(bucket, "bucket")
     before, now, coming = (store.put_gallery(version, b"faces") for version in (1, 2, 3))

@@ -198,6 +198,15 @@ def test_photos_are_erased_once_they_were_examined():
     assert erased == photos("blank", "ann")
 
 
+def test_photos_are_erased_too_where_nobody_can_be_enrolled():
+    erased: list[Object] = []
+
+    with pytest.raises(NobodyThere):
+        enrol_known("p-0", photos("ann"), desk(Registry(), erased))
+
+    assert erased == photos("ann")
+
+
 @pytest.mark.parametrize(("name", "keys"), [(" ", ["a"]), ("x" * 101, ["a"]), ("Ann", []), ("A", ["a"] * 21)])
 def test_a_request_for_nobody_or_without_photos_is_refused(name: str, keys: list[str]):
     with pytest.raises(Unenrollable):

@@ -74,6 +74,10 @@ class Everything:
     def answers(self, person: str) -> int:
         return 0
 
+    def discard(self, person: str) -> int:
+        self._note("discard")
+        return 1
+
     def shred(self, item: Object) -> None:
         self._note(f"shred {item.key}")
 
@@ -98,6 +102,7 @@ def shredder(world: Everything) -> Shredder[Book]:
         without=lambda book, person: Book(book.version + 1, book.people - {person}),
         unlearn=world.unlearn,
         unremember=lambda _: 0,
+        discard=world.discard,
         settle=lambda: world._note("settle"),
         snapshots=world.snapshots,
         shred=world.shred,
@@ -116,6 +121,7 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
         "close",
         "settle",
         "keep only gallery/4",
+        "discard",
         "shred live/faces/door/a.jpg",
         "traces",
         "unlearn",
@@ -123,7 +129,7 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
     ]
     assert told.counts == {
         "snapshots": 4,
-        "photos": 1,
+        "photos": 2,
         "sightings": 2,
         "alerts": 1,
         "examples": 3,
@@ -143,7 +149,8 @@ def test_an_enrolment_that_crosses_makes_it_try_again():
 
 
 @pytest.mark.parametrize(
-    "fails_at", ["end", "withdraw", "close", "settle", "keep", "shred", "traces", "unlearn", "forget"]
+    "fails_at",
+    ["end", "withdraw", "close", "settle", "keep", "discard", "shred", "traces", "unlearn", "forget"],
 )
 def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
     world = Everything(fails_at=fails_at)

@@ -27,7 +27,7 @@ from vigil.watch.rules import default_watch
 ADA = Person("p-0123456789ab", "Ada")
 PHOTO = Object("photos", "live/eye/door/a.jpg", "v1")
 LEASE = timedelta(seconds=20)
-CALLS = 10
+CALLS = 11
 """That an erasure makes to its ports, at least."""
 
 
@@ -92,6 +92,7 @@ class House:
             without=lambda book, person: Book(book.version + 1, book.people - {person}),
             unlearn=self._nothing,
             unremember=self._nothing,
+            discard=self._nothing,
             settle=self.settle,
             snapshots=self._nothing,
             shred=lambda _: None,

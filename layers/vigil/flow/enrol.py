@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -126,7 +127,7 @@ class Desk(Generic[G, T]):
 
 
 def enrol(name: str, photos: Sequence[Object], tags: frozenset[str], desk: Desk[G, T]) -> Enrolment:
-    """Take a person, new or known by that name, into the gallery; the photos are erased afterwards.
+    """Take a person, new or known by that name, into the gallery. The photos are erased, enrolled or not.
 
     Every photo is examined against the gallery that the new one is built from: enrolments that
     cross are done again, so that no face slips in under two names.
@@ -158,18 +159,18 @@ def known(people: Roll, ident: str) -> Person:
 def _enrol(whom: Callable[[], Change], photos: Sequence[Object], desk: Desk[G, T]) -> Enrolment:
     if not 0 < len(photos) <= PHOTOS:
         raise Unenrollable(f"1 to {PHOTOS} photos are needed")
-    images = [(photo, desk.fetch(photo)) for photo in photos]
-    for tries_left in reversed(range(TRIES)):
-        try:
-            enrolment = _attempt(whom, images, desk)
-        except Overtaken:
-            if not tries_left:
-                raise
-        else:
-            break
-    for photo in photos:
-        desk.erase(photo)
-    return enrolment
+    try:
+        return _tried(whom, [(photo, desk.fetch(photo)) for photo in photos], desk)
+    finally:
+        for photo in photos:
+            desk.erase(photo)
+
+
+def _tried(whom: Callable[[], Change], images: list[tuple[Object, bytes]], desk: Desk[G, T]) -> Enrolment:
+    for _ in range(TRIES - 1):
+        with suppress(Overtaken):
+            return _attempt(whom, images, desk)
+    return _attempt(whom, images, desk)
 
 
 def _attempt(whom: Callable[[], Change], images: list[tuple[Object, bytes]], desk: Desk[G, T]) -> Enrolment:

@@ -58,6 +58,7 @@ class Shredder(Generic[G]):
     settle     waits until whatever was kept before can be found
     unremember  takes faces out of strangers' sightings that are this person's; how many
     unlearn    takes their items out of every stored data set; how many
+    discard    deletes their photos that wait to be enrolled; how many
     snapshots  (version in force, its keys) -> deletes every version of all other snapshots up to it; how many
     shred      deletes one object version for good
     """
@@ -70,6 +71,7 @@ class Shredder(Generic[G]):
     settle: Callable[[], None]
     unremember: Callable[[str], int]
     unlearn: Callable[[str], int]
+    discard: Callable[[str], int]
     snapshots: Callable[[int, Collection[str]], int]
     shred: Callable[[Object], None]
     clock: Callable[[], datetime]
@@ -100,7 +102,8 @@ def erase(ident: str, shredder: Shredder[G]) -> Erased:
     shredder.rows.closed(ident)
     shredder.settle()
     left = shredder.rows.in_force()
-    counts = {"snapshots": shredder.snapshots(left.version, frozenset(left.keys.values())), "photos": 0}
+    counts = {"snapshots": shredder.snapshots(left.version, frozenset(left.keys.values()))}
+    counts["photos"] = shredder.discard(ident)
     for photo in list(shredder.traces.photos(ident)):
         shredder.shred(photo)
         counts["photos"] += 1
