@@ -121,11 +121,17 @@ def _query(one: Operation) -> list[Doc]:
             "name": name,
             "in": "query",
             "required": name in required,
-            "schema": _without_null(shape),
+            **_lifted(_without_null(shape)),
         }
         | ({"example": one.example[name]} if one.example and name in one.example else {})
         for name, shape in schema.get("properties", {}).items()
     ]
+
+
+def _lifted(shape: Doc) -> Doc:
+    """A parameter's description stands beside its schema: there pages show it."""
+    schema = {name: part for name, part in shape.items() if name != "description"}
+    return {"description": shape["description"], "schema": schema}
 
 
 def _without_null(shape: Mapping[str, Any]) -> Doc:
@@ -134,7 +140,7 @@ def _without_null(shape: Mapping[str, Any]) -> Doc:
     options = [option for option in told.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) == 1:
         del told["anyOf"]
-        told |= options[0]
+        told = options[0] | told
     return told
 
 

@@ -103,7 +103,7 @@ class Drop(Shape):
     """The record of one drop, and what was seen in it once it is done."""
 
     drop: DropId
-    state: Annotated[DropState, Field(description="claimed until it has its end")]
+    state: Annotated[DropState, Field(description="claimed until it has its end", examples=["done"])]
     lane: LaneName
     model: ModelName
     source: From
@@ -113,7 +113,7 @@ class Drop(Shape):
     release: ReleaseId | None = None
     reason: Annotated[
         str | None,
-        Field(description="Why it was rejected or quarantined; stable", examples=["truncated-image"]),
+        Field(description="Why it was rejected or quarantined; stable"),
     ] = None
     message: Annotated[str | None, Field(description="The same, for people")] = None
     settled_at: Moment | None = None
