@@ -48,7 +48,7 @@ def work(event: dict[str, Any], context: Any, lane: Lane) -> dict[str, Any]:
     answer = process_partial_response(
         event=event, record_handler=_Handler(lane, _shift(context, lane)), processor=batch, context=context
     )
-    lane.logger.remove_keys(["drop"])
+    lane.logger.thread_safe_remove_keys(["drop"])
     _count(lane, time.monotonic() - began)
     if batch.damage is not None:
         end(batch.damage)
@@ -102,15 +102,15 @@ class _Handler:
     shift: Shift
 
     def __call__(self, record: Any) -> list[str]:
-        self.lane.logger.remove_keys(["drop"])
+        self.lane.logger.thread_safe_remove_keys(["drop"])
         sent_ms = int(record.attributes.sent_timestamp)
         envelope = Envelope(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
         self.lane.counting.received(envelope.sent, datetime.now(UTC))
         return [self._finish(drop) for drop in read(envelope, self.lane.bucket)]
 
     def _finish(self, drop: Drop | Misfit) -> str:
-        """One drop; until the next begins, every line of the log names it."""
-        self.lane.logger.append_keys(drop=drop.id)
+        """One drop; until the next begins, each line of this thread names it (releases come in another)."""
+        self.lane.logger.thread_safe_append_keys(drop=drop.id)
         return self._log(process(drop, self.lane.world, self.shift), drop.at)
 
     def _log(self, verdict: Verdict, happened: datetime) -> str:

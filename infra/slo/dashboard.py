@@ -39,13 +39,12 @@ def _objective(objective: Objective) -> dict[str, Any]:
 
 def _lanes() -> list[dict[str, Any]]:
     outcomes = ("Done", "Rejected", "Duplicate", "Failed")
-    stages = ("read", "decode", "detect", "align", "embed", "judge", "keep")
     of_each = [
         widget
         for lane in LANES
         for widget in (
             _widget(f"{lane}: drops by outcome", [_ours(lane, name) for name in outcomes]),
-            _widget(f"{lane}: stages, median ms", [_ours(lane, f"{name}Ms", stat="p50") for name in stages]),
+            _widget(f"{lane}: stages, median ms", [_ours(lane, f"{name}Ms", stat="p50") for name in STAGES]),
             _widget(f"{lane}: faces and alerts", [_ours(lane, name) for name in ("Sightings", "Alerts")]),
         )
     ]
@@ -86,6 +85,8 @@ def _cost() -> list[dict[str, Any]]:
 
 
 LANES = ("live", "bulk")
+STAGES = ("claim", "read", "decode", "detect", "align", "embed", "match", "classify", "judge", "keep")
+"""In the order in which drops go through them; each pipeline has some of its own."""
 
 
 def _ours(service: str, metric: str, **how: Any) -> list[Any]:

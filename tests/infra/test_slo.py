@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from infra.slo import BadPlan, read, resources
+from infra.slo.dashboard import STAGES
 from infra.slo.objectives import BURNS
 from tests.steady.dashboard import shown_metrics
+from vigil.flow.stages import Stages
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = read((ROOT / "infra/slo.toml").read_text())
@@ -94,7 +96,7 @@ def test_one_dashboard_shows_every_promise():
 
 MEASURED = {
     "drops by outcome": ("Done", "Rejected", "Duplicate", "Failed"),
-    "stage times": ("readMs", "decodeMs", "detectMs", "alignMs", "embedMs", "judgeMs", "keepMs"),
+    "stage times": tuple(f"{stage}Ms" for stage in STAGES),
     "end-to-end age": ("AgeMs",),
     "faces": ("Sightings",),
     "alerts": ("Alerts",),
@@ -108,6 +110,13 @@ MEASURED = {
 @pytest.mark.parametrize("what", MEASURED)
 def test_the_dashboard_shows_what_is_measured_of_both_lanes(what: str):
     assert {(lane, metric) for lane in ("live", "bulk") for metric in MEASURED[what]} <= shown_metrics()
+
+
+def test_every_stage_that_a_model_or_a_story_marks_has_its_line():
+    texts = [path.read_text() for path in (ROOT / "layers/vigil").rglob("*.py")]
+    marked = {stage for text in texts for stage in re.findall(r'(?:mark|stages)\("(\w+)"\)', text)}
+
+    assert {Stages(print).now, *marked} == set(STAGES)
 
 
 def test_the_dashboard_shows_breakers_degradation_and_releases():

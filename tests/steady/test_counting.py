@@ -8,6 +8,7 @@ import pytest
 
 from cloud.metrics import Gauges
 from functions.counting import Counting
+from infra.slo.dashboard import STAGES
 from tests.memory import NOON
 from tests.steady.dashboard import emf, shown_metrics
 from vigil.errors import Transient
@@ -101,10 +102,9 @@ def test_failures_that_could_not_be_told_do_not_speak_against_a_dependency_that_
 
 def test_lanes_measure_all_that_the_dashboard_shows_of_them(capsys: pytest.CaptureFixture[str]):
     shown = {metric for service, metric in shown_metrics() if service in ("live", "bulk")}
-    stages = ("read", "decode", "detect", "align", "embed", "judge", "keep")
     counted = counting([])
     for outcome in ("done", "rejected", "duplicate"):
-        verdict = replace(done(outcome), times_ms=dict.fromkeys(stages, 1.0))
+        verdict = replace(done(outcome), times_ms=dict.fromkeys(STAGES, 1.0))
         counted.answered(verdict, NOON, NOON)
     counted.failed(Transient, "read object: SlowDown")
     counted.compared(1.0)

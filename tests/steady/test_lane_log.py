@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,7 +62,9 @@ def record(number: int, body: str | None = None) -> dict[str, Any]:
     }
 
 
-def lines(*records: dict[str, Any], before: Callable[[], None]) -> list[dict[str, Any]]:
+def lines(
+    *records: dict[str, Any], before: Callable[[], None], service: str | None = None
+) -> list[dict[str, Any]]:
     """What the lane wrote while it worked on a batch; `before` runs in the model, at each look."""
     out = io.StringIO()
     eye = Eye(SCENE, before=before)
@@ -71,7 +74,7 @@ def lines(*records: dict[str, Any], before: Callable[[], None]) -> list[dict[str
         queue=SimpleNamespace(hide=noop),  # type: ignore[arg-type]
         bucket="photos",
         lease=LEASE,
-        logger=Logger(service=f"live-{next(LOGGERS)}", stream=out),
+        logger=Logger(service=service or f"live-{next(LOGGERS)}", stream=out),
         counting=Counting(Gauges(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024),
         pulse=Pulse(ReleaseGauges("Vigil/t"), noop),
         noticing=Noticing(noop),
@@ -122,6 +125,27 @@ def test_a_message_that_breaks_before_its_drop_is_known_is_not_laid_to_the_one_b
 
     assert [(line["message"], line.get("drop")) for line in told] == [("done", ident(0)), ("bug", None)]
     assert told[1]["message_id"] == "m-1"
+
+
+def test_what_is_logged_meanwhile_names_the_drop_in_hand_and_in_another_thread_none():
+    """As a release that is fetched in the background and missed."""
+
+    def warn() -> None:
+        Logger(service="beside").warning("meanwhile")
+
+    def elsewhere() -> None:
+        thread = Thread(target=Logger(service="beside").warning, args=("elsewhere",))
+        thread.start()
+        thread.join()
+
+    told = lines(record(0), record(1), before=in_turn(warn, elsewhere), service="beside")
+
+    assert [(line["message"], line.get("drop")) for line in told] == [
+        ("meanwhile", ident(0)),
+        ("done", ident(0)),
+        ("elsewhere", None),
+        ("done", ident(1)),
+    ]
 
 
 @pytest.mark.parametrize("happens", [noop, away, bug])
