@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 
 from cloud.decisions import Overtaken
+from cloud.traces import GONE
 from functions.api import wiring
 from functions.api.drops import matching
 from functions.api.operation import Call, Operation
-from functions.api.paging import Row, page
+from functions.api.paging import Row, before, page
 from functions.api.problems import BadCursor, Conflict, NotFound
 from functions.api.schemas import alerts as shapes
+from functions.api.thumbnails import link
 from vigil.watch.reviews import AlreadyClosed, Review, SameReviewer, State, reviewed
 
 
@@ -20,13 +22,14 @@ def list_alerts(call: Call, query: shapes.AlertsQuery) -> shapes.Alerts:
         "rule": query.rule,
         "severity": query.severity,
     }
-    found = page(call, query, "alerts", matching(wanted), query.since)
-    return shapes.Alerts(items=[_shown(row) for row in found.rows], next=found.next)
+    fits = matching(wanted)
+    found = page(call, query, "alerts", lambda row: fits(row) and before(row, query.until), query.since)
+    return shapes.Alerts(items=[_shown(row, call) for row in found.rows], next=found.next)
 
 
 def get_alert(call: Call) -> shapes.Alert:
     """One alert with its reviews."""
-    return _shown(_row(call))
+    return _shown(_row(call), call)
 
 
 def review_alert(call: Call, given: shapes.NewReview) -> shapes.Reviewed:
@@ -64,7 +67,8 @@ def _reviews(row: Row) -> list[Review]:
     ]
 
 
-def _shown(row: Row) -> shapes.Alert:
+def _shown(row: Row, call: Call) -> shapes.Alert:
+    forgotten = row["subject_id"] == GONE
     return shapes.Alert(
         alert=row["alert_id"],
         rule=row["rule"],
@@ -81,6 +85,8 @@ def _shown(row: Row) -> shapes.Alert:
         review=row["review"],
         reviewers=row.get("reviewers", 1),
         reviews=tuple(shapes.Review(**one) for one in row.get("reviews", ())),
+        forgotten=forgotten,
+        thumbnail_url=None if forgotten else link(call, row["drop_id"], int(row["sighting"])),
     )
 
 

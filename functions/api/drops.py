@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloud.traces import GONE
 from functions.api import wiring
 from functions.api.operation import Call, Operation
-from functions.api.paging import Row, page
+from functions.api.paging import Row, before, page
 from functions.api.problems import BadCursor, Forbidden, NotFound, Refused
 from functions.api.schemas.drops import (
     Drop,
@@ -74,13 +75,17 @@ def get_drop(call: Call, query: Waiting) -> Drop:
     row = polled(lambda: wiring.records().whole(drop), query.wait)
     if row is None or not call.caller.sees(row["taken_from"]):
         raise NotFound
-    return shown(row, call, photo=_link(row), sightings=[seen_one(one, call) for one in row["seen"]])
+    seen = [seen_one(one, call) for one in row["seen"]]
+    if "origin" not in row:
+        seen = [one.model_copy(update={"thumbnail_url": None}) for one in seen]
+    return shown(row, call, photo=_link(row), sightings=seen)
 
 
 def list_drops(call: Call, query: DropsQuery) -> Drops:
     """Drops, newest first."""
     wanted = {"taken_from": query.source, "state": query.state, "lane": query.lane, "model": query.model}
-    found = page(call, query, "drops", matching(wanted), query.since)
+    fits = matching(wanted)
+    found = page(call, query, "drops", lambda row: fits(row) and before(row, query.until), query.since)
     return Drops(items=[shown(row, call) for row in found.rows], next=found.next)
 
 
@@ -123,6 +128,7 @@ _AS_STORED = ("attempts", "stage", "release", "reason", "message", "size_px", "f
 def seen_one(row: Row, call: Call) -> Sighting:
     """A sighting's row as the API tells it."""
     number = int(str(row["sk"]).removeprefix("sighting#"))
+    forgotten = row["label"] == GONE
     return Sighting(
         sighting=f"{row['drop_id']}-{number}",
         drop=row["drop_id"],
@@ -138,7 +144,8 @@ def seen_one(row: Row, call: Call) -> Sighting:
         quality=row.get("quality"),
         faults=tuple(row.get("faults", ())),
         tags=tuple(sorted(row.get("tags", ()))),
-        thumbnail_url=link(call, row["drop_id"], number) if "box_px" in row else None,
+        forgotten=forgotten,
+        thumbnail_url=link(call, row["drop_id"], number) if "box_px" in row and not forgotten else None,
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from cloud.lives import Overtaken
+from cloud.state import kept
 from functions import registers
 from functions.api import wiring
 from functions.api.cards import Card
@@ -28,6 +29,7 @@ def get_model(call: Call) -> shapes.ModelCard:
     name = call.path["model"]
     card, book = wiring.cards().get(name), _book(name)
     told = _told(card) if card else shapes.Model(model=name, release="", suffixes=(), most_bytes=0)
+    known = wiring.states().read(kept(name)).get(kept(name), {}).get("progress", {})
     newest = sorted(book.standings, key=lambda one: _born(one.life), reverse=True)
     return shapes.ModelCard(
         **told.model_dump(),
@@ -35,7 +37,7 @@ def get_model(call: Call) -> shapes.ModelCard:
         active=book.pointers.active or told.release,
         candidate=_candidate(book),
         former=book.pointers.former,
-        releases=tuple(map(_release, newest)),
+        releases=tuple(_release(one, known.get(one.life.id)) for one in newest),
     )
 
 
@@ -90,7 +92,11 @@ def _candidate(book: Book) -> shapes.Candidate | None:
     return shapes.Candidate(release=pointers.candidate, share=pointers.share, beside=pointers.beside)
 
 
-def _release(standing: Standing) -> shapes.Release:
+def _migrated(known: dict[str, Any]) -> shapes.Migrated:
+    return shapes.Migrated(people=known["people"], left=known["left"], without=len(known["without"]))
+
+
+def _release(standing: Standing, known: dict[str, Any] | None) -> shapes.Release:
     life = standing.life
     return shapes.Release(
         release=life.id,
@@ -102,6 +108,7 @@ def _release(standing: Standing) -> shapes.Release:
             shapes.Step(stage=move.stage, step=move.step, at=move.at, reasons=move.reasons)
             for move in life.history
         ),
+        migrated=_migrated(known) if known else None,
     )
 
 

@@ -52,6 +52,11 @@ def collect(call: Call, query: Page, kind: str, rows: Iterator[Row], wanted: Cal
     return Found(kept, None)
 
 
+def before(row: Row, moment: datetime | None) -> bool:
+    """Whether what a row tells of happened before a moment, where there is one."""
+    return moment is None or datetime.fromisoformat(str(row["happened_at"])) < moment
+
+
 def position(call: Call, query: Page, kind: str) -> str:
     """The place that the query's cursor names, "" where it brings none. Raises BadCursor."""
     if query.cursor is None:

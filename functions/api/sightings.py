@@ -1,17 +1,17 @@
 """Sightings: who and what was seen, where and when."""
 
 import base64
-from datetime import datetime
 from typing import Any
 
 from functions.api import wiring
 from functions.api.drops import matching, seen_one
 from functions.api.images import MEDIA, image, unpacked
 from functions.api.operation import Call, Operation
-from functions.api.paging import Found, Row, collect, page, position
+from functions.api.paging import Found, Row, before, collect, page, position
 from functions.api.predict import asked
 from functions.api.problems import BadCursor, Busy, Refused
 from functions.api.schemas.drops import Likeness, Likenesses, SearchPhoto, Sightings, SightingsQuery
+from functions.api.thumbnails import link
 
 DAYS = 7
 """That a search looks back unless it says otherwise."""
@@ -28,8 +28,13 @@ def search_sightings(call: Call, photo: SearchPhoto | None = None) -> Likenesses
     data = unpacked(photo.image) if photo else image(call)
     days = photo.days if photo else DAYS
     told = asked({"model": "faces", "data": base64.b64encode(data).decode(), "search": {"days": days}})
-    found = [Likeness(**one) for one in told["likenesses"] if call.caller.sees(one["source"])]
-    return Likenesses(items=tuple(found))
+    theirs = (one for one in told["likenesses"] if call.caller.sees(one["source"]))
+    return Likenesses(items=tuple(_alike(one, call) for one in theirs))
+
+
+def _alike(one: dict[str, Any], call: Call) -> Likeness:
+    number = int(one["sighting"].rpartition("-")[2])
+    return Likeness(**one, thumbnail_url=link(call, one["drop"], number))
 
 
 def _of_days(call: Call, query: SightingsQuery) -> Found:
@@ -45,12 +50,7 @@ def _of_person(call: Call, query: SightingsQuery, person: str) -> Found:
 
 
 def _in_time(row: Row, query: SightingsQuery) -> bool:
-    at = _at(row["happened_at"])
-    return (query.since is None or at >= query.since) and (query.until is None or at < query.until)
-
-
-def _at(text: Any) -> datetime:
-    return datetime.fromisoformat(str(text))
+    return before(row, query.until) and not (query.since and before(row, query.since))
 
 
 OPERATIONS = (

@@ -78,9 +78,9 @@ def _question(ticket: Ticket) -> dict[str, Any]:
     if ticket.sighting is None:
         return question
     seen = wiring.records().sighting(ticket.drop, ticket.sighting)
-    if seen is None or "box_px" not in seen:
+    if seen is None:
         raise NotFound
-    return question | {"box_px": seen["box_px"]}
+    return question | ({"box_px": seen["box_px"]} if "box_px" in seen else {})
 
 
 def _why_not(error: dict[str, str]) -> NotFound | Refused:

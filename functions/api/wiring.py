@@ -175,7 +175,7 @@ def bulk() -> "Queue":
 
 @cache
 def states() -> "States":
-    """What balance and reconcile remember."""
+    """What balance, reconcile and migrate remember."""
     from cloud.state import States
 
     return States(client("dynamodb"), settings().records_table)

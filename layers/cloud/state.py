@@ -31,5 +31,10 @@ class States:
             self._client.put_item(TableName=self._table, Item=_key(name) | item({"value": dict(value)}))
 
 
+def kept(model: str) -> str:
+    """The name of what is remembered of how far a model's releases know what is kept of its outputs."""
+    return f"kept#{model}"
+
+
 def _key(name: str) -> dict[str, Any]:
     return item({"pk": f"state#{name}", "sk": "state"})

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from cloud.state import States
+from cloud.state import States, kept
 from vigil.flow.migrate import Kept, Progress
 from vigil.flow.reconcile import Walk
 from vigil.steady.balance import Share
@@ -68,7 +68,7 @@ def save_walk(states: States, walk: Walk) -> None:
 
 def load_kept(states: States, model: str) -> Kept:
     """What the migrate function remembers of a model."""
-    row = states.get(f"kept#{model}") or {"spaces": {}, "progress": {}, "retired": {}}
+    row = states.get(kept(model)) or {"spaces": {}, "progress": {}, "retired": {}}
     progress = {
         release: Progress(one["people"], tuple(one["without"]), one["left"])
         for release, one in row["progress"].items()
@@ -76,8 +76,8 @@ def load_kept(states: States, model: str) -> Kept:
     return Kept(row["spaces"], progress, row["retired"])
 
 
-def save_kept(states: States, model: str, kept: Kept) -> None:
-    states.put(f"kept#{model}", asdict(kept))
+def save_kept(states: States, model: str, now: Kept) -> None:
+    states.put(kept(model), asdict(now))
 
 
 def _case(row: Mapping[str, Any]) -> Case:

@@ -211,3 +211,10 @@ def test_somebody_who_is_gone_is_not_found(site: Site, receipt: Path):
 
     assert site.ask("GET", f"/v1/people/{person}").status == 404
     assert site.ask("DELETE", f"/v1/people/{person}").status == 404
+
+
+def test_what_was_seen_of_them_says_that_there_is_nothing_to_look_at(site: Site, receipt: Path):
+    (alert,) = site.ask("GET", "/v1/alerts?source=erasing").json["items"]
+    (sighting,) = site.ask("GET", f"/v1/drops/{alert['drop']}").json["sightings"]
+
+    assert [(one["forgotten"], one.get("thumbnail_url")) for one in (alert, sighting)] == [(True, None)] * 2

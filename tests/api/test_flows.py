@@ -5,8 +5,10 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from typer.testing import CliRunner
@@ -60,6 +62,18 @@ def test_a_list_is_read_to_its_end_in_pages_that_neither_repeat_nor_lose(site: S
         cursor = f"&cursor={told['next']}"
 
     assert sorted(seen) == sorted(made)
+
+
+@pytest.mark.parametrize("kind", ["drops", "sightings", "alerts"])
+def test_a_list_ends_before_the_moment_that_is_asked_for(site: Site, alert: Any, kind: str):
+    at = datetime.fromisoformat(alert["at"])
+    after, until = (quote((at + timedelta(seconds=s)).isoformat()) for s in (1, 0))
+
+    there = site.ask("GET", f"/v1/{kind}?source=gate-1&until={after}").json["items"]
+    gone = site.ask("GET", f"/v1/{kind}?source=gate-1&until={until}").json["items"]
+
+    assert alert["drop"] in [one["drop"] for one in there]
+    assert alert["drop"] not in [one["drop"] for one in gone]
 
 
 def test_an_enrolled_person_is_recognised_and_their_sightings_are_found(site: Site, biden: str, alert: Any):
@@ -382,6 +396,10 @@ def test_strangers_are_searched_by_photo_where_their_source_remembers_them_and_f
     photo = (PHOTOS / "obama3.jpg").read_bytes()
 
     found = site.ask("POST", "/v1/sightings/search", photo, media="image/jpeg").json["items"]
+    pictures = [
+        site.http.request("GET", one["thumbnail_url"], headers={"Accept": "image/jpeg"}).status
+        for one in found
+    ]
     others = site.ask(
         "POST", "/v1/sightings/search", photo, media="image/jpeg", token=site.token("reviewer", "door-*")
     )
@@ -390,6 +408,6 @@ def test_strangers_are_searched_by_photo_where_their_source_remembers_them_and_f
     receipt = site.ask("DELETE", f"/v1/people/{person}").json["receipt"]
     after = site.ask("POST", "/v1/sightings/search", photo, media="image/jpeg").json["items"]
 
-    assert [one["drop"] for one in found] == [seen[0]]
+    assert ([one["drop"] for one in found], pictures) == ([seen[0]], [200])
     assert (others.json["items"], nobody.status) == ([], 422)
     assert (receipt["erased"]["faces"], after) == (2, []), "once in a sighting, once in a window of strangers"

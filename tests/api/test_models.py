@@ -6,7 +6,11 @@ import pytest
 
 from cloud.jobs import DynamoJobs, Kept
 from cloud.lives import DynamoLives
+from cloud.state import States
+from cloud.states import save_kept
 from tests.api.conftest import Site
+from vigil.flow.migrate import Kept as Remembered
+from vigil.flow.migrate import Progress
 from vigil.flow.releases import tend
 from vigil.learn.dispatch import want
 from vigil.learn.gates import default_gates
@@ -93,3 +97,14 @@ def test_without_a_container_nothing_is_trained_and_the_reason_is_told(site: Sit
     answer = site.ask("POST", f"/v1/models/{MODEL}/trainings", {})
 
     assert (answer.status, answer.json["reason"]) == (422, "no-training")
+
+
+def test_a_release_that_is_not_tried_yet_says_how_many_people_it_knows(site: Site, lives: DynamoLives):
+    standing = Standing(register("doors", FIRST, datetime.now(UTC)), GOOD, BETTER)
+    lives.register(standing, bundled="0" * 16, data="d1", parent=None)
+    here = States(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    save_kept(here, "doors", Remembered({FIRST: "space"}, {FIRST: Progress(9, ("p-000000000001",), 3)}))
+
+    (release,) = site.ask("GET", "/v1/models/doors", role="viewer").json["releases"]
+
+    assert release["migrated"] == {"people": 9, "left": 3, "without": 1}

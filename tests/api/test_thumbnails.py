@@ -117,3 +117,11 @@ def everything(site: Site) -> set[tuple[str, str, str]]:
         for one in page.get("Versions", ())
         if "/canary/" not in one["Key"]
     }
+
+
+def test_an_alert_has_a_picture_of_what_it_is_about(site: Site, alert: dict[str, Any]):
+    client = Vigil(site.url, site.token("viewer"))
+    (sighting,) = site.ask("GET", f"/v1/drops/{alert['drop']}").json["sightings"]
+
+    assert client.thumbnail(alert["thumbnail_url"]) == client.thumbnail(sighting["thumbnail_url"])
+    assert not alert["forgotten"]

@@ -29,6 +29,8 @@ class Alert(TypedDict):
     review: Literal["open", "confirmed", "dismissed", "not-this-person"]
     reviewers: int
     reviews: NotRequired[list[Review]]
+    forgotten: NotRequired[bool]
+    thumbnail_url: NotRequired[str]
 
 
 class Alerts(TypedDict):
@@ -134,6 +136,7 @@ class Sighting(TypedDict):
     quality: NotRequired[float]
     faults: NotRequired[list[str]]
     tags: NotRequired[list[str]]
+    forgotten: NotRequired[bool]
     thumbnail_url: NotRequired[str]
 
 
@@ -251,12 +254,21 @@ class Likeness(TypedDict):
     source: str
     at: str
     score: float
+    thumbnail_url: NotRequired[str]
 
 
 class Likenesses(TypedDict):
     """The most alike first."""
 
     items: list[Likeness]
+
+
+class Migrated(TypedDict):
+    """How far a release knows everybody who is enrolled: it sees no drop before it does."""
+
+    people: int
+    left: int
+    without: int
 
 
 class Model(TypedDict):
@@ -286,6 +298,7 @@ class Release(TypedDict):
     measured: Figure
     gain: NotRequired[Figure]
     history: list[Step]
+    migrated: NotRequired[Migrated]
 
 
 class ModelCard(TypedDict):

@@ -7,6 +7,7 @@ from pydantic import Field
 from functions.api.schemas.shape import (
     AlertId,
     DropId,
+    Forgotten,
     From,
     ModelName,
     Moment,
@@ -15,7 +16,9 @@ from functions.api.schemas.shape import (
     Shape,
     SightingId,
     Source,
+    Thumbnail,
     Toml,
+    Until,
     When,
 )
 from vigil.watch.reviews import State, Verdict
@@ -49,6 +52,8 @@ class Alert(Shape):
     review: Annotated[State, Field(description="What the verdicts so far come to")]
     reviewers: Annotated[int, Field(description="Different people who must agree to close it")]
     reviews: Annotated[tuple[Review, ...], Field(description="The verdicts so far")] = ()
+    forgotten: Forgotten = False
+    thumbnail_url: Thumbnail = None
 
 
 class AlertsQuery(Page):
@@ -61,6 +66,7 @@ class AlertsQuery(Page):
     rule: Annotated[str | None, Field(max_length=100, description="Only of this rule")] = None
     severity: Annotated[Severity | None, Field(description="Only these")] = None
     since: Annotated[When | None, Field(description="A day back unless given")] = None
+    until: Until = None
 
 
 class Alerts(Shape):

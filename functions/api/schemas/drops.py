@@ -8,6 +8,7 @@ from pydantic import Field
 from functions.api.schemas.shape import (
     DropId,
     Faults,
+    Forgotten,
     Found,
     From,
     LaneName,
@@ -25,7 +26,9 @@ from functions.api.schemas.shape import (
     Source,
     Tags,
     Threshold,
+    Thumbnail,
     TimesMs,
+    Until,
     When,
 )
 
@@ -34,9 +37,6 @@ DropState = Literal["claimed", "done", "rejected", "quarantined"]
 Wait = Annotated[
     int, Field(ge=0, le=20, description="Answer when it has ended, or after so many seconds as it is then")
 ]
-
-
-THUMBNAIL = "A JPEG of at most 320 pixels, for five minutes; ask with Accept: image/jpeg, without a token"
 
 
 class NewUpload(Shape):
@@ -96,7 +96,8 @@ class Sighting(Shape):
     quality: Score | None = None
     faults: Faults = ()
     tags: Tags = ()
-    thumbnail_url: Annotated[str | None, Field(description=THUMBNAIL)] = None
+    forgotten: Forgotten = False
+    thumbnail_url: Thumbnail = None
 
 
 class Drop(Shape):
@@ -122,7 +123,7 @@ class Drop(Shape):
     alerts: Annotated[int | None, Field(description="That it raised or counted up", examples=[0])] = None
     times_ms: TimesMs | None = None
     photo_url: Annotated[str | None, Field(description="The photo itself, for five minutes")] = None
-    thumbnail_url: Annotated[str | None, Field(description=THUMBNAIL)] = None
+    thumbnail_url: Thumbnail = None
     sightings: Annotated[list[Sighting] | None, Field(description="What was seen in it, once it is done")] = (
         None
     )
@@ -138,6 +139,7 @@ class DropsQuery(Page):
     lane: Annotated[Lane | None, Field(description="Only these")] = None
     model: ModelName | None = None
     since: Annotated[When | None, Field(description="A day back unless given")] = None
+    until: Until = None
 
 
 class Drops(Shape):
@@ -160,7 +162,7 @@ class SightingsQuery(Page):
         Literal["known", "unknown", "ambiguous", "unfit"] | None, Field(description="Only these")
     ] = None
     since: Annotated[When | None, Field(description="A day back unless given")] = None
-    until: Annotated[When | None, Field(description="Before this moment")] = None
+    until: Until = None
 
 
 class Sightings(Shape):
@@ -185,6 +187,7 @@ class Likeness(Shape):
     source: From
     at: Moment
     score: Annotated[float, Field(description="Cosine; all are above what makes two faces one person's")]
+    thumbnail_url: Thumbnail = None
 
 
 class Likenesses(Shape):

@@ -44,6 +44,14 @@ class Step(Shape):
     reasons: Annotated[tuple[str, ...], Field(description="The gates' figures, or who said so and why")] = ()
 
 
+class Migrated(Shape):
+    """How far a release knows everybody who is enrolled: it sees no drop before it does."""
+
+    people: Annotated[int, Field(description="That are enrolled")]
+    left: Annotated[int, Field(description="That it has not come to yet")]
+    without: Annotated[int, Field(description="That need a new photo: nothing is kept that it can use")]
+
+
 class Release(Shape):
     """A release on record."""
 
@@ -53,6 +61,9 @@ class Release(Shape):
     measured: Annotated[Figure, Field(description="Accuracy on the reviewed set, when it was registered")]
     gain: Annotated[Figure | None, Field(description="Over the release that was active then")] = None
     history: Annotated[tuple[Step, ...], Field(description="Its steps, the first one first")]
+    migrated: Annotated[
+        Migrated | None, Field(description="Of a model that people are enrolled for: how many it knows")
+    ] = None
 
 
 class Candidate(Shape):

@@ -34,7 +34,7 @@ SightingId = Annotated[
     str,
     Field(
         description="A sighting's id: its drop's, and its number there",
-        examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921#000"],
+        examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921-0"],
     ),
 ]
 AlertId = Annotated[str, Field(description="An alert's id", examples=["7b1e90c25d3f4a6e8c9d0b1a2f3e4d5c"])]
@@ -70,7 +70,17 @@ TimesMs = Annotated[
     dict[str, float],
     Field(description="What each stage took, in ms", examples=[{"detect": 14.2, "embed": 9.8}]),
 ]
-Usd = Annotated[float, Field(description="US dollars, by the prices in infra/trainer/machines.toml")]
+Thumbnail = Annotated[
+    str | None,
+    Field(
+        description="A JPEG of at most 320 pixels, for five minutes: ask with Accept: image/jpeg and no token"
+    ),
+]
+Forgotten = Annotated[
+    bool, Field(description="Who it was has been erased, and the photo with it: there is nothing to look at")
+]
+Until = Annotated[When | None, Field(description="Before this moment")]
+Usd = Annotated[float, Field(description="US dollars, by the prices in layers/vigil/learn/machines.toml")]
 Toml = Annotated[str, Field(max_length=100_000, description="A watch file: sources, hours and rules")]
 
 
