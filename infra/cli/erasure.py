@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from cloud.sealing import KmsSeal
-from infra.cli.deployment import Data, Stage, reached
+from infra.cli.deployment import Data, Deployment, Stage, reached
+from infra.cli.lookalikes import Lookalikes
 from infra.cli.places import DATA
 from infra.cli.remains import Remains
 from infra.cli.saying import err, fail, out, table
+from vigil.errors import Rejected
 
 app = typer.Typer(help="Proof that an erased person is gone.")
 
@@ -25,6 +27,10 @@ def erasure() -> None:
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt, as the API gave it.", exists=True)],
     name: Annotated[str, typer.Option(help="Their name, which no receipt holds: looked for, too.")] = "",
+    photo: Annotated[
+        Path | None, typer.Option(help="A photo of theirs: held against faces of strangers.", exists=True)
+    ] = None,
+    *,
     stage: Stage = "",
     data: Data = DATA,
 ) -> None:
@@ -41,9 +47,14 @@ def verify(
     words = [sealed["receipt"]["person"], *([name] if name else [])]
     remains = Remains(cloud, words, None if stage else data, seal=sealed["seal"])
     found = {place: list(look()) for place, look in remains.places.items()}
+    looked = dict(remains.looked)
+    if photo is not None:
+        alike = _lookalikes(cloud, photo)
+        found["faces"] = list(alike.found())
+        looked["faces"] = alike.looked
     made = table("Looked into", "place", ">looked at", ">found")
     for place, hits in found.items():
-        made.add_row(place, str(remains.looked[place]), str(len(hits)))
+        made.add_row(place, str(looked.get(place, 0)), str(len(hits)))
     out.print(made)
     for hit in (hit for hits in found.values() for hit in hits):
         err.print(f"[red]found[/] {hit}")
@@ -52,3 +63,10 @@ def verify(
     out.print(
         "[green]erased[/] the receipt is genuine, and nothing of them is left; the audit log keeps the id"
     )
+
+
+def _lookalikes(cloud: Deployment, photo: Path) -> Lookalikes:
+    try:
+        return Lookalikes(cloud, photo)
+    except Rejected as fault:
+        fail(f"{photo}: {fault}")

@@ -119,12 +119,27 @@ def test_nothing_of_them_is_left_anywhere(site: Site, receipt: Path):
 
 
 def test_the_command_proves_it(site: Site, receipt: Path):
-    words = ["erasure", "verify", str(receipt), "--name", NAME, "--data", str(site.data)]
+    photo = str(PHOTOS / "obama3.jpg")
+    words = ["erasure", "verify", str(receipt), "--name", NAME, "--photo", photo, "--data", str(site.data)]
 
     answer = CliRunner().invoke(app, words)
 
     assert answer.exit_code == 0, answer.output
     assert "nothing of them is left" in answer.output
+
+
+def test_a_face_that_was_seen_since_is_found_by_photo_until_it_is_erased_too(site: Site, receipt: Path):
+    site.dropped((PHOTOS / "obama2.jpg").read_bytes(), "vault-since")
+    photo = str(PHOTOS / "obama3.jpg")
+    words = ["erasure", "verify", str(receipt), "--photo", photo, "--data", str(site.data)]
+
+    since = CliRunner().invoke(app, words)
+    again = site.enrolled("Once More", "obama.jpg")
+    site.ask("DELETE", f"/v1/people/{again}")
+    after = CliRunner().invoke(app, words)
+
+    assert (since.exit_code, "strangers of vault-since" in since.output) == (1, True), since.output
+    assert after.exit_code == 0, after.output
 
 
 def test_stored_data_sets_are_without_them_and_their_releases_say_so(site: Site, receipt: Path):
