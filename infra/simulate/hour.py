@@ -19,7 +19,7 @@ EASED = (1.0, 0.7, 0.6, 0.5, 0.4)
 BOUNDS = Bounds(total=100, live_least=10)
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
-Controller = Callable[[Share, Signals, Signals], Share]
+Controller = Callable[[Share, Signals, Signals, Bounds], Share]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +58,31 @@ class Hour:
         return float(empty[0]) if len(empty) else float("inf")
 
 
-def balanced(share: Share, live: Signals, bulk: Signals) -> Share:
-    """The controller under test."""
-    return balance(share, live, bulk, BOUNDS)
-
-
-def fixed(share: Share, live: Signals, bulk: Signals) -> Share:  # noqa: ARG001 - that is the point of it
+def fixed(share: Share, live: Signals, bulk: Signals, bounds: Bounds) -> Share:  # noqa: ARG001 - on purpose
     """No controller: what a template with two numbers does."""
-    return Share(BOUNDS.live_least, BOUNDS.total - BOUNDS.live_least, BOUNDS.total)
+    return Share(bounds.live_least, bounds.total - bounds.live_least, bounds.total)
 
 
-def run(scenario: Scenario, controller: Controller = balanced, *, seed: int = 7) -> Hour:
+def run(
+    scenario: Scenario, controller: Controller = balance, *, seed: int = 7, bounds: Bounds = BOUNDS
+) -> Hour:
     """Simulate one hour."""
-    world = _World(scenario, controller, np.random.default_rng(seed))
+    world = _World(scenario, controller, bounds, np.random.default_rng(seed))
     for now_s in range(SECONDS):
         world.second(now_s)
     return world.hour()
 
 
 class _World:
-    def __init__(self, scenario: Scenario, controller: Controller, rng: np.random.Generator) -> None:
-        self._scenario, self._controller = scenario, controller
+    def __init__(
+        self, scenario: Scenario, controller: Controller, bounds: Bounds, rng: np.random.Generator
+    ) -> None:
+        self._scenario, self._controller, self._bounds = scenario, controller, bounds
         self._arrivals = rng.poisson(scenario.live_per_s(seconds()))
         self._noise = rng.uniform(0.9, 1.1, SECONDS)
         self._capacity = scenario.capacity(seconds())
         self._live, self._bulk = Lane(), Lane()
-        self._share = fixed(BOUNDS.start(), _nothing(), _nothing())
+        self._share = fixed(bounds.start(), _nothing(), _nothing(), bounds)
         self._relief = Relief(0, START)
         self._refused = 0
         self._rows: list[tuple[float, ...]] = []
@@ -111,13 +110,13 @@ class _World:
         measured_s = service_s * float(self._noise[now_s])
         live = Signals(age_s, self._live.backlog, arrived_per_s, measured_s, self._refused)
         bulk = Signals(0.0, self._bulk.backlog, 0.0, SERVICE_S)
-        self._share = self._controller(self._share, live, bulk)
+        self._share = self._controller(self._share, live, bulk, self._bounds)
         self._refused = 0
-        if self._controller is balanced:
+        if self._controller is balance:
             self._relief = relieve(
                 self._relief,
-                is_strained=strained(self._share, live, BOUNDS),
-                is_calm=self._share.calm >= BOUNDS.calm_minutes,
+                is_strained=strained(self._share, live, self._bounds),
+                is_calm=self._share.calm >= self._bounds.calm_minutes,
                 most=len(EASED) - 1,
                 now=START + timedelta(seconds=now_s),
                 tempo=Tempo(),

@@ -49,7 +49,7 @@ def _workers(axis: Any, hour: Hour) -> None:
     capacity = hour.scenario.capacity(seconds())
     if capacity.min() < BOUNDS.total:
         axis.plot(_minutes(), capacity, color="black", lw=1, ls=":")
-        axis.text(30.5, 47, "really there", fontsize=8)
+        axis.text(20, 80, "not there", fontsize=8, ha="center")
     axis.set_ylim(0, BOUNDS.total)
 
 

@@ -50,12 +50,18 @@ def test_throttles_shrink_the_budget_and_calm_grows_it_back():
     assert next_(less).budget == 88
 
 
-def test_live_is_strained_only_when_it_has_everything_and_is_late():
-    late = Signals(31, 500, 300, 0.4)
+def test_live_is_strained_only_when_it_has_everything_and_what_arrives_now_will_be_late():
+    behind = Signals(age_s=10, backlog=7500, arrived_per_s=300, service_s=0.4)
 
-    assert strained(Share(98, 2, 100), late, BOUNDS)
-    assert not strained(Share(97, 3, 100), late, BOUNDS)
+    assert strained(Share(98, 2, 100), behind, BOUNDS)
+    assert not strained(Share(97, 3, 100), behind, BOUNDS)
     assert not strained(Share(98, 2, 100), CALM, BOUNDS)
+
+
+def test_a_crowd_that_its_workers_have_nearly_dealt_with_costs_no_quality_however_old_it_became():
+    nearly = Signals(age_s=300, backlog=500, arrived_per_s=100, service_s=0.4)
+
+    assert not strained(Share(98, 2, 100), nearly, BOUNDS)
 
 
 def test_a_lane_on_probation_is_held_small_and_bulk_gains_nothing():

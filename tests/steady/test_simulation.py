@@ -1,5 +1,6 @@
 """The balance controller over simulated hours: on time, stable, and nothing left undone."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -66,6 +67,20 @@ def test_in_a_spike_bulk_gets_back_what_live_took_within_ten_minutes_of_its_end(
     bulk = hour(BY_NAME["spike × 20"], seed).bulk
 
     assert bulk[16 * 60 + 600] >= 0.85 * (BOUNDS.total - BOUNDS.live_least)
+
+
+@every_seed
+def test_what_workers_alone_can_mend_costs_no_quality(seed: int):
+    assert all(hour(scenario, seed).level.max() == 0 for scenario in WITHIN_CAPACITY)
+
+
+@every_seed
+@pytest.mark.parametrize("least", [10, 20])
+def test_the_first_minute_of_a_spike_is_as_late_as_arithmetic_says(least: int, seed: int):
+    """Of 60 s, what the workers that live always has leave undone of a crowd of 100 a second."""
+    spike = run(BY_NAME["spike × 20"], seed=seed, bounds=replace(BOUNDS, live_least=least))
+
+    assert spike.age_p99_s(0) == pytest.approx(60 * (1 - least / (100 * SERVICE_S)), abs=4)
 
 
 @every_seed

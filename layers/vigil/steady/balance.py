@@ -75,8 +75,12 @@ def balance(share: Share, live: Signals, bulk: Signals, bounds: Bounds) -> Share
 
 
 def strained(share: Share, live: Signals, bounds: Bounds) -> bool:
-    """Live has all that there is, and is late nevertheless: time for degradation."""
-    return share.live >= share.budget - bounds.bulk_least and live.age_s > bounds.age_target_s
+    """Live has all that there is, and what arrives now will be late nevertheless: time for degradation.
+
+    How old the oldest is says what was: a crowd that its workers have nearly dealt with costs no quality.
+    """
+    will_be_late = live.backlog * live.service_s > bounds.age_target_s * share.live
+    return share.live >= share.budget - bounds.bulk_least and will_be_late
 
 
 def limited(share: Share, workers: int) -> Share:
