@@ -16,9 +16,6 @@ from vigil.steady.expense import batch_usd
 TALLY_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""
 
-STALE_S = 10.0
-"""Faces are compared with a gallery that was replaced for so long at most."""
-
 _NOBODYS = {"Busy", "Departed", "Hurried", "LeaseLost", "Overtaken"}
 """Failures that say nothing against a dependency: another worker was first, somebody in the scene is being
 erased, or the batch was too long."""
@@ -26,12 +23,16 @@ erased, or the batch was too long."""
 
 @dataclass
 class Counting:
-    """One container's counts since they were last told; `tell` keeps them in the lane's tally."""
+    """One container's counts since they were last told; `tell` keeps them in the lane's tally.
+
+    stale_s  for which, at most, faces may be compared with a gallery that was replaced
+    """
 
     gauges: Gauges
     tell: Callable[[Counted], None]
     age_target: timedelta
     memory_mb: int
+    stale_s: float
     _calls: int = 0
     _failures: Counter[str] = field(default_factory=Counter)
     _age_s: float = 0.0
@@ -63,7 +64,7 @@ class Counting:
     def compared(self, gallery_age_s: float) -> None:
         """Faces were compared with a gallery that may have been out of date, or was, for so many seconds."""
         self.gauges.count("GalleryLooks")
-        self.gauges.count("GalleryStale", int(gallery_age_s > STALE_S))
+        self.gauges.count("GalleryStale", int(gallery_age_s > self.stale_s))
         self.gauges.seconds("GalleryAgeS", gallery_age_s)
 
     def failed(self, kind: type[BaseException], message: str) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FRESH_S = 2.0
 """Seconds within which a warm function notices a new gallery or watch file."""
 
+STALE_S = 5 * FRESH_S
+"""Seconds after which it should have noticed, were some looks in vain: what gallery-freshness promises."""
+
 RELIEF_FRESH_S = 5.0
 """Seconds within which a warm lane notices that something is given up, or given back."""
 
@@ -76,7 +79,7 @@ def _counting(lane: str) -> "Counting":
     env = settings()
     tallies = DynamoTallies(client("dynamodb"), env.records_table)
     gauges = Gauges(namespace=env.metrics_namespace, service=env.service)
-    return Counting(gauges, partial(tallies.add, lane), env.age_target, env.memory_mb)
+    return Counting(gauges, partial(tallies.add, lane), env.age_target, env.memory_mb, STALE_S)
 
 
 def _relief(lane: str) -> "Reliefs":

@@ -8,9 +8,10 @@ import pytest
 
 from cloud.metrics import Gauges
 from functions.counting import Counting
+from functions.wiring import STALE_S
 from infra.slo.dashboard import STAGES
 from tests.memory import NOON
-from tests.steady.dashboard import emf, shown_metrics
+from tests.steady.dashboard import PLAN, emf, shown_metrics
 from vigil.errors import Transient
 from vigil.flow.process import Hurried, Verdict
 from vigil.steady.counted import Counted
@@ -21,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 def counting(told: list[Counted]) -> Counting:
     gauges = Gauges(namespace="Vigil/test", service="live")
-    return Counting(gauges, told.append, age_target=30 * SECOND, memory_mb=1024)
+    return Counting(gauges, told.append, age_target=30 * SECOND, memory_mb=1024, stale_s=STALE_S)
 
 
 def done(outcome: str = "done") -> Verdict:
@@ -44,6 +45,18 @@ def test_a_drop_is_counted_by_outcome_with_its_age_and_stages(capsys: pytest.Cap
     assert (told["Done"], told["AgeMs"], told["Late"], told["lookMs"]) == ([1], [31000.0], [1], [12.5])
     assert (told["Sightings"], told["Alerts"], told["releases"]) == ([2], [1], ["r1"])
     assert told["CostUsd"] == [pytest.approx(1.68667e-05)]
+
+
+def test_a_look_is_stale_from_when_the_promise_says(capsys: pytest.CaptureFixture[str]):
+    counted = counting([])
+
+    counted.compared(STALE_S)
+    counted.compared(STALE_S + 0.1)
+    counted.flush(NOON, 1.0)
+
+    assert line(capsys)["GalleryStale"] == [0, 1]
+    (promise,) = [one for one in PLAN.objectives if one.name == "gallery-freshness"]
+    assert promise.says.endswith(f"replaced more than {STALE_S:g} seconds before")
 
 
 def test_a_duplicate_says_nothing_about_age(capsys: pytest.CaptureFixture[str]):

@@ -75,7 +75,9 @@ def lines(
         bucket="photos",
         lease=LEASE,
         logger=Logger(service=service or f"live-{next(LOGGERS)}", stream=out),
-        counting=Counting(Gauges(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024),
+        counting=Counting(
+            Gauges(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024, stale_s=10
+        ),
         pulse=Pulse(ReleaseGauges("Vigil/t"), noop),
         noticing=Noticing(noop),
         deadline=Deadline(),
