@@ -1,15 +1,16 @@
 """The operations as an OpenAPI 3.1 document: the shapes that validate are the shapes that describe."""
 
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.api.operation import JSON, SAYS, SHAPES, Operation
+from functions.api.described_problems import PROBLEM, Unauthorized, answered
+from functions.api.operation import JSON, SAYS, SHAPES, TAGS, Operation
 from functions.api.problems import (
-    MEDIA,
-    PREFIX,
     Conflict,
     Forbidden,
     Invalid,
@@ -35,29 +36,6 @@ INFO = {
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 
-PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "way_out"],
-    "properties": {
-        "type": {"type": "string", "pattern": f"^{PREFIX}[a-z-]+$", "description": "What it is; stable"},
-        "title": {"type": "string", "description": "The same, for people"},
-        "status": {"type": "integer", "description": "The answer's status code"},
-        "detail": {"type": "string", "description": "What is particular to this one"},
-        "way_out": {"type": "string", "description": "What can be done about it"},
-        "reason": {"type": "string", "description": "Why it was refused; stable"},
-        "errors": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "Each place of the request that cannot be read: at, message",
-        },
-        "boxes_px": {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": "number"}},
-            "description": "Where in the photo the reason is: left, top, right, bottom",
-        },
-    },
-}
-
 
 def document(operations: Iterable[Operation]) -> Doc:
     """The whole document; the same operations give the same one."""
@@ -70,10 +48,11 @@ def document(operations: Iterable[Operation]) -> Doc:
         "info": INFO,
         "servers": [{"url": "/api"}],
         "security": [{"bearer": []}],
+        "tags": [{"name": name, "description": says} for name, says in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": {**_schemas(listed), "Problem": PROBLEM},
-            "responses": _problem_responses(listed),
+            "responses": answered(problem for one in listed for problem in _problems(one)),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -135,8 +114,8 @@ def _lifted(shape: Doc) -> Doc:
 
 
 def _without_null(shape: Mapping[str, Any]) -> Doc:
-    """A query parameter is there or it is not: it is never null."""
-    told = {name: part for name, part in shape.items() if name not in ("title", "default") or name == "type"}
+    """A query parameter, or a field of an answer, is there or it is not: it is never null."""
+    told = {name: part for name, part in shape.items() if name != "title" and part is not None}
     options = [option for option in told.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) == 1:
         del told["anyOf"]
@@ -172,7 +151,7 @@ _FORM = {
 
 
 def _responses(one: Operation) -> dict[str, Doc]:
-    success: Doc = {"description": "Done"}
+    success: Doc = {"description": _first((one.answers and one.answers.__doc__) or "Done.")}
     if one.answers is not None:
         success["content"] = {JSON: {"schema": _ref(one.answers)}}
     if one.gives:
@@ -182,39 +161,11 @@ def _responses(one: Operation) -> dict[str, Doc]:
     return told | {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
 
 
-def _problem_responses(operations: Iterable[Operation]) -> dict[str, Doc]:
-    """What each status says, once for all operations."""
-    kinds: dict[int, dict[str, type[Problem]]] = {}
-    for operation in operations:
-        for problem in _problems(operation):
-            kinds.setdefault(problem.status, {})[problem.title] = problem
-    return {
-        f"Problem{status}": {
-            "description": "; or ".join(sorted(said)),
-            "content": {
-                MEDIA: {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
-                    "examples": {
-                        kind.name: {"summary": title, "value": kind().body()}
-                        for title, kind in sorted(said.items())
-                    },
-                }
-            },
-        }
-        for status, said in sorted(kinds.items())
-    }
-
-
-class _Unauthorized(Problem):
-    name, status, title = "unauthorized", 401, "A good token is needed"
-    way_out = "Send Authorization: Bearer with a token of the configured issuer that has not expired."
-
-
 def _problems(one: Operation) -> list[type[Problem]]:
     """All that an operation can answer besides success."""
     told: list[type[Problem]] = list(one.problems)
     if one.role is not None:
-        told += [_Unauthorized, Forbidden, TooMany, Unavailable]
+        told += [Unauthorized, Forbidden, TooMany, Unavailable]
     if one.parameters:
         told.append(NotFound)
     if one.takes is not None:
@@ -226,7 +177,7 @@ def _problems(one: Operation) -> list[type[Problem]]:
     return told
 
 
-def _schemas(operations: Iterable[Operation]) -> dict[str, Doc]:
+def _schemas(operations: Collection[Operation]) -> dict[str, Doc]:
     models: dict[str, type[BaseModel]] = {}
     for one in operations:
         for model in (one.answers, None if one.in_query else one.takes):
@@ -236,7 +187,22 @@ def _schemas(operations: Iterable[Operation]) -> dict[str, Doc]:
         (model, "validation") for model in models.values()
     ]
     _, told = models_json_schema(pairs, ref_template=REFERENCE)
-    return dict(sorted(told.get("$defs", {}).items()))
+    shapes: dict[str, Doc] = dict(sorted(told.get("$defs", {}).items()))
+    sent = _within({one.takes.__name__ for one in operations if one.takes and not one.in_query}, shapes)
+    for name in shapes.keys() - sent:
+        fields = shapes[name].get("properties", {})
+        shapes[name] |= {"properties": {field: _without_null(part) for field, part in fields.items()}}
+    return shapes
+
+
+def _within(names: set[str], shapes: Mapping[str, Doc]) -> set[str]:
+    """These shapes, and all that they are made of."""
+    found, further = set[str](), set(names)
+    while further:
+        found |= further
+        told = json.dumps([shapes[name] for name in further])
+        further = set(re.findall(REFERENCE.format(model=r"(\w+)"), told)) - found
+    return found
 
 
 def _ref(model: type[BaseModel]) -> Doc:

@@ -40,6 +40,25 @@ SAYS = {
 }
 """The same in words."""
 
+TAGS = {
+    "uploads": "Forms that put a photo into a lane",
+    "drops": "What became of each photo, message or object",
+    "sightings": "Who and what was seen, where and when",
+    "thumbnails": "Small pictures behind links that expire",
+    "alerts": "What rules picked out, and what people decided",
+    "rules": "The watch file: sources, hours, what raises an alert",
+    "people": "Who is enrolled, from which photos, on which lists",
+    "predict": "Models asked directly",
+    "models": "Models, their releases and trainings",
+    "status": "How the system is",
+    "lanes": "Lanes, and what failed in them for good",
+    "reconcile": "Bucket and ledger compared",
+    "backfill": "Objects that lie there shown to a model",
+    "subscriptions": "Who is told of what happens",
+    "health": "Whether the API answers",
+}
+"""What the operations of a path are about, by its first part; in the order of the reference page."""
+
 JSON = "application/json"
 PICTURES = ("image/webp", "image/avif")
 """What browsers name first when they ask for any picture; API Gateway has to be told that they are bytes."""

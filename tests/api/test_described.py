@@ -53,6 +53,32 @@ def _described(one: Any) -> bool:
     return any("description" in part or "$ref" in part for part in parts)
 
 
+def test_every_group_of_operations_is_described():
+    told = json.loads(DOCUMENT.read_text())
+    used = {
+        tag for path in told["paths"].values() for operation in path.values() for tag in operation["tags"]
+    }
+
+    assert used == {one["name"] for one in told["tags"]}
+
+
+def test_what_is_answered_is_never_null_and_what_is_not_sent_has_its_default():
+    told = json.loads(DOCUMENT.read_text())
+    thumbnail = told["components"]["schemas"]["Drop"]["properties"]["thumbnail_url"]
+    version = told["components"]["schemas"]["NewRules"]["properties"]["version"]
+    limit = next(one for one in told["paths"]["/v1/drops"]["get"]["parameters"] if one["name"] == "limit")
+
+    assert (thumbnail["type"], limit["schema"]["default"]) == ("string", 25)
+    assert {"type": "null"} in version["anyOf"], "where a request may say null, it says so"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_is_to_come_back_is_told_where_it_says_when(status: int):
+    told = json.loads(DOCUMENT.read_text())
+
+    assert "Retry-After" in told["components"]["responses"][f"Problem{status}"]["headers"]
+
+
 def test_every_problem_is_shown_as_it_is_answered():
     told = json.loads(DOCUMENT.read_text())
     (media,) = told["components"]["responses"]["Problem429"]["content"].values()
