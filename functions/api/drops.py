@@ -122,7 +122,18 @@ def shown(row: Row, call: Call, *, photo: str | None = None, sightings: list[Sig
     )
 
 
-_AS_STORED = ("attempts", "stage", "release", "reason", "message", "size_px", "found", "alerts", "times_ms")
+_AS_STORED = (
+    "attempts",
+    "stage",
+    "release",
+    "reason",
+    "message",
+    "size_px",
+    "found",
+    "alerts",
+    "times_ms",
+    "notes",
+)
 
 
 def seen_one(row: Row, call: Call) -> Sighting:

@@ -9,9 +9,12 @@ import pytest
 from cloud.items import fields, item
 from cloud.ledger import DynamoLedger
 from cloud.traces import DynamoTraces
+from tests.flows.test_foremost import CROWD
+from tests.flows.test_foremost import alerts as crowd_alerts
 from tests.memory import NOON, MemoryLedger
 from vigil.drops import Drop, Inline, Misfit, Object
 from vigil.errors import MalformedMessage
+from vigil.flow.foremost import foremost
 from vigil.seeing import Scene, Sighting
 from vigil.steady.ledger import (
     LONGEST_LEASE,
@@ -258,3 +261,13 @@ def test_rows_survive_the_way_to_attribute_values_and_back():
     row = {"a": 1, "b": -2.5, "c": "x", "d": b"y", "e": [1, {"f": True}], "g": frozenset({"h"}), "z": 1e-7}
 
     assert fields(item(row | {"none": None, "empty": frozenset()})) == row
+
+
+def test_a_crowd_is_kept_in_one_transaction(table: Any):
+    ledger = dynamo(table)
+    alerts = foremost(crowd_alerts(), CROWD, "0f")
+
+    ledger.keep(taken(ledger), DROP, Result(CROWD, "r1", alerts, None, {}), now=NOON)
+
+    kinds = [sk.split("#")[0] for _, sk in rows(table)]
+    assert (kinds.count("sighting"), kinds.count("alert")) == (40, 17)

@@ -159,6 +159,7 @@ class Drop(TypedDict):
     found: NotRequired[int]
     alerts: NotRequired[int]
     times_ms: NotRequired[dict[str, float]]
+    notes: NotRequired[dict[str, Any]]
     photo_url: NotRequired[str]
     thumbnail_url: NotRequired[str]
     sightings: NotRequired[list[Sighting]]

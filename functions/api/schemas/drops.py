@@ -1,7 +1,7 @@
 """Uploads and drops."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -122,6 +122,13 @@ class Drop(Shape):
     found: Found | None = None
     alerts: Annotated[int | None, Field(description="That it raised or counted up", examples=[0])] = None
     times_ms: TimesMs | None = None
+    notes: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="How it was looked at; `degraded` and `alerts_left_out` say what was given up",
+            examples=[{"detect": "640"}],
+        ),
+    ] = None
     photo_url: Annotated[str | None, Field(description="The photo itself, for five minutes")] = None
     thumbnail_url: Thumbnail = None
     sightings: Annotated[list[Sighting] | None, Field(description="What was seen in it, once it is done")] = (

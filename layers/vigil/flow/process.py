@@ -7,6 +7,7 @@ from typing import Literal
 
 from vigil.drops import Drop, Inline, Misfit
 from vigil.errors import DamagedRelease, ObjectTooLarge, Rejected, Transient, WrongType
+from vigil.flow.foremost import foremost, noted
 from vigil.flow.stages import Stages
 from vigil.flow.trial import NoTrials, Performance, Trials, seen, tell
 from vigil.ports import Clock, Notice, Objects, Reliefs, Watches, no_relief, unnoticed
@@ -158,10 +159,12 @@ def _keep(
     for tries_left in reversed(range(OVERTAKEN_TRIES)):
         tenure.stages("judge")
         alerts, strangers = judge(scene, drop, watch, world.ledger.strangers)
-        alerts = tuple(alert for alert in alerts if not world.ledger.silent(alert, now=world.clock()))
+        loud = [alert for alert in alerts if not world.ledger.silent(alert, now=world.clock())]
+        alerts = foremost(loud, scene, drop.id)
+        told = replace(scene, notes=noted(scene, len(loud) - len(alerts)))
         tenure.stages("keep")
         remember = watch.source(drop.source).remember
-        result = Result(scene, release, alerts, strangers, tenure.stages.closed(), remember)
+        result = Result(told, release, alerts, strangers, tenure.stages.closed(), remember)
         try:
             world.ledger.keep(tenure.claim, drop, result, now=world.clock())
         except Overtaken:
