@@ -106,9 +106,11 @@ def test_what_pages_of_the_one_origin_ask_for_they_may_read(site: Site):
     answers = [
         site.ask("GET", "/v1/drops", headers={"Origin": ORIGIN}),
         site.ask("GET", f"/v1/drops/{SOMETHING['drop']}", headers={"Origin": ORIGIN}),
+        site.ask("GET", "/v1/drops", headers={"Origin": ORIGIN}, token="expired"),
+        site.ask("GET", "/v1/nothing", headers={"Origin": ORIGIN}),
     ]
 
-    assert [one.status for one in answers] == [200, 404]
+    assert [one.status for one in answers] == [200, 404, 401, 404]
     for one in answers:
         assert (one.headers["Access-Control-Allow-Origin"], one.headers["Vary"]) == (ORIGIN, "Origin")
         assert "Access-Control-Allow-Credentials" not in one.headers
