@@ -30,7 +30,8 @@ class WorkerView:
 class Fleet:
     """At most `processes` workers at a time; whoever needs one more waits.
 
-    Two functions that wait for each other's answer can use up all processes; their timeouts end that.
+    A call that a caller waits for, who may hold a worker itself, has as many again: a crowd of functions that
+    ask another one would else hold all that there are, and wait for one more until their time is up.
     """
 
     def __init__(self, around: Surroundings, *, processes: int, idle_s: float) -> None:
@@ -42,7 +43,7 @@ class Fleet:
         self._numbers = itertools.count(1)
         self._changed = threading.Condition()
 
-    def take(self, spec: FunctionSpec) -> Worker:
+    def take(self, spec: FunctionSpec, *, waited_for: bool = False) -> Worker:
         """A worker of this function for one event: warm if there is one."""
         with self._changed:
             while not self._around.health.stopping.is_set():
@@ -50,7 +51,7 @@ class Fleet:
                 if worker:
                     worker.state = "busy"
                     return worker
-                if self._has_room():
+                if self._has_room(waited_for=waited_for):
                     break
                 self._changed.wait()
             else:
@@ -126,16 +127,17 @@ class Fleet:
         idle = [worker for worker in self._workers if worker.spec is spec and worker.state == "idle"]
         return max(idle, key=lambda worker: worker.idle_since, default=None)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, *, waited_for: bool) -> bool:
         """Whether one more may start; the worker that has been idle longest makes room."""
-        if len(self._workers) + self._starting < self._processes:
+        workers = len(self._workers) + self._starting
+        if workers < self._processes:
             return True
         idle = [worker for worker in self._workers if worker.state == "idle"]
         oldest = min(idle, key=lambda worker: worker.idle_since, default=None)
         if oldest:
             self._workers.remove(oldest)
             oldest.kill()
-        return oldest is not None
+        return oldest is not None or (waited_for and workers < 2 * self._processes)
 
     def _let_go(self) -> None:
         limit = time.monotonic() - self._idle_s

@@ -61,11 +61,13 @@ class Functions:
         """How many invocations are under way."""
         return self._running.total()
 
-    def invoke(self, name: str, payload: bytes, request_id: str | None = None) -> Answer:
+    def invoke(
+        self, name: str, payload: bytes, request_id: str | None = None, *, waited_for: bool = False
+    ) -> Answer:
         """Run one event to its end; raises Throttled when the limit is reached."""
         spec = self.find(name)
         with self._admitted(spec):
-            return self._run(spec, payload, request_id or str(uuid.uuid4()))
+            return self._run(spec, payload, request_id or str(uuid.uuid4()), waited_for=waited_for)
 
     @contextmanager
     def _admitted(self, spec: FunctionSpec) -> Iterator[None]:
@@ -81,9 +83,9 @@ class Functions:
             with self._lock:
                 self._running[spec.name] -= 1
 
-    def _run(self, spec: FunctionSpec, payload: bytes, request_id: str) -> Answer:
+    def _run(self, spec: FunctionSpec, payload: bytes, request_id: str, *, waited_for: bool) -> Answer:
         for _ in range(_FRESH_TRIES):
-            worker = self._fleet.take(spec)
+            worker = self._fleet.take(spec, waited_for=waited_for)
             event = Event(request_id, spec.arn, spec.timeout_s, payload)
             self._mishaps.befall(worker, request_id)
             ending = worker.run(event)

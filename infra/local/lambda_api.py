@@ -105,7 +105,7 @@ class LambdaApi:
         return self._invoke_now(spec, call)
 
     def _invoke_now(self, spec: FunctionSpec, call: Call) -> Result:
-        answer = self._functions.invoke(spec.name, call.body or b"{}")
+        answer = self._functions.invoke(spec.name, call.body or b"{}", waited_for=True)
         headers = {"X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": answer.request_id}
         if answer.error is not None:
             headers["X-Amz-Function-Error"] = answer.error

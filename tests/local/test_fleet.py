@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,14 @@ from infra.local.cloud import Cloud
 from tests.local.packages import function, package
 from tests.local.watching import eventually, invoke
 
-_CODE = "import os\n\ndef f(event, context):\n    return os.getpid()\n"
+_CODE = """
+import os
+import time
+
+def f(event, context):
+    time.sleep(event.get("s", 0))
+    return os.getpid()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +44,16 @@ def test_a_worker_that_has_been_idle_for_long_is_let_go(small: Cloud):
 
     eventually(lambda: not small.workers(), within_s=5)
     assert small.invocations["first"].cold_starts >= 1
+
+
+def test_who_is_asked_by_a_function_that_holds_the_last_worker_answers_all_the_same(small: Cloud):
+    small.client("lambda").invoke(FunctionName="first", Payload=b'{"s": 8}', InvocationType="Event")
+    eventually(lambda: [worker.state for worker in small.workers()] == ["busy"], within_s=5)
+    began = time.monotonic()
+
+    invoke(small, "second")
+
+    assert time.monotonic() - began < 4
 
 
 def test_a_payload_that_is_no_json_is_refused(small: Cloud):
