@@ -123,6 +123,7 @@ def _born(life: Life) -> datetime:
 _DECIDED: dict[str, Any] = {
     "method": "POST",
     "role": "admin",
+    "everywhere": True,
     "takes": shapes.Why,
     "answers": shapes.ModelMoved,
     "audited": True,

@@ -72,6 +72,7 @@ def _operation(one: Operation) -> Doc:
     else:
         told["x-role"] = one.role
         told["description"] += f" For the role {one.role}, and those above it."
+        told["description"] += " Not for a token that is bound to sources." if one.everywhere else ""
     body = _body(one)
     return told | ({"requestBody": body} if body else {})
 

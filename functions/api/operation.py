@@ -110,6 +110,7 @@ class Operation:
     media    what a body may be besides JSON
     gives    what an answer is that is no JSON
     audited  reads of people and faces: written down before they are told; decisions: before they happen
+    everywhere  concerns all sources at once: not for a token that is bound to some
     example  of what it takes; the tests send it
     """
 
@@ -125,6 +126,7 @@ class Operation:
     media: tuple[str, ...] = ()
     gives: str = ""
     audited: bool = False
+    everywhere: bool = False
     example: Mapping[str, Any] | None = None
     problems: tuple[type[Problem], ...] = ()
 

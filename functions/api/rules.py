@@ -116,6 +116,7 @@ OPERATIONS = (
         summary="Put another watch file in force",
         serve=replace_rules,
         role="operator",
+        everywhere=True,
         takes=shapes.NewRules,
         answers=shapes.Rules,
         audited=True,

@@ -106,6 +106,8 @@ def _admitted(operation: Operation, request: Request) -> Caller:
         raise TooMany(retry_s=wait_s)
     if not caller.may(operation.role):
         raise Forbidden(f"{operation.name} is for the role {operation.role}, and those above it")
+    if operation.everywhere and caller.sources:
+        raise Forbidden(f"{operation.name} is about all sources, and this token is bound to some")
     return caller
 
 

@@ -4,7 +4,7 @@ from cloud.jobs import Kept
 from functions import registers
 from functions.api import wiring
 from functions.api.operation import Call, Operation
-from functions.api.problems import Refused
+from functions.api.problems import NotFound, Refused
 from functions.api.schemas import models as shapes
 from functions.settings import settings
 
@@ -22,7 +22,10 @@ def start_training(call: Call, order: shapes.Order) -> shapes.Ordered:
 
 def list_trainings(call: Call) -> shapes.Trainings:
     """A model's training jobs, the latest first."""
-    return shapes.Trainings(items=tuple(map(_told, registers.jobs().of(call.path["model"]))))
+    jobs = tuple(map(_told, registers.jobs().of(call.path["model"])))
+    if not jobs and call.path["model"] not in wiring.cards():
+        raise NotFound("it is not deployed, and nothing was ever trained for it")
+    return shapes.Trainings(items=jobs)
 
 
 def _told(kept: Kept) -> shapes.Training:
@@ -53,6 +56,7 @@ OPERATIONS = (
         summary="Train a model on what is labelled now",
         serve=start_training,
         role="operator",
+        everywhere=True,
         takes=shapes.Order,
         answers=shapes.Ordered,
         status=202,

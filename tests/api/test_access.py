@@ -102,6 +102,23 @@ def test_a_source_that_is_not_the_callers_takes_no_upload(site: Site):
     assert site.ask("POST", "/v1/uploads", {"source": "door-1"}, token=camera).status == 201
 
 
+@pytest.mark.parametrize("operation", [one for one in DESCRIBED if one.everywhere], ids=lambda one: one.name)
+def test_what_is_about_all_sources_is_not_for_who_sees_some(site: Site, operation: Operation):
+    bound = site.token("admin", "door-*", subject="doorman")
+    body = None if operation.method == "GET" else operation.example or {}
+
+    answer = site.ask(operation.method, path_of(operation), body, token=bound)
+
+    assert (answer.status, answer.json["type"]) == (403, "urn:vigil:problem:forbidden")
+    assert "all sources" in answer.json["detail"]
+
+
+def test_lanes_dead_letters_rules_and_models_are_about_all_sources():
+    about_all = {one.tag for one in DESCRIBED if one.everywhere}
+
+    assert about_all == {"lanes", "reconcile", "backfill", "rules", "models"}
+
+
 def test_a_body_that_is_too_large_is_refused(site: Site):
     answer = site.ask("POST", "/v1/people", {"name": "x" * BYTES_LIMIT})
 

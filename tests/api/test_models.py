@@ -80,6 +80,11 @@ def test_a_release_that_there_is_not_is_not_found(site: Site):
         assert site.ask("POST", f"/v1/models/faces/releases/{'0' * 16}/{decided}", WHY).status == 404
 
 
+def test_trainings_of_a_model_that_there_is_not_are_not_found(site: Site):
+    assert site.ask("GET", "/v1/models/nothing/trainings").status == 404
+    assert site.ask("GET", "/v1/models/faces/trainings").json == {"items": []}
+
+
 def test_trainings_are_listed_with_what_they_cost(site: Site):
     jobs = DynamoJobs(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     lesson = Lesson("classifier", MODEL, "d1", "[fit]", None, "image")
