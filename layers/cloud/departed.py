@@ -17,7 +17,7 @@ KEPT = timedelta(days=1)
 
 def departed_row(person: str, now: datetime) -> Item:
     """It holds a hash: what is erased is not to be found in the row that says so."""
-    return _key(person) | item({"expires": int((now + KEPT).timestamp())})
+    return departed_key(person) | item({"expires": int((now + KEPT).timestamp())})
 
 
 def unless_departed(table: str, labels: Iterable[str]) -> list[Item]:
@@ -26,7 +26,7 @@ def unless_departed(table: str, labels: Iterable[str]) -> list[Item]:
         {
             "ConditionCheck": {
                 "TableName": table,
-                "Key": _key(person),
+                "Key": departed_key(person),
                 "ConditionExpression": "attribute_not_exists(pk)",
             }
         }
@@ -34,5 +34,5 @@ def unless_departed(table: str, labels: Iterable[str]) -> list[Item]:
     ]
 
 
-def _key(person: str) -> Item:
+def departed_key(person: str) -> Item:
     return item({"pk": f"departed#{hashlib.sha256(person.encode()).hexdigest()[:32]}", "sk": "departed"})

@@ -90,7 +90,7 @@ class DynamoPeople(Generic[G]):
             )
 
     def forget(self, person: Person) -> int:
-        """Delete templates, name and profile, the profile last; how many templates there were."""
+        """Delete templates and name; how many templates there were."""
         rows = every(
             self._client,
             TableName=self._table,
@@ -100,10 +100,17 @@ class DynamoPeople(Generic[G]):
         )
         templates = list(rows)
         name = item({"pk": f"name#{person.name.casefold()}", "sk": "person"})
-        for key in (*templates, name, item({"pk": f"person#{person.id}", "sk": "profile"})):
-            with faults("forget"):
-                self._client.delete_item(TableName=self._table, Key=key)
+        for key in (*templates, name):
+            self._delete(key)
         return len(templates)
+
+    def gone(self, ident: str) -> None:
+        """Delete the profile."""
+        self._delete(item({"pk": f"person#{ident}", "sk": "profile"}))
+
+    def _delete(self, key: Item) -> None:
+        with faults("forget"):
+            self._client.delete_item(TableName=self._table, Key=key)
 
     def _profile(self, change: Change, now: datetime) -> list[Item]:
         """The profile, if it is still as it was read; of somebody new with their name."""

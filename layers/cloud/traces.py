@@ -6,11 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloud.departed import departed_row
+from cloud.departed import departed_key, departed_row
 from cloud.faults import code, faults
 from cloud.items import fields, item
 from cloud.pages import every
 from vigil.drops import Object
+from vigil.flow.erase import Erased
 
 GONE = "erased"
 """What stands where the id stood."""
@@ -26,6 +27,26 @@ class DynamoTraces:
         """From now on nothing that names them is kept."""
         with faults("begin to erase"):
             self._client.put_item(TableName=self._records, Item=departed_row(person, now))
+
+    def tell(self, erased: Erased) -> None:
+        """Beside the mark that the erasure began; the id is not in it."""
+        told = {"at": erased.at.isoformat(), "version": erased.gallery_version, "counts": erased.counts}
+        with faults("keep receipt"):
+            self._client.update_item(
+                TableName=self._records,
+                Key=departed_key(erased.person),
+                UpdateExpression="SET told = :told",
+                ExpressionAttributeValues=item({":told": told}),
+            )
+
+    def told(self, person: str) -> Erased | None:
+        key = departed_key(person)
+        with faults("read receipt"):
+            answer = self._client.get_item(TableName=self._records, Key=key, ConsistentRead=True)
+        told = fields(answer.get("Item", {})).get("told")
+        if told is None:
+            return None
+        return Erased(person, datetime.fromisoformat(told["at"]), told["version"], told["counts"])
 
     def of(self, person: str) -> Iterator[str]:
         """Take the person out of every sighting and alert; labels and silences go altogether.

@@ -225,7 +225,8 @@ def test_somebody_who_is_gone_is_not_found(site: Site, receipt: Path):
     person = person_of(receipt)
 
     assert site.ask("GET", f"/v1/people/{person}").status == 404
-    assert site.ask("DELETE", f"/v1/people/{person}").status == 404
+    assert site.ask("DELETE", f"/v1/people/{person}").json == json.loads(receipt.read_text())
+    assert site.ask("DELETE", "/v1/people/p-000000000000").status == 404
 
 
 def test_what_was_seen_of_them_says_that_there_is_nothing_to_look_at(site: Site, receipt: Path):

@@ -14,6 +14,7 @@ from tests.flows.test_foremost import alerts as crowd_alerts
 from tests.memory import NOON, MemoryLedger
 from vigil.drops import Drop, Inline, Misfit, Object
 from vigil.errors import MalformedMessage
+from vigil.flow.erase import Erased
 from vigil.flow.foremost import foremost
 from vigil.seeing import Scene, Sighting
 from vigil.steady.ledger import (
@@ -271,3 +272,14 @@ def test_a_crowd_is_kept_in_one_transaction(table: Any):
 
     kinds = [sk.split("#")[0] for _, sk in rows(table)]
     assert (kinds.count("sighting"), kinds.count("alert")) == (40, 17)
+
+
+def test_a_receipt_can_be_had_again_and_names_nobody(table: Any):
+    traces = DynamoTraces(table, "t", "t")
+    erased = Erased("p-0123456789ab", NOON, 4, {"photos": 1, "sightings": 3})
+    traces.end(erased.person, NOON)
+
+    assert traces.told(erased.person) is None
+    traces.tell(erased)
+    assert traces.told(erased.person) == erased
+    assert erased.person not in str(rows(table))

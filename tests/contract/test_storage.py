@@ -143,7 +143,7 @@ def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
         lambda table, ann: Profiles(table, "t").rename(ann, "Anna", NOON),
         lambda table, _: people(table).closed("p-1"),
         lambda table, _: people(table).leave("p-1", NOON),
-        lambda table, ann: people(table).forget(ann),
+        lambda table, _: people(table).gone("p-1"),
     ],
     ids=["renamed", "consent withdrawn", "being erased", "erased"],
 )

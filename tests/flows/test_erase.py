@@ -10,7 +10,7 @@ from tests.memory import NOON
 from vigil.drops import Object
 from vigil.errors import Transient
 from vigil.flow.enrol import NobodyThere, Overtaken, Person
-from vigil.flow.erase import Shredder, erase
+from vigil.flow.erase import Erased, Shredder, erase
 from vigil.flow.in_force import InForce
 
 ADA = Person("p-ada", "Ada")
@@ -31,6 +31,7 @@ class Everything:
     book: Book = field(default_factory=Book)
     people: dict[str, Person] = field(default_factory=lambda: {ADA.id: ADA})
     diary: list[str] = field(default_factory=list)
+    receipts: dict[str, Erased] = field(default_factory=dict)
     overtaken: int = 0
     fails_at: str = ""
 
@@ -58,8 +59,18 @@ class Everything:
 
     def forget(self, person: Person) -> int:
         self._note("forget")
-        del self.people[person.id]
         return 2
+
+    def gone(self, ident: str) -> None:
+        self._note("gone")
+        self.people.pop(ident, None)
+
+    def tell(self, erased: Erased) -> None:
+        self._note("tell")
+        self.receipts[erased.person] = erased
+
+    def told(self, person: str) -> Erased | None:
+        return self.receipts.get(person)
 
     def end(self, person: str, now: datetime) -> None:
         self._note("end")
@@ -126,6 +137,8 @@ def test_the_gallery_changes_first_and_the_profile_goes_last():
         "traces",
         "unlearn",
         "forget",
+        "tell",
+        "gone",
     ]
     assert told.counts == {
         "snapshots": 4,
@@ -150,7 +163,20 @@ def test_an_enrolment_that_crosses_makes_it_try_again():
 
 @pytest.mark.parametrize(
     "fails_at",
-    ["end", "withdraw", "close", "settle", "keep", "discard", "shred", "traces", "unlearn", "forget"],
+    [
+        "end",
+        "withdraw",
+        "close",
+        "settle",
+        "keep",
+        "discard",
+        "shred",
+        "traces",
+        "unlearn",
+        "forget",
+        "tell",
+        "gone",
+    ],
 )
 def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
     world = Everything(fails_at=fails_at)
@@ -163,9 +189,25 @@ def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
     assert "p-ada" not in world.book.people
 
 
-def test_nobody_is_erased_twice():
+def test_an_answer_that_was_lost_is_given_again():
     world = Everything()
-    erase("p-ada", shredder(world))
+    first = erase("p-ada", shredder(world))
+    world.diary.clear()
 
-    with pytest.raises(NobodyThere):
+    again = erase("p-ada", shredder(world))
+
+    assert again == first
+    assert world.diary == ["gone"]
+
+
+def test_what_was_erased_is_told_in_full_by_whoever_deletes_the_profile_at_last():
+    world = Everything(fails_at="gone")
+    with pytest.raises(Transient):
         erase("p-ada", shredder(world))
+
+    assert erase("p-ada", shredder(world)).counts["photos"] > 0
+
+
+def test_somebody_who_never_was_is_nobody():
+    with pytest.raises(NobodyThere):
+        erase("p-eve", shredder(Everything()))

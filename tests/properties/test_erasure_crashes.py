@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.memory import NOON, Eye, Hands, MemoryLedger, MemoryObjects, OneModel
 from vigil.drops import Drop, Object
 from vigil.errors import Transient
-from vigil.flow.enrol import NobodyThere, Person
-from vigil.flow.erase import Shredder, erase
+from vigil.flow.enrol import Person
+from vigil.flow.erase import Erased, Shredder, erase
 from vigil.flow.in_force import InForce
 from vigil.flow.process import Shift, World, process
 from vigil.seeing import Scene, Sighting
@@ -27,7 +27,7 @@ from vigil.watch.rules import default_watch
 ADA = Person("p-0123456789ab", "Ada")
 PHOTO = Object("photos", "live/eye/door/a.jpg", "v1")
 LEASE = timedelta(seconds=20)
-CALLS = 11
+CALLS = 13
 """That an erasure makes to its ports, at least."""
 
 
@@ -58,6 +58,7 @@ class House:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     book: Book = Book()
     profile: Person | None = ADA
+    receipt: Erased | None = None
     indexed: set[str] = field(default_factory=set)
     under_way: list[tuple[Claim, Drop, Scene]] = field(default_factory=list)
     names: Iterator[int] = field(default_factory=count)
@@ -137,9 +138,18 @@ class House:
         return self._nothing()
 
     def forget(self, person: Person) -> int:
+        return self._nothing()
+
+    def gone(self, ident: str) -> None:
         with _Call(self):
             self.profile = None
-        return 1
+
+    def tell(self, erased: Erased) -> None:
+        with _Call(self):
+            self.receipt = erased
+
+    def told(self, person: str) -> Erased | None:
+        return self.receipt
 
     def _nothing(self, *_: Any) -> int:
         with _Call(self):
@@ -164,14 +174,13 @@ class _Call:
 
 
 def erased(house: House) -> None:
-    """Asked for until it is done, and nobody is there to be asked for again."""
+    """Asked for until it is done and says so."""
     for _ in range(40):
         try:
             erase(ADA.id, house.shredder())
         except Killed:
             continue
-        except NobodyThere:
-            break
+        break
     while house.under_way:
         house.commit()
 

@@ -29,7 +29,10 @@ class Rows(Protocol[Stored]):
         """Put a gallery in force in place of version `base`. Raises Overtaken."""
 
     def forget(self, person: Person) -> int:
-        """Delete profile, name and templates; how many templates there were."""
+        """Delete name and templates; how many templates there were."""
+
+    def gone(self, ident: str) -> None:
+        """Delete the profile: the last that there was."""
 
 
 class Traces(Protocol):
@@ -37,6 +40,12 @@ class Traces(Protocol):
 
     def end(self, person: str, now: datetime) -> None:
         """From now on nothing that names them is kept, by whoever has it under way."""
+
+    def tell(self, erased: "Erased") -> None:
+        """Keep for a day what was erased: whoever erases may die before the answer is heard."""
+
+    def told(self, person: str) -> "Erased | None":
+        """What was kept of it, if anything was."""
 
     def of(self, person: str) -> Iterable[str]:
         """Take the person out of each sighting, alert, label and silence; the kind of each, one by one."""
@@ -90,13 +99,26 @@ class Erased:
 def erase(ident: str, shredder: Shredder[G]) -> Erased:
     """Erase somebody. Raises NobodyThere; done again after a failure, it goes on where it stopped.
 
+    Asked again within a day, it says the same: the answer may have been lost.
+
     First nothing more can be kept that names them: a lane that matched before the gallery moved commits in
     vain, and looks again. Consent goes before the data sets are searched: what is being stored at this moment
     asks for it again when it is done. The profile goes last: as long as it is there, the work is not done.
     """
     person = shredder.rows.leave(ident, shredder.clock())
-    if person is None:
-        raise NobodyThere(f"nobody has the id {ident}")
+    erased = shredder.traces.told(ident)
+    if erased is None:
+        if person is None:
+            raise NobodyThere(f"nobody has the id {ident}")
+        erased = _erased(person, shredder)
+        shredder.traces.tell(erased)
+    shredder.rows.gone(ident)
+    return erased
+
+
+def _erased(person: Person, shredder: Shredder[G]) -> Erased:
+    """All but the profile."""
+    ident = person.id
     shredder.traces.end(ident, shredder.clock())
     _withdraw(ident, shredder)
     shredder.rows.closed(ident)
