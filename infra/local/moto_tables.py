@@ -20,7 +20,7 @@ from moto.dynamodb.models.table import StreamShard, Table
 def mend() -> None:
     """From here on, in this process."""
     DynamoDBBackend.update_item = _one_insert(DynamoDBBackend.update_item)  # type: ignore[method-assign]
-    DynamoDBBackend.transact_write_items = _at_once(DynamoDBBackend.transact_write_items)  # type: ignore[method-assign]
+    DynamoDBBackend.transact_write_items = at_once(DynamoDBBackend.transact_write_items)  # type: ignore[method-assign]
 
 
 def _one_insert(update: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +42,7 @@ def _drop_bare(shard: StreamShard, place: int) -> None:
     shard.items[place].record["dynamodb"]["SequenceNumber"] = bare.record["dynamodb"]["SequenceNumber"]
 
 
-def _at_once(slow: Callable[..., None]) -> Callable[..., None]:
+def at_once(slow: Callable[..., None]) -> Callable[..., None]:
     @wraps(slow)
     def transacted(backend: DynamoDBBackend, transact_items: Sequence[Mapping[str, Any]]) -> None:
         writes = [next(iter(item.items())) for item in transact_items]
@@ -77,12 +77,12 @@ def _fill(table: Table, copied: Table) -> None:
 
 
 def _plain(writes: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Nothing that could fail half way: no more than AWS takes, no row twice, puts and updates alone."""
+    """Nothing that could fail half way: no more than AWS takes, no row twice, no deletes."""
     keys = {(write["TableName"], str(_key(kind, write))) for kind, write in writes}
     return (
         len(writes) <= 100
         and len(keys) == len(writes)
-        and all(kind in ("Put", "Update") for kind, _ in writes)
+        and all(kind in ("Put", "Update", "ConditionCheck") for kind, _ in writes)
     )
 
 
@@ -104,7 +104,7 @@ def _apply(backend: DynamoDBBackend, kind: str, write: Mapping[str, Any]) -> Non
     names, values = write.get("ExpressionAttributeNames"), write.get("ExpressionAttributeValues")
     if kind == "Put":
         backend.put_item(write["TableName"], copy.deepcopy(write["Item"]))
-    else:
+    elif kind == "Update":
         backend.update_item(
             write["TableName"],
             write["Key"],
