@@ -50,9 +50,9 @@ class Site:
         )
         return str(answer["MessageId"])
 
-    def ended(self, *drops: str) -> list[dict[str, Any]]:
-        """The records of drops once they have ended."""
-        return settled(self.cloud.records, drops, WAIT_S)
+    def ended(self, *drops: str, within_s: float = WAIT_S) -> list[dict[str, Any]]:
+        """The records of drops once they have ended, or as they are when the time is up."""
+        return settled(self.cloud.records, drops, within_s)
 
     def heard(self, drop: str) -> list[dict[str, Any]]:
         """Every event about a drop, once nothing more is on its way."""
