@@ -57,11 +57,11 @@ def _without_memory(wheel: Helm, at: datetime, fault: Transient) -> dict[str, An
     changed = []
     for lane in LANES:
         calls, failures = (counted.get(signals[lane, name], 0.0) for name in ("Delivered", "Failed"))
-        if wheel.rules.fuse.blows(calls, failures) and wheel.mappings[lane].running():
+        runs = wheel.mappings[lane].running()
+        if runs and wheel.rules.fuse.blows(calls, failures):
             wheel.mappings[lane].switch(enabled=False)
             changed.append(lane)
-    for lane in LANES:
-        gauges().count(f"{lane.capitalize()}BreakersOpen", int(not wheel.mappings[lane].running()))
+        gauges().count(f"{lane.capitalize()}BreakersOpen", int(not runs or lane in changed))
     gauges().flush()
     logger().error("no-memory", extra={"changed": changed, "detail": str(fault)})
     return {"changed": changed}
