@@ -7,7 +7,7 @@ from cloud.traces import GONE
 from functions.api import wiring
 from functions.api.drops import matching
 from functions.api.operation import Call, Operation
-from functions.api.paging import Row, before, page
+from functions.api.paging import Row, page
 from functions.api.problems import BadCursor, Conflict, NotFound
 from functions.api.schemas import alerts as shapes
 from functions.api.thumbnails import link
@@ -22,8 +22,7 @@ def list_alerts(call: Call, query: shapes.AlertsQuery) -> shapes.Alerts:
         "rule": query.rule,
         "severity": query.severity,
     }
-    fits = matching(wanted)
-    found = page(call, query, "alerts", lambda row: fits(row) and before(row, query.until), query.since)
+    found = page(call, query, "alerts", matching(wanted, query.until), query.since)
     return shapes.Alerts(items=[_shown(row, call) for row in found.rows], next=found.next)
 
 

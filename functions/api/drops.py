@@ -84,8 +84,7 @@ def get_drop(call: Call, query: Waiting) -> Drop:
 def list_drops(call: Call, query: DropsQuery) -> Drops:
     """Drops, newest first."""
     wanted = {"taken_from": query.source, "state": query.state, "lane": query.lane, "model": query.model}
-    fits = matching(wanted)
-    found = page(call, query, "drops", lambda row: fits(row) and before(row, query.until), query.since)
+    found = page(call, query, "drops", matching(wanted, query.until), query.since)
     return Drops(items=[shown(row, call) for row in found.rows], next=found.next)
 
 
@@ -99,10 +98,10 @@ def polled(look: Callable[[], Row | None], wait_s: int) -> Row | None:
         time.sleep(STEP_S)
 
 
-def matching(wanted: dict[str, Any]) -> Callable[[Row], bool]:
-    """Whether a row has each value that is asked for."""
+def matching(wanted: dict[str, Any], until: datetime | None) -> Callable[[Row], bool]:
+    """Whether a row has each value that is asked for, and is of before a moment, where one is named."""
     asked = {name: value for name, value in wanted.items() if value is not None}
-    return lambda row: all(row.get(name) == value for name, value in asked.items())
+    return lambda row: all(row.get(name) == value for name, value in asked.items()) and before(row, until)
 
 
 def shown(row: Row, call: Call, *, photo: str | None = None, sightings: list[Sighting] | None = None) -> Drop:

@@ -1,6 +1,5 @@
 """Operations: what failed for good, lanes that stand still, what is looked through once more."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,10 +8,10 @@ from cloud.mappings import Mapping as EventMapping
 from cloud.queue import Queue
 from functions.api import wiring
 from functions.api.operation import Call, Operation
+from functions.api.paging import opened, sealed
 from functions.api.problems import BadCursor, NotFound
 from functions.api.schemas import operations as shapes
 from functions.settings import settings
-from vigil.access.seals import Forged, seal, unseal
 from vigil.flow.leaving import put_away, send_back
 from vigil.steady.letters import Letter
 from vigil.steady.triage import redrive
@@ -87,15 +86,12 @@ def back_fill(call: Call, wanted: shapes.BackFill) -> shapes.BackFilled:
     """Show objects that lie in the bucket to a model, through the bulk lane."""
     if wanted.model is not None and wanted.model not in wiring.cards():
         raise NotFound(f"there are: {', '.join(wiring.cards())}")
-    purpose, key = json.dumps([call.caller.id, "backfill", wanted.model]), wiring.cursor_key()
+    filters = {"model": wanted.model}
     question: dict[str, Any] = {"model": wanted.model} if wanted.model else {}
     if wanted.cursor:
-        try:
-            question["cursor"] = unseal(wanted.cursor, purpose=purpose, key=key)
-        except Forged as error:
-            raise BadCursor from error
+        question["cursor"] = opened(call, "backfill", filters, wanted.cursor)
     told = wiring.neighbours().ask(settings().backfill_function, question)
-    further = seal(told["cursor"], purpose=purpose, key=key) if told["cursor"] else ""
+    further = sealed(call, "backfill", filters, told["cursor"]) if told["cursor"] else ""
     return shapes.BackFilled(announced=told["announced"], cursor=further)
 
 

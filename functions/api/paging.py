@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,21 +59,29 @@ def before(row: Row, moment: datetime | None) -> bool:
 
 def position(call: Call, query: Page, kind: str) -> str:
     """The place that the query's cursor names, "" where it brings none. Raises BadCursor."""
-    if query.cursor is None:
-        return ""
-    try:
-        return str(unseal(query.cursor, purpose=_purpose(call, query, kind), key=wiring.cursor_key()))
-    except Forged as error:
-        raise BadCursor from error
+    return "" if query.cursor is None else opened(call, kind, _filters(query), query.cursor)
 
 
 def cursor(call: Call, query: Page, kind: str, at: str) -> str:
     """A cursor that is good for this caller, this list and these filters."""
-    return seal(at, purpose=_purpose(call, query, kind), key=wiring.cursor_key())
+    return sealed(call, kind, _filters(query), at)
 
 
-def _purpose(call: Call, query: Page, kind: str) -> str:
-    told = json.dumps([call.caller.id, kind, _filters(query)], sort_keys=True)
+def opened(call: Call, kind: str, filters: Mapping[str, Any], text: str) -> str:
+    """The place that was sealed. Raises BadCursor where it was for another caller, list or filter."""
+    try:
+        return str(unseal(text, purpose=_purpose(call, kind, filters), key=wiring.cursor_key()))
+    except Forged as error:
+        raise BadCursor from error
+
+
+def sealed(call: Call, kind: str, filters: Mapping[str, Any], at: str) -> str:
+    """A place in a list as text that says nothing."""
+    return seal(at, purpose=_purpose(call, kind, filters), key=wiring.cursor_key())
+
+
+def _purpose(call: Call, kind: str, filters: Mapping[str, Any]) -> str:
+    told = json.dumps([call.caller.id, kind, filters], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Sightings: who and what was seen, where and when."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from functions.api import wiring
@@ -38,19 +39,18 @@ def _alike(one: dict[str, Any], call: Call) -> Likeness:
 
 
 def _of_days(call: Call, query: SightingsQuery) -> Found:
-    fits = matching({"taken_from": query.source, "status": query.status})
-    return page(call, query, "sightings", lambda row: fits(row) and _in_time(row, query), query.since)
+    return page(call, query, "sightings", _fits(query), query.since)
 
 
 def _of_person(call: Call, query: SightingsQuery, person: str) -> Found:
     rows = wiring.records().of_subject(person, before=position(call, query, "sightings"))
     seen = (row for row in rows if str(row["sk"]).startswith("sighting#"))
-    fits = matching({"taken_from": query.source, "status": query.status})
-    return collect(call, query, "sightings", seen, lambda row: fits(row) and _in_time(row, query))
+    return collect(call, query, "sightings", seen, _fits(query))
 
 
-def _in_time(row: Row, query: SightingsQuery) -> bool:
-    return before(row, query.until) and not (query.since and before(row, query.since))
+def _fits(query: SightingsQuery) -> Callable[[Row], bool]:
+    fits = matching({"taken_from": query.source, "status": query.status}, query.until)
+    return lambda row: fits(row) and not (query.since and before(row, query.since))
 
 
 OPERATIONS = (
