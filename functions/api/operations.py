@@ -13,8 +13,7 @@ from functions.api.problems import BadCursor, NotFound
 from functions.api.schemas import operations as shapes
 from functions.settings import settings
 from vigil.flow.leaving import put_away, send_back
-from vigil.steady.letters import Letter
-from vigil.steady.triage import redrive
+from vigil.steady.letters import Letter, Redrive
 
 MOST = 500
 LOOK_S = 2
@@ -56,9 +55,8 @@ def redrive_letters(call: Call, chosen: shapes.Chosen) -> shapes.Moved:
     """Send dead letters back to their lane, each with a line in the ledger that says why."""
     dead, diary = wiring.letters(call.path["lane"], LOOK_S), wiring.history()
     picked = _picked(dead.receive(MOST), chosen)
-    records = diary.read({drop.id for letter in picked for drop in letter.drops})
     for letter in picked:
-        send_back(redrive(letter, chosen.why, records), dead, diary, datetime.now(UTC))
+        send_back(Redrive(letter, chosen.why), dead, diary, datetime.now(UTC))
     return shapes.Moved(letters=len(picked))
 
 

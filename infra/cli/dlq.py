@@ -13,9 +13,8 @@ from infra.cli.saying import ago, fail, out, table
 from infra.cli.ward import let_go, letters, ward
 from vigil.flow.triage import Round, Ward, act
 from vigil.steady.fingerprint import fingerprint
-from vigil.steady.letters import Decision, Letter, Quarantine
+from vigil.steady.letters import Decision, Letter, Quarantine, Redrive
 from vigil.steady.record import Record
-from vigil.steady.triage import redrive as sent_back
 
 app = typer.Typer(
     help="Dead letters: `list`, `show`, `redrive`, `quarantine`. Triage mends by itself; this is for people.",
@@ -72,9 +71,7 @@ def redrive(
     Example: ./vigil dlq redrive 8bba0e49 --why "the key's policy is mended"
     """
     cloud = reached(stage, data)
-    tools, chosen = ward(cloud), _chosen(cloud, letter)
-    records = tools.records.read({drop.id for one in chosen for drop in one.drops})
-    done = _carry_out(tools, [sent_back(one, why, records) for one in chosen])
+    done = _carry_out(ward(cloud), [Redrive(one, why) for one in _chosen(cloud, letter)])
     out.print(f"[green]sent back[/] {done.redriven}")
 
 

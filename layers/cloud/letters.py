@@ -7,10 +7,10 @@ from typing import Any
 
 from cloud.faults import faults
 from vigil.drops import Envelope, read
-from vigil.steady.letters import Letter
+from vigil.steady.letters import Letter, Redrive, Suspicion
 
-REDRIVES, TRIED = "vigil-redrives", "vigil-tried"
-"""Message attributes: how often the message was sent back, and the attempts at its drop before."""
+REDRIVES, SUSPICION = "vigil-redrives", "vigil-suspicion"
+"""Message attributes: how often the message was sent back; since which attempt which drop is suspected."""
 
 _BATCH = 10
 _EMPTY = 5
@@ -53,14 +53,17 @@ class SqsDeadLetters:
             answer = self._client.get_queue_attributes(QueueUrl=self._dead, AttributeNames=[name])
         return int(answer["Attributes"][name])
 
-    def send_back(self, letter: Letter, *, tried: int) -> None:
-        numbers = {REDRIVES: letter.redrives + 1, TRIED: tried}
-        attributes = {
-            name: {"DataType": "Number", "StringValue": str(number)} for name, number in numbers.items()
-        }
+    def send_back(self, deed: Redrive) -> None:
+        attributes = {REDRIVES: {"DataType": "Number", "StringValue": str(deed.letter.redrives + 1)}}
+        if deed.suspicion is not None:
+            told = f"{deed.suspicion.attempts} {deed.suspicion.drop}"
+            attributes[SUSPICION] = {"DataType": "String", "StringValue": told}
         with faults("send message back"):
             self._client.send_message(
-                QueueUrl=self._lane_url, MessageBody=letter.body, MessageAttributes=attributes
+                QueueUrl=self._lane_url,
+                MessageBody=deed.letter.body,
+                MessageAttributes=attributes,
+                DelaySeconds=math.ceil(deed.after.total_seconds()),
             )
 
     def let_go(self, letter: Letter) -> None:
@@ -81,7 +84,7 @@ class SqsDeadLetters:
                 MaxNumberOfMessages=most,
                 VisibilityTimeout=self.hidden_s,
                 MessageSystemAttributeNames=["SentTimestamp"],
-                MessageAttributeNames=[REDRIVES, TRIED],
+                MessageAttributeNames=[REDRIVES, SUSPICION],
             )
         return [self._letter(message) for message in answer.get("Messages", [])]
 
@@ -94,11 +97,16 @@ class SqsDeadLetters:
             body=message["Body"],
             receipt=message["ReceiptHandle"],
             sent=sent,
-            redrives=_number(message, REDRIVES),
+            redrives=int(_attribute(message, REDRIVES) or 0),
             drops=tuple(read(envelope, self._bucket)),
-            tried=_number(message, TRIED),
+            suspicion=_suspicion(_attribute(message, SUSPICION)),
         )
 
 
-def _number(message: dict[str, Any], attribute: str) -> int:
-    return int(message.get("MessageAttributes", {}).get(attribute, {}).get("StringValue", 0))
+def _attribute(message: dict[str, Any], name: str) -> str:
+    return str(message.get("MessageAttributes", {}).get(name, {}).get("StringValue", ""))
+
+
+def _suspicion(told: str) -> Suspicion | None:
+    attempts, _, drop = told.partition(" ")
+    return Suspicion(drop, int(attempts)) if drop else None

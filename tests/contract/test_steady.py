@@ -33,7 +33,7 @@ from vigil.steady.breaker import Breaker
 from vigil.steady.counted import Counted
 from vigil.steady.degrade import Relief, default_steps
 from vigil.steady.fingerprint import fingerprint
-from vigil.steady.letters import Alert, Case
+from vigil.steady.letters import Alert, Case, Redrive, Suspicion
 from vigil.steady.minute import Order, begin
 from vigil.steady.promises import WINDOWS, Signal
 from vigil.steady.reconcile import Census, Listed, Told
@@ -44,6 +44,7 @@ MINUTE = timedelta(minutes=1)
 OFF = timedelta(seconds=4)
 """By how much the clock of whoever settled a drop may be off the stream's."""
 KEY = "live/faces/door/a.jpg"
+SUSPECTED = Suspicion("d1", 5)
 JOB = json.dumps({"model": "faces", "id": "j1", "data": ""})
 
 
@@ -72,25 +73,48 @@ def test_a_dead_letter_tells_its_drops(sqs: Any):
     assert [type(drop) for drop in letter.drops] == [Drop]
 
 
-def test_a_letter_sent_back_says_how_often_and_after_how_many_attempts(sqs: Any):
+def test_a_letter_sent_back_says_how_often_and_which_drop_is_suspected_since_when(sqs: Any):
     letters, dead, lane = dead_letters(sqs)
     sqs.send_message(QueueUrl=dead, MessageBody=JOB)
     (letter,) = letters.receive(100)
 
-    letters.send_back(letter, tried=5)
+    letters.send_back(Redrive(letter, "why", SUSPECTED))
     letters.delete(letter)
 
     (sent,) = sqs.receive_message(QueueUrl=lane, MessageAttributeNames=["All"])["Messages"]
     assert (sent["Body"], sent["MessageAttributes"]["vigil-redrives"]["StringValue"]) == (JOB, "1")
     back = SqsDeadLetters(sqs, dead_url=lane, lane_url=lane, lane="live", bucket="bucket")
     sqs.change_message_visibility(QueueUrl=lane, ReceiptHandle=sent["ReceiptHandle"], VisibilityTimeout=0)
-    assert [(one.redrives, one.tried) for one in back.receive(1)] == [(1, 5)]
+    assert [(one.redrives, one.suspicion) for one in back.receive(1)] == [(1, SUSPECTED)]
     assert (
         sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["All"])["Attributes"][
             "ApproximateNumberOfMessagesNotVisible"
         ]
         == "0"
     )
+
+
+def test_a_letter_sent_back_without_suspicion_clears_its_drop(sqs: Any):
+    letters, dead, _ = dead_letters(sqs)
+    back = SqsDeadLetters(sqs, dead_url=dead, lane_url=dead, lane="live", bucket="bucket")
+    sqs.send_message(QueueUrl=dead, MessageBody=JOB)
+    (letter,) = letters.receive(1)
+    letters.delete(letter)
+
+    back.send_back(Redrive(replace(letter, redrives=1, suspicion=SUSPECTED), "why"))
+
+    assert [(one.redrives, one.suspicion) for one in letters.receive(1)] == [(2, None)]
+
+
+def test_a_letter_is_seen_in_its_lane_when_it_is_meant_to_be(sqs: Any):
+    letters, dead, lane = dead_letters(sqs)
+    sqs.send_message(QueueUrl=dead, MessageBody=JOB)
+    (letter,) = letters.receive(1)
+
+    letters.send_back(Redrive(letter, "why", after=timedelta(seconds=1)))
+
+    assert "Messages" not in sqs.receive_message(QueueUrl=lane)
+    assert len(sqs.receive_message(QueueUrl=lane, WaitTimeSeconds=3)["Messages"]) == 1
 
 
 def test_no_more_letters_are_received_than_asked_for(sqs: Any):

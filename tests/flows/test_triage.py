@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tests.memory import NOON, Hands, MemoryLedger
 from vigil.drops import Drop, Object, drop_id
 from vigil.flow.triage import Round, Ward, act, mend
-from vigil.steady.letters import Alert, Case, Letter, Quarantine
+from vigil.steady.letters import Alert, Case, Letter, Quarantine, Redrive, Suspicion
 from vigil.steady.record import Record, Records
 
 
@@ -21,8 +21,8 @@ class Queue:
     def receive(self, most: int) -> Sequence[Letter]:
         return list(self.letters[:most])
 
-    def send_back(self, letter: Letter, *, tried: int) -> None:
-        self.sent.append(letter.id)
+    def send_back(self, deed: Redrive) -> None:
+        self.sent.append(deed.letter.id)
 
     def delete(self, letter: Letter) -> None:
         self.letters.remove(letter)
@@ -104,8 +104,9 @@ def test_an_input_that_kills_its_worker_again_is_quarantined_with_a_reason():
     clinic, queue = Clinic(), Queue([letter("a")])
     failed(clinic, "a", "")
     run(clinic, queue)
-    failed(clinic, "a", "")
-    queue.letters = [replace(letter("a", redrives=1), tried=1)]
+    for _ in range(3):
+        failed(clinic, "a", "")
+    queue.letters = [replace(letter("a", redrives=1), suspicion=Suspicion("a", 1))]
 
     assert run(clinic, queue, minutes=1).quarantined == 1
     record = clinic.ledger.records["a"]
@@ -115,8 +116,10 @@ def test_an_input_that_kills_its_worker_again_is_quarantined_with_a_reason():
 
 def test_of_a_letter_with_two_drops_the_one_that_kills_is_set_aside_and_the_other_goes_back():
     clinic = Clinic()
-    both = replace(letter("a", redrives=1), drops=(drop("a"), drop("b")))
-    failed(clinic, "a", "")
+    suspected = Suspicion("a", 0)
+    both = replace(letter("a", redrives=1), drops=(drop("a"), drop("b")), suspicion=suspected)
+    for _ in range(3):
+        failed(clinic, "a", "")
     queue = Queue([both])
 
     first, second = run(clinic, queue), run(clinic, queue, minutes=2)

@@ -13,7 +13,7 @@ from tests.memory import NOON, Hands
 from vigil.drops import drop_id
 from vigil.flow.triage import Ward, mend
 from vigil.steady.ledger import Claim
-from vigil.steady.letters import Letter
+from vigil.steady.letters import Letter, Redrive
 
 fates = st.sampled_from(["away", "bug", "died", "done", "unclaimed"])
 ERRORS = {"away": "Transient: read object: x", "bug": "ZeroDivisionError: x", "died": ""}
@@ -33,8 +33,9 @@ class Fragile(Queue):
     after: bool = False
     lane: list[Letter] = field(default_factory=list)
 
-    def send_back(self, letter: Letter, *, tried: int) -> None:
-        self._fragile(lambda: self.lane.append(replace(letter, redrives=letter.redrives + 1, tried=tried)))
+    def send_back(self, deed: Redrive) -> None:
+        back = replace(deed.letter, redrives=deed.letter.redrives + 1, suspicion=deed.suspicion)
+        self._fragile(lambda: self.lane.append(back))
 
     def delete(self, letter: Letter) -> None:
         self._fragile(lambda: self.letters.remove(letter))

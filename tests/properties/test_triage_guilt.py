@@ -10,7 +10,7 @@ from tests.flows.test_triage import Clinic, Queue, drop, letter
 from tests.memory import Hands
 from vigil.flow.triage import Ward, mend
 from vigil.steady.ledger import Claim
-from vigil.steady.letters import Letter
+from vigil.steady.letters import Letter, Redrive
 
 RECEIVES = 3
 
@@ -23,8 +23,9 @@ class Lane(Queue):
 
     waiting: list[Letter] = field(default_factory=list)
 
-    def send_back(self, letter: Letter, *, tried: int) -> None:
-        self.waiting.append(replace(letter, redrives=letter.redrives + 1, tried=tried))
+    def send_back(self, deed: Redrive) -> None:
+        back = replace(deed.letter, redrives=deed.letter.redrives + 1, suspicion=deed.suspicion)
+        self.waiting.append(back)
 
 
 @given(natures, st.randoms(use_true_random=False), st.integers(1, 4))

@@ -9,7 +9,7 @@ import pytest
 from tests.memory import NOON
 from vigil.drops import Drop, Object
 from vigil.steady.fingerprint import fingerprint
-from vigil.steady.letters import Alert, Case, Discard, Letter, Quarantine, Redrive, Wait
+from vigil.steady.letters import Alert, Case, Discard, Letter, Quarantine, Redrive, Suspicion, Wait
 from vigil.steady.record import Record
 from vigil.steady.triage import Look, Pace, triage
 
@@ -23,7 +23,12 @@ def drop(ident: str) -> Drop:
 
 
 def letter(ident: str, *, redrives: int = 0, sent=NOON) -> Letter:
-    return Letter(f"m-{ident}", "live", "{}", "r", sent, redrives, (drop(ident),), 5 * redrives)
+    return Letter(f"m-{ident}", "live", "{}", "r", sent, redrives, (drop(ident),))
+
+
+def suspect(ident: str, attempts: int = 5) -> Letter:
+    """It came back after it was sent under suspicion."""
+    return replace(letter(ident, redrives=1), suspicion=Suspicion(ident, attempts))
 
 
 def record(ident: str, error: str = AWAY, state: str = "claimed", **more: object) -> Record:
@@ -118,9 +123,9 @@ def test_letters_that_came_back_before_it_was_mended_do_not():
 
 @pytest.mark.parametrize(("error", "reason"), [(BUG, "bug"), ("", "kills-workers")])
 def test_an_input_that_fails_again_by_itself_is_quarantined(error: str, reason: str):
-    known = look(record("a", error, attempts=10), record("b", error))
+    known = look(record("a", error, attempts=8), record("b", error))
 
-    decisions, _ = triage([letter("a", redrives=1), letter("b")], tried(error), known)
+    decisions, _ = triage([suspect("a"), letter("b")], tried(error), known)
 
     quarantine = decisions[0]
     assert isinstance(quarantine, Quarantine)
@@ -128,10 +133,65 @@ def test_an_input_that_fails_again_by_itself_is_quarantined(error: str, reason: 
     assert kinds(decisions) == ["Quarantine", "Wait"]
 
 
-def test_a_letter_that_came_back_without_being_worked_on_again_is_not_held_guilty():
-    decisions, _ = triage([letter("a", redrives=1)], tried(""), look(record("a", "", attempts=5)))
+@pytest.mark.parametrize("attempts", [5, 6, 7])
+def test_a_letter_that_was_hardly_worked_on_again_is_not_held_guilty(attempts: int):
+    """What starves or kills workers once or twice may be another's fault."""
+    decisions, _ = triage([suspect("a")], tried(""), look(record("a", "", attempts=attempts)))
 
     assert kinds(decisions) == ["Wait"]
+
+
+def test_failures_before_it_was_suspected_prove_nothing():
+    """Its store was away the first time, and however often it was tried then."""
+    back = letter("a", redrives=1)
+
+    decisions, _ = triage([back], tried(""), look(record("a", "", attempts=50), now=NOON + 11 * MINUTE))
+    (sent,) = [
+        one for one in triage([back], {}, look(record("a", "", attempts=50)))[0] if isinstance(one, Redrive)
+    ]
+
+    assert kinds(decisions) == ["Wait"]
+    assert sent.suspicion == Suspicion("a", 50)
+
+
+def test_failures_under_suspicion_add_up_until_they_prove_it():
+    resting = tried("", phase="resting", failures=1)
+    twice = look(record("a", "", attempts=7), now=NOON + 61 * MINUTE)
+
+    (again,), _ = triage([suspect("a")], resting, twice)
+
+    assert isinstance(again, Redrive)
+    assert again.suspicion == Suspicion("a", 5)
+
+
+def test_what_time_may_mend_clears_a_drop_that_was_suspected():
+    mended = tried(phase="mended", since=NOON + MINUTE)
+
+    (sent,), _ = triage([suspect("a")], mended, look(record("a", attempts=9)))
+
+    assert isinstance(sent, Redrive)
+    assert sent.suspicion is None
+
+
+def test_a_suspicion_is_of_one_drop_and_not_of_those_beside_it():
+    both = replace(suspect("a"), drops=(drop("a"), drop("b")))
+    known = look(record("a", state="done"), record("b", "", attempts=9))
+
+    sent = triage([both], {}, known)[0][-1]
+
+    assert isinstance(sent, Redrive)
+    assert sent.suspicion == Suspicion("b", 9)
+
+
+def test_those_that_may_kill_their_workers_go_apart():
+    """A batch whose worker is killed takes all that are in it along."""
+    lost = tried("", phase="resting", failures=2)
+    known = look(*[record(name, "") for name in "bcde"], now=NOON + 61 * MINUTE)
+
+    decisions, _ = triage([letter(name) for name in "bcde"], lost, known)
+
+    afters = [one.after for one in decisions if isinstance(one, Redrive)]
+    assert afters == [Pace().apart * place for place in range(4)]
 
 
 @pytest.mark.parametrize(("failures", "ahead"), [(0, 1), (1, 2), (3, 8), (9, 8)])

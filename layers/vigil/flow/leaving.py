@@ -14,8 +14,8 @@ class DeadLetters(Protocol):
     def receive(self, most: int) -> Sequence[Letter]:
         """So many letters, hidden from others for a while."""
 
-    def send_back(self, letter: Letter, *, tried: int) -> None:
-        """Into its lane, one redrive and so many attempts to its name; at least once."""
+    def send_back(self, deed: Redrive) -> None:
+        """Into its lane, one more redrive to its name; at least once."""
 
     def delete(self, letter: Letter) -> None:
         """For good."""
@@ -31,7 +31,7 @@ class Diary(Protocol):
 def send_back(deed: Redrive, letters: DeadLetters, diary: Diary, now: datetime) -> None:
     """Back to its lane; a crash in between leaves it in both, which the ledger knows for one drop."""
     note(deed.letter, deed.letter.drops, diary, deed="redriven", why=deed.why, now=now)
-    letters.send_back(deed.letter, tried=deed.tried)
+    letters.send_back(deed)
     letters.delete(deed.letter)
 
 

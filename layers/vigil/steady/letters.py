@@ -1,7 +1,7 @@
 """Dead letters, the cases that they belong to, and all that can be decided about one."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from vigil.drops import Drop, Misfit
@@ -11,13 +11,24 @@ Phase = Literal["new", "trying", "mended", "resting"]
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A drop that may kill its workers, or meet a bug whenever it is tried.
+
+    attempts  at it when that was first thought of it: those since are evidence
+    """
+
+    drop: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A message in a dead-letter queue.
 
-    sent      when it was last put into its lane, by S3, a client or triage
-    redrives  how often it was sent back before
-    tried     attempts at its first open drop when it was last sent back: more of them since are its own
-    drops     all that it announces, in its own order; none for S3's test event
+    sent       when it was last put into its lane, by S3, a client or triage
+    redrives   how often it was sent back before
+    drops      all that it announces, in its own order; none for S3's test event
+    suspicion  under which it was last sent back; None where time might have mended what it failed of
     """
 
     id: str
@@ -27,7 +38,7 @@ class Letter:
     sent: datetime
     redrives: int
     drops: tuple[Drop | Misfit, ...]
-    tried: int = 0
+    suspicion: Suspicion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +55,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Send it back to its lane; `tried` are the attempts so far at its first open drop."""
+    """Send it back to its lane, to be seen there after so long."""
 
     letter: Letter
     why: str
-    tried: int
+    suspicion: Suspicion | None = None
+    after: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

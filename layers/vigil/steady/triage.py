@@ -3,8 +3,9 @@
 Whatever the fault, one letter goes first, as a canary. If it reaches its end, the others follow at a
 limited rate. If it comes back, a fault that time may mend is tried again later and later. A bug, or an
 input that kills its worker, is another matter: what looks alike need not be alike, so each letter is
-judged by itself. It is sent back once; only if its own drop was taken up again and failed again is that
-drop quarantined. The more canaries failed, the more of the others are tried at once, up to a few.
+judged by itself. It is sent back under suspicion; only if its own drop is then taken up again and fails
+again, so often that chance cannot be why, is that drop quarantined. The more canaries failed, the more of
+the others are tried at once, up to a few, and apart, so that none goes down with another.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +14,17 @@ from datetime import datetime, timedelta
 
 from vigil.drops import Drop, Misfit
 from vigil.steady.fingerprint import DIED, fingerprint
-from vigil.steady.letters import Alert, Case, Decision, Discard, Letter, Quarantine, Redrive, Wait
+from vigil.steady.letters import (
+    Alert,
+    Case,
+    Decision,
+    Discard,
+    Letter,
+    Quarantine,
+    Redrive,
+    Suspicion,
+    Wait,
+)
 from vigil.steady.record import Record
 
 SKEW = timedelta(seconds=5)
@@ -27,6 +38,8 @@ class Pace:
     per_run   letters redriven a run
     patience  how long it waits for a canary; after one that failed, `first_wait`, then longer and longer
     at_risk   of those that may kill their workers, so many are tried at once
+    apart     so long after one another: a batch whose worker is killed takes all that are in it along
+    proof     so many failures under suspicion are no chance
     """
 
     per_run: int = 100
@@ -34,6 +47,8 @@ class Pace:
     first_wait: timedelta = timedelta(minutes=1)
     longest_wait: timedelta = timedelta(hours=1)
     at_risk: int = 8
+    apart: timedelta = timedelta(seconds=2)
+    proof: int = 3
 
     def ahead(self, failures: int) -> int:
         """How many of those that may kill their workers go together, after so many canaries failed."""
@@ -82,8 +97,8 @@ def _treat(case: Case, group: Sequence[Letter], look: Look) -> tuple[Case, list[
     told: list[Decision] = [Alert(case, group[0], len(group))] if case.phase == "new" else []
     case = _heard(case, group, look)
     if not case.fingerprint.may_pass:
-        told += [_quarantine(letter, case, look) for letter in group if _failed_again(letter, look)]
-        group = [letter for letter in group if not _failed_again(letter, look)]
+        told += [_quarantine(letter, case, look) for letter in group if _proven(letter, look)]
+        group = [letter for letter in group if not _proven(letter, look)]
     if not group:
         return case, told
     if not look.healthy(case.fingerprint.dependency):
@@ -92,14 +107,12 @@ def _treat(case: Case, group: Sequence[Letter], look: Look) -> tuple[Case, list[
             Wait(one, _of(case, f"{case.fingerprint.dependency} does not answer")) for one in group
         ]
     if case.phase == "mended":
-        most = len(group) if case.fingerprint.may_pass else look.pace.at_risk
-        return case, told + _sent(group, most, _of(case, "a letter like it went through"), look)
+        return case, told + _sent(case, group, look, "a letter like it went through")
     if case.phase == "trying":
         return case, told + [Wait(one, _of(case, f"canary {case.canary} is under way")) for one in group]
     if case.phase == "resting" and look.now < case.since + look.pace.wait(case.failures):
         return case, told + [Wait(one, _of(case, f"{case.failures} canaries came back")) for one in group]
-    ahead = 1 if case.fingerprint.may_pass else look.pace.ahead(case.failures)
-    told += _sent(group, ahead, _of(case, "its canary"), look)
+    told += _sent(case, group, look, "its canary")
     canary = _unsettled(group[0], look.records)[0].id
     return replace(case, phase="trying", since=look.now, canary=canary), told
 
@@ -108,22 +121,35 @@ def _of(case: Case, why: str) -> str:
     return f"fault {case.fingerprint.id}: {why}"
 
 
-def _failed_again(letter: Letter, look: Look) -> bool:
-    """Whether it was sent back before, and its own drop was worked on since: others' deaths do not count."""
-    record = look.records.get(_unsettled(letter, look.records)[0].id)
-    return letter.redrives > 0 and record is not None and record.attempts > letter.tried
+def _proven(letter: Letter, look: Look) -> bool:
+    """Whether its own drop failed often enough since it is suspected: others' deaths do not count."""
+    first, suspicion = _unsettled(letter, look.records)[0].id, letter.suspicion
+    if suspicion is None or suspicion.drop != first or first not in look.records:
+        return False
+    return look.records[first].attempts - suspicion.attempts >= look.pace.proof
 
 
-def _sent(group: Sequence[Letter], most: int, why: str, look: Look) -> list[Decision]:
+def _sent(case: Case, group: Sequence[Letter], look: Look, why: str) -> list[Decision]:
     """So many letters are sent back, in order; the others wait for them."""
-    ahead = [redrive(letter, why, look.records) for letter in group[:most]]
+    told = _of(case, why)
+    if case.fingerprint.may_pass:
+        most = len(group) if case.phase == "mended" else 1
+        ahead = [Redrive(letter, told) for letter in group[:most]]
+    else:
+        most = look.pace.at_risk if case.phase == "mended" else look.pace.ahead(case.failures)
+        ahead = [
+            Redrive(letter, told, _suspected(letter, look.records), look.pace.apart * place)
+            for place, letter in enumerate(group[:most])
+        ]
     return [*ahead, *(Wait(letter, "others like it go first") for letter in group[most:])]
 
 
-def redrive(letter: Letter, why: str, records: Mapping[str, Record]) -> Redrive:
-    """Send a letter back, noting how often its first open drop was attempted so far."""
-    tried = [records[drop.id].attempts for drop in _unsettled(letter, records) if drop.id in records]
-    return Redrive(letter, why, tried[0] if tried else 0)
+def _suspected(letter: Letter, records: Mapping[str, Record]) -> Suspicion:
+    """Its first open drop: since before, or from now on."""
+    first = _unsettled(letter, records)[0].id
+    if letter.suspicion is not None and letter.suspicion.drop == first:
+        return letter.suspicion
+    return Suspicion(first, records[first].attempts)
 
 
 def _heard(case: Case, group: Sequence[Letter], look: Look) -> Case:
