@@ -1,8 +1,8 @@
 """Where moto's DynamoDB differs from AWS's, made alike inside its process.
 
 An update that makes a new row is one INSERT in the stream, with the whole row; moto writes two, the first
-with nothing but keys. A transaction that can be done is done at once; moto copies whole tables first, once
-for every write in it, which takes seconds when a table has thousands of rows.
+with nothing but keys. A transaction is done at once, or refused at once where a condition does not hold; moto
+copies whole tables first, once for every write in it, which takes seconds when a table has thousands of rows.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from functools import wraps
 from typing import Any
 
 from moto.dynamodb.comparisons import get_filter_expression
+from moto.dynamodb.exceptions import TransactionCanceledException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import StreamShard, Table
+
+_HELD, _FAILED = (None, None, None), ("ConditionalCheckFailed", "The conditional request failed", None)
+"""What moto says of each write of a transaction: code, message, row."""
 
 
 def mend() -> None:
@@ -46,9 +50,12 @@ def at_once(slow: Callable[..., None]) -> Callable[..., None]:
     @wraps(slow)
     def transacted(backend: DynamoDBBackend, transact_items: Sequence[Mapping[str, Any]]) -> None:
         writes = [next(iter(item.items())) for item in transact_items]
-        if not _plain(writes) or not all(_holds(backend, write) for _, write in writes):
+        if not _plain(writes):
             _undone(slow, backend, transact_items)  # it says in AWS's words what is wrong
             return
+        reasons = [_HELD if _holds(backend, write) else _FAILED for _, write in writes]
+        if _FAILED in reasons:
+            raise TransactionCanceledException(reasons)
         for kind, write in writes:
             _apply(backend, kind, write)
 
@@ -77,12 +84,13 @@ def _fill(table: Table, copied: Table) -> None:
 
 
 def _plain(writes: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Nothing that could fail half way: no more than AWS takes, no row twice, no deletes."""
+    """Nothing that could fail half way, or asks for a row: no more than AWS takes, none twice, no deletes."""
     keys = {(write["TableName"], str(_key(kind, write))) for kind, write in writes}
     return (
         len(writes) <= 100
         and len(keys) == len(writes)
         and all(kind in ("Put", "Update", "ConditionCheck") for kind, _ in writes)
+        and not any("ReturnValuesOnConditionCheckFailure" in write for _, write in writes)
     )
 
 

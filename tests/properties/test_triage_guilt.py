@@ -1,4 +1,5 @@
-"""Healthy letters among poisonous ones that look alike: only those that kill by themselves are set aside."""
+"""Healthy and unlucky letters among poisonous ones that look alike: only those that kill by themselves are
+set aside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,9 @@ from vigil.steady.ledger import Claim
 from vigil.steady.letters import Letter, Redrive
 
 RECEIVES = 3
+UNLUCKY = 3
 
-natures = st.lists(st.sampled_from(["healthy", "poison", "failing"]), min_size=1, max_size=14)
+natures = st.lists(st.sampled_from(["healthy", "unlucky", "poison", "failing"]), min_size=1, max_size=14)
 
 
 @dataclass
@@ -51,15 +53,20 @@ def test_every_healthy_letter_reaches_its_end_and_every_other_is_set_aside(kinds
             break
 
     ends = {name: clinic.ledger.records[name].state for name in names}
-    assert ends == {name: "rejected" if kind == "healthy" else "quarantined" for name, kind in names.items()}
+    well = ("healthy", "unlucky")
+    assert ends == {name: "rejected" if kind in well else "quarantined" for name, kind in names.items()}
 
 
 def _worked(part: Sequence[Letter], names: dict[str, str], clinic: Clinic, clock: Hands) -> Sequence[Letter]:
-    """What comes back of a batch: a poisonous letter keeps all that come after it from being worked on."""
+    """What comes back of a batch: a worker that dies keeps all that come after it from being worked on.
+
+    The workers of an unlucky letter die three times, once before it is suspected and twice after.
+    """
     back: list[Letter] = []
     for number, one in enumerate(part):
         ident = one.drops[0].id
-        if names[ident] == "poison":
+        unlucky = names[ident] == "unlucky" and clinic.ledger.records[ident].attempts < UNLUCKY
+        if names[ident] == "poison" or unlucky:
             _die(clinic, ident, clock)
             return [*back, *part[number:]]
         claim = clinic.ledger.claim(drop(ident), owner="w", now=clock(), until=clock())
