@@ -96,6 +96,16 @@ def test_a_canary_that_came_back_is_tried_again_later_and_later():
     assert Pace().wait(1) < Pace().wait(2) < Pace().wait(50) == timedelta(hours=1)
 
 
+def test_suspects_are_tried_at_a_steady_pace_however_many_failed():
+    """Waiting proves nothing of them, and each was tried and hidden in its lane for long."""
+    resting = tried("", phase="resting", failures=9)
+
+    (soon,), _ = triage([suspect("a")], resting, look(record("a", ""), now=NOON + MINUTE / 2))
+    (then,), _ = triage([suspect("a")], resting, look(record("a", ""), now=NOON + MINUTE))
+
+    assert kinds([soon, then]) == ["Wait", "Redrive"]
+
+
 def test_a_canary_that_nobody_hears_of_counts_as_failed():
     _, cases = triage([letter("b")], tried(), look(record("a"), record("b"), now=NOON + 11 * MINUTE))
 

@@ -37,6 +37,7 @@ class Pace:
 
     per_run   letters redriven a run
     patience  how long it waits for a canary; after one that failed, `first_wait`, then longer and longer
+              where time may mend it
     at_risk   of those that may kill their workers, so many are tried at once
     apart     so long after one another: a batch whose worker is killed takes all that are in it along
     proof     so many failures under suspicion are no chance
@@ -110,11 +111,16 @@ def _treat(case: Case, group: Sequence[Letter], look: Look) -> tuple[Case, list[
         return case, told + _sent(case, group, look, "a letter like it went through")
     if case.phase == "trying":
         return case, told + [Wait(one, _of(case, f"canary {case.canary} is under way")) for one in group]
-    if case.phase == "resting" and look.now < case.since + look.pace.wait(case.failures):
+    if case.phase == "resting" and look.now < case.since + _rest(case, look.pace):
         return case, told + [Wait(one, _of(case, f"{case.failures} canaries came back")) for one in group]
     told += _sent(case, group, look, "its canary")
     canary = _unsettled(group[0], look.records)[0].id
     return replace(case, phase="trying", since=look.now, canary=canary), told
+
+
+def _rest(case: Case, pace: Pace) -> timedelta:
+    """Longer and longer where time may mend it; the others have waited in their lane, each for its proof."""
+    return pace.wait(case.failures) if case.fingerprint.may_pass else pace.first_wait
 
 
 def _of(case: Case, why: str) -> str:
