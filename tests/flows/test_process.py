@@ -239,6 +239,17 @@ def test_a_frame_left_out_of_a_burst_is_done_unread_and_says_so():
     assert result.scene.notes == {"degraded": "bursts-sampled"}
 
 
+def test_after_a_first_frame_that_cannot_be_seen_the_next_of_the_burst_is_looked_at():
+    eye = Eye(SEEN)
+    watch = read_watch('[sources."vault*"]\noptions = { burst = true }')
+    w = replace(world(eye), watch=lambda: watch, relief=lambda: (Step("bursts-sampled", keep_one_in=2),))
+
+    first = process(drop(Object("b", "gone.jpg", "v1"), ident="02"), w, shift())
+    process(drop(ident="01"), w, shift())
+
+    assert (first.outcome, len(eye.asked)) == ("rejected", 1)
+
+
 def test_the_canary_is_recorded_and_raises_no_alert():
     w = world()
 

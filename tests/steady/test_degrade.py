@@ -71,6 +71,25 @@ def test_the_first_frame_stays_the_first_when_it_is_delivered_again_and_the_next
     assert bursts.opens(drop("0d", 9))
 
 
+def test_where_the_first_frame_could_not_be_seen_the_next_is_the_first():
+    bursts = Bursts()
+    bursts.opens(drop("0a", 0))
+
+    bursts.broken(drop("0a", 0))
+
+    assert [bursts.opens(drop(name, s)) for name, s in (("0b", 1), ("0c", 2))] == [True, False]
+
+
+def test_a_broken_frame_that_was_not_the_first_changes_nothing():
+    bursts = Bursts()
+    bursts.opens(drop("0a", 0))
+    bursts.opens(drop("0b", 1))
+
+    bursts.broken(drop("0b", 1))
+
+    assert [bursts.opens(drop(name, s)) for name, s in (("0a", 0), ("0c", 2))] == [True, False]
+
+
 def test_sources_have_bursts_of_their_own():
     bursts = Bursts()
 

@@ -106,6 +106,8 @@ def _finish(drop: Drop | Misfit, world: World, tenure: "_Tenure") -> Verdict:
             raise drop.rejection
         return _look(drop, world, tenure)
     except Rejected as fault:
+        if isinstance(drop, Drop):
+            world.bursts.broken(drop)
         world.ledger.reject(
             tenure.claim, reason=fault.reason, message=str(fault), stage=tenure.stages.now, now=world.clock()
         )

@@ -1,4 +1,4 @@
-"""Which frame is the first of its burst: that one is never left out, however short the burst is."""
+"""Which frame is the first of its burst that can be seen: that one is never left out, however short it is."""
 
 from datetime import datetime, timedelta
 
@@ -21,7 +21,12 @@ class Bursts:
     def opens(self, drop: Drop) -> bool:
         """Whether a drop is the first of its burst here."""
         last = self._last.get(drop.source)
-        if last is None or abs(drop.at - last) > PAUSE:
+        if drop.source not in self._first or last is None or abs(drop.at - last) > PAUSE:
             self._first[drop.source] = drop.id
         self._last[drop.source] = drop.at
         return self._first[drop.source] == drop.id
+
+    def broken(self, drop: Drop) -> None:
+        """It could not be seen: where it was the first, the next one is."""
+        if self._first.get(drop.source) == drop.id:
+            del self._first[drop.source]
