@@ -7,7 +7,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from cloud.state import States
+from cloud.states import load_steady
 from cloud.tallies import DynamoTallies
 from infra.chaos.storm import MODEL_FILE
 from infra.local.faults import Faults
@@ -15,6 +18,7 @@ from tests.e2e.conftest import PHOTOS, Site, until
 from tests.steady.dashboard import emf, shown_metrics
 from vigil.drops import drop_id
 from vigil.steady.counted import Counted
+from vigil.steady.minute import Steady, orders
 
 TICK = {
     "version": "0",
@@ -100,16 +104,25 @@ def test_a_model_that_is_not_there_is_shown_nothing(site: Site):
 
 
 def test_workers_are_moved_between_the_lanes(site: Site):
+    """As balance has it in mind, whatever it has seen of this system by now."""
+    states = States(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     invoked(site, "Balance")
 
+    def steady() -> Steady:
+        return load_steady(states, lambda: pytest.fail("balance remembers nothing"))
+
+    until(lambda: _workers(site) == {lane: order.workers for lane, order in orders(steady()).items()})
+    share = steady().share
+    assert share.live + share.bulk == share.budget <= 12
+
+
+def _workers(site: Site) -> dict[str, int]:
     mappings = site.cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    workers = {
+    return {
         one["FunctionArn"].rsplit("-", 1)[-1]: one["ScalingConfig"]["MaximumConcurrency"]
         for one in mappings
         if "ScalingConfig" in one
     }
-    assert workers.keys() == {"live", "bulk"}
-    assert sum(workers.values()) == 12
 
 
 def test_lanes_measure_what_they_do(site: Site):
