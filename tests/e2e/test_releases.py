@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from cloud.depot import Depot
 from cloud.lives import DynamoLives
 from cloud.trials import DynamoTrials
 from tests.e2e.conftest import Site, until
-from tests.e2e.test_steady import invoked
+from tests.e2e.test_steady import calmed, invoked
 from tests.onnx_classifier import write_release
 from tests.schemas import fits
 from vigil.flow.admit import pedigree_of
@@ -35,6 +36,13 @@ BROKEN = {'labels = ["red", "green", "blue"]': 'labels = ["red", "green"]'}
 @pytest.fixture
 def lives(site: Site) -> DynamoLives:
     return DynamoLives(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+
+
+@pytest.fixture
+def calm_afterwards(site: Site) -> Iterator[None]:
+    """So many failures may well have stopped the lane."""
+    yield
+    calmed(site)
 
 
 def red() -> bytes:
@@ -76,6 +84,7 @@ def answering(site: Site, lives: DynamoLives, release: str) -> None:
     lives.move(book, Change(Pointers(release, former=bundled(site)), (life,)))
 
 
+@pytest.mark.usefixtures("calm_afterwards")
 def test_an_active_release_that_breaks_is_rolled_back_within_a_minute_by_its_alarm(
     site: Site, lives: DynamoLives, tmp_path: Path
 ):

@@ -4,21 +4,23 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from cloud.state import States
-from cloud.states import load_steady
+from cloud.states import load_steady, save_steady
 from cloud.tallies import DynamoTallies
 from infra.chaos.storm import MODEL_FILE
 from infra.local.faults import Faults
 from tests.e2e.conftest import PHOTOS, Site, until
 from tests.steady.dashboard import emf, shown_metrics
 from vigil.drops import drop_id
+from vigil.steady.breaker import closed
 from vigil.steady.counted import Counted
-from vigil.steady.minute import Steady, orders
+from vigil.steady.minute import LANES, Steady, orders
 
 TICK = {
     "version": "0",
@@ -105,14 +107,10 @@ def test_a_model_that_is_not_there_is_shown_nothing(site: Site):
 
 def test_workers_are_moved_between_the_lanes(site: Site):
     """As balance has it in mind, whatever it has seen of this system by now."""
-    states = States(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     invoked(site, "Balance")
 
-    def steady() -> Steady:
-        return load_steady(states, lambda: pytest.fail("balance remembers nothing"))
-
-    until(lambda: _workers(site) == {lane: order.workers for lane, order in orders(steady()).items()})
-    share = steady().share
+    until(lambda: _workers(site) == {lane: one.workers for lane, one in orders(_steady(site)).items()})
+    share = _steady(site).share
     assert share.live + share.bulk == share.budget <= 12
 
 
@@ -151,7 +149,7 @@ def test_those_who_mend_measure_all_that_the_dashboard_shows_of_them(site: Site)
 
 def test_a_lane_stops_while_its_dependency_fails_and_starts_again_by_itself(site: Site):
     table = site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"]
-    tallies, states = DynamoTallies(*table), States(*table)
+    tallies, states = DynamoTallies(*table), _states(site)
     tallies.add("live", Counted(datetime.now(UTC), 500, 50.0, {"photos": 450}))
 
     invoked(site, "Balance")
@@ -208,6 +206,24 @@ def _cool_down(states: States) -> None:
         opened = datetime.fromisoformat(breaker["since"]) - timedelta(seconds=61)
         breaker["since"] = opened.isoformat()
     states.put("steady", row)
+
+
+def calmed(site: Site) -> None:
+    """Lanes run, and what failed in them until now is forgotten: one test's faults are not the next one's."""
+    invoked(site, "Balance")
+    steady, now = _steady(site), datetime.now(UTC)
+    names = {"model", *(name for _, name in steady.breakers)}
+    forgotten = {(lane, name): closed(now) for lane in LANES for name in names}
+    save_steady(_states(site), replace(steady, breakers=forgotten))
+    invoked(site, "Balance")
+
+
+def _states(site: Site) -> States:
+    return States(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+
+
+def _steady(site: Site) -> Steady:
+    return load_steady(_states(site), lambda: pytest.fail("balance remembers nothing"))
 
 
 def _breakers(states: States) -> set[str]:
