@@ -101,14 +101,15 @@ class Fitting:
         return float(loss.detach())
 
     def _close(self, progress: Progress) -> None:
-        """End an epoch, and leave a checkpoint."""
-        at, steps = self._at, max(self._at.step, 1)
+        """End an epoch, leave a checkpoint, and only then tell of it."""
+        at, ended = self._at, self._at.epoch
+        train_loss = at.loss / max(at.step, 1)
         loss, score = self._validated()
-        progress.epoch(at.epoch, train_loss=at.loss / steps, validation_loss=loss, validation_score=score)
         at.stale += 1
         self._judge(loss, score)
-        at.epoch, at.step, at.loss = at.epoch + 1, 0, 0.0
+        at.epoch, at.step, at.loss = ended + 1, 0, 0.0
         self._keep()
+        progress.epoch(ended, train_loss=train_loss, validation_loss=loss, validation_score=score)
 
     def _validated(self) -> tuple[float, ...]:
         self._module.eval()

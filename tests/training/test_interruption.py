@@ -1,11 +1,14 @@
 """A job that was killed, or asked to leave, ends with the very weights that it would have had."""
 
+import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.trainer.environment import ROOT, environment
 from tests.training.jobs import SMALL, Job, pack_stripes, recipe
 
 SLOW = {**SMALL, r"checkpoint_s = .*": "checkpoint_s = 0.0", r"epochs = .*": "epochs = 5"}
@@ -16,6 +19,24 @@ def undisturbed(trainer: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     job = prepared(trainer, tmp_path_factory.mktemp("undisturbed"))
     assert job.run().returncode == 0
     return (job.release / "model.onnx").read_bytes()
+
+
+KEPT = """
+import sys
+from pathlib import Path
+from models.training import __main__
+from models.training.progress import Progress
+
+tell = Progress.epoch
+
+def told(progress, number, **figures):
+    print("kept", Path(sys.argv[2], "checkpoints", "checkpoint.pt").is_file())
+    tell(progress, number, **figures)
+
+Progress.epoch = told
+__main__.main()
+"""
+"""A job that says before each epoch's line whether there is a checkpoint."""
 
 
 def prepared(trainer: Path, root: Path) -> Job:
@@ -48,6 +69,24 @@ def test_a_killed_job_resumes_and_ends_with_the_same_weights(
     assert (status, again.returncode) == (-signal.SIGKILL, 0)
     assert again.stdout.splitlines()[1].startswith("resumed")
     assert (job.release / "model.onnx").read_bytes() == undisturbed
+
+
+def test_an_epoch_that_was_told_is_kept(trainer: Path, tmp_path: Path):
+    """Who kills a job right after the line has nothing to fear for that epoch."""
+    job = prepared(trainer, tmp_path)
+    job.tell(recipe("small", SLOW | {r"checkpoint_s = .*": "checkpoint_s = 600.0"}), task="classifier")
+
+    done = subprocess.run(
+        [str(trainer), "-c", KEPT, "--root", str(tmp_path), "--threads", "1"],
+        cwd=ROOT,
+        env=dict(environment()),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+
+    assert re.findall(r"epoch=\d|kept \w+", done.stdout)[:2] == ["kept True", "epoch=0"]
 
 
 def test_a_job_asked_to_leave_keeps_its_place_and_leaves_cleanly(
