@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def _killed(victim: subprocess.Popen[bytes]) -> None:
     """The cloud, its database and its workers, with nobody left to tidy up."""
     listed = subprocess.run(["pgrep", "-P", str(victim.pid)], capture_output=True, text=True, check=True)
     for pid in (victim.pid, *map(int, listed.stdout.split())):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a worker that ended by itself just now, or with its cloud
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.timeout(180)
