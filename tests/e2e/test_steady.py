@@ -111,7 +111,7 @@ def test_workers_are_moved_between_the_lanes(site: Site):
 
     until(lambda: _workers(site) == {lane: one.workers for lane, one in orders(_steady(site)).items()})
     share = _steady(site).share
-    assert share.live + share.bulk == share.budget <= 12
+    assert share.live + share.bulk == share.budget == 12
 
 
 def _workers(site: Site) -> dict[str, int]:

@@ -54,8 +54,12 @@ class Job:
         target.write_text(text, "utf-8")
 
     def run(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.finished(command(self.python, self.root, "--threads", "1", *more))
+
+    def finished(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        """A command, run to its end as a job is."""
         return subprocess.run(
-            command(self.python, self.root, "--threads", "1", *more),
+            words,
             cwd=ROOT,
             env=dict(environment()),
             capture_output=True,

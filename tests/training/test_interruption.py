@@ -2,13 +2,11 @@
 
 import re
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.trainer.environment import ROOT, environment
 from tests.training.jobs import SMALL, Job, pack_stripes, recipe
 
 SLOW = {**SMALL, r"checkpoint_s = .*": "checkpoint_s = 0.0", r"epochs = .*": "epochs = 5"}
@@ -76,16 +74,9 @@ def test_an_epoch_that_was_told_is_kept(trainer: Path, tmp_path: Path):
     job = prepared(trainer, tmp_path)
     job.tell(recipe("small", SLOW | {r"checkpoint_s = .*": "checkpoint_s = 600.0"}), task="classifier")
 
-    done = subprocess.run(
-        [str(trainer), "-c", KEPT, "--root", str(tmp_path), "--threads", "1"],
-        cwd=ROOT,
-        env=dict(environment()),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
+    done = job.finished([str(trainer), "-c", KEPT, "--root", str(tmp_path), "--threads", "1"])
 
+    assert done.returncode == 0
     assert re.findall(r"epoch=\d|kept \w+", done.stdout)[:2] == ["kept True", "epoch=0"]
 
 
