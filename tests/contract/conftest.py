@@ -9,9 +9,11 @@ from moto import mock_aws
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
 from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
-from moto.dynamodb.responses import DynamoResult
+from moto.dynamodb.responses import DynamoHandler, DynamoResult
+from moto.s3.models import FakeKey, S3Backend
+from moto.sqs.models import Queue, SQSBackend
 
-from infra.local import moto_lean, moto_queries
+from infra.local import moto_lean, moto_locks, moto_queries
 
 MENDED = (
     (Table, "query"),
@@ -19,6 +21,12 @@ MENDED = (
     (UpdateExpressionParser, "make"),
     (ActionCountValidator, "traverse"),
     (OverlappingPathsValidator, "traverse"),
+    (DynamoHandler, "call_action"),
+    (S3Backend, "put_object"),
+    (S3Backend, "delete_object"),
+    (FakeKey, "etag"),
+    (Queue, "delete_message"),
+    (SQSBackend, "receive_message"),
 )
 
 
@@ -27,8 +35,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Makes clients."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    monkeypatch.setattr(FakeKey, "__deepcopy__", None, raising=False)
     for place, name in MENDED:
         monkeypatch.setattr(place, name, getattr(place, name))  # so that they are put back afterwards
+    moto_locks.lock()
     moto_queries.narrow()
     moto_lean.lean()
     with mock_aws():

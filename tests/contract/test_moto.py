@@ -2,8 +2,10 @@
 
 import http.client
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import product
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.dynamodb.models.table import Table
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import FakeKey
 
 from infra.local import moto_http, moto_lean
 
@@ -82,6 +85,60 @@ def test_one_connection_serves_every_call(aws: Callable[[str], Any]):
 
         assert connection.getresponse().read() == b"onetwo"
         assert connection.sock is line
+
+
+def test_a_listing_of_versions_tells_what_motos_own_does(monkeypatch: pytest.MonkeyPatch, bucket: Any):
+    for number in range(12):
+        bucket.put_object(Bucket="bucket", Key=f"a/{number % 5}", Body=bytes([number]) * number)
+    bucket.delete_object(Bucket="bucket", Key="a/1")
+    page = {"MaxKeys": 3, "KeyMarker": "a/1"}
+    asked: list[dict[str, Any]] = [{}, {"Prefix": "a/1"}, {"Delimiter": "/"}, page]
+    told = [_listing(bucket, each) for each in asked]
+
+    monkeypatch.delattr(FakeKey, "__deepcopy__")
+
+    assert told == [_listing(bucket, each) for each in asked]
+    assert bucket.get_object(Bucket="bucket", Key="a/4")["Body"].read() == bytes([9]) * 9
+
+
+def test_a_listing_of_versions_leaves_the_contents_where_they_are(bucket: Any):
+    for number in range(20):
+        bucket.put_object(Bucket="bucket", Key=f"{number}", Body=bytes(1_000_000))
+    bucket.delete_object(Bucket="bucket", Key="7")
+
+    tracemalloc.start()
+    try:
+        versions = bucket.list_object_versions(Bucket="bucket")["Versions"]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [each["Size"] for each in versions] == [1_000_000] * 20
+    assert most < 1_000_000
+
+
+@pytest.mark.usefixtures("aws")
+def test_an_etag_asked_for_by_two_at_once_is_that_of_the_contents(monkeypatch: pytest.MonkeyPatch):
+    key = FakeKey("k", b"contents", account_id="1", region_name="eu-west-1")
+    both_there, seek = threading.Barrier(2), key._value_buffer.seek
+
+    def seek_slowly(place: int) -> int:
+        at = seek(place)
+        with suppress(threading.BrokenBarrierError):
+            both_there.wait(timeout=0.2)
+        return at
+
+    monkeypatch.setattr(key._value_buffer, "seek", seek_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        told = set(threads.map(lambda _: key.etag, range(2)))
+    key.dispose()
+
+    assert told == {'"98bf7d8c15784f0a3d63204441e1e2aa"'}
+
+
+def _listing(bucket: Any, asked: Mapping[str, Any]) -> Any:
+    listing = bucket.list_object_versions(Bucket="bucket", **asked)
+    return {name: value for name, value in listing.items() if name != "ResponseMetadata"}
 
 
 def _queries() -> Iterator[dict[str, Any]]:
