@@ -98,6 +98,7 @@ def _letter(letter: Letter) -> shapes.DeadLetter:
         letter=letter.id,
         sent_at=letter.sent,
         redrives=letter.redrives,
+        suspected=letter.suspicion.drop if letter.suspicion else None,
         drops=tuple(_evidence(drop.id) for drop in letter.drops),
     )
 

@@ -1,24 +1,30 @@
 """Webhooks: who is told of what happens, over HTTPS by SNS, and of no more than they may see."""
 
+from collections.abc import Sequence
 from itertools import islice
+from math import prod
+from typing import Any
 
 from functions.api import wiring
 from functions.api.operation import Call, Operation
-from functions.api.problems import Forbidden, NotFound
+from functions.api.problems import Forbidden, NotFound, Refused
 from functions.api.schemas import operations as shapes
 
 MOST = 100
 """SNS filters take so many values; an endpoint for each is not what this is for."""
+
+COMBINATIONS = 150
+"""What SNS takes of a filter: the numbers of values, multiplied."""
+
+NONE = {"exists": False}
+"""Drops have no severity; a filter by it is about alerts."""
 
 
 def create_subscription(call: Call, new: shapes.NewSubscription) -> shapes.Subscription:
     """An endpoint that is told; bound to the sources that the caller sees."""
     if not all(call.caller.sees(source) for source in new.sources):
         raise Forbidden("your token is not for all of these sources")
-    policy: dict[str, object] = {"type": list(new.types)}
-    policy |= {"severity": list(new.severities)} if new.severities else {}
-    sources: list[object] = list(new.sources) or [_prefix(pattern) for pattern in call.caller.sources]
-    policy |= {"source": sources} if sources else {}
+    policy = _policy(new, list(new.sources) or [_prefix(pattern) for pattern in call.caller.sources])
     ident = wiring.subscriptions().add(new.url, policy, owner=call.caller.id)
     return shapes.Subscription(subscription=ident, url=new.url, filter=policy)
 
@@ -60,6 +66,21 @@ def _told(ident: str) -> shapes.Subscription | None:
     return None if found is None else shapes.Subscription(subscription=ident, url=found[0], filter=found[1])
 
 
+def _policy(new: shapes.NewSubscription, sources: Sequence[object]) -> dict[str, list[Any]]:
+    """SNS's filter. Raises Refused where it has more combinations than SNS takes."""
+    told: dict[str, list[Any]] = {"type": [*dict.fromkeys(new.types)], "severity": [], "source": [*sources]}
+    if new.severities:
+        drops_too = set(new.types) != {"vigil.alert.raised"}
+        told["severity"] = [*dict.fromkeys(new.severities), *([NONE] if drops_too else [])]
+    policy = {name: values for name, values in told.items() if values}
+    if prod(map(len, policy.values())) > COMBINATIONS:
+        raise Refused(
+            f"types, severities and sources multiply to more than {COMBINATIONS}: make several subscriptions",
+            reason="too-many-combinations",
+        )
+    return policy
+
+
 def _prefix(pattern: str) -> object:
     """A pattern of sources as SNS can filter by it. Raises Forbidden for one that it cannot."""
     plain = pattern.rstrip("*")
@@ -80,7 +101,7 @@ OPERATIONS = (
         answers=shapes.Subscription,
         status=201,
         audited=True,
-        problems=(Forbidden,),
+        problems=(Forbidden, Refused),
     ),
     Operation(
         "GET",

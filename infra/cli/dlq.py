@@ -3,6 +3,7 @@
 import getpass
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -54,9 +55,16 @@ def show(letter: Ident, stage: Stage = "", data: Data = DATA) -> None:
     chosen = _chosen(cloud, letter)
     let_go(cloud, chosen)
     found = chosen[0]
-    rows = [cloud.records.drop(drop.id) for drop in found.drops]
-    told = {"letter": found.id, "lane": found.lane, "redrives": found.redrives, "body": found.body}
-    print(json.dumps({**told, "sent": found.sent.isoformat(), "drops": rows}, indent=2, default=str))
+    told = {
+        "letter": found.id,
+        "lane": found.lane,
+        "sent": found.sent.isoformat(),
+        "redrives": found.redrives,
+        "suspected": asdict(found.suspicion) if found.suspicion else None,
+        "body": found.body,
+        "drops": [cloud.records.drop(drop.id) for drop in found.drops],
+    }
+    print(json.dumps(told, indent=2, default=str))
 
 
 @app.command()

@@ -17,6 +17,7 @@ from urllib3.filepost import encode_multipart_formdata
 from functions.api.wiring import TICK
 from infra.cli.__main__ import app
 from tests.api.conftest import PHOTOS, Site, noticed
+from vigil.drops import drop_id
 
 OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
 TWO_REVIEWERS = """
@@ -278,6 +279,16 @@ def test_a_dead_letter_is_sent_back_with_a_line_that_says_why(site: Site):
     assert lines(site, drop) == [("redriven", "mended")]
 
 
+def test_a_dead_letter_says_which_drop_is_suspected(site: Site):
+    drop = drop_id("job", "four", "nothing")
+    suspicion = {"vigil-suspicion": {"DataType": "String", "StringValue": f"2 {drop}"}}
+
+    letter = dead_letter(site, "four", MessageAttributes=suspicion)
+    site.ask("POST", "/v1/lanes/live/dead-letters/redrive", {"letters": [letter["letter"]]})
+
+    assert letter["suspected"] == letter["drops"][0]["drop"] == drop
+
+
 def test_a_dead_letter_stays_while_a_worker_holds_its_drop(site: Site):
     letter = dead_letter(site, "three")
     drop = letter["drops"][0]["drop"]
@@ -300,10 +311,11 @@ def test_a_dead_letter_stays_while_a_worker_holds_its_drop(site: Site):
     )
 
 
-def dead_letter(site: Site, name: str) -> dict[str, Any]:
+def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:
     """A job without a picture, dead in the live lane, as the API lists it."""
     body = f'{{"model": "nothing", "data": "", "id": "{name}"}}'
-    site.cloud.client("sqs").send_message(QueueUrl=site.cloud.outputs["LiveDeadLettersUrl"], MessageBody=body)
+    place = site.cloud.outputs["LiveDeadLettersUrl"]
+    site.cloud.client("sqs").send_message(QueueUrl=place, MessageBody=body, **more)
     (letter,) = site.ask("GET", "/v1/lanes/live/dead-letters").json["items"]
     noticed()
     found: dict[str, Any] = letter
@@ -337,6 +349,36 @@ def test_a_subscription_is_bound_to_what_its_owner_may_see(site: Site):
     assert site.ask("GET", "/v1/subscriptions", token=token).json == {"items": []}
     assert made.json["filter"] == {"type": ["vigil.drop.quarantined"], "source": [{"prefix": "door-"}]}
     assert (foreign.status, gone.status) == (403, 204)
+
+
+@pytest.mark.parametrize(
+    ("types", "severity"),
+    [
+        (["vigil.alert.raised"], ["critical"]),
+        (["vigil.alert.raised", "vigil.drop.quarantined"], ["critical", {"exists": False}]),
+    ],
+)
+def test_severities_are_of_alerts_and_keep_no_drops_from_being_told(site: Site, types: Any, severity: Any):
+    hook = {"url": "https://127.0.0.1:1/hook", "types": types, "severities": ["critical", "critical"]}
+
+    made = site.ask("POST", "/v1/subscriptions", hook).json
+    site.ask("DELETE", f"/v1/subscriptions/{made['subscription']}")
+
+    assert made["filter"] == {"type": types, "severity": severity}
+
+
+def test_a_subscription_with_more_combinations_than_sns_takes_is_refused_with_a_way_out(site: Site):
+    hook = {
+        "url": "https://127.0.0.1:1/hook",
+        "types": ["vigil.alert.raised", "vigil.drop.done"],
+        "severities": ["warning", "critical"],
+        "sources": [f"door-{number}" for number in range(26)],
+    }
+
+    refused = site.ask("POST", "/v1/subscriptions", hook)
+
+    assert (refused.status, refused.json["reason"]) == (422, "too-many-combinations")
+    assert "several subscriptions" in refused.json["detail"]
 
 
 def test_a_subscription_is_its_makers_to_see_and_to_end_and_an_admins(site: Site):

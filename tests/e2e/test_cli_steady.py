@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -26,11 +27,11 @@ def _dlq(site: Site, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["dlq", arguments[0], "--data", str(site.data), *arguments[1:]])
 
 
-def _dead(site: Site, name: str) -> str:
+def _dead(site: Site, name: str, **more: Any) -> str:
     """A job that is a dead letter of the bulk lane; the id of its drop."""
     job = {"model": "faces", "source": "door", "id": name, "data": ""}
     site.cloud.client("sqs").send_message(
-        QueueUrl=site.cloud.outputs["BulkDeadLettersUrl"], MessageBody=json.dumps(job)
+        QueueUrl=site.cloud.outputs["BulkDeadLettersUrl"], MessageBody=json.dumps(job), **more
     )
     return drop_id("job", name, "faces")
 
@@ -93,6 +94,17 @@ def test_a_dead_letter_is_listed_shown_and_sent_back_with_a_line_in_the_ledger(s
     assert json.loads(json.loads(shown.stdout)["body"])["id"] == "by-hand"
     assert sent.exit_code == 0
     assert (row["state"], row["reason"], notes(site, drop)) == ("rejected", "empty-file", ["redriven"])
+
+
+def test_a_letter_shows_which_drop_is_suspected(site: Site):
+    drop = drop_id("job", "suspected", "faces")
+    suspicion = {"vigil-suspicion": {"DataType": "String", "StringValue": f"2 {drop}"}}
+    _dead(site, "suspected", MessageAttributes=suspicion)
+
+    shown = _dlq(site, "show", _letter(site, drop))
+    _dlq(site, "quarantine", "all", "--why", "not for us")
+
+    assert json.loads(shown.stdout)["suspected"] == {"drop": drop, "attempts": 2}
 
 
 def test_the_ledger_says_what_was_done_about_a_drop(site: Site):

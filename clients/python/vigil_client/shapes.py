@@ -116,6 +116,7 @@ class DeadLetter(TypedDict):
     letter: str
     sent_at: str
     redrives: int
+    suspected: NotRequired[str]
     drops: list[Evidence]
 
 

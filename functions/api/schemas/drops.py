@@ -7,6 +7,7 @@ from pydantic import Field
 
 from functions.api.schemas.shape import (
     DropId,
+    EncodedPicture,
     Faults,
     Forgotten,
     Found,
@@ -182,7 +183,7 @@ class Sightings(Shape):
 class SearchPhoto(Shape):
     """A photo of one face, inside JSON; sent as image/jpeg or as a form, the last seven days are searched."""
 
-    image: Annotated[str, Field(description="base64", max_length=6_000_000)]
+    image: EncodedPicture
     days: Annotated[int, Field(ge=1, le=31, description="How far back")] = 7
 
 

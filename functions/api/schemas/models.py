@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.shape import ModelName, Moment, ReleaseId, Shape, Usd
+from functions.api.schemas.shape import VISIBLE, ModelName, Moment, ReleaseId, Shape, Usd
 from vigil.learn import release as lives
 from vigil.learn.dispatch import State
 
@@ -89,7 +89,9 @@ class Why(Shape):
 
     why: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=3, max_length=300),
+        StringConstraints(
+            strip_whitespace=True, min_length=3, max_length=300, pattern=rf"{VISIBLE}[\s\S]+{VISIBLE}"
+        ),
         Field(description="For those who read it later"),
     ]
 

@@ -97,6 +97,10 @@ class DeadLetter(Shape):
     letter: Annotated[str, Field(description="Its message id")]
     sent_at: Moment
     redrives: Annotated[int, Field(description="How often it was sent back")]
+    suspected: Annotated[
+        DropId | None,
+        Field(description="The drop that may end its workers: three failures more of its own are proof"),
+    ] = None
     drops: Annotated[tuple[Evidence, ...], Field(description="What it announces")]
 
 

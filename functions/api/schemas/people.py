@@ -4,11 +4,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.shape import Moment, Next, Page, Shape, Tags, Who
+from functions.api.schemas.shape import VISIBLE, EncodedPicture, Moment, Next, Page, Shape, Tags, Who
 
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=VISIBLE),
     Field(description="It stands in one table, and nowhere else"),
 ]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
@@ -63,7 +63,7 @@ class NewName(Shape):
 class Photo(Shape):
     """An image inside JSON."""
 
-    image: Annotated[str, Field(description="base64", max_length=6_000_000)]
+    image: EncodedPicture
 
 
 class Taken(Shape):

@@ -6,6 +6,7 @@ from pydantic import Field, RootModel
 
 from functions.api.schemas.shape import (
     DropId,
+    EncodedPicture,
     Faults,
     Found,
     ModelName,
@@ -34,7 +35,7 @@ class Reference(Shape):
 class Image(Shape):
     """A picture inside JSON."""
 
-    image: Annotated[str, Field(description="base64", max_length=6_000_000)]
+    image: EncodedPicture
 
 
 class Placed(Shape):
