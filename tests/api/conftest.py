@@ -106,6 +106,16 @@ def noticed() -> None:
     time.sleep(2.1)
 
 
+@pytest.fixture
+def rules(site: Site) -> Iterator[str]:
+    """The watch file in force, and in force again after a test that puts another."""
+    before = str(site.ask("GET", "/v1/rules").json["toml"])
+    yield before
+    if site.ask("GET", "/v1/rules").json["toml"] != before:
+        site.ask("PUT", "/v1/rules", {"toml": before})
+        noticed()
+
+
 @pytest.fixture(scope="session")
 def biden(site: Site) -> str:
     """Somebody enrolled, on the watch list, seen at two doors."""

@@ -52,21 +52,14 @@ def environment(site: Site, biden: str, tmp_path_factory: pytest.TempPathFactory
             site.ask("DELETE", f"/v1/people/{one['person']}")
 
 
-@pytest.fixture(scope="module")
-def rules(site: Site) -> Any:
-    """Puts the rules back that a task has replaced."""
-    before = site.ask("GET", "/v1/rules").json["toml"]
-    yield
-    site.ask("PUT", "/v1/rules", {"toml": before})
-
-
 def test_there_are_eleven_tasks_each_with_curl_and_python():
     assert [int(number) for number, _, _ in TASKS] == list(range(1, 12))
     assert [block.values[0] for block in BLOCKS] == ["bash", "python"] * 11
 
 
+@pytest.mark.usefixtures("rules")
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
-def test_a_task_works_as_it_stands(environment: dict[str, str], rules: None, language: str, block: str):
+def test_a_task_works_as_it_stands(environment: dict[str, str], language: str, block: str):
     program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
 
     answer = subprocess.run(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi import checks
@@ -44,6 +45,7 @@ CONFIG = schemathesis.Config.from_dict(
 schema = schemathesis.openapi.from_dict(without_seals(), config=CONFIG).exclude(path_regex=LEFT_OUT)
 
 
+@pytest.mark.usefixtures("rules")
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
