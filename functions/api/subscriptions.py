@@ -16,7 +16,7 @@ MOST = 100
 COMBINATIONS = 150
 """What SNS takes of a filter: the numbers of values, multiplied."""
 
-NONE = {"exists": False}
+NO_SEVERITY = {"exists": False}
 """Drops have no severity; a filter by it is about alerts."""
 
 
@@ -71,7 +71,7 @@ def _policy(new: shapes.NewSubscription, sources: Sequence[object]) -> dict[str,
     told: dict[str, list[Any]] = {"type": [*dict.fromkeys(new.types)], "severity": [], "source": [*sources]}
     if new.severities:
         drops_too = set(new.types) != {"vigil.alert.raised"}
-        told["severity"] = [*dict.fromkeys(new.severities), *([NONE] if drops_too else [])]
+        told["severity"] = [*dict.fromkeys(new.severities), *([NO_SEVERITY] if drops_too else [])]
     policy = {name: values for name, values in told.items() if values}
     if prod(map(len, policy.values())) > COMBINATIONS:
         raise Refused(

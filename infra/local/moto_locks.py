@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any
 
@@ -26,48 +27,28 @@ _objects = threading.RLock()
 
 def lock() -> None:
     """Let DynamoDB and S3's writes do one thing at a time, and each queue one receive or delete."""
-    DynamoHandler.call_action = _one_at_a_time(DynamoHandler.call_action, tables)  # type: ignore[method-assign]
-    S3Backend.put_object = _one_at_a_time(S3Backend.put_object, _objects)  # type: ignore[method-assign]
-    S3Backend.delete_object = _one_at_a_time(S3Backend.delete_object, _objects)  # type: ignore[method-assign]
+    DynamoHandler.call_action = _holding(lambda *_: tables, DynamoHandler.call_action)  # type: ignore[method-assign]
+    S3Backend.put_object = _holding(lambda *_: _objects, S3Backend.put_object)  # type: ignore[method-assign]
+    S3Backend.delete_object = _holding(lambda *_: _objects, S3Backend.delete_object)  # type: ignore[method-assign]
     etag: Any = vars(FakeKey)["etag"]
-    FakeKey.etag = property(_holding_key(etag.fget))  # type: ignore[method-assign, assignment]
-    Queue.delete_message = _holding_queue(Queue.delete_message)  # type: ignore[method-assign]
-    SQSBackend.receive_message = _holding_named_queue(SQSBackend.receive_message)  # type: ignore[method-assign]
+    FakeKey.etag = property(_holding(lambda key: key.lock, etag.fget))  # type: ignore[method-assign, assignment]
+    Queue.delete_message = _holding(lambda queue, *_: queue._messages_lock, Queue.delete_message)  # type: ignore[method-assign]
+    SQSBackend.receive_message = _holding(_messages, SQSBackend.receive_message)  # type: ignore[method-assign]
 
 
-def _one_at_a_time(action: Callable[..., Any], lock: threading.RLock) -> Callable[..., Any]:
+def _messages(backend: SQSBackend, queue_name: str, *_: Any) -> AbstractContextManager[Any]:
+    """The lock is a condition: a receiver that waits for messages lets go of it meanwhile."""
+    return backend.get_queue(queue_name)._messages_lock
+
+
+def _holding(
+    lock: Callable[..., AbstractContextManager[Any]], action: Callable[..., Any]
+) -> Callable[..., Any]:
+    """`lock` finds it from what the action is called with."""
+
     @wraps(action)
     def locked(*arguments: Any, **named: Any) -> Any:
-        with lock:
+        with lock(*arguments):
             return action(*arguments, **named)
-
-    return locked
-
-
-def _holding_key(etag: Callable[[FakeKey], str]) -> Callable[[FakeKey], str]:
-    @wraps(etag)
-    def locked(key: FakeKey) -> str:
-        with key.lock:
-            return etag(key)
-
-    return locked
-
-
-def _holding_queue(action: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(action)
-    def locked(queue: Queue, *arguments: Any, **named: Any) -> Any:
-        with queue._messages_lock:
-            return action(queue, *arguments, **named)
-
-    return locked
-
-
-def _holding_named_queue(action: Callable[..., Any]) -> Callable[..., Any]:
-    """The lock is a condition: a receiver that waits for messages lets go of it meanwhile."""
-
-    @wraps(action)
-    def locked(backend: SQSBackend, queue_name: str, *arguments: Any, **named: Any) -> Any:
-        with backend.get_queue(queue_name)._messages_lock:
-            return action(backend, queue_name, *arguments, **named)
 
     return locked

@@ -82,6 +82,7 @@ Forgotten = Annotated[
 Until = Annotated[When | None, Field(description="Before this moment")]
 Usd = Annotated[float, Field(description="US dollars, by the prices in layers/vigil/learn/machines.toml")]
 Toml = Annotated[str, Field(max_length=100_000, description="A watch file: sources, hours and rules")]
+
 VISIBLE = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 """A character that is to be seen, by whatever engine reads the pattern: they differ about what a space is."""
 
