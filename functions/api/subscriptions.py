@@ -24,7 +24,7 @@ def create_subscription(call: Call, new: shapes.NewSubscription) -> shapes.Subsc
     """An endpoint that is told; bound to the sources that the caller sees."""
     if not all(call.caller.sees(source) for source in new.sources):
         raise Forbidden("your token is not for all of these sources")
-    policy = _policy(new, list(new.sources) or [_prefix(pattern) for pattern in call.caller.sources])
+    policy = _policy(new, new.sources or [_prefix(pattern) for pattern in call.caller.sources])
     ident = wiring.subscriptions().add(new.url, policy, owner=call.caller.id)
     return shapes.Subscription(subscription=ident, url=new.url, filter=policy)
 
@@ -68,10 +68,10 @@ def _told(ident: str) -> shapes.Subscription | None:
 
 def _policy(new: shapes.NewSubscription, sources: Sequence[object]) -> dict[str, list[Any]]:
     """SNS's filter. Raises Refused where it has more combinations than SNS takes."""
-    told: dict[str, list[Any]] = {"type": [*dict.fromkeys(new.types)], "severity": [], "source": [*sources]}
-    if new.severities:
-        drops_too = set(new.types) != {"vigil.alert.raised"}
-        told["severity"] = [*dict.fromkeys(new.severities), *([NO_SEVERITY] if drops_too else [])]
+    severities: list[Any] = [*dict.fromkeys(new.severities)]
+    if severities and set(new.types) != {"vigil.alert.raised"}:
+        severities.append(NO_SEVERITY)
+    told = {"type": [*dict.fromkeys(new.types)], "severity": severities, "source": list(sources)}
     policy = {name: values for name, values in told.items() if values}
     if prod(map(len, policy.values())) > COMBINATIONS:
         raise Refused(

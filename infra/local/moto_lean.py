@@ -39,6 +39,7 @@ _STRAIGHT: Mapping[str, Any] = {
 
 _NO_CONTENTS = io.BytesIO()
 _NO_CONTENTS.close()
+"""Whoever reads it after all is told so."""
 
 
 def lean() -> None:

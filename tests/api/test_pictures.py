@@ -33,7 +33,7 @@ def test_predicting_stores_nothing(site: Site, biden: str):
 def test_a_form_a_reference_and_base64_predict_the_same(site: Site, biden: str):
     photo = (PHOTOS / "biden.jpg").read_bytes()
     drop = site.dropped(photo, "same")
-    body, media = urllib3_form(photo)
+    body, media = encode_multipart_formdata({"file": ("p.jpg", photo, "image/jpeg")})
     row = site.cloud.records.drop(drop["drop"])
     assert row is not None
 
@@ -61,10 +61,6 @@ def test_a_flood_of_predictions_is_shed_with_a_time_to_come_back(site: Site, bid
     assert {(one.json["type"], one.headers["Retry-After"]) for one in shed} == {
         ("urn:vigil:problem:busy", "2")
     }
-
-
-def urllib3_form(photo: bytes) -> tuple[bytes, str]:
-    return encode_multipart_formdata({"file": ("p.jpg", photo, "image/jpeg")})
 
 
 def test_strangers_are_searched_by_photo_where_their_source_remembers_them_and_forgotten_with_them(

@@ -46,6 +46,12 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture
+def sqs(aws: Callable[[str], Any]) -> Any:
+    """An SQS client."""
+    return aws("sqs")
+
+
+@pytest.fixture
 def table(aws: Callable[[str], Any]) -> Any:
     """A DynamoDB client that has an empty table "t" with keys pk and sk."""
     client = aws("dynamodb")

@@ -99,7 +99,7 @@ class DeadLetter(Shape):
     redrives: Annotated[int, Field(description="How often it was sent back")]
     suspected: Annotated[
         DropId | None,
-        Field(description="The drop that may end its workers: three failures more of its own are proof"),
+        Field(description="The drop that may end its workers; that it fails again by itself is the proof"),
     ] = None
     drops: Annotated[tuple[Evidence, ...], Field(description="What it announces")]
 

@@ -8,6 +8,12 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 
+VISIBLE = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+"""A character that is to be seen, by whatever engine reads the pattern: they differ about what a space is."""
+
+_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+"""What unpacking takes; looking at six million characters twice would be for nothing."""
+
 
 class Shape(BaseModel):
     """Frozen, and strict about names: a misspelt field is an error, not a silence."""
@@ -82,13 +88,6 @@ Forgotten = Annotated[
 Until = Annotated[When | None, Field(description="Before this moment")]
 Usd = Annotated[float, Field(description="US dollars, by the prices in layers/vigil/learn/machines.toml")]
 Toml = Annotated[str, Field(max_length=100_000, description="A watch file: sources, hours and rules")]
-
-VISIBLE = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
-"""A character that is to be seen, by whatever engine reads the pattern: they differ about what a space is."""
-
-_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-"""What unpacking takes; looking at six million characters twice would be for nothing."""
-
 EncodedPicture = Annotated[
     str,
     Field(
