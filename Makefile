@@ -1,8 +1,9 @@
 # Everything a person does with this repository. `make` alone says what there is.
 .DEFAULT_GOAL := help
 SHELL := bash
+export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer setup models package demo test chaos soak bench learn simulate deploy check clean
+.PHONY: help trainer openapi setup models package demo test chaos soak bench learn simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -21,7 +22,7 @@ help: ## this page
 
 setup: $(VENV) ## a virtual environment with everything pinned
 models: $(VENV) ## fetch, check and prepare the models
-	@$(BIN)/python -m infra.models
+	@$(BIN)/python -m models.build
 package: models ## build what ships; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
 demo: ## the whole system on this machine, on real photographs
@@ -32,18 +33,18 @@ test: $(VENV) ## everything that is promised: checks, scans and tests
 	@$(BIN)/pytest
 chaos: ## everything goes wrong at once: make chaos SEED=7 DROPS=500
 	@$(AGAIN) package TARGET=local
-	@$(BIN)/python -m infra.chaos --seed $(SEED) --drops $(DROPS)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --drops $(DROPS)
 soak: ## steady load, nothing piles up: make soak MINUTES=60
 	@$(AGAIN) package TARGET=local
-	@$(BIN)/python -m infra.soak --minutes $(MINUTES)
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 bench: ## measure: ratios on the screen, numbers and a plot in build/
 	@$(AGAIN) package TARGET=local
-	@$(BIN)/python -m infra.bench
+	@$(BIN)/python -m tests.benchmark
 learn: ## the life of a model, on real digits, until a bad canary
 	@$(AGAIN) package trainer TARGET=local
-	@$(BIN)/python -m infra.learn
+	@$(BIN)/python -m tests.lifecycle
 simulate: $(VENV) ## six hours of traffic under the balance controller, with a plot
-	@$(BIN)/python -m infra.simulate
+	@$(BIN)/python -m tests.simulation
 deploy: ## ship to AWS: make deploy STAGE=prod SET="Workers=40"
 	@$(AGAIN) package TARGET=aws
 	@$(BIN)/python -m infra.deploy $(STAGE) $(foreach one,$(SET),--set $(one))
@@ -52,7 +53,9 @@ check: $(VENV) ## lint, format and types
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 trainer: $(VENV) ## the environment that training runs in, torch and all
-	@$(BIN)/python -m infra.trainer >/dev/null || echo "training: its tests will be skipped"
+	@$(BIN)/python -m models.training.environment >/dev/null || echo "training: its tests will be skipped"
+openapi: $(VENV) ## docs/openapi.json and the client's types, from the operations
+	@$(BIN)/python clients/python/generate.py
 clean: ## remove what was built; the environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 

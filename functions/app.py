@@ -3,28 +3,36 @@
 from chalice import Chalice
 
 from functions import (
+    audit_checkpoint as checkpoint,
+)
+from functions import (
     authorizer,
     balance,
     bulk,
     canary,
-    checkpoint,
     enrol,
     erase,
     live,
-    migrate,
     predict,
     publish,
     quarantine,
     reconcile,
-    releases,
-    retrain,
     thumbnail,
     triage,
+)
+from functions import (
+    reembed as migrate,
+)
+from functions import (
+    rollout as releases,
+)
+from functions import (
+    training_jobs as retrain,
 )
 from functions.api import routes
 
 app = Chalice(app_name="vigil")
-app.api.binary_types.extend(routes.MEDIA_TYPES)
+app.api.binary_types.extend(routes.BINARY_MEDIA_TYPES)
 for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail):
     app.register_blueprint(module.trigger)
 for module in (triage, reconcile, balance, canary, checkpoint, quarantine, releases, retrain, migrate):

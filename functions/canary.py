@@ -5,31 +5,49 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
-from functions.bounded import bounded
-from functions.mending import gauges, logger, nest, now
-from vigil.drops import drop_id
-from vigil.steady.canary import Flight, Known, Sung, sung
-from vigil.watch.judge import CANARY
+from functions.runtime.handler import lambda_handler
+from functions.runtime.wiring_reliability import (
+    canary_probe,
+    emf_metrics,
+    logger,
+    now,
+)
+from vigil.alerts.evaluate import CANARY_SOURCE
+from vigil.drops.messages import compute_drop_id
+from vigil.reliability.canary import (
+    CanaryCheck,
+    CanaryRun,
+    ExpectedDetections,
+    check_canary,
+)
 
 trigger = Blueprint(__name__)
 
-PHOTO = Path(__file__).with_name("canary.jpg")
-KNOWN = Known(((345, 95, 568, 432),))
+CANARY_PHOTO = Path(__file__).with_name("canary.jpg")
+EXPECTED_DETECTIONS = ExpectedDetections(((345, 95, 568, 432),))
 """The one face in it, as models/faces/golden.toml has it."""
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
-@bounded
+@lambda_handler
 def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
     """Nobody waits: what is judged is the flight that the run before started."""
-    last = nest().last()
-    ended = sung(last, nest().heard(last), KNOWN) if last else Sung("", None)
+    previous_run = canary_probe().last_run()
+    check = (
+        check_canary(previous_run, canary_probe().read_result(previous_run), EXPECTED_DETECTIONS)
+        if previous_run
+        else CanaryCheck("", None)
+    )
     at = now()
-    item = nest().start(f"live/faces/{CANARY}/{at:%Y%m%dT%H%M%S}.jpg", PHOTO.read_bytes())
-    nest().remember(Flight(drop_id(item.bucket, item.key, item.version, "faces"), at))
-    gauges().count("CanaryFailed", int(bool(ended.wrong)))
-    if ended.ms is not None:
-        gauges().ms("CanaryMs", ended.ms)
-    gauges().flush()
-    logger().info("canary", extra={"wrong": ended.wrong, "ms": ended.ms})
-    return {"wrong": ended.wrong, "ms": ended.ms}
+    uploaded = canary_probe().store_photo(
+        f"live/faces/{CANARY_SOURCE}/{at:%Y%m%dT%H%M%S}.jpg", CANARY_PHOTO.read_bytes()
+    )
+    canary_probe().save_run(
+        CanaryRun(compute_drop_id(uploaded.bucket, uploaded.key, uploaded.version, "faces"), at)
+    )
+    emf_metrics().count("CanaryFailed", int(bool(check.problem)))
+    if check.latency_ms is not None:
+        emf_metrics().ms("CanaryMs", check.latency_ms)
+    emf_metrics().flush()
+    logger().info("canary", extra={"wrong": check.problem, "ms": check.latency_ms})
+    return {"wrong": check.problem, "ms": check.latency_ms}

@@ -5,19 +5,17 @@ from typing import Any
 
 from chalice import Blueprint
 
-from functions.bounded import bounded
-from functions.damage import replaced_if_damaged
-from functions.enrolling import Counter, desk
-from vigil.drops import Object
+from functions.runtime.handler import exit_if_release_damaged, lambda_handler
+from functions.runtime.wiring_people import EnrolmentContext, enrolment
+from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
-from vigil.flow.enrol import Enrolment, enrol, enrol_known
-from vigil.flow.retag import retag
+from vigil.people.enrolment import EnrolmentResult, enrol_by_id, enrol_by_name, update_tags
 
 trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="enrol")
-@bounded
+@lambda_handler
 def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """{"name" or "person", "photos": [{"key", "version"?}], "tags"?} → {"person", "taken", "refused", ...};
     {"person", "put": [tag], "drop": [tag]} → {"person", "tags"}.
@@ -25,36 +23,37 @@ def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     Photos lie under enrol/ in the store bucket, and are erased once they were examined.
     """
     try:
-        with replaced_if_damaged():
-            return _done(event, desk())
+        with exit_if_release_damaged():
+            return _handle(event, enrolment())
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 
 
-def _done(event: Mapping[str, Any], counter: Counter) -> dict[str, Any]:
+def _handle(event: Mapping[str, Any], context: EnrolmentContext) -> dict[str, Any]:
     if "photos" not in event:
-        put, drop = (frozenset(map(str, event.get(name, ()))) for name in ("put", "drop"))
-        person = retag(str(event["person"]), put=put, drop=drop, desk=counter.ports)
+        put, drop = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
+        person = update_tags(str(event["person"]), add=put, remove=drop, service=context.ports)
         return {"person": person.id, "tags": sorted(person.tags)}
     photos = [
-        Object(counter.bucket, str(photo["key"]), str(photo.get("version", ""))) for photo in event["photos"]
+        S3Object(context.bucket, str(photo["key"]), str(photo.get("version", "")))
+        for photo in event["photos"]
     ]
     if "person" in event:
-        return _told(enrol_known(str(event["person"]), photos, counter.ports))
+        return _enrolment_json(enrol_by_id(str(event["person"]), photos, context.ports))
     tags = frozenset(str(tag) for tag in event.get("tags", ()))
-    return _told(enrol(str(event["name"]), photos, tags, counter.ports))
+    return _enrolment_json(enrol_by_name(str(event["name"]), photos, tags, context.ports))
 
 
-def _told(enrolment: Enrolment) -> dict[str, Any]:
+def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:
     return {
         "person": enrolment.person.id,
         "name": enrolment.person.name,
         "tags": sorted(enrolment.person.tags),
-        "taken": [photo.key for photo in enrolment.taken],
-        "refused": [
+        "accepted": [photo.key for photo in enrolment.accepted],
+        "rejected": [
             {"key": refusal.photo.key, "reason": refusal.reason, "message": refusal.message}
             | ({"boxes_px": refusal.boxes_px} if refusal.boxes_px else {})
-            for refusal in enrolment.refused
+            for refusal in enrolment.rejected
         ],
         "gallery_version": enrolment.gallery_version,
     }

@@ -7,30 +7,30 @@ from typing import Any
 
 from chalice import Blueprint
 
-from functions.asking import seal, shredder
-from functions.bounded import bounded
+from functions.runtime.handler import lambda_handler
+from functions.runtime.wiring_direct import erasure, kms_mac
 from vigil.errors import Rejected
-from vigil.flow.erase import Erased, erase
+from vigil.people.erasure import ErasureReceipt, erase_person
 
 trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="erase")
-@bounded
+@lambda_handler
 def on_erase(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """{"person"} → {"receipt", "seal"}; the seal is over the receipt's JSON, keys sorted, no spaces."""
+    """{"person"} → {"receipt", "mac"}; the MAC is over the receipt's JSON, keys sorted, no spaces."""
     try:
-        receipt = _told(erase(str(event["person"]), shredder()))
+        receipt = _receipt_json(erase_person(str(event["person"]), erasure()))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
-    sealed = json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode()
-    return {"receipt": receipt, "seal": base64.b64encode(seal().mac(sealed)).decode()}
+    signed_bytes = json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode()
+    return {"receipt": receipt, "mac": base64.b64encode(kms_mac().sign(signed_bytes)).decode()}
 
 
-def _told(erased: Erased) -> dict[str, Any]:
+def _receipt_json(erased: ErasureReceipt) -> dict[str, Any]:
     return {
         "person": erased.person,
-        "erased_at": erased.at.isoformat(),
+        "erased_at": erased.erased_at.isoformat(),
         "gallery_version": erased.gallery_version,
         "erased": erased.counts,
     }

@@ -5,14 +5,14 @@ from typing import Any
 from chalice import Blueprint
 from chalice.app import SQSEvent
 
-from functions.lane import work
-from functions.wiring import ahead, lane
+from functions.runtime.sqs_batch import process_batch
+from functions.runtime.wiring_core import lane_runtime, warm_up
 
 trigger = Blueprint(__name__)
-ahead(lane)
+warm_up(lane_runtime)
 
 
 @trigger.on_sqs_message(queue="live", name="live")
 def on_live(event: SQSEvent) -> dict[str, Any]:
     """Process one batch of messages; only failed ones come back."""
-    return work(event.to_dict(), event.context, lane())
+    return process_batch(event.to_dict(), event.context, lane_runtime())

@@ -7,67 +7,68 @@ from typing import Any
 
 from chalice import Blueprint
 
-from functions.asking import Viewer, strangers, viewer
-from functions.bounded import bounded
-from functions.damage import replaced_if_damaged
-from vigil.drops import Object
+from functions.runtime.handler import exit_if_release_damaged, lambda_handler
+from functions.runtime.wiring_direct import PredictionPorts, prediction_ports, unknown_subjects
+from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
-from vigil.flow.glance import Glance, glance
-from vigil.flow.search import search
+from vigil.inference.predict import PredictionResult, predict_once
+from vigil.people.search import search_faces
 
 trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="predict")
-@bounded
+@lambda_handler
 def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → the scene, or why none."""
-    eyes = viewer()
+    ports = prediction_ports()
     if "search" in event:
-        return _searched(event, eyes)
+        return _search(event, ports)
     if "object" in event:
-        where = event["object"]
-        picture: Object | bytes = Object(eyes.bucket, str(where["key"]), str(where.get("version") or ""))
+        reference = event["object"]
+        image: S3Object | bytes = S3Object(
+            ports.bucket, str(reference["key"]), str(reference.get("version") or "")
+        )
     else:
-        picture = base64.b64decode(event["data"])
+        image = base64.b64decode(event["data"])
     try:
-        with replaced_if_damaged():
-            return _told(glance(str(event["model"]), picture, eyes.models, eyes.objects))
+        with exit_if_release_damaged():
+            return _prediction_json(predict_once(str(event["model"]), image, ports.models, ports.objects))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 
 
-def _searched(event: Mapping[str, Any], eyes: Viewer) -> dict[str, Any]:
-    """{"model", "data", "search": {"days"}} → {"likenesses": [...]}, most alike first."""
+def _search(event: Mapping[str, Any], ports: PredictionPorts) -> dict[str, Any]:
+    """{"model", "data", "search": {"days"}} → {"hits": [...]}, most alike first."""
     since = datetime.now(UTC) - timedelta(days=int(event["search"]["days"]))
     try:
-        found = search(
+        hits = search_faces(
             base64.b64decode(event["data"]),
-            eyes.models.get(str(event["model"])),
-            strangers().remembered(since=since),
+            ports.models.get(str(event["model"])),
+            unknown_subjects().stored_faces(since=since),
         )
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
     return {
-        "likenesses": [
+        "hits": [
             {
-                "sighting": f"{one.seen.drop}-{one.seen.number}",
-                "drop": one.seen.drop,
-                "source": one.seen.source,
-                "at": one.seen.at.isoformat(),
+                "sighting": f"{one.face.drop}-{one.face.sighting_index}",
+                "drop": one.face.drop,
+                "source": one.face.source,
+                "at": one.face.occurred_at.isoformat(),
                 "score": round(one.score, 4),
             }
-            for one in found
+            for one in hits
         ]
     }
 
 
-def _told(seen: Glance) -> dict[str, Any]:
+def _prediction_json(result: PredictionResult) -> dict[str, Any]:
     return {
-        "release": seen.release,
-        "found": seen.scene.found,
-        "size_px": seen.scene.size_px,
-        "times_ms": dict(seen.times_ms),
+        "release": result.release,
+        "found": result.prediction.found,
+        "size_px": result.prediction.size_px,
+        "times_ms": dict(result.times_ms),
         "sightings": [
             {
                 "label": one.label,
@@ -77,8 +78,8 @@ def _told(seen: Glance) -> dict[str, Any]:
                 "box_px": one.box_px,
                 "quality": one.quality,
                 "tags": sorted(one.tags),
-                "faults": one.faults,
+                "quality_issues": one.quality_issues,
             }
-            for one in seen.scene.sightings
+            for one in result.prediction.sightings
         ],
     }

@@ -5,19 +5,22 @@ from typing import Any
 from chalice import Blueprint
 from chalice.app import DynamoDBEvent
 
-from cloud.outbox import facts
-from functions.bounded import bounded
-from functions.wiring import outbox
-from vigil.flow.announce import announce
+from cloud.dynamodb.stream import events_from_stream
+from functions.runtime.handler import lambda_handler
+from functions.runtime.wiring_core import outbound_events
+from vigil.drops.events import to_cloud_event
 
 trigger = Blueprint(__name__)
 
 
 @trigger.on_dynamodb_record(stream_arn="arn:aws:dynamodb:::table/records/stream/label", name="publish")
-@bounded
+@lambda_handler
 def on_records(event: DynamoDBEvent) -> dict[str, Any]:
     """Tell each fact; the stream comes back to the first that was not taken."""
-    box = outbox()
-    told = [(mark, announce(fact, origin=box.origin)) for mark, fact in facts(event.to_dict())]
-    failed = box.topic.tell(told)
+    target = outbound_events()
+    events = [
+        (mark, to_cloud_event(fact, origin=target.origin))
+        for mark, fact in events_from_stream(event.to_dict())
+    ]
+    failed = target.topic.publish(events)
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

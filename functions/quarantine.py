@@ -6,11 +6,11 @@ from typing import Any
 
 from chalice import Blueprint
 
-from functions.bounded import bounded
-from functions.mending import history_ledger
-from functions.settings import settings
-from vigil.drops import Envelope, read
-from vigil.steady.ledger import Claim, Held
+from functions.runtime.handler import lambda_handler
+from functions.runtime.settings import settings
+from functions.runtime.wiring_reliability import lane_ledger
+from vigil.drops.ledger import Lease, LeaseHeld
+from vigil.drops.messages import QueueMessage, parse_message
 
 trigger = Blueprint(__name__)
 
@@ -18,20 +18,20 @@ LEASE = timedelta(seconds=20)
 
 
 @trigger.lambda_function(name="quarantine")
-@bounded
+@lambda_handler
 def on_quarantine(event: Mapping[str, Any], context: Any) -> dict[str, int]:
-    """{"lane", "id", "body", "sent", "why"} → {"quarantined", "held"}; what has ended stays as it ended.
+    """{"lane", "id", "body", "sent", "reason"} → {"quarantined", "in_progress"}; what has ended stays so.
 
-    held  drops that a worker has taken up meanwhile: the letter must stay where it is
+    in_progress  drops that a worker has taken up meanwhile: the letter must stay where it is
     """
-    envelope = Envelope(str(event["id"]), str(event["body"]), datetime.fromisoformat(event["sent"]))
-    ledger, now = history_ledger(str(event["lane"])), datetime.now(UTC)
-    told = {"quarantined": 0, "held": 0}
-    for drop in read(envelope, settings().photos_bucket):
+    message = QueueMessage(str(event["id"]), str(event["body"]), datetime.fromisoformat(event["sent"]))
+    ledger, now = lane_ledger(str(event["lane"])), datetime.now(UTC)
+    counts = {"quarantined": 0, "in_progress": 0}
+    for drop in parse_message(message, settings().photos_bucket):
         match ledger.claim(drop, owner=context.aws_request_id, now=now, until=now + LEASE):
-            case Claim() as claim:
-                ledger.quarantine(claim, reason="by-hand", message=str(event["why"]), stage="", now=now)
-                told["quarantined"] += 1
-            case Held():
-                told["held"] += 1
-    return told
+            case Lease() as claim:
+                ledger.quarantine(claim, reason="by-hand", message=str(event["reason"]), stage="", now=now)
+                counts["quarantined"] += 1
+            case LeaseHeld():
+                counts["in_progress"] += 1
+    return counts

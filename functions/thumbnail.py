@@ -6,23 +6,23 @@ from typing import Any
 
 from chalice import Blueprint
 
-from functions.asking import darkroom
-from functions.bounded import bounded
-from vigil.drops import Object
+from functions.runtime.handler import lambda_handler
+from functions.runtime.wiring_direct import thumbnails
+from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 
 trigger = Blueprint(__name__)
 
 
 @trigger.lambda_function(name="thumbnail")
-@bounded
+@lambda_handler
 def on_thumbnail(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "photo": {"bucket", "key", "version"}, "box_px"?} → {"jpeg": base64}, or why not."""
-    room = darkroom()
-    accepts = room.accepts(str(event["model"]))
+    ports = thumbnails()
+    accepts = ports.input_limits(str(event["model"]))
     try:
-        data = room.objects.fetch(Object(**event["photo"]), accepts.max_bytes)
-        made = room.thumbnail(data, accepts, event.get("box_px"))
+        data = ports.objects.fetch(S3Object(**event["photo"]), accepts.max_bytes)
+        jpeg = ports.make_thumbnail(data, accepts, event.get("box_px"))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
-    return {"jpeg": base64.b64encode(made).decode()}
+    return {"jpeg": base64.b64encode(jpeg).decode()}

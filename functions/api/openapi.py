@@ -1,32 +1,113 @@
-"""The operations as an OpenAPI 3.1 document: the shapes that validate are the shapes that describe."""
+"""Problems as OpenAPI describes them: their shape, and what each status may mean."""
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, partial
+from importlib.resources import files
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.api.described_problems import PROBLEM, Unauthorized, answered
-from functions.api.operation import JSON, SAYS, SHAPES, TAGS, Operation
+from functions.api.operation import (
+    JSON_TYPE,
+    PATH_PARAMETER_DESCRIPTIONS,
+    PATH_PARAMETER_PATTERNS,
+    TAG_DESCRIPTIONS,
+    Call,
+    FileResponse,
+    Operation,
+)
 from functions.api.problems import (
+    PROBLEM_MEDIA_TYPE,
+    PROBLEM_TYPE_PREFIX,
     Conflict,
     Forbidden,
-    Invalid,
+    InvalidRequest,
     NotFound,
     Problem,
-    StillRunning,
+    RequestInProgress,
+    ServiceUnavailable,
     TooLarge,
-    TooMany,
-    Unavailable,
-    WrongMedia,
+    TooManyRequests,
+    UnsupportedMediaType,
 )
 
-Doc = dict[str, Any]
-REFERENCE = "#/components/schemas/{model}"
+ProblemSchema = dict[str, Any]
 
-INFO = {
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "remedy"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "pattern": f"^{PROBLEM_TYPE_PREFIX}[a-z-]+$",
+            "description": "What it is; stable",
+        },
+        "title": {"type": "string", "description": "The same, for people"},
+        "status": {"type": "integer", "description": "The answer's status code"},
+        "detail": {"type": "string", "description": "What is particular to this one"},
+        "remedy": {"type": "string", "description": "What can be done about it"},
+        "reason": {"type": "string", "description": "Why it was refused; stable"},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "Each place of the request that cannot be read: at, message",
+        },
+        "boxes_px": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "number"}},
+            "description": "Where in the photo the reason is: left, top, right, bottom",
+        },
+    },
+}
+
+_RETRYABLE_STATUSES = (TooManyRequests.status, ServiceUnavailable.status)
+_RETRY_AFTER_HEADER = {
+    "Retry-After": {
+        "description": "Seconds to wait before it is worth asking again",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+
+class MissingToken(Problem):
+    """API Gateway's own answer, where the authorizer finds no good token."""
+
+    name, status, title = "unauthorized", 401, "A good token is needed"
+    remedy = "Send Authorization: Bearer with a token of the configured issuer that has not expired."
+
+
+def problem_responses(problems: Iterable[type[Problem]]) -> dict[str, ProblemSchema]:
+    """What each status says, once for all operations."""
+    by_status: dict[int, dict[str, type[Problem]]] = {}
+    for problem in problems:
+        by_status.setdefault(problem.status, {})[problem.title] = problem
+    return {
+        f"Problem{status}": {
+            "description": "; or ".join(sorted(problems)),
+            **({"headers": _RETRY_AFTER_HEADER} if status in _RETRYABLE_STATUSES else {}),
+            "content": {
+                PROBLEM_MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        kind.name: {"summary": title, "value": kind().body()}
+                        for title, kind in sorted(problems.items())
+                    },
+                }
+            },
+        }
+        for status, problems in sorted(by_status.items())
+    }
+
+
+# MERGED: The operations as an OpenAPI 3.1 document: the shapes that validate are the shapes that describe.
+
+JsonObject = dict[str, Any]
+SCHEMA_REFERENCE = "#/components/schemas/{model}"
+
+API_INFO = {
     "title": "Vigil",
     "version": "1",
     "summary": "Who and what was seen, where and when; what people decided about it",
@@ -37,178 +118,270 @@ INFO = {
 }
 
 
-def document(operations: Iterable[Operation]) -> Doc:
+def openapi_document(operations: Iterable[Operation]) -> JsonObject:
     """The whole document; the same operations give the same one."""
-    listed = list(operations)
-    paths: dict[str, Doc] = {}
-    for operation in listed:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    operation_list = list(operations)
+    paths: dict[str, JsonObject] = {}
+    for operation in operation_list:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation_object(operation)
     return {
         "openapi": "3.1.0",
-        "info": INFO,
+        "info": API_INFO,
         "servers": [{"url": "/api"}],
         "security": [{"bearer": []}],
-        "tags": [{"name": name, "description": says} for name, says in TAGS.items()],
+        "tags": [
+            {"name": name, "description": description} for name, description in TAG_DESCRIPTIONS.items()
+        ],
         "paths": paths,
         "components": {
-            "schemas": {**_schemas(listed), "Problem": PROBLEM},
-            "responses": answered(problem for one in listed for problem in _problems(one)),
+            "schemas": {**_component_schemas(operation_list), "Problem": PROBLEM_SCHEMA},
+            "responses": problem_responses(
+                problem for one in operation_list for problem in _possible_problems(one)
+            ),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
 
 
-def _operation(one: Operation) -> Doc:
-    told: Doc = {
+def _operation_object(one: Operation) -> JsonObject:
+    described: JsonObject = {
         "operationId": one.name,
         "tags": [one.tag],
         "summary": one.summary,
-        "description": _first(one.serve.__doc__ or ""),
-        "parameters": [*_path(one), *_query(one), *_key(one)],
-        "responses": _responses(one),
+        "description": _first_paragraph(one.handler.__doc__ or ""),
+        "parameters": [*_path_parameters(one), *_query_parameter_objects(one), *_idempotency_header(one)],
+        "responses": _responses_object(one),
     }
     if one.role is None:
-        told["security"] = []
+        described["security"] = []
     else:
-        told["x-role"] = one.role
-        told["description"] += f" For the role {one.role}, and those above it."
-        told["description"] += " Not for a token that is bound to sources." if one.everywhere else ""
-    body = _body(one)
-    return told | ({"requestBody": body} if body else {})
+        described["x-role"] = one.role
+        described["description"] += f" For the role {one.role}, and those above it."
+        described["description"] += " Not for a token that is bound to sources." if one.all_sources else ""
+    body = _request_body(one)
+    return described | ({"requestBody": body} if body else {})
 
 
-def _path(one: Operation) -> list[Doc]:
+def _path_parameters(one: Operation) -> list[JsonObject]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "description": SAYS[name],
-            "schema": {"type": "string", "pattern": f"^({SHAPES[name]})$"},
+            "description": PATH_PARAMETER_DESCRIPTIONS[name],
+            "schema": {"type": "string", "pattern": f"^({PATH_PARAMETER_PATTERNS[name]})$"},
         }
         for name in one.parameters
     ]
 
 
-def _query(one: Operation) -> list[Doc]:
+def _query_parameter_objects(one: Operation) -> list[JsonObject]:
     """The fields of what a GET takes, each a parameter."""
-    if one.takes is None or not one.in_query:
+    if one.request_model is None or not one.in_query:
         return []
-    schema = one.takes.model_json_schema(ref_template=REFERENCE)
+    schema = one.request_model.model_json_schema(ref_template=SCHEMA_REFERENCE)
     required = schema.get("required", ())
     return [
         {
             "name": name,
             "in": "query",
             "required": name in required,
-            **_lifted(_without_null(shape)),
+            **_with_description_next_to_schema(_without_null_option(shape)),
         }
         | ({"example": one.example[name]} if one.example and name in one.example else {})
         for name, shape in schema.get("properties", {}).items()
     ]
 
 
-def _lifted(shape: Doc) -> Doc:
+def _with_description_next_to_schema(shape: JsonObject) -> JsonObject:
     """A parameter's description stands beside its schema: there pages show it."""
     schema = {name: part for name, part in shape.items() if name != "description"}
     return {"description": shape["description"], "schema": schema}
 
 
-def _without_null(shape: Mapping[str, Any]) -> Doc:
+def _without_null_option(shape: Mapping[str, Any]) -> JsonObject:
     """A query parameter, or a field of an answer, is there or it is not: it is never null."""
-    told = {name: part for name, part in shape.items() if name != "title" and part is not None}
-    options = [option for option in told.get("anyOf", ()) if option != {"type": "null"}]
+    cleaned = {name: part for name, part in shape.items() if name != "title" and part is not None}
+    options = [option for option in cleaned.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) == 1:
-        del told["anyOf"]
-        told = options[0] | told
-    return told
+        del cleaned["anyOf"]
+        cleaned = options[0] | cleaned
+    return cleaned
 
 
-def _key(one: Operation) -> list[Doc]:
+def _idempotency_header(one: Operation) -> list[JsonObject]:
     if one.method == "GET":
         return []
-    told = {"name": "Idempotency-Key", "in": "header", "required": False}
-    told["description"] = "Of your making, new for each write: repeated with it, the write happens once"
-    return [told | {"schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}}]
+    header = {"name": "Idempotency-Key", "in": "header", "required": False}
+    header["description"] = "Of your making, new for each write: repeated with it, the write happens once"
+    return [header | {"schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}}]
 
 
-def _body(one: Operation) -> Doc | None:
-    if one.in_query or (one.takes is None and not one.media):
+def _request_body(one: Operation) -> JsonObject | None:
+    if one.in_query or (one.request_model is None and not one.body_types):
         return None
-    content: dict[str, Doc] = {}
-    if one.takes is not None:
-        content[JSON] = {"schema": _ref(one.takes)}
-        content[JSON] |= {"example": one.example} if one.example is not None else {}
-    for media in one.media:
-        content[media] = {"schema": _FORM if media.startswith("multipart/") else {}}
+    content: dict[str, JsonObject] = {}
+    if one.request_model is not None:
+        content[JSON_TYPE] = {"schema": _schema_reference(one.request_model)}
+        content[JSON_TYPE] |= {"example": one.example} if one.example is not None else {}
+    for media in one.body_types:
+        content[media] = {"schema": _FILE_FORM_SCHEMA if media.startswith("multipart/") else {}}
     return {"required": True, "content": content}
 
 
-_FORM = {
+_FILE_FORM_SCHEMA = {
     "type": "object",
     "required": ["file"],
     "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
 }
 
 
-def _responses(one: Operation) -> dict[str, Doc]:
-    success: Doc = {"description": _first((one.answers and one.answers.__doc__) or "Done.")}
-    if one.answers is not None:
-        success["content"] = {JSON: {"schema": _ref(one.answers)}}
-    if one.gives:
-        success["content"] = {one.gives: {}}
-    told = {str(one.status): success}
-    statuses = sorted({problem.status for problem in _problems(one)})
-    return told | {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
+def _responses_object(one: Operation) -> dict[str, JsonObject]:
+    success: JsonObject = {
+        "description": _first_paragraph((one.response_model and one.response_model.__doc__) or "Done.")
+    }
+    if one.response_model is not None:
+        success["content"] = {JSON_TYPE: {"schema": _schema_reference(one.response_model)}}
+    if one.media_type:
+        success["content"] = {one.media_type: {}}
+    responses = {str(one.status): success}
+    statuses = sorted({problem.status for problem in _possible_problems(one)})
+    return responses | {
+        str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses
+    }
 
 
-def _problems(one: Operation) -> list[type[Problem]]:
+def _possible_problems(one: Operation) -> list[type[Problem]]:
     """All that an operation can answer besides success."""
-    told: list[type[Problem]] = list(one.problems)
+    problems: list[type[Problem]] = list(one.problems)
     if one.role is not None:
-        told += [Unauthorized, Forbidden, TooMany, Unavailable]
+        problems += [MissingToken, Forbidden, TooManyRequests, ServiceUnavailable]
     if one.parameters:
-        told.append(NotFound)
-    if one.takes is not None:
-        told.append(Invalid)
-    if _body(one):
-        told += [TooLarge, WrongMedia]
+        problems.append(NotFound)
+    if one.request_model is not None:
+        problems.append(InvalidRequest)
+    if _request_body(one):
+        problems += [TooLarge, UnsupportedMediaType]
     if one.method != "GET":
-        told += [Invalid, Conflict, StillRunning]
-    return told
+        problems += [InvalidRequest, Conflict, RequestInProgress]
+    return problems
 
 
-def _schemas(operations: Collection[Operation]) -> dict[str, Doc]:
+def _component_schemas(operations: Collection[Operation]) -> dict[str, JsonObject]:
     models: dict[str, type[BaseModel]] = {}
     for one in operations:
-        for model in (one.answers, None if one.in_query else one.takes):
+        for model in (one.response_model, None if one.in_query else one.request_model):
             if model is not None:
                 models[model.__name__] = model
     pairs: list[tuple[type[BaseModel], Literal["validation"]]] = [
         (model, "validation") for model in models.values()
     ]
-    _, told = models_json_schema(pairs, ref_template=REFERENCE)
-    shapes: dict[str, Doc] = dict(sorted(told.get("$defs", {}).items()))
-    sent = _within({one.takes.__name__ for one in operations if one.takes and not one.in_query}, shapes)
+    _, generated = models_json_schema(pairs, ref_template=SCHEMA_REFERENCE)
+    shapes: dict[str, JsonObject] = dict(sorted(generated.get("$defs", {}).items()))
+    sent = _reachable_schemas(
+        {one.request_model.__name__ for one in operations if one.request_model and not one.in_query}, shapes
+    )
     for name in shapes.keys() - sent:
         fields = shapes[name].get("properties", {})
-        shapes[name] |= {"properties": {field: _without_null(part) for field, part in fields.items()}}
+        shapes[name] |= {"properties": {field: _without_null_option(part) for field, part in fields.items()}}
     return shapes
 
 
-def _within(names: set[str], shapes: Mapping[str, Doc]) -> set[str]:
+def _reachable_schemas(names: set[str], shapes: Mapping[str, JsonObject]) -> set[str]:
     """These shapes, and all that they are made of."""
     found, further = set[str](), set(names)
     while further:
         found |= further
-        told = json.dumps([shapes[name] for name in further])
-        further = set(re.findall(REFERENCE.format(model=r"(\w+)"), told)) - found
+        text = json.dumps([shapes[name] for name in further])
+        further = set(re.findall(SCHEMA_REFERENCE.format(model=r"(\w+)"), text)) - found
     return found
 
 
-def _ref(model: type[BaseModel]) -> Doc:
-    return {"$ref": REFERENCE.format(model=model.__name__)}
+def _schema_reference(model: type[BaseModel]) -> JsonObject:
+    return {"$ref": SCHEMA_REFERENCE.format(model=model.__name__)}
 
 
-def _first(text: str) -> str:
+def _first_paragraph(text: str) -> str:
     return " ".join(text.split("\n\n", maxsplit=1)[0].split())
+
+
+# MERGED: The API described by itself: OpenAPI, and a page to read it on.
+
+REFERENCE_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Vigil API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="reference/page.css">
+<body><main id="reference"></main>
+<script src="reference/page.js"></script>
+<script src="reference/start.js"></script>
+</html>
+"""
+
+REFERENCE_SCRIPT = (
+    'SwaggerUIBundle({url: "openapi.json", dom_id: "#reference", deepLinking: true, docExpansion: "list"})\n'
+)
+
+REFERENCE_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+"""Nothing from elsewhere, nothing inline."""
+
+ASSET_CACHE_HEADERS = {"Cache-Control": "public, max-age=86400"}
+
+
+def documentation_operations(documented: Iterable[Operation]) -> tuple[Operation, ...]:
+    """What serves the description of these operations."""
+    text = cache(partial(_document_json, tuple(documented)))
+    return (
+        _public_operation("/v1/openapi.json", "get-openapi", "This document", partial(_serve_document, text)),
+        _public_operation("/v1/reference", "get-reference", "A page to read it on", _serve_page),
+        _public_operation(
+            "/v1/reference/start.js", "get-reference-start", "What starts the page", _serve_start_script
+        ),
+        _public_operation(
+            "/v1/reference/page.js", "get-reference-script", "The page's program", _serve_ui_script
+        ),
+        _public_operation(
+            "/v1/reference/page.css", "get-reference-style", "The page's looks", _serve_ui_style
+        ),
+    )
+
+
+def _public_operation(path: str, name: str, summary: str, serve: object) -> Operation:
+    return Operation("GET", path, name=name, summary=summary, handler=serve, role=None)  # type: ignore[arg-type]  # a partial, too
+
+
+def _serve_document(text: Callable[[], str], _: Call) -> FileResponse:
+    return FileResponse(text(), JSON_TYPE, {"Cache-Control": "public, max-age=300"})
+
+
+def _document_json(documented: tuple[Operation, ...]) -> str:
+    return json.dumps(openapi_document(documented), separators=(",", ":"))
+
+
+def _serve_page(_: Call) -> FileResponse:
+    return FileResponse(REFERENCE_PAGE, "text/html; charset=utf-8", REFERENCE_PAGE_HEADERS)
+
+
+def _serve_start_script(_: Call) -> FileResponse:
+    return FileResponse(REFERENCE_SCRIPT, "text/javascript; charset=utf-8", ASSET_CACHE_HEADERS)
+
+
+def _serve_ui_script(_: Call) -> FileResponse:
+    return FileResponse(
+        _swagger_asset("swagger-ui-bundle.min.js"), "text/javascript; charset=utf-8", ASSET_CACHE_HEADERS
+    )
+
+
+def _serve_ui_style(_: Call) -> FileResponse:
+    return FileResponse(_swagger_asset("swagger-ui.min.css"), "text/css; charset=utf-8", ASSET_CACHE_HEADERS)
+
+
+@cache
+def _swagger_asset(name: str) -> str:
+    """Swagger UI, as Powertools brings it."""
+    return files("aws_lambda_powertools.event_handler.openapi.swagger_ui").joinpath(name).read_text("utf-8")

@@ -12,7 +12,7 @@ from vigil.access.roles import Caller, Role
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
-SHAPES = {
+PATH_PARAMETER_PATTERNS = {
     "drop": r"[0-9a-f]{32}",
     "alert": r"[0-9a-f]{32}",
     "person": r"p-[0-9a-f]{12}",
@@ -26,7 +26,7 @@ SHAPES = {
 }
 """What a path's parameters look like; anything else is not found."""
 
-SAYS = {
+PATH_PARAMETER_DESCRIPTIONS = {
     "drop": "Id of the drop",
     "alert": "Id of the alert",
     "person": "Id of the person",
@@ -40,7 +40,7 @@ SAYS = {
 }
 """The same in words."""
 
-TAGS = {
+TAG_DESCRIPTIONS = {
     "uploads": "Forms that put a photo into a lane",
     "drops": "What became of each photo, message or object",
     "sightings": "Who and what was seen, where and when",
@@ -59,14 +59,14 @@ TAGS = {
 }
 """What the operations of a path are about, by its first part; in the order of the reference page."""
 
-JSON = "application/json"
-PICTURES = ("image/webp", "image/avif")
+JSON_TYPE = "application/json"
+MODERN_IMAGE_TYPES = ("image/webp", "image/avif")
 """What browsers name first when they ask for any picture; API Gateway has to be told that they are bytes."""
 
-SHOWN_AS_BYTES = ("image/jpeg", "image/png", "image/gif", *PICTURES)
+BINARY_RESPONSE_TYPES = ("image/jpeg", "image/png", "image/gif", *MODERN_IMAGE_TYPES)
 
-JSON_BYTES = 256 * 1024
-IMAGE_BYTES = 4_400_000
+MAX_JSON_BYTES = 256 * 1024
+MAX_IMAGE_BYTES = 4_400_000
 """Lambda takes 6 MB a request, and API Gateway hands bytes over as base64."""
 
 
@@ -77,27 +77,27 @@ class Call:
     caller: Caller
     path: Mapping[str, str]
     body: bytes = b""
-    media: str = JSON
-    base: str = ""
+    media_type: str = JSON_TYPE
+    base_url: str = ""
     accept: str = ""
 
     @property
-    def takes_pictures(self) -> bool:
+    def accepts_images(self) -> bool:
         """Whether API Gateway will send a picture as bytes: it looks at the type that is named first."""
-        return self.accept.split(",")[0].split(";")[0].strip().lower() in SHOWN_AS_BYTES
+        return self.accept.split(",")[0].split(";")[0].strip().lower() in BINARY_RESPONSE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class FileResponse:
     """An answer that is no JSON."""
 
     content: str | bytes
-    media: str
+    media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Answer = BaseModel | File | None
-Serve = Callable[..., Answer]
+HandlerResult = BaseModel | FileResponse | None
+OperationHandler = Callable[..., HandlerResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +118,15 @@ class Operation:
     path: str
     name: str
     summary: str
-    serve: Serve
+    handler: OperationHandler
     role: Role | None = "viewer"
-    takes: type[BaseModel] | None = None
-    answers: type[BaseModel] | None = None
+    request_model: type[BaseModel] | None = None
+    response_model: type[BaseModel] | None = None
     status: int = 200
-    media: tuple[str, ...] = ()
-    gives: str = ""
+    body_types: tuple[str, ...] = ()
+    media_type: str = ""
     audited: bool = False
-    everywhere: bool = False
+    all_sources: bool = False
     example: Mapping[str, Any] | None = None
     problems: tuple[type[Problem], ...] = ()
 
@@ -139,14 +139,14 @@ class Operation:
         return self.method in ("GET", "DELETE")
 
     @property
-    def most_bytes(self) -> int:
-        return IMAGE_BYTES if self.media else JSON_BYTES
+    def max_bytes(self) -> int:
+        return MAX_IMAGE_BYTES if self.body_types else MAX_JSON_BYTES
 
     @property
     def tag(self) -> str:
         return self.path.split("/")[2]
 
 
-def well_formed(path: Mapping[str, str]) -> bool:
+def is_well_formed(path: Mapping[str, str]) -> bool:
     """Whether every parameter of a path could be one."""
-    return all(re.fullmatch(SHAPES[name], text) for name, text in path.items())
+    return all(re.fullmatch(PATH_PARAMETER_PATTERNS[name], text) for name, text in path.items())

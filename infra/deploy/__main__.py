@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
-from infra.deploy.checks import account, any_release, release, stage_name
+from infra.deploy.checks import account_id, check_stage_name, describe_checkout, release_tag
+from infra.deploy.deploy import DeployRequest, deploy_stack
 from infra.deploy.errors import DeployError
-from infra.deploy.ship import Shipment, ship
-from infra.deploy.stack import Change
+from infra.deploy.stack import ResourceChange
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,14 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("stage", help="dev, prod …: names the stack and everything in it")
     parser.add_argument("--yes", action="store_true", help="do not ask before changing anything")
     parser.add_argument("--allow-dirty", action="store_true", help="ship what is here, tagged or not")
-    named = "a template parameter; those not named keep the value that the stack has"
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=named)
+    parameters_help = "a template parameter; those not named keep the value that the stack has"
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=parameters_help)
     return parser
 
 
 def _deploy(chosen: argparse.Namespace) -> dict[str, str] | None:
-    stage = stage_name(chosen.stage)
-    named = any_release(ROOT) if chosen.allow_dirty else release(ROOT)
+    stage = check_stage_name(chosen.stage)
+    release_name = describe_checkout(ROOT) if chosen.allow_dirty else release_tag(ROOT)
     folder = ROOT / "build" / "package" / "aws"
     if not (folder / "sam.json").exists():
         raise DeployError("Nothing is packaged: run `make package TARGET=aws` first.")
@@ -57,32 +57,34 @@ def _deploy(chosen: argparse.Namespace) -> dict[str, str] | None:
     if session.region_name is None:
         raise DeployError("No region is set: name one in AWS_DEFAULT_REGION or in your AWS profile.")
     parameters = dict(pair.split("=", 1) for pair in chosen.set)
-    shipment = Shipment(folder, named, stage, account(session.client("sts")), parameters)
-    console.print(f"deploy: {named} to {shipment.stack}, account {shipment.account}, {session.region_name}")
-    agree = _accept if chosen.yes else _ask
-    return ship(shipment, session, agree=agree, tell=_tell, now=datetime.now(UTC))
+    request = DeployRequest(folder, release_name, stage, account_id(session.client("sts")), parameters)
+    console.print(
+        f"deploy: {release_name} to {request.stack_name}, account {request.account}, {session.region_name}"
+    )
+    confirm = _accept_changes if chosen.yes else _ask_for_confirmation
+    return deploy_stack(request, session, confirm=confirm, on_progress=_print_progress, now=datetime.now(UTC))
 
 
-def _accept(changes: tuple[Change, ...]) -> bool:
-    console.print(_table(changes))
+def _accept_changes(changes: tuple[ResourceChange, ...]) -> bool:
+    console.print(_changes_table(changes))
     return True
 
 
-def _ask(changes: tuple[Change, ...]) -> bool:
-    console.print(_table(changes))
+def _ask_for_confirmation(changes: tuple[ResourceChange, ...]) -> bool:
+    console.print(_changes_table(changes))
     return Confirm.ask("Change these?", default=False, console=console)
 
 
-def _tell(doing: str) -> None:
-    console.print(f"[dim]deploy: {doing} …")
+def _print_progress(activity: str) -> None:
+    console.print(f"[dim]deploy: {activity} …")
 
 
-def _table(changes: tuple[Change, ...]) -> Table:
+def _changes_table(changes: tuple[ResourceChange, ...]) -> Table:
     table = Table(title=f"{len(changes)} changes", title_justify="left")
     for heading in ("action", "resource", "type", "replaced"):
         table.add_column(heading)
     for change in changes:
-        table.add_row(change.action, change.resource, change.kind, change.replaced)
+        table.add_row(change.action, change.resource, change.kind, change.replacement)
     return table
 
 

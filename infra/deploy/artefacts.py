@@ -10,24 +10,24 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.package.archive import zip_folder
-from infra.package.patch import FUNCTION, LAYER, Template
+from infra.package.artifacts import zip_folder
+from infra.package.template import FUNCTION_TYPE, LAYER_TYPE, Template
 
-_POINTERS = {FUNCTION: "CodeUri", LAYER: "ContentUri"}
+_ARTEFACT_PROPERTIES = {FUNCTION_TYPE: "CodeUri", LAYER_TYPE: "ContentUri"}
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class ArtefactBucket:
     """Where artefacts go; `account` must own the bucket, or nothing is written."""
 
     s3: Any
     bucket: str
     account: str
-    tell: Progress
+    on_progress: Progress
 
-    def holds(self, key: str) -> bool:
+    def contains(self, key: str) -> bool:
         """Whether these contents were uploaded before."""
         try:
             self.s3.head_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.account)
@@ -37,63 +37,63 @@ class Store:
             raise
         return True
 
-    def put(self, path: Path, key: str) -> None:
+    def upload_file(self, path: Path, key: str) -> None:
         """Upload a file, in parts where it is large."""
-        self.tell(f"uploading {key} ({path.stat().st_size / 1_048_576:.1f} MB)")
+        self.on_progress(f"uploading {key} ({path.stat().st_size / 1_048_576:.1f} MB)")
         owner = {"ExpectedBucketOwner": self.account}
         self.s3.upload_file(Filename=str(path), Bucket=self.bucket, Key=key, ExtraArgs=owner)
 
 
-def upload(template: Template, folder: Path, store: Store) -> Template:
+def upload_artefacts(template: Template, folder: Path, bucket: ArtefactBucket) -> Template:
     """Upload the code and layers that lie under `folder`; returns the template pointing to them on S3."""
-    places: dict[str, str] = {}
+    keys: dict[str, str] = {}
     resources = {}
     for name, resource in template["Resources"].items():
-        pointer = _POINTERS.get(resource["Type"])
-        if pointer is None:
+        property_name = _ARTEFACT_PROPERTIES.get(resource["Type"])
+        if property_name is None:
             resources[name] = resource
             continue
-        path = resource["Properties"][pointer]
-        if path not in places:
-            places[path] = _uploaded(folder / path, store)
-        properties = {**resource["Properties"], pointer: {"Bucket": store.bucket, "Key": places[path]}}
+        path = resource["Properties"][property_name]
+        if path not in keys:
+            keys[path] = _upload_artefact(folder / path, bucket)
+        properties = {**resource["Properties"], property_name: {"Bucket": bucket.bucket, "Key": keys[path]}}
         resources[name] = {**resource, "Properties": properties}
     return {**template, "Resources": resources}
 
 
-def upload_template(template: Template, store: Store) -> str:
+def upload_template(template: Template, bucket: ArtefactBucket) -> str:
     """Upload the template itself (CloudFormation takes 51 kB inline, ours is larger); returns its URL."""
     body = json.dumps(template, indent=1, sort_keys=True)
     key = f"template/{hashlib.sha256(body.encode()).hexdigest()}.json"
-    if not store.holds(key):
-        owner = {"ExpectedBucketOwner": store.account}
-        store.s3.put_object(Bucket=store.bucket, Key=key, Body=body.encode(), **owner)
-    region = store.s3.meta.region_name
-    return f"https://{store.bucket}.s3.{region}.amazonaws.com/{key}"
+    if not bucket.contains(key):
+        owner = {"ExpectedBucketOwner": bucket.account}
+        bucket.s3.put_object(Bucket=bucket.bucket, Key=key, Body=body.encode(), **owner)
+    region = bucket.s3.meta.region_name
+    return f"https://{bucket.bucket}.s3.{region}.amazonaws.com/{key}"
 
 
-def digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
     """Hash a file's bytes, or a folder's names and bytes: equal before compression, equal after."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    whole = hashlib.sha256()
-    for found in sorted(path.rglob("*")):
-        if found.is_file():
-            content = hashlib.sha256(found.read_bytes()).hexdigest()
-            whole.update(f"{found.relative_to(path).as_posix()} {content}\n".encode())
-    return whole.hexdigest()
+    folder_digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            folder_digest.update(f"{file.relative_to(path).as_posix()} {content}\n".encode())
+    return folder_digest.hexdigest()
 
 
-def _uploaded(path: Path, store: Store) -> str:
-    key = f"{path.stem}/{digest(path)}.zip"
-    if store.holds(key):
+def _upload_artefact(path: Path, bucket: ArtefactBucket) -> str:
+    key = f"{path.stem}/{content_digest(path)}.zip"
+    if bucket.contains(key):
         return key
     if path.is_file():
-        store.put(path, key)
+        bucket.upload_file(path, key)
         return key
-    store.tell(f"zipping the {path.name} layer")
-    with tempfile.TemporaryDirectory() as workshop:
-        zipped = Path(workshop) / "layer.zip"
+    bucket.on_progress(f"zipping the {path.name} layer")
+    with tempfile.TemporaryDirectory() as workspace:
+        zipped = Path(workspace) / "layer.zip"
         zip_folder(path, zipped)
-        store.put(zipped, key)
+        bucket.upload_file(zipped, key)
     return key

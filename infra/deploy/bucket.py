@@ -7,25 +7,27 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.errors import DeployError
 
-_HOME = "us-east-1"
+_DEFAULT_REGION = "us-east-1"
 """The one region that S3 does not want to be told about."""
 
 
 def ensure_bucket(s3: Any, *, account: str, region: str) -> str:
     """Have a private, versioned, encrypted, TLS-only bucket of this account; returns its name."""
     name = f"vigil-deploy-{account}-{region}"
-    if not _is_ours(s3, name, account):
-        where = {} if region == _HOME else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    if not _is_owned(s3, name, account):
+        where = (
+            {} if region == _DEFAULT_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
         s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **where)
-    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=_PRIVATE)
-    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=_ENCRYPTED)
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=_PUBLIC_ACCESS_BLOCK)
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=_ENCRYPTION)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=_TIDY)
-    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_tls_only(name)))
+    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=_LIFECYCLE)
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_tls_only_policy(name)))
     return name
 
 
-def _is_ours(s3: Any, name: str, account: str) -> bool:
+def _is_owned(s3: Any, name: str, account: str) -> bool:
     """False when there is none yet. Names are public: the same name may belong to somebody else."""
     try:
         s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
@@ -36,7 +38,7 @@ def _is_ours(s3: Any, name: str, account: str) -> bool:
     return True
 
 
-def _tls_only(name: str) -> dict[str, Any]:
+def _tls_only_policy(name: str) -> dict[str, Any]:
     arn = f"arn:aws:s3:::{name}"
     deny = {
         "Sid": "TlsOnly",
@@ -49,14 +51,14 @@ def _tls_only(name: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [deny]}
 
 
-_PRIVATE = {
+_PUBLIC_ACCESS_BLOCK = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-_ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
-_TIDY = {
+_ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+_LIFECYCLE = {
     "Rules": [
         {
             "ID": "tidy",

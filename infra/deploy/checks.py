@@ -9,17 +9,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.errors import DeployError
 
-_STAGE = re.compile(r"[a-z][a-z0-9]{0,11}")
+_STAGE_PATTERN = re.compile(r"[a-z][a-z0-9]{0,11}")
 
 
-def stage_name(stage: str) -> str:
+def check_stage_name(stage: str) -> str:
     """Return the stage, or refuse a name that does not fit into the names of buckets and queues."""
-    if not _STAGE.fullmatch(stage):
+    if not _STAGE_PATTERN.fullmatch(stage):
         raise DeployError(f"{stage!r} is no stage: lower-case letters and digits, twelve at most.")
     return stage
 
 
-def release(root: Path) -> str:
+def release_tag(root: Path) -> str:
     """The tag of a clean checkout: what is shipped can be found again."""
     if _git(root, "status", "--porcelain"):
         raise DeployError("The working tree has changes: commit them, or try them out with --allow-dirty.")
@@ -29,12 +29,12 @@ def release(root: Path) -> str:
     return tags[0]
 
 
-def any_release(root: Path) -> str:
+def describe_checkout(root: Path) -> str:
     """Whatever is checked out, clean or not, as git describes it."""
     return _git(root, "describe", "--always", "--dirty", "--tags")
 
 
-def account(sts: Any) -> str:
+def account_id(sts: Any) -> str:
     """The account that the credentials at hand belong to."""
     try:
         identity = sts.get_caller_identity()
@@ -46,8 +46,10 @@ def account(sts: Any) -> str:
     return str(identity["Account"])
 
 
-def _git(root: Path, *words: str) -> str:
-    answer = subprocess.run(["git", "-C", str(root), *words], check=False, capture_output=True, text=True)
-    if answer.returncode != 0:
-        raise DeployError(f"git {words[0]} failed: {answer.stderr.strip()}")
-    return answer.stdout.strip()
+def _git(root: Path, *arguments: str) -> str:
+    completed = subprocess.run(
+        ["git", "-C", str(root), *arguments], check=False, capture_output=True, text=True
+    )
+    if completed.returncode != 0:
+        raise DeployError(f"git {arguments[0]} failed: {completed.stderr.strip()}")
+    return completed.stdout.strip()

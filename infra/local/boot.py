@@ -13,54 +13,54 @@ import threading
 import time
 
 _PR_SET_PDEATHSIG = 1
-_REAL = datetime.datetime
+_REAL_DATETIME = datetime.datetime
 
 
-def _die_with(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+        threading.Thread(target=_wait_for_parent_exit, args=(parent,), daemon=True).start()
     if os.getppid() != parent:
         os._exit(1)
 
 
-def _watch(parent: int) -> None:
+def _wait_for_parent_exit(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os.killpg(0, signal.SIGKILL)
 
 
-class _Kind(type):
+class _DatetimeMeta(type):
     """Every time of day counts as one of ours, whoever made it."""
 
-    def __instancecheck__(cls, thing: object) -> bool:
-        return isinstance(thing, _REAL)
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _REAL_DATETIME)
 
 
-class _OffTime(_REAL, metaclass=_Kind):
+class _SkewedDatetime(_REAL_DATETIME, metaclass=_DatetimeMeta):
     """datetime, by a clock that is off."""
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:  # type: ignore[override]
-        return _REAL.fromtimestamp(time.time(), tz)
+        return _REAL_DATETIME.fromtimestamp(time.time(), tz)
 
     @classmethod
     def utcnow(cls) -> datetime.datetime:  # type: ignore[override]
-        return _REAL.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
+        return _REAL_DATETIME.fromtimestamp(time.time(), datetime.UTC).replace(tzinfo=None)
 
 
-def _put_off(seconds: float) -> None:
+def _skew_clock(seconds: float) -> None:
     """Let this process's clock be off by so much, before anybody has looked at it."""
-    right = time.time
-    time.time = lambda: right() + seconds
-    datetime.datetime = _OffTime  # type: ignore[misc]
+    real_time = time.time
+    time.time = lambda: real_time() + seconds
+    datetime.datetime = _SkewedDatetime  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    _die_with(int(sys.argv[1]))
+    _exit_with_parent(int(sys.argv[1]))
     os.environ["AWS_SDK_UA_APP_ID"] = str(os.getpid())
-    if float(os.environ.get("LOCAL_CLOUD_SKEW_S", "0")):
-        _put_off(float(os.environ["LOCAL_CLOUD_SKEW_S"]))
+    if float(os.environ.get("LOCAL_CLOUD_CLOCK_SKEW_S", "0")):
+        _skew_clock(float(os.environ["LOCAL_CLOUD_CLOCK_SKEW_S"]))
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

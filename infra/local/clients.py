@@ -10,13 +10,13 @@ import boto3
 from botocore.config import Config
 
 _CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-_WAITING = Config(
+_CLIENT_CONFIG = Config(
     retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=64, read_timeout=60
 )
 """No retries: while the cloud stops, whoever waits for moto must fail at once."""
 
 
-def addresses(region: str, default: str, door: str) -> dict[str, str]:
+def client_environment(region: str, default: str, endpoint: str) -> dict[str, str]:
     """The variables by which any AWS client, in any process, finds this cloud."""
     return {
         "AWS_ACCESS_KEY_ID": "local",
@@ -25,39 +25,39 @@ def addresses(region: str, default: str, door: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": default,
-        "AWS_ENDPOINT_URL_LAMBDA": door,
-        "AWS_ENDPOINT_URL_EVENTBRIDGE": door,
-        "AWS_ENDPOINT_URL_SAGEMAKER": door,
+        "AWS_ENDPOINT_URL_LAMBDA": endpoint,
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": endpoint,
+        "AWS_ENDPOINT_URL_SAGEMAKER": endpoint,
     }
 
 
-class Clients:
+class AwsClients:
     """Clients whose service is at its own address, or else at `default`."""
 
     def __init__(self, region: str, default: str) -> None:
         self._session = boto3.Session(region_name=region, **_CREDENTIALS)
         self._default = default
-        self._addresses: dict[str, str] = {}
-        self._made: dict[str, Any] = {}
+        self._endpoints: dict[str, str] = {}
+        self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def move(self, addresses: Mapping[str, str]) -> None:
+    def set_endpoints(self, endpoints: Mapping[str, str]) -> None:
         """Say where some services are instead."""
-        self._addresses.update(addresses)
+        self._endpoints.update(endpoints)
 
     def get(self, service: str) -> Any:
         """The client of a service, for instance `sqs`."""
         with self._lock:
-            if service not in self._made:
-                self._made[service] = self._client(service)
-            return self._made[service]
+            if service not in self._clients:
+                self._clients[service] = self._create_client(service)
+            return self._clients[service]
 
     def resource(self, service: str) -> Any:
         """boto3's object view of a service; not shared between threads."""
-        return self._session.resource(service, endpoint_url=self._address(service))
+        return self._session.resource(service, endpoint_url=self._endpoint(service))
 
-    def _client(self, service: str) -> Any:
-        return self._session.client(service, endpoint_url=self._address(service), config=_WAITING)
+    def _create_client(self, service: str) -> Any:
+        return self._session.client(service, endpoint_url=self._endpoint(service), config=_CLIENT_CONFIG)
 
-    def _address(self, service: str) -> str:
-        return self._addresses.get(service, self._default)
+    def _endpoint(self, service: str) -> str:
+        return self._endpoints.get(service, self._default)

@@ -18,32 +18,32 @@ class LocalCloudError(Exception):
     """Root of everything below."""
 
 
-class CannotImitate(LocalCloudError):
+class UnsupportedFeature(LocalCloudError):
     """Names the resource and the property, so that the sentence alone says what to change."""
 
-    def __init__(self, resource: str, what: str) -> None:
-        super().__init__(f"{resource}: the local cloud cannot imitate {what}")
+    def __init__(self, resource: str, feature: str) -> None:
+        super().__init__(f"{resource}: the local cloud cannot imitate {feature}")
         self.resource = resource
-        self.what = what
+        self.feature = feature
 
 
-class BadTemplate(LocalCloudError):
+class InvalidTemplate(LocalCloudError):
     """The template refers to something that it does not hold."""
 
 
-class CannotStart(LocalCloudError):
+class StartupFailed(LocalCloudError):
     """The machine or the data folder stands in the way."""
 
 
-class CloudFault(LocalCloudError):
+class CloudCrashed(LocalCloudError):
     """A thread of the cloud crashed; what it did is no longer done."""
 
 
-class NotQuiet(LocalCloudError):
+class NotIdle(LocalCloudError):
     """Says what was still under way."""
 
 
-class NoSuchFunction(LocalCloudError):
+class FunctionNotFound(LocalCloudError):
     """No function of this name, ARN or logical id."""
 
 
@@ -51,5 +51,5 @@ class Throttled(LocalCloudError):
     """Rate exceeded: the reserved or the account concurrency is in use."""
 
 
-class WorkerGone(LocalCloudError):
+class WorkerExited(LocalCloudError):
     """The event was never delivered, so nothing of it can have happened."""

@@ -14,8 +14,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-KEYS_PATH = "/.well-known/jwks.json"
-FILE = "issuer.json"
+JWKS_PATH = "/.well-known/jwks.json"
+ISSUER_FILE = "issuer.json"
 _ALGORITHM = "ES256"
 
 
@@ -28,12 +28,14 @@ class Issuer:
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     key_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
-    def keys(self) -> bytes:
+    def jwks(self) -> bytes:
         """The JWKS."""
         public: dict[str, Any] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
         return json.dumps({"keys": [public | {"kid": self.key_id, "use": "sig", "alg": _ALGORITHM}]}).encode()
 
-    def token(self, role: str, *, subject: str, sources: Sequence[str] = (), lasts_s: float = 3600.0) -> str:
+    def issue_token(
+        self, role: str, *, subject: str, sources: Sequence[str] = (), lifetime_s: float = 3600.0
+    ) -> str:
         """A bearer token for a role."""
         now = time.time()
         claims: dict[str, Any] = {
@@ -41,18 +43,18 @@ class Issuer:
             "aud": self.audience,
             "sub": subject,
             "iat": int(now),
-            "exp": int(now + lasts_s),
+            "exp": int(now + lifetime_s),
             "vigil_role": role,
         }
         claims |= {"vigil_sources": list(sources)} if sources else {}
         return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"kid": self.key_id})
 
-    def parameters(self) -> dict[str, str]:
+    def template_parameters(self) -> dict[str, str]:
         """What the template must know of it."""
         return {
             "TokenIssuer": self.url,
             "TokenAudience": self.audience,
-            "TokenKeysUrl": self.url + KEYS_PATH,
+            "TokenKeysUrl": self.url + JWKS_PATH,
         }
 
     def save(self, data: Path) -> None:
@@ -61,21 +63,21 @@ class Issuer:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         written = {"url": self.url, "audience": self.audience, "key_id": self.key_id, "key": pem.decode()}
-        file = data / FILE
+        file = data / ISSUER_FILE
         file.unlink(missing_ok=True)
         file.touch(mode=0o600)
         file.write_text(json.dumps(written))
 
 
-def saved(data: Path) -> Issuer:
+def load_issuer(data: Path) -> Issuer:
     """The issuer of the cloud that runs on this folder. Raises FileNotFoundError where none does."""
-    written: Mapping[str, str] = json.loads((data / FILE).read_text())
+    written: Mapping[str, str] = json.loads((data / ISSUER_FILE).read_text())
     key = serialization.load_pem_private_key(written["key"].encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("the issuer's key is not an elliptic one")
     return Issuer(written["url"], written["audience"], key, written["key_id"])
 
 
-def forget(data: Path) -> None:
+def delete_issuer_file(data: Path) -> None:
     """Remove what `save` left."""
-    (data / FILE).unlink(missing_ok=True)
+    (data / ISSUER_FILE).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ build/package/<target>/
     └── models/models/...
 """
 
-from infra.package.assemble import package
+from infra.package.build import package
 from infra.package.errors import PackagingError
 
 __all__ = ["PackagingError", "package"]

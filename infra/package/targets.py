@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from infra.package.errors import PackagingError
 
-_GLIBC_MINORS = range(17, 35)
+_GLIBC_MINOR_VERSIONS = range(17, 35)
 """manylinux_2_17 (2014) up to the glibc 2.34 of Lambda's Amazon Linux 2023; pip takes tags literally."""
 
 
@@ -37,20 +37,20 @@ class Target:
         return " ".join([sys.platform, platform.machine(), self.python, compiled, *self.platforms])
 
 
-def target(name: str) -> Target:
+def find_target(name: str) -> Target:
     """Look up a target by the name that the command line knows it by."""
     if name == "local":
         return Target(name, f"{sys.version_info[0]}.{sys.version_info[1]}", (), sys.executable)
     if name == "aws":
-        tags = ("manylinux2014_x86_64", *(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC_MINORS))
-        return Target(name, "3.13", tags, _interpreter("3.13"))
+        tags = ("manylinux2014_x86_64", *(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC_MINOR_VERSIONS))
+        return Target(name, "3.13", tags, _find_interpreter("3.13"))
     raise PackagingError(f"There is no target {name!r}: it is local or aws.")
 
 
-def _interpreter(python: str) -> str | None:
+def _find_interpreter(python: str) -> str | None:
     """Find a CPython of this version; its bytecode spares every cold start the compiling."""
-    found = shutil.which(f"python{python}")
-    if found is None:
+    path = shutil.which(f"python{python}")
+    if path is None:
         return None
-    answer = subprocess.run([found, "-c", "pass"], check=False, capture_output=True)
-    return found if answer.returncode == 0 else None
+    completed = subprocess.run([path, "-c", "pass"], check=False, capture_output=True)
+    return path if completed.returncode == 0 else None

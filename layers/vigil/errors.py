@@ -3,7 +3,7 @@
     VigilError
     ├── Rejected               the input is at fault: record it, never retry
     │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels
-    │   ├── WrongType, ObjectTooLarge, ObjectGone
+    │   ├── WrongType, ObjectTooLarge, ObjectNotFound
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
     ├── Transient              the world is at fault: the queue retries, later and later
@@ -62,10 +62,10 @@ class ObjectTooLarge(Rejected):
     reason = "object-too-large"
 
 
-class ObjectGone(Rejected):
+class ObjectNotFound(Rejected):
     """The object was deleted before it could be read."""
 
-    reason = "object-gone"
+    reason = "object-not-found"
 
 
 class MalformedMessage(Rejected):

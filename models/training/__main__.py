@@ -13,28 +13,41 @@ from typing import Protocol
 import torch
 
 from models.training import classifier, embedding
-from models.training.assignment import Assignment, assigned
-from models.training.crew import Crew, gathered, launch, leads_host, must_launch
-from models.training.errors import BadRecipe
-from models.training.folders import Folders
-from models.training.interruption import Interrupted, Notice
-from models.training.progress import Progress, device
+from models.training.errors import InvalidRecipe
+from models.training.job import JobConfig, load_job_config
+from models.training.sagemaker_paths import SageMakerPaths
+from models.training.trainer import (
+    ProgressLog,
+    StopSignal,
+    TrainingGroup,
+    TrainingInterrupted,
+    device_description,
+    is_host_launcher,
+    launch,
+    needs_launch,
+    training_group,
+)
 
 
 class Task(Protocol):
     """What a job can be asked for."""
 
-    def __call__(self, job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) -> None: ...
+    def __call__(
+        self, job: JobConfig, *, group: TrainingGroup, stop_signal: StopSignal, progress: ProgressLog
+    ) -> None: ...
 
 
-TASKS: Mapping[str, Task] = {"classifier": classifier.learn, "embedding": embedding.learn}
+TASKS: Mapping[str, Task] = {
+    "classifier": classifier.train_classifier,
+    "embedding": embedding.train_embedding,
+}
 
 
-class Failing:
+class FailureRecorder:
     """Whatever ends the job badly is written to the failure file on its way out; it is not stopped."""
 
-    def __init__(self, folders: Folders) -> None:
-        self._folders = folders
+    def __init__(self, paths: SageMakerPaths) -> None:
+        self._paths = paths
 
     def __enter__(self) -> None:
         """Nothing is needed before."""
@@ -43,7 +56,7 @@ class Failing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None and error is not None and not issubclass(kind, SystemExit):
-            self._folders.fail(f"{kind.__name__}: {error}")
+            self._paths.write_failure(f"{kind.__name__}: {error}")
 
 
 def main() -> None:
@@ -51,43 +64,43 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="where the job's folders are")
     parser.add_argument("--processes", type=int, default=0, help="on this host; 0: one a GPU, or one")
     parser.add_argument("--threads", type=int, default=0, help="a process; 0: as many as torch finds good")
-    said = parser.parse_args()
-    folders = Folders(said.root)
-    with Failing(folders):
-        hosts, current = folders.hosts()
-        processes = said.processes or max(torch.cuda.device_count(), 1)
-        if leads_host():
-            folders.clear()
-        if must_launch(len(hosts), processes):
+    arguments = parser.parse_args()
+    paths = SageMakerPaths(arguments.root)
+    with FailureRecorder(paths):
+        hosts, current = paths.hosts()
+        processes = arguments.processes or max(torch.cuda.device_count(), 1)
+        if is_host_launcher():
+            paths.clear_failure()
+        if needs_launch(len(hosts), processes):
             command = [
                 "--module",
                 "models.training",
                 "--root",
-                str(said.root),
+                str(arguments.root),
                 "--threads",
-                str(said.threads),
+                str(arguments.threads),
             ]
             launch(hosts, current, processes=processes, command=command)
         else:
-            work(folders, said.threads)
+            run_process(paths, arguments.threads)
 
 
-def work(folders: Folders, threads: int) -> None:
+def run_process(paths: SageMakerPaths, threads: int) -> None:
     """This process's part of the job."""
     if threads:
         torch.set_num_threads(threads)
-    notice = Notice()
-    notice.listen()
-    job = assigned(folders)
+    stop_signal = StopSignal()
+    stop_signal.install()
+    job = load_job_config(paths)
     if job.task not in TASKS:
-        raise BadRecipe(f"hyperparameter task {job.task!r} is none of {', '.join(TASKS)}")
-    with gathered() as crew:
-        progress = Progress(told=crew.leads)
-        progress.say(f"device {device()}")
+        raise InvalidRecipe(f"hyperparameter task {job.task!r} is none of {', '.join(TASKS)}")
+    with training_group() as group:
+        progress = ProgressLog(enabled=group.is_leader)
+        progress.log(f"device {device_description()}")
         try:
-            TASKS[job.task](job, crew=crew, notice=notice, progress=progress)
-        except Interrupted as interruption:
-            progress.say(f"interrupted {interruption}")
+            TASKS[job.task](job, group=group, stop_signal=stop_signal, progress=progress)
+        except TrainingInterrupted as interruption:
+            progress.log(f"interrupted {interruption}")
 
 
 if __name__ == "__main__":

@@ -14,28 +14,30 @@ class ArcFace(nn.Module):
     scale       of the cosines before softmax
     """
 
-    def __init__(self, people: int, length: int, *, margin_rad: float, scale: float) -> None:
+    def __init__(self, subject_count: int, embedding_length: int, *, margin_rad: float, scale: float) -> None:
         super().__init__()
-        self.centres = nn.Parameter(torch.zeros(people, length))
+        self.centres = nn.Parameter(torch.zeros(subject_count, embedding_length))
         self._margin, self._scale = margin_rad, scale
 
-    def begin(self, embeddings: Tensor, people: Tensor) -> None:
+    def initialise_centres(self, embeddings: Tensor, subjects: Tensor) -> None:
         """Put each centre at the mean of its person's (N, D) embeddings."""
-        sums = torch.zeros_like(self.centres).index_add_(0, people, functional.normalize(embeddings))
+        sums = torch.zeros_like(self.centres).index_add_(0, subjects, functional.normalize(embeddings))
         self.centres.data.copy_(functional.normalize(sums))
 
-    def forward(self, embeddings: Tensor, people: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, subjects: Tensor) -> Tensor:
         """Mean loss of (N, D) embeddings of (N,) people; in full precision, since angles near 0 need it."""
         cosine = functional.linear(
             functional.normalize(embeddings.float()), functional.normalize(self.centres.float())
         )
-        own = functional.one_hot(people, len(self.centres)).bool()
-        return functional.cross_entropy(self._scale * torch.where(own, self._harder(cosine), cosine), people)
+        own = functional.one_hot(subjects, len(self.centres)).bool()
+        return functional.cross_entropy(
+            self._scale * torch.where(own, self._with_margin(cosine), cosine), subjects
+        )
 
-    def _harder(self, cosine: Tensor) -> Tensor:
+    def _with_margin(self, cosine: Tensor) -> Tensor:
         """cos(angle + margin); past half a turn a straight line goes on falling."""
         angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
-        turned = torch.cos(angle + self._margin)
+        shifted = torch.cos(angle + self._margin)
         return torch.where(
-            angle + self._margin < math.pi, turned, cosine - self._margin * math.sin(self._margin)
+            angle + self._margin < math.pi, shifted, cosine - self._margin * math.sin(self._margin)
         )

@@ -1,167 +1,400 @@
-"""The task "embedding": faces of known people become an embedding that tells people apart better.
-
-Frozen, only a projection is learned over embeddings that are computed once; with `unfreeze` the backbone too.
-"""
+"""The embedding that is to be bettered: its card and network, from the channel of that name."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
-from models.training import channels, embedder, quality
+from models.evaluation.metrics import evaluate_identification
 from models.training.arcface import ArcFace
-from models.training.assignment import Assignment
-from models.training.backbone import Backbone, open_backbone
-from models.training.channels import Samples
-from models.training.crew import Crew
-from models.training.embed import EmbeddingLearner, Recipe
-from models.training.embedder import Embedder
-from models.training.errors import BadData, BadRecipe
-from models.training.fit import Fitting
-from models.training.graph import Graph
-from models.training.interruption import Notice
-from models.training.leave import leave
-from models.training.progress import Progress
-from models.training.prove import answers, prove
-from models.training.quantise import quantised
-from models.training.searching import found_rate, impostors, searched, searches
-from vigil.learn.evaluation import identify
+from models.training.data import Samples, read_channel
+from models.training.embedding_eval import (
+    identification_rate,
+    impostor_scores,
+    probe_indices,
+    search_split,
+)
+from models.training.errors import InvalidRecipe, InvalidTrainingData
+from models.training.export import identification_quality, write_release
+from models.training.export_check import check_export, run_onnx
+from models.training.job import JobConfig
+from models.training.network_spec import IR_VERSION, OPSET
+from models.training.onnx_module import OnnxModule
+from models.training.quantise import quantise_model
+from models.training.recipe import FitSettings, parse_fit_settings
+from models.training.trainer import ProgressLog, StopSignal, Trainer, TrainingGroup
+from vigil.inference.card import Preprocessing, TomlReader, load_toml
 
-SHOWN = 32
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backbone:
+    """A release's card and graph, from pictures (batch, C, H, W) to vectors (batch, D)."""
+
+    card: TomlReader
+    model: onnx.ModelProto
+    preprocessing: Preprocessing
+
+    @property
+    def embedding_length(self) -> int:
+        """D."""
+        return self.card.get_int("output.length")
+
+    @property
+    def unnormalised_preprocessing(self) -> Preprocessing:
+        """The same pictures, before mean and scale: what is kept in memory as bytes."""
+        preprocessing, depth = self.preprocessing, len(self.preprocessing.mean)
+        return replace(preprocessing, mean=(0.0,) * depth, scale=(1.0,) * depth)
+
+    def normalise(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, C, H, W) as the network takes them, from pictures prepared by `plain`."""
+        mean = np.array(self.preprocessing.mean, np.float32)[:, np.newaxis, np.newaxis]
+        scale = np.array(self.preprocessing.scale, np.float32)[:, np.newaxis, np.newaxis]
+        inputs: NDArray[np.float32] = (pictures.astype(np.float32) - mean) / scale
+        return inputs
+
+
+def load_backbone(folder: Path) -> Backbone:
+    """Raises BadCard, or BadData where the graph is missing."""
+    card = load_toml(folder / "card.toml")
+    path = folder / card.get_str("network.file")
+    if not path.is_file():
+        raise InvalidTrainingData(f"the backbone's {path.name} is not beside its card")
+    preprocessing = Preprocessing.from_card(card)
+    if preprocessing.layout != "nchw":
+        raise InvalidTrainingData("a backbone must take its channels first (layout nchw)")
+    return Backbone(card, onnx.load(path), preprocessing)
+
+
+# MERGED: What turns a face, or its frozen embedding, into a better one: perhaps a backbone, and a projection.
+
+OUTPUT_NAME = "output"
+
+
+class EmbeddingNetwork(nn.Module):
+    """Loss of a batch; `identity_penalty` holds the projection near to the identity, with which it begins."""
+
+    def __init__(
+        self, backbone: OnnxModule | None, projection: OnnxModule, head: ArcFace, identity_penalty: float
+    ) -> None:
+        super().__init__()
+        self.backbone, self.projection, self.head = backbone, projection, head
+        self._identity_penalty = identity_penalty
+        self.register_buffer("_identity", torch.eye(head.centres.shape[1]), persistent=False)
+
+    def forward(self, values: Tensor, subjects: Tensor) -> Tensor:
+        deviation = self.projection.weight("projection.weight") - self._identity
+        return self.head(self.embed(values), subjects) + self._identity_penalty * deviation.square().sum()
+
+    def embed(self, values: Tensor) -> Tensor:
+        """(N, D) float32, not normalised, of vectors or of pictures as the backbone takes them."""
+        return self.projection(values if self.backbone is None else self.backbone(values)).float()
+
+
+def identity_projection(length: int) -> onnx.ModelProto:
+    """A graph from "vectors" (batch, D) to "output" (batch, D) that changes nothing yet."""
+    weights = [
+        numpy_helper.from_array(np.eye(length, dtype=np.float32), "projection.weight"),
+        numpy_helper.from_array(np.zeros(length, np.float32), "projection.bias"),
+    ]
+    node = helper.make_node(
+        "Gemm", ["vectors", "projection.weight", "projection.bias"], [OUTPUT_NAME], transB=1
+    )
+    shape: list[str | int | None] = ["batch", length]
+    vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, shape)
+    output = helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, shape)
+    graph = helper.make_graph([node], "projection", [vectors], [output], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+def append_projection(backbone: onnx.ModelProto, projection: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of both, with the backbone's input and its output's name."""
+    model = onnx.ModelProto()
+    model.CopyFrom(backbone)
+    graph, name = model.graph, backbone.graph.output[0].name
+    for node in graph.node:
+        node.output[:] = [f"{one}.before" if one == name else one for one in node.output]
+        node.input[:] = [f"{one}.before" if one == name else one for one in node.input]
+    node = helper.make_node("Gemm", [f"{name}.before", *projection.graph.node[0].input[1:]], [name], transB=1)
+    graph.node.append(node)
+    graph.initializer.extend(projection.graph.initializer)
+    onnx.checker.check_model(model)
+    return model
+
+
+# MERGED: An embedding as it is learned: known people's faces against their centres, scored on people never
+#   seen.
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRecipe:
+    """For an embedding.
+
+    identity_penalty     holds the projection near to doing nothing
+    backbone_rate_share  of the learning rate, for a backbone that is not frozen
+    max_quality_loss     the most that 8-bit weights may cost of the found rate on the validation split
+    """
+
+    fit: FitSettings
+    margin_rad: float
+    scale: float
+    identity_penalty: float
+    backbone_rate_share: float
+    licence: str
+    max_quality_loss: float
+
+    @classmethod
+    def parse(cls, table: TomlReader) -> "EmbeddingRecipe":
+        return cls(
+            parse_fit_settings(table, "identification_rate"),
+            margin_rad=table.get_float("arcface.margin_rad"),
+            scale=table.get_float("arcface.scale"),
+            identity_penalty=table.get_float("arcface.identity_penalty"),
+            backbone_rate_share=table.get_float("arcface.backbone_rate_share"),
+            licence=table.get_str("release.licence"),
+            max_quality_loss=table.get_float("release.quality_loss"),
+        )
+
+
+class EmbeddingLearner:
+    """Port Learner."""
+
+    def __init__(
+        self,
+        module: EmbeddingNetwork,
+        train: Samples,
+        validation: Samples,
+        *,
+        backbone_rate_share: float,
+        device: torch.device,
+    ) -> None:
+        self._backbone_rate_share = backbone_rate_share
+        self.module = module.to(device)
+        self._device, self._validation = device, validation
+        self._values = torch.from_numpy(train.values)
+        self._subjects = torch.from_numpy(train.class_indices(tuple(sorted(set(train.labels)))))
+        module.head.initialise_centres(
+            torch.from_numpy(self.embed(train.values)).to(device), self._subjects.to(device)
+        )
+
+    def __len__(self) -> int:
+        return len(self._subjects)
+
+    def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        """A backbone knows much already: it learns more slowly."""
+        new_parameters = [*self.module.projection.parameters(), *self.module.head.parameters()]
+        backbone_parameters = [] if self.module.backbone is None else list(self.module.backbone.parameters())
+        return (
+            [(new_parameters, 1.0), (backbone_parameters, self._backbone_rate_share)]
+            if backbone_parameters
+            else [(new_parameters, 1.0)]
+        )
+
+    def batch(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        return self._values[items].to(self._device), self._subjects[items].to(self._device)
+
+    def validate(self) -> tuple[float, float]:
+        """The people of the validation split have no centre: what counts is whether they are found."""
+        score = identification_rate(
+            search_split(self.embed(self._validation.values), self._validation.labels)
+        )
+        return 1 - score, score
+
+    def embed(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.module.eval()
+        with torch.no_grad():
+            parts = [self.module.embed(part.to(self._device)) for part in torch.from_numpy(values).split(64)]
+        embedded: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
+        return embedded
+
+
+# MERGED: The task "embedding": faces of known people become an embedding that tells people apart better. /
+#   Frozen, only a projection is learned over embeddings that are computed once; with `unfreeze` the
+#   backbone too.
+
+EXAMPLE_COUNT = 32
 """Items for proving the export and for the ranges of 8-bit activations."""
 
-Splits = Mapping[str, Samples]
+SamplesBySplit = Mapping[str, Samples]
 
 
-def learn(job: Assignment, *, crew: Crew, notice: Notice, progress: Progress) -> None:
+def train_embedding(
+    job: JobConfig, *, group: TrainingGroup, stop_signal: StopSignal, progress: ProgressLog
+) -> None:
     """Fit, export, prove, make smaller if it may be, measure before and after, and leave the release."""
-    recipe = Recipe.read(job.recipe)
-    home = job.folders.channel("backbone")
-    backbone = open_backbone(home) if home.is_dir() else None
+    recipe = EmbeddingRecipe.parse(job.recipe)
+    backbone_dir = job.paths.channel("backbone")
+    backbone = load_backbone(backbone_dir) if backbone_dir.is_dir() else None
     if job.unfreeze and backbone is None:
-        raise BadRecipe("unfreeze needs a channel named backbone")
-    splits = {name: _values(job, name, backbone) for name in ("train", "validation", "test")}
-    _check_apart(splits)
-    learner = _learner(job, recipe, backbone, splits, crew)
-    fitting = Fitting(learner, recipe.plan, key=job.key, crew=crew, checkpoints=job.folders.checkpoints)
-    fitting.run(notice, progress)
-    if not crew.leads:
+        raise InvalidRecipe("unfreeze needs a channel named backbone")
+    splits = {name: _read_values(job, name, backbone) for name in ("train", "validation", "test")}
+    _check_disjoint_subjects(splits)
+    learner = _build_learner(job, recipe, backbone, splits, group)
+    trainer = Trainer(
+        learner, recipe.fit, key=job.checkpoint_key, group=group, checkpoint_dir=job.paths.checkpoint_dir
+    )
+    trainer.run(stop_signal, progress)
+    if not group.is_leader:
         return
-    trained, difference = _exported(learner, backbone, splits["train"])
-    shown = {name: _shown(job, name, samples, backbone) for name, samples in splits.items()}
-    model, loss = _smaller(trained, shown, splits["validation"].labels, recipe.quality_loss)
-    card = _card(job, recipe, backbone, learner)
+    trained, difference = _export_network(learner, backbone, splits["train"])
+    inputs_by_split = {
+        name: _network_inputs(job, name, samples, backbone) for name, samples in splits.items()
+    }
+    model, loss = _quantise_if_allowed(
+        trained, inputs_by_split, splits["validation"].labels, recipe.max_quality_loss
+    )
+    card = _build_card(job, recipe, backbone, learner)
     card["training"] |= {
         "export_difference": difference,
         "int8": model is not trained,
         "int8_loss": round(loss, 4),
     }
-    card |= _measured(answers(model, shown["test"]), splits["test"], backbone if job.unfreeze else None)
-    leave(job.folders.result / job.model, model, card)
-    told = {name: value for name, value in card["quality"].items() if isinstance(value, float)}
-    progress.say("finished", **told)
+    card |= _measure_quality(
+        run_onnx(model, inputs_by_split["test"]), splits["test"], backbone if job.unfreeze else None
+    )
+    write_release(job.paths.model_dir / job.model, model, card)
+    quality_figures = {name: value for name, value in card["quality"].items() if isinstance(value, float)}
+    progress.log("finished", **quality_figures)
 
 
-def _values(job: Assignment, name: str, backbone: Backbone | None) -> Samples:
+def _read_values(job: JobConfig, name: str, backbone: Backbone | None) -> Samples:
     """Vectors as given; or pictures as the backbone takes them, or if it is frozen what it makes of them."""
-    folder = job.folders.channel(name)
+    folder = job.paths.channel(name)
     if backbone is None:
-        return channels.read(folder, None)
-    samples = channels.read(folder, backbone.plain)
-    inputs = backbone.inputs(samples.values)
-    values = inputs if job.unfreeze else answers(backbone.model, inputs)
+        return read_channel(folder, None)
+    samples = read_channel(folder, backbone.unnormalised_preprocessing)
+    inputs = backbone.normalise(samples.values)
+    values = inputs if job.unfreeze else run_onnx(backbone.model, inputs)
     return Samples(values, samples.labels, samples.groups, samples.slices)
 
 
-def _check_apart(splits: Splits) -> None:
+def _check_disjoint_subjects(splits: SamplesBySplit) -> None:
     """Raises BadData where a person is in two splits: what is measured would be what was learned."""
     for one, other in combinations(splits, 2):
         shared = sorted(set(splits[one].labels) & set(splits[other].labels))
         if shared:
-            raise BadData(f"{len(shared)} people are in both {one} and {other}, such as {shared[0]!r}")
+            raise InvalidTrainingData(
+                f"{len(shared)} people are in both {one} and {other}, such as {shared[0]!r}"
+            )
 
 
-def _learner(
-    job: Assignment, recipe: Recipe, backbone: Backbone | None, splits: Splits, crew: Crew
+def _build_learner(
+    job: JobConfig,
+    recipe: EmbeddingRecipe,
+    backbone: Backbone | None,
+    splits: SamplesBySplit,
+    group: TrainingGroup,
 ) -> EmbeddingLearner:
     train = splits["train"]
-    thawed = Graph(backbone.model) if backbone is not None and job.unfreeze else None
-    length = train.values.shape[1] if backbone is None else backbone.length
+    trainable_backbone = OnnxModule(backbone.model) if backbone is not None and job.unfreeze else None
+    length = train.values.shape[1] if backbone is None else backbone.embedding_length
     head = ArcFace(len(set(train.labels)), length, margin_rad=recipe.margin_rad, scale=recipe.scale)
-    module = Embedder(thawed, Graph(embedder.projection(length)), head, recipe.pull)
+    module = EmbeddingNetwork(
+        trainable_backbone, OnnxModule(identity_projection(length)), head, recipe.identity_penalty
+    )
     return EmbeddingLearner(
-        module, train, splits["validation"], backbone_share=recipe.backbone_share, device=crew.device
+        module,
+        train,
+        splits["validation"],
+        backbone_rate_share=recipe.backbone_rate_share,
+        device=group.device,
     )
 
 
-def _exported(
+def _export_network(
     learner: EmbeddingLearner, backbone: Backbone | None, train: Samples
 ) -> tuple[onnx.ModelProto, float]:
     """One graph of all, and how far what was learned in it is from what was trained."""
-    after, thawed = learner.module.projection.written(), learner.module.backbone
-    learned = after if thawed is None else embedder.joined(thawed.written(), after)
-    shown = train.values[:SHOWN]
-    difference = prove(learned, shown, learner.embed(shown))
-    whole = backbone is not None and thawed is None
-    return (embedder.joined(backbone.model, after) if whole and backbone else learned), difference
+    projection, trainable_backbone = learner.module.projection.to_onnx(), learner.module.backbone
+    trained = (
+        projection
+        if trainable_backbone is None
+        else append_projection(trainable_backbone.to_onnx(), projection)
+    )
+    examples = train.values[:EXAMPLE_COUNT]
+    difference = check_export(trained, examples, learner.embed(examples))
+    has_frozen_backbone = backbone is not None and trainable_backbone is None
+    return (
+        append_projection(backbone.model, projection) if has_frozen_backbone and backbone else trained
+    ), difference
 
 
-def _shown(job: Assignment, name: str, samples: Samples, backbone: Backbone | None) -> NDArray[np.float32]:
+def _network_inputs(
+    job: JobConfig, name: str, samples: Samples, backbone: Backbone | None
+) -> NDArray[np.float32]:
     """A split as the whole graph takes it; a frozen backbone's pictures were only kept as its vectors."""
     if backbone is None or job.unfreeze:
         return np.asarray(samples.values, np.float32)
-    return backbone.inputs(channels.read(job.folders.channel(name), backbone.plain).values)
+    return backbone.normalise(
+        read_channel(job.paths.channel(name), backbone.unnormalised_preprocessing).values
+    )
 
 
-def _smaller(
-    model: onnx.ModelProto, shown: Mapping[str, NDArray[np.float32]], people: tuple[str, ...], most: float
+def _quantise_if_allowed(
+    model: onnx.ModelProto,
+    inputs_by_split: Mapping[str, NDArray[np.float32]],
+    subjects: tuple[str, ...],
+    max_quality_loss: float,
 ) -> tuple[onnx.ModelProto, float]:
     """8 bits, unless they cost more than the recipe allows; and the share of people not found any more."""
-    small = quantised(model, shown["train"][:SHOWN])
+    quantised = quantise_model(model, inputs_by_split["train"][:EXAMPLE_COUNT])
     before, after = (
-        found_rate(searches(answers(one, shown["validation"]), people)) for one in (model, small)
+        identification_rate(search_split(run_onnx(one, inputs_by_split["validation"]), subjects))
+        for one in (model, quantised)
     )
-    lighter = small.ByteSize() < model.ByteSize()
-    return (small if lighter and before - after <= most else model), before - after
+    is_smaller = quantised.ByteSize() < model.ByteSize()
+    return (quantised if is_smaller and before - after <= max_quality_loss else model), before - after
 
 
-def _measured(after: NDArray[np.float32], test: Samples, thawed: Backbone | None) -> dict[str, Any]:
+def _measure_quality(
+    vectors: NDArray[np.float32], test: Samples, trained_backbone: Backbone | None
+) -> dict[str, Any]:
     """Quality on the test split, before and after, and the new scores of impostors.
 
     after   what the graph that ships makes of it
     thawed  what made vectors of the test split's pictures before; None where it holds vectors
     """
-    before = test.values if thawed is None else answers(thawed.model, test.values)
-    rates, cosines = impostors(after, test.labels)
+    before = test.values if trained_backbone is None else run_onnx(trained_backbone.model, test.values)
+    rates, cosines = impostor_scores(vectors, test.labels)
     return {
-        "quality": {**_quality(after, test), "before": _quality(before, test)},
+        "quality": {**_quality_table(vectors, test), "before": _quality_table(before, test)},
         "calibration": {"fmr": rates, "cosine": cosines},
     }
 
 
-def _quality(vectors: NDArray[np.float32], test: Samples) -> dict[str, Any]:
-    slices = {name: tuple(values[n] for n in searched(test.labels)) for name, values in test.slices.items()}
-    return quality.of_search(identify(searches(vectors, test.labels), slices), "test")
+def _quality_table(vectors: NDArray[np.float32], test: Samples) -> dict[str, Any]:
+    slices = {
+        name: tuple(values[n] for n in probe_indices(test.labels)) for name, values in test.slices.items()
+    }
+    return identification_quality(evaluate_identification(search_split(vectors, test.labels), slices), "test")
 
 
-def _card(
-    job: Assignment, recipe: Recipe, backbone: Backbone | None, learner: EmbeddingLearner
+def _build_card(
+    job: JobConfig, recipe: EmbeddingRecipe, backbone: Backbone | None, learner: EmbeddingLearner
 ) -> dict[str, Any]:
     """The backbone's, with what is new; where it came from no longer holds, since these are other bytes."""
     length = learner.module.head.centres.shape[1]
-    plain = {
+    default_tables = {
         "pipeline": {"kind": "part"},
         "input": {"name": "vectors"},
-        "output": {"vector": embedder.OUTPUT, "length": length},
+        "output": {"vector": OUTPUT_NAME, "length": length},
         "licence": {"spdx": recipe.licence},
     }
-    held = plain if backbone is None else dict(backbone.card.values)
+    tables = default_tables if backbone is None else dict(backbone.card.values)
     return {
-        **{name: table for name, table in held.items() if name not in ("source", "quality")},
-        "model": {"name": job.model, "version": job.data, "summary": f"a vector of {length} for one face"},
+        **{name: table for name, table in tables.items() if name not in ("source", "quality")},
+        "model": {
+            "name": job.model,
+            "version": job.dataset_id,
+            "summary": f"a vector of {length} for one face",
+        },
         "network": {"file": "model.onnx", "threads": 1},
-        "training": job.origin(seed=recipe.plan.seed, unfrozen=job.unfreeze),
+        "training": job.card_training_table(seed=recipe.fit.seed, unfrozen=job.unfreeze),
     }

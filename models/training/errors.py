@@ -3,17 +3,17 @@
 from vigil.errors import VigilError
 
 
-class BadRecipe(VigilError):
+class InvalidRecipe(VigilError):
     """The recipe or the job's settings ask for something that there is not."""
 
 
-class BadData(VigilError):
+class InvalidTrainingData(VigilError):
     """A channel lacks what the task needs, or holds something else."""
 
 
-class BadGraph(VigilError):
+class UnsupportedNetwork(VigilError):
     """A network uses an operation that cannot be trained here."""
 
 
-class NotTheSame(VigilError):
+class ExportMismatch(VigilError):
     """The exported network does not give what the trained one gave."""

@@ -10,10 +10,10 @@ from onnx import version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.training.drawing import IR, OPSET
+from models.training.network_spec import IR_VERSION, OPSET
 
 
-class Shown(CalibrationDataReader):
+class CalibrationInputs(CalibrationDataReader):
     """Inputs from which the ranges of activations are learned."""
 
     def __init__(self, name: str, inputs: NDArray[np.float32]) -> None:
@@ -23,19 +23,19 @@ class Shown(CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def quantised(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.ModelProto:
+def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.ModelProto:
     """8-bit per channel.
 
     inputs  (N, …) float32: some of the training split, as the network gets them
     """
     with tempfile.TemporaryDirectory() as folder:
         plain, before, after = (Path(folder, f"{name}.onnx") for name in ("plain", "before", "after"))
-        onnx.save(_modern(model), plain)
+        onnx.save(_with_current_opset(model), plain)
         quant_pre_process(plain, before, skip_symbolic_shape=True)
         quantize_static(
             before,
             after,
-            Shown(model.graph.input[0].name, inputs),
+            CalibrationInputs(model.graph.input[0].name, inputs),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,  # 7 bits of 8: older processors saturate otherwise, and answer differently
@@ -45,10 +45,10 @@ def quantised(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.Model
         return onnx.load(after)
 
 
-def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+def _with_current_opset(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same in operations that know of a scale a channel; older ones know of one scale for all."""
     if model.opset_import[0].version >= OPSET:
         return model
     newer = version_converter.convert_version(model, OPSET)
-    newer.ir_version = IR
+    newer.ir_version = IR_VERSION
     return newer

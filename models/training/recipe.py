@@ -3,65 +3,64 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from models.training.errors import BadRecipe
-from vigil.learn.measures import MEASURES
-from vigil.predict.card import Channels, Preparation
-from vigil.predict.table import Table
+from models.evaluation.metrics import METRICS
+from models.training.errors import InvalidRecipe
+from vigil.inference.card import Channels, Preprocessing, TomlReader
 
-Answer = Literal["softmax", "sigmoid"]
+OutputHead = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class NetworkSpec:
     """A network, layer by layer: conv32 (3x3 and ReLU), pool (halve), mean (over the picture), dense64.
 
-    answer   softmax: one of the labels; sigmoid: the second of two labels, or not
+    head     softmax: one of the labels; sigmoid: the second of two labels, or not
     dropout  share of values left out before each dense layer while learning
     """
 
     layers: tuple[str, ...]
-    answer: Answer
+    head: OutputHead
     dropout: float
 
 
 @dataclass(frozen=True, slots=True)
-class Variation:
+class Augmentation:
     """How pictures are changed while learning; each draw lies evenly within plus and minus these.
 
-    shift, zoom          shares of the picture's size
+    translate, zoom      shares of the picture's size
     brightness, contrast shares of the range
-    mirror               whether left and right may change places
+    horizontal_flip      whether left and right may change places
     """
 
-    shift: float = 0.0
+    translate: float = 0.0
     zoom: float = 0.0
     rotate_deg: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
-    mirror: bool = False
+    horizontal_flip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FitSettings:
     """How to fit.
 
-    score         what early stopping watches on the validation split (vigil.learn.measures)
+    score         what early stopping watches on the validation split (vigil.training.measures)
     patience      epochs without a better score before it stops
     checkpoint_s  the longest time between checkpoints; one is left after each epoch anyway
     """
 
     epochs: int
-    batch: int
-    rate: float
-    decay: float
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
     patience: int
     seed: int
-    checkpoint_s: float
-    score: str = "accuracy"
+    checkpoint_interval_s: float
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
+class ReleaseSpec:
     """What the release says and must hold.
 
     precision     share of right answers, on the validation split, among those that reach the threshold
@@ -70,86 +69,86 @@ class Promise:
 
     licence: str
     summary: str
-    precision: float
-    quality_loss: float
+    min_precision: float
+    max_quality_loss: float
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ClassifierRecipe:
     """For a classifier of pictures."""
 
-    preparation: Preparation
-    drawing: Drawing
-    variation: Variation
-    plan: Plan
-    weighted: bool
-    promise: Promise
+    preprocessing: Preprocessing
+    network: NetworkSpec
+    augmentation: Augmentation
+    fit: FitSettings
+    use_class_weights: bool
+    release: ReleaseSpec
 
 
-def classifier(table: Table) -> Recipe:
+def parse_classifier_recipe(table: TomlReader) -> ClassifierRecipe:
     """Raises BadCard for what is missing, BadRecipe for what there is not."""
-    return Recipe(
-        preparation=_preparation(table),
-        drawing=Drawing(
-            layers=table.texts("network.layers"),
-            answer=table.choice("network.answer", ("softmax", "sigmoid")),
-            dropout=table.number("network.dropout"),
+    return ClassifierRecipe(
+        preprocessing=_parse_preprocessing(table),
+        network=NetworkSpec(
+            layers=table.get_strs("network.layers"),
+            head=table.get_choice("network.head", ("softmax", "sigmoid")),
+            dropout=table.get_float("network.dropout"),
         ),
-        variation=_variation(table),
-        plan=plan(table, _score(table)),
-        weighted=table.switch("fit.class_weights"),
-        promise=Promise(
-            licence=table.text("release.licence"),
-            summary=table.text("release.summary"),
-            precision=table.number("release.precision"),
-            quality_loss=table.number("release.quality_loss"),
+        augmentation=_parse_augmentation(table),
+        fit=parse_fit_settings(table, _parse_metric(table)),
+        use_class_weights=table.get_bool("fit.class_weights"),
+        release=ReleaseSpec(
+            licence=table.get_str("release.licence"),
+            summary=table.get_str("release.summary"),
+            min_precision=table.get_float("release.precision"),
+            max_quality_loss=table.get_float("release.quality_loss"),
         ),
     )
 
 
-def plan(table: Table, score: str) -> Plan:
+def parse_fit_settings(table: TomlReader, metric: str) -> FitSettings:
     """The part that every task's recipe has."""
-    return Plan(
-        epochs=table.whole("fit.epochs"),
-        batch=table.whole("fit.batch"),
-        rate=table.number("fit.rate"),
-        decay=table.number("fit.decay"),
-        patience=table.whole("fit.patience"),
-        seed=table.whole("fit.seed"),
-        checkpoint_s=table.number("fit.checkpoint_s"),
-        score=score,
+    return FitSettings(
+        epochs=table.get_int("fit.epochs"),
+        batch_size=table.get_int("fit.batch"),
+        learning_rate=table.get_float("fit.rate"),
+        weight_decay=table.get_float("fit.decay"),
+        patience=table.get_int("fit.patience"),
+        seed=table.get_int("fit.seed"),
+        checkpoint_interval_s=table.get_float("fit.checkpoint_s"),
+        metric=metric,
     )
 
 
-def _preparation(table: Table) -> Preparation:
+def _parse_preprocessing(table: TomlReader) -> Preprocessing:
     """As in a card; mean and scale are learned from the training pictures."""
-    channels: Channels = table.choice("input.channels", ("rgb", "grey"))
+    channels: Channels = table.get_choice("input.channels", ("rgb", "grey"))
     depth = 1 if channels == "grey" else 3
-    return Preparation(
-        input="image",
-        size=table.size("input.size"),
+    return Preprocessing(
+        input_name="image",
+        size=table.get_size("input.size"),
         layout="nchw",
         channels=channels,
         mean=(0.0,) * depth,
         scale=(1.0,) * depth,
-        fit=table.choice("input.fit", ("stretch", "pad", "crop")),
-        fill=table.whole("input.fill"),
+        fit=table.get_choice("input.fit", ("stretch", "pad", "crop")),
+        fill=table.get_int("input.fill"),
     )
 
 
-def _variation(table: Table) -> Variation:
-    return Variation(
-        shift=table.number("vary.shift"),
-        zoom=table.number("vary.zoom"),
-        rotate_deg=table.number("vary.rotate_deg"),
-        brightness=table.number("vary.brightness"),
-        contrast=table.number("vary.contrast"),
-        mirror=table.switch("vary.mirror"),
+def _parse_augmentation(table: TomlReader) -> Augmentation:
+    return Augmentation(
+        translate=table.get_float("augmentation.translate"),
+        zoom=table.get_float("augmentation.zoom"),
+        rotate_deg=table.get_float("augmentation.rotate_deg"),
+        brightness=table.get_float("augmentation.brightness"),
+        contrast=table.get_float("augmentation.contrast"),
+        horizontal_flip=table.get_bool("augmentation.horizontal_flip"),
     )
 
 
-def _score(table: Table) -> str:
-    score = table.text("fit.score")
-    if score not in MEASURES:
-        raise BadRecipe(f"fit.score {score!r} is no measure; there are: {', '.join(MEASURES)}")
-    return score
+def _parse_metric(table: TomlReader) -> str:
+    metric = table.get_str("fit.score")
+    if metric not in METRICS:
+        raise InvalidRecipe(f"fit.score {metric!r} is no measure; there are: {', '.join(METRICS)}")
+    return metric

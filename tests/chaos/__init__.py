@@ -1,0 +1,1 @@
+"""The whole system under faults, on purpose: nothing lost, nothing done twice, all mended by itself."""

@@ -13,9 +13,11 @@ from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from moto.s3.models import FakeKey, S3Backend
 from moto.sqs.models import Queue, SQSBackend
 
-from infra.local import moto_lean, moto_locks, moto_queries
+from infra.local.moto_.patches.locking import patch_locking
+from infra.local.moto_.patches.performance import patch_performance
+from infra.local.moto_.patches.query_by_key import patch_queries
 
-MENDED = (
+PATCHED_ATTRIBUTES = (
     (Table, "query"),
     (DynamoResult, "execute_result"),
     (UpdateExpressionParser, "make"),
@@ -36,11 +38,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setattr(FakeKey, "__deepcopy__", None, raising=False)
-    for place, name in MENDED:
-        monkeypatch.setattr(place, name, getattr(place, name))  # so that they are put back afterwards
-    moto_locks.lock()
-    moto_queries.narrow()
-    moto_lean.lean()
+    for owner, name in PATCHED_ATTRIBUTES:
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # so that they are put back afterwards
+    patch_locking()
+    patch_queries()
+    patch_performance()
     with mock_aws():
         yield lambda service: boto3.client(service, region_name="eu-west-1")
 

@@ -6,135 +6,140 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloud.items import fields, item
-from cloud.ledger import DynamoLedger
-from cloud.traces import DynamoTraces
-from tests.flows.test_foremost import CROWD
-from tests.flows.test_foremost import alerts as crowd_alerts
-from tests.memory import NOON, MemoryLedger
-from vigil.drops import Drop, Inline, Misfit, Object
-from vigil.errors import MalformedMessage
-from vigil.flow.erase import Erased
-from vigil.flow.foremost import foremost
-from vigil.seeing import Scene, Sighting
-from vigil.steady.ledger import (
-    LONGEST_LEASE,
-    Claim,
-    Departed,
-    Held,
+from cloud.dynamodb.attributes import from_item, to_item
+from cloud.dynamodb.erasure import DynamoPersonData
+from cloud.dynamodb.ledger import DynamoLedger
+from tests.fakes.memory import NOON, MemoryLedger
+from tests.unit.drops.test_select_alerts import CROWD
+from tests.unit.drops.test_select_alerts import alerts as crowd_alerts
+from vigil.alerts.alert import create_alert
+from vigil.alerts.rules import default_rules
+from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject
+from vigil.drops.ledger import (
+    MAX_LEASE,
+    AlreadyCompleted,
+    ConcurrentUpdate,
+    Lease,
+    LeaseHeld,
     LeaseLost,
     Ledger,
-    Overtaken,
-    Result,
-    Settled,
+    ProcessingResult,
+    SubjectBeingErased,
 )
-from vigil.watch.alerts import alert
-from vigil.watch.rules import default_watch
-from vigil.watch.strangers import Strangers, recognise
+from vigil.drops.messages import (
+    Drop,
+    InlinePayload,
+    InvalidMessage,
+    S3Object,
+)
+from vigil.drops.process import select_alerts
+from vigil.errors import MalformedMessage
+from vigil.inference.types import Prediction, Sighting
+from vigil.people.erasure import ErasureReceipt
 
-DROP = Drop("d1", "faces", "vault", Object("photos", "live/faces/vault/a b.jpg", "v1"), NOON)
+DROP = Drop("d1", "faces", "vault", S3Object("photos", "live/faces/vault/a b.jpg", "v1"), NOON)
 LATER = NOON + timedelta(seconds=20)
-SEEN = Sighting("p-1", "known", 0.81, 0.4, (1.0, 2.0, 3.5, 4.0), 0.9, tags=frozenset({"watch"}))
-RULE = default_watch().rules[0]
+KNOWN_SIGHTING = Sighting("p-1", "known", 0.81, 0.4, (1.0, 2.0, 3.5, 4.0), 0.9, tags=frozenset({"watch"}))
+RULE = default_rules().rules[0]
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
 def ledger(request: pytest.FixtureRequest, table: Any) -> Ledger:
-    return MemoryLedger() if request.param == "memory" else dynamo(table)
+    return MemoryLedger() if request.param == "memory" else dynamo_ledger(table)
 
 
-def dynamo(client: Any) -> DynamoLedger:
+def dynamo_ledger(client: Any) -> DynamoLedger:
     return DynamoLedger(client, "t", lane="live", retention=timedelta(days=90))
 
 
 def rows(client: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    found = [fields(row) for row in client.scan(TableName="t")["Items"]]
+    found = [from_item(row) for row in client.scan(TableName="t")["Items"]]
     return {(row["pk"], row["sk"]): row for row in found}
 
 
-def taken(ledger: Ledger, owner: str = "w1", drop: Drop | Misfit = DROP) -> Claim:
+def claim_drop(ledger: Ledger, owner: str = "w1", drop: Drop | InvalidMessage = DROP) -> Lease:
     claim = ledger.claim(drop, owner=owner, now=NOON, until=LATER)
-    assert isinstance(claim, Claim)
+    assert isinstance(claim, Lease)
     return claim
 
 
-def result(*alerts: Any, strangers: Any = None) -> Result:
-    scene = Scene(
-        (SEEN, Sighting("unknown", "unknown")), found=3, size_px=(640, 480), notes={"detect": "640"}
+def result(*alerts: Any, strangers: Any = None) -> ProcessingResult:
+    scene = Prediction(
+        (KNOWN_SIGHTING, Sighting("unknown", "unknown")), found=3, size_px=(640, 480), notes={"detect": "640"}
     )
-    return Result(scene, "r1", alerts, strangers, {"read": 1.5})
+    return ProcessingResult(scene, "r1", alerts, strangers, {"read": 1.5})
 
 
 def test_a_new_drop_is_claimed(ledger: Ledger):
-    assert ledger.claim(DROP, owner="w1", now=NOON, until=LATER) == Claim("d1", "w1", 1, LATER)
+    assert ledger.claim(DROP, owner="w1", now=NOON, until=LATER) == Lease("d1", "w1", 1, LATER)
 
 
 def test_a_claimed_drop_is_held(ledger: Ledger):
-    taken(ledger)
+    claim_drop(ledger)
 
-    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == LeaseHeld(LATER)
 
 
 def test_a_lease_that_ended_is_anybodys(ledger: Ledger):
-    taken(ledger)
+    claim_drop(ledger)
 
     claim = ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=1))
 
-    assert claim == Claim("d1", "w2", 2, LATER + timedelta(seconds=1))
+    assert claim == Lease("d1", "w2", 2, LATER + timedelta(seconds=1))
 
 
 def test_a_renewed_lease_is_held_for_longer(ledger: Ledger):
-    claim = ledger.renew(taken(ledger), stage="look", until=LATER + timedelta(seconds=9))
+    claim = ledger.renew(claim_drop(ledger), stage="predict", until=LATER + timedelta(seconds=9))
 
-    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Held(claim.until)
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == LeaseHeld(claim.until)
 
 
 def test_a_lease_let_go_is_free_at_once(ledger: Ledger):
-    ledger.release(taken(ledger), stage="look", error="Transient: away", now=NOON)
+    ledger.release_lease(claim_drop(ledger), stage="predict", error="Transient: away", now=NOON)
 
-    assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Claim)
+    assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Lease)
 
 
 def test_letting_go_of_a_lost_lease_is_no_error_and_changes_nothing(ledger: Ledger):
-    lost = taken(ledger)
+    lost = claim_drop(ledger)
     ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=20))
 
-    ledger.release(lost, stage="look", error="slow", now=LATER)
+    ledger.release_lease(lost, stage="predict", error="slow", now=LATER)
 
-    assert isinstance(ledger.claim(DROP, owner="w3", now=LATER, until=LATER), Held)
+    assert isinstance(ledger.claim(DROP, owner="w3", now=LATER, until=LATER), LeaseHeld)
 
 
 def test_what_is_kept_is_settled(ledger: Ledger):
-    ledger.keep(taken(ledger), DROP, result(), now=NOON)
+    ledger.save_result(claim_drop(ledger), DROP, result(), now=NOON)
 
-    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("done")
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("done")
 
 
 def test_a_lease_longer_than_any_can_be_is_free(ledger: Ledger):
-    ledger.claim(DROP, owner="astray", now=NOON, until=NOON + 2 * LONGEST_LEASE)
+    ledger.claim(DROP, owner="astray", now=NOON, until=NOON + 2 * MAX_LEASE)
 
-    assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Claim)
+    assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Lease)
 
 
 def test_what_is_quarantined_is_settled(ledger: Ledger):
-    ledger.quarantine(taken(ledger), reason="kills-workers", message="died", stage="look", now=NOON)
+    ledger.quarantine(claim_drop(ledger), reason="kills-workers", message="died", stage="predict", now=NOON)
 
-    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("quarantined")
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("quarantined")
 
 
 def test_what_is_rejected_is_settled(ledger: Ledger):
-    ledger.reject(taken(ledger), reason="empty-file", message="no bytes", stage="read", now=NOON)
+    ledger.reject(claim_drop(ledger), reason="empty-file", message="no bytes", stage="read", now=NOON)
 
-    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == Settled("rejected")
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("rejected")
 
 
 @pytest.mark.parametrize("deed", ["renew", "keep", "reject", "quarantine"])
 def test_who_lost_the_lease_can_write_nothing(ledger: Ledger, deed: str):
-    lost = taken(ledger)
+    lost = claim_drop(ledger)
     ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=20))
     deeds = {
-        "renew": lambda: ledger.renew(lost, stage="look", until=LATER),
-        "keep": lambda: ledger.keep(lost, DROP, result(), now=LATER),
+        "renew": lambda: ledger.renew(lost, stage="predict", until=LATER),
+        "keep": lambda: ledger.save_result(lost, DROP, result(), now=LATER),
         "reject": lambda: ledger.reject(lost, reason="x", message="x", stage="x", now=LATER),
         "quarantine": lambda: ledger.quarantine(lost, reason="x", message="x", stage="x", now=LATER),
     }
@@ -144,83 +149,89 @@ def test_who_lost_the_lease_can_write_nothing(ledger: Ledger, deed: str):
 
 
 def test_a_result_is_kept_once(ledger: Ledger):
-    claim = taken(ledger)
-    ledger.keep(claim, DROP, result(), now=NOON)
+    claim = claim_drop(ledger)
+    ledger.save_result(claim, DROP, result(), now=NOON)
 
     with pytest.raises(LeaseLost):
-        ledger.keep(claim, DROP, result(), now=NOON)
+        ledger.save_result(claim, DROP, result(), now=NOON)
 
 
 def test_strangers_come_back_as_they_were_kept(ledger: Ledger):
     vector = np.array([0.6, 0.8], np.float32)
-    _, strangers = recognise(ledger.strangers("vault", "w"), vector, same_as=0.9, new_id="s1")
+    _, strangers = assign_subject(
+        ledger.unknown_subjects("vault", "w"), vector, same_subject_threshold=0.9, new_id="s1"
+    )
 
-    ledger.keep(taken(ledger), DROP, result(strangers=strangers), now=NOON)
+    ledger.save_result(claim_drop(ledger), DROP, result(strangers=strangers), now=NOON)
 
-    stored = ledger.strangers("vault", "w")
+    stored = ledger.unknown_subjects("vault", "w")
     assert (stored.ids, stored.revision) == (("s1",), 1)
     np.testing.assert_allclose(stored.vectors, [vector], atol=1e-3)
 
 
 def test_as_many_strangers_as_a_window_may_hold_fit_into_a_row(table: Any):
-    ledger, many = dynamo(table), Strangers.LIMIT
+    ledger, many = dynamo_ledger(table), UnknownSubjects.MAX_SUBJECTS
     vectors = np.eye(many, 512, dtype=np.float32)
-    full = Strangers("vault", "w", 0, tuple(f"stranger-{n:016}-{n:03}" for n in range(many)), vectors, 0.5)
+    full = UnknownSubjects(
+        "vault", "w", 0, tuple(f"unknown-{n:016}-{n:03}" for n in range(many)), vectors, 0.5
+    )
 
-    ledger.keep(taken(ledger), DROP, result(strangers=full), now=NOON)
+    ledger.save_result(claim_drop(ledger), DROP, result(strangers=full), now=NOON)
 
-    stored = ledger.strangers("vault", "w")
-    assert (stored.ids, stored.same_as, stored.revision) == (full.ids, 0.5, 1)
+    stored = ledger.unknown_subjects("vault", "w")
+    assert (stored.ids, stored.same_subject_threshold, stored.revision) == (full.ids, 0.5, 1)
     np.testing.assert_array_equal(stored.vectors, vectors)
 
 
 def test_strangers_that_changed_in_between_undo_the_whole_keeping(ledger: Ledger):
-    before = ledger.strangers("vault", "w")
+    before = ledger.unknown_subjects("vault", "w")
     vector = np.array([0.6, 0.8], np.float32)
-    other = Drop("d2", "faces", "vault", Inline(b""), NOON)
-    _, first = recognise(before, vector, same_as=0.9, new_id="s1")
-    ledger.keep(taken(ledger, drop=other), other, result(strangers=first), now=NOON)
-    claim = taken(ledger)
+    other = Drop("d2", "faces", "vault", InlinePayload(b""), NOON)
+    _, first = assign_subject(before, vector, same_subject_threshold=0.9, new_id="s1")
+    ledger.save_result(claim_drop(ledger, drop=other), other, result(strangers=first), now=NOON)
+    claim = claim_drop(ledger)
 
-    with pytest.raises(Overtaken):
-        ledger.keep(claim, DROP, result(strangers=first), now=NOON)
+    with pytest.raises(ConcurrentUpdate):
+        ledger.save_result(claim, DROP, result(strangers=first), now=NOON)
 
-    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == LeaseHeld(LATER)
 
 
 @pytest.mark.parametrize("kind", ["memory", "dynamodb"])
 def test_nothing_is_kept_that_names_somebody_whose_erasure_has_begun(kind: str, table: Any):
-    ledger: Any = MemoryLedger() if kind == "memory" else dynamo(table)
+    ledger: Any = MemoryLedger() if kind == "memory" else dynamo_ledger(table)
     person = "p-0123456789ab"
-    shown = Result(Scene((Sighting("unknown", "unknown"), Sighting(person, "known")), 2), "r1", (), None, {})
-    claim = taken(ledger)
+    shown = ProcessingResult(
+        Prediction((Sighting("unknown", "unknown"), Sighting(person, "known")), 2), "r1", (), None, {}
+    )
+    claim = claim_drop(ledger)
     if isinstance(ledger, MemoryLedger):
-        ledger.departed.add(person)
+        ledger.being_erased.add(person)
     else:
-        DynamoTraces(table, "t", "t").end(person, NOON)
+        DynamoPersonData(table, "t", "t").mark_being_erased(person, NOON)
 
-    with pytest.raises(Departed):
-        ledger.keep(claim, DROP, shown, now=NOON)
+    with pytest.raises(SubjectBeingErased):
+        ledger.save_result(claim, DROP, shown, now=NOON)
 
-    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == Held(LATER)
+    assert ledger.claim(DROP, owner="w2", now=NOON, until=LATER) == LeaseHeld(LATER)
     assert person not in str(rows(table))
 
 
 def test_a_misfit_can_be_claimed_and_rejected_like_a_drop(ledger: Ledger):
-    misfit = Misfit("m1", None, NOON, MalformedMessage("no"))
+    misfit = InvalidMessage("m1", None, NOON, MalformedMessage("no"))
 
     ledger.reject(
-        taken(ledger, drop=misfit), reason="malformed-message", message="no", stage="claim", now=NOON
+        claim_drop(ledger, drop=misfit), reason="malformed-message", message="no", stage="claim", now=NOON
     )
 
-    assert ledger.claim(misfit, owner="w2", now=LATER, until=LATER) == Settled("rejected")
+    assert ledger.claim(misfit, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("rejected")
 
 
 def test_dynamodb_holds_what_a_reader_may_ask_for(table: Any):
-    ledger = dynamo(table)
-    raised = alert(RULE, DROP, 0, subject="p-1", status="known")
+    ledger = dynamo_ledger(table)
+    raised = create_alert(RULE, DROP, 0, subject="p-1", status="known")
 
-    ledger.keep(taken(ledger), DROP, result(raised), now=NOON)
+    ledger.save_result(claim_drop(ledger), DROP, result(raised), now=NOON)
 
     found = rows(table)
     kept, seen, told = (
@@ -236,11 +247,11 @@ def test_dynamodb_holds_what_a_reader_may_ask_for(table: Any):
 
 
 def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(table: Any):
-    ledger = dynamo(table)
-    other = Drop("d2", "faces", "vault", Inline(b""), NOON + timedelta(seconds=1))
+    ledger = dynamo_ledger(table)
+    other = Drop("d2", "faces", "vault", InlinePayload(b""), NOON + timedelta(seconds=1))
     for drop in (DROP, other):
-        raised = alert(RULE, drop, 0, subject="p-1", status="known")
-        ledger.keep(taken(ledger, drop=drop), drop, result(raised), now=NOON)
+        raised = create_alert(RULE, drop, 0, subject="p-1", status="known")
+        ledger.save_result(claim_drop(ledger, drop=drop), drop, result(raised), now=NOON)
 
     told = rows(table)[f"alert#{raised.id}", "alert"]
 
@@ -248,38 +259,38 @@ def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(table: Any
 
 
 def test_dynamodb_forgets_an_attempts_error_when_the_next_one_begins(table: Any):
-    ledger = dynamo(table)
-    ledger.release(taken(ledger), stage="look", error="E: x", now=NOON, model_release="r1")
+    ledger = dynamo_ledger(table)
+    ledger.release_lease(claim_drop(ledger), stage="predict", error="E: x", now=NOON, release="r1")
     failed = rows(table)["drop#d1", "drop"]
-    taken(ledger, "w2")
+    claim_drop(ledger, "w2")
     taken_up = rows(table)["drop#d1", "drop"]
 
-    assert (failed["error"], failed["stage"], failed["release"]) == ("E: x", "look", "r1")
+    assert (failed["error"], failed["stage"], failed["release"]) == ("E: x", "predict", "r1")
     assert "error" not in taken_up
 
 
 def test_rows_survive_the_way_to_attribute_values_and_back():
     row = {"a": 1, "b": -2.5, "c": "x", "d": b"y", "e": [1, {"f": True}], "g": frozenset({"h"}), "z": 1e-7}
 
-    assert fields(item(row | {"none": None, "empty": frozenset()})) == row
+    assert from_item(to_item(row | {"none": None, "empty": frozenset()})) == row
 
 
 def test_a_crowd_is_kept_in_one_transaction(table: Any):
-    ledger = dynamo(table)
-    alerts = foremost(crowd_alerts(), CROWD, "0f")
+    ledger = dynamo_ledger(table)
+    alerts = select_alerts(crowd_alerts(), CROWD, "0f")
 
-    ledger.keep(taken(ledger), DROP, Result(CROWD, "r1", alerts, None, {}), now=NOON)
+    ledger.save_result(claim_drop(ledger), DROP, ProcessingResult(CROWD, "r1", alerts, None, {}), now=NOON)
 
     kinds = [sk.split("#")[0] for _, sk in rows(table)]
     assert (kinds.count("sighting"), kinds.count("alert")) == (40, 17)
 
 
 def test_a_receipt_can_be_had_again_and_names_nobody(table: Any):
-    traces = DynamoTraces(table, "t", "t")
-    erased = Erased("p-0123456789ab", NOON, 4, {"photos": 1, "sightings": 3})
-    traces.end(erased.person, NOON)
+    traces = DynamoPersonData(table, "t", "t")
+    erased = ErasureReceipt("p-0123456789ab", NOON, 4, {"photos": 1, "sightings": 3})
+    traces.mark_being_erased(erased.person, NOON)
 
-    assert traces.told(erased.person) is None
-    traces.tell(erased)
-    assert traces.told(erased.person) == erased
+    assert traces.find_receipt(erased.person) is None
+    traces.save_receipt(erased)
+    assert traces.find_receipt(erased.person) == erased
     assert erased.person not in str(rows(table))

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from cloud.subscriptions import Subscriptions
+from cloud.sns import SnsSubscriptions
 
 FILTER = {"type": ["vigil.alert.raised"]}
 
 
-def subscriptions(aws: Callable[[str], Any]) -> Subscriptions:
+def subscriptions(aws: Callable[[str], Any]) -> SnsSubscriptions:
     dynamodb = aws("dynamodb")
     dynamodb.create_table(
         TableName="callers",
@@ -17,7 +17,7 @@ def subscriptions(aws: Callable[[str], Any]) -> Subscriptions:
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
     topic = aws("sns").create_topic(Name="events")["TopicArn"]
-    return Subscriptions(aws("sns"), topic, dynamodb=dynamodb, table="callers")
+    return SnsSubscriptions(aws("sns"), topic, dynamodb=dynamodb, table="callers")
 
 
 def test_each_is_among_those_of_its_maker_alone(aws: Callable[[str], Any]):
@@ -26,8 +26,8 @@ def test_each_is_among_those_of_its_maker_alone(aws: Callable[[str], Any]):
     one = kept.add("https://a.example/1", FILTER, owner="ann")
     two = kept.add("https://a.example/2", FILTER, owner="ann")
 
-    assert (kept.of("ann"), kept.of("bob")) == (frozenset({one, two}), frozenset())
-    assert kept.read(one) == ("https://a.example/1", FILTER)
+    assert (kept.owned_by("ann"), kept.owned_by("bob")) == (frozenset({one, two}), frozenset())
+    assert kept.get(one) == ("https://a.example/1", FILTER)
 
 
 def test_one_that_has_ended_is_nobodys(aws: Callable[[str], Any]):
@@ -36,4 +36,4 @@ def test_one_that_has_ended_is_nobodys(aws: Callable[[str], Any]):
 
     kept.remove(one, owner="ann")
 
-    assert (kept.of("ann"), kept.read(one), list(kept.every())) == (frozenset(), None, [])
+    assert (kept.owned_by("ann"), kept.get(one), list(kept.list_all())) == (frozenset(), None, [])

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from infra.cli.deployment import Deployment, local
-from infra.cli.drop import settled
-from infra.cli.enrol import enrolled
-from infra.cli.listener import Listener
 from infra.local.cloud import Cloud
 from infra.package import package
-from infra.trainer.environment import NoTrainer, trainer_python
-from tests.onnx_classifier import write_classifier
-from vigil.drops import drop_id
+from models.training.environment import TrainingEnvironmentError, training_python
+from tests.fakes.onnx_classifier import write_classifier
+from vigil.drops.messages import compute_drop_id
+from vigil_cli.commands.drops import wait_until_completed
+from vigil_cli.commands.people import enrol_photos
+from vigil_cli.deployment import Deployment, local_deployment
+from vigil_cli.event_recorder import EventRecorder
 
 PHOTOS = Path(__file__).parents[1] / "photos"
 TIMEOUT_S, VISIBILITY_S = 6, 7
@@ -26,39 +26,41 @@ WAIT_S = 60.0
 
 
 @dataclass
-class Site:
+class RunningSystem:
     """The running system, its deployment, and a subscriber that hears all."""
 
     running: Cloud
     cloud: Deployment
-    listener: Listener
+    recorder: EventRecorder
     data: Path
     serial: Iterator[int] = field(default_factory=lambda: iter(range(10_000)))
 
-    def put(self, data: bytes, *, name: str = "photo.jpg", source: str = "door", model: str = "faces") -> str:
+    def drop_bytes(
+        self, data: bytes, *, name: str = "photo.jpg", source: str = "door", model: str = "faces"
+    ) -> str:
         """Drop bytes under a key of their own; the id of the drop."""
         key = f"live/{model}/{source}/{next(self.serial)}-{name}"
         bucket = self.cloud.outputs["PhotosBucket"]
-        answer = self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
-        return drop_id(bucket, key, answer["VersionId"], model)
+        response = self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
+        return compute_drop_id(bucket, key, response["VersionId"], model)
 
-    def send(self, body: Any) -> str:
+    def send_message(self, body: Any) -> str:
         """A message on the live queue; its id."""
         text = body if isinstance(body, str) else json.dumps(body)
-        answer = self.cloud.client("sqs").send_message(
+        response = self.cloud.client("sqs").send_message(
             QueueUrl=self.cloud.outputs["LiveQueueUrl"], MessageBody=text
         )
-        return str(answer["MessageId"])
+        return str(response["MessageId"])
 
-    def ended(self, *drops: str, within_s: float = WAIT_S) -> list[dict[str, Any]]:
+    def wait_until_completed(self, *drops: str, within_s: float = WAIT_S) -> list[dict[str, Any]]:
         """The records of drops once they have ended, or as they are when the time is up."""
-        return settled(self.cloud.records, drops, within_s)
+        return wait_until_completed(self.cloud.records, drops, within_s)
 
-    def heard(self, drop: str) -> list[dict[str, Any]]:
+    def events_about(self, drop: str) -> list[dict[str, Any]]:
         """Every event about a drop, once nothing more is on its way."""
-        self.running.quiet(timeout_s=WAIT_S)
-        self.listener.listen()
-        return [event for event in self.listener.events.values() if event["subject"] == drop]
+        self.running.wait_until_idle(timeout_s=WAIT_S)
+        self.recorder.receive_all()
+        return [event for event in self.recorder.events.values() if event["subject"] == drop]
 
 
 @pytest.fixture(scope="session")
@@ -80,32 +82,38 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    times = {"WorkTimeout": str(TIMEOUT_S), "WorkVisibility": str(VISIBILITY_S), "TrainerImage": "here"}
+def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    parameters = {
+        "LaneTimeout": str(TIMEOUT_S),
+        "LaneVisibilityTimeout": str(VISIBILITY_S),
+        "TrainerImage": "here",
+    }
     data = tmp_path_factory.mktemp("cloud")
-    with Cloud(package=packaged, data=data, parameters={"Stage": "test"} | times, processes=3) as running:
-        cloud = local(running.environment, running.outputs)
-        made = Site(running, cloud, Listener.subscribed(cloud, "tests"), data)
+    with Cloud(
+        package=packaged, data=data, parameters={"Stage": "test"} | parameters, max_workers=3
+    ) as running:
+        cloud = local_deployment(running.environment, running.outputs)
+        system = RunningSystem(running, cloud, EventRecorder.subscribe(cloud, "tests"), data)
         for person, tags in (("obama", ["watch"]), ("biden", [])):
-            answer = enrolled(cloud, person.title(), [PHOTOS / f"{person}.jpg"], tags)
-            assert answer["taken"], answer
-        yield made
+            result = enrol_photos(cloud, person.title(), [PHOTOS / f"{person}.jpg"], tags)
+            assert result["accepted"], result
+        yield system
 
 
 @pytest.fixture(scope="session")
 def trainer() -> Path:
     """The interpreter that training jobs run in."""
     try:
-        return trainer_python()
-    except NoTrainer as error:
+        return training_python()
+    except TrainingEnvironmentError as error:
         pytest.skip(str(error))
 
 
-def until(holds: Callable[[], Any], *, within_s: float = WAIT_S) -> Any:
+def wait_until(condition: Callable[[], Any], *, within_s: float = WAIT_S) -> Any:
     """Ask again until it holds; fails when the time is up."""
-    ends = time.monotonic() + within_s
-    while time.monotonic() < ends:
-        if answer := holds():
-            return answer
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
         time.sleep(0.02)
     raise AssertionError(f"did not come to hold within {within_s:g} s")

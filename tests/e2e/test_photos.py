@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infra.cli.enrol import enrolled
-from tests.e2e.conftest import PHOTOS, Site, until
-from tests.schemas import EVENT_SCHEMAS, fits
-from vigil.drops import drop_id
+from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until
+from tests.fakes.message_schemas import EVENT_SCHEMAS, assert_matches_schema
+from vigil.drops.messages import compute_drop_id
+from vigil_cli.commands.people import enrol_photos
 
 OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
 
@@ -26,48 +26,50 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def names(site: Site, drop: str) -> list[str]:
-    return [site.cloud.name(sighting["label"]) for sighting in site.cloud.records.sightings(drop)]
+def recognised_names(site: RunningSystem, drop: str) -> list[str]:
+    return [site.cloud.display_name(sighting["label"]) for sighting in site.cloud.records.sightings(drop)]
 
 
 @pytest.mark.parametrize("photo", ["obama2.jpg", "obama3.jpg"])
-def test_a_known_person_is_recognised(site: Site, photo: str):
-    (row,) = site.ended(site.put((PHOTOS / photo).read_bytes()))
+def test_a_known_person_is_recognised(site: RunningSystem, photo: str):
+    (row,) = site.wait_until_completed(site.drop_bytes((PHOTOS / photo).read_bytes()))
 
-    assert (row["state"], names(site, row["drop_id"])) == ("done", ["Obama"])
+    assert (row["state"], recognised_names(site, row["drop_id"])) == ("done", ["Obama"])
 
 
-def test_a_watch_listed_person_is_one_alert_however_many_frames(site: Site):
-    drops = [site.put(OBAMA, source="gate") for _ in range(5)]
-    site.ended(*drops)
+def test_a_watch_listed_person_is_one_alert_however_many_frames(site: RunningSystem):
+    drops = [site.drop_bytes(OBAMA, source="gate") for _ in range(5)]
+    site.wait_until_completed(*drops)
 
-    alerts = [event for drop in drops for event in site.heard(drop) if event["type"] == "vigil.alert.raised"]
+    alerts = [
+        event for drop in drops for event in site.events_about(drop) if event["type"] == "vigil.alert.raised"
+    ]
 
-    windows = {row["window"] for row in _alert_rows(site) if row["taken_from"] == "gate"}
+    windows = {row["window"] for row in _alert_rows(site) if row["source"] == "gate"}
     assert len(alerts) == len(windows)
-    assert sum(row["drops"] for row in _alert_rows(site) if row["taken_from"] == "gate") == 5
+    assert sum(row["drops"] for row in _alert_rows(site) if row["source"] == "gate") == 5
 
 
-def _alert_rows(site: Site) -> list[dict[str, Any]]:
+def _alert_rows(site: RunningSystem) -> list[dict[str, Any]]:
     from datetime import UTC, datetime, timedelta
 
-    return site.cloud.records.newest("alerts", since=datetime.now(UTC) - timedelta(days=2), most=1000)
+    return site.cloud.records.newest("alerts", since=datetime.now(UTC) - timedelta(days=2), limit=1000)
 
 
-def test_every_event_has_its_documented_shape_and_names_nobody(site: Site):
-    drop = site.put(OBAMA, source="hall")
-    bad = site.put(b"", source="hall")
-    site.ended(drop, bad)
+def test_every_event_matches_its_schema_and_contains_no_name(site: RunningSystem):
+    drop = site.drop_bytes(OBAMA, source="hall")
+    bad = site.drop_bytes(b"", source="hall")
+    site.wait_until_completed(drop, bad)
 
-    events = site.heard(drop) + site.heard(bad)
+    events = site.events_about(drop) + site.events_about(bad)
 
     assert {event["type"] for event in events} >= {"vigil.drop.done", "vigil.drop.rejected"}
     for event in events:
-        fits(EVENT_SCHEMAS[event["type"]], event)
+        assert_matches_schema(EVENT_SCHEMAS[event["type"]], event)
         assert "obama" not in json.dumps(event).lower()
 
 
-def test_an_event_delivered_five_times_is_one_drop_one_set_of_sightings_one_alert(site: Site):
+def test_an_event_delivered_five_times_is_one_drop_one_set_of_sightings_one_alert(site: RunningSystem):
     source, key = "five", "archive/five times.jpg"
     bucket = site.cloud.outputs["PhotosBucket"]
     version = site.cloud.client("s3").put_object(Bucket=bucket, Key=f"live/faces/{source}/x.jpg", Body=OBAMA)[
@@ -85,25 +87,25 @@ def test_an_event_delivered_five_times_is_one_drop_one_set_of_sightings_one_aler
         ]
     }
     for _ in range(5):
-        site.send(notification)
-    drop = drop_id(bucket, f"live/faces/{source}/x.jpg", version, "faces")
-    (row,) = site.ended(drop)
+        site.send_message(notification)
+    drop = compute_drop_id(bucket, f"live/faces/{source}/x.jpg", version, "faces")
+    (row,) = site.wait_until_completed(drop)
 
-    events = site.heard(drop)
+    events = site.events_about(drop)
 
     assert (row["state"], row["attempts"], len(site.cloud.records.sightings(drop))) == ("done", 1, 1)
     assert sorted(event["type"] for event in events) == ["vigil.alert.raised", "vigil.drop.done"]
-    assert all(site.listener.heard[event["id"]] == 1 for event in events), key
+    assert all(site.recorder.deliveries[event["id"]] == 1 for event in events), key
 
 
-def test_a_worker_killed_in_mid_photo_leaves_one_outcome(site: Site):
+def test_a_worker_killed_in_mid_photo_leaves_one_outcome(site: RunningSystem):
     photo = encoded(Image.open(PHOTOS / "obama3.jpg").resize((4302, 6999)), "JPEG")
-    drop = site.put(photo, source="killed")
-    until(lambda: (site.cloud.records.drop(drop) or {}).get("state") == "claimed")
+    drop = site.drop_bytes(photo, source="killed")
+    wait_until(lambda: (site.cloud.records.find_drop(drop) or {}).get("state") == "claimed")
     killed = site.running.kill_worker("Live")
 
-    (row,) = site.ended(drop)
-    events = site.heard(drop)
+    (row,) = site.wait_until_completed(drop)
+    events = site.events_about(drop)
 
     assert killed
     assert (row["state"], row["attempts"]) == ("done", 2)
@@ -111,20 +113,24 @@ def test_a_worker_killed_in_mid_photo_leaves_one_outcome(site: Site):
     assert sorted(event["type"] for event in events) == ["vigil.alert.raised", "vigil.drop.done"]
 
 
-def test_strangers_in_a_closed_area_raise_an_alert_each(site: Site, tmp_path: Path):
+def test_each_unknown_person_in_a_restricted_area_raises_an_alert(site: RunningSystem, tmp_path: Path):
     biden = Image.open(PHOTOS / "biden.jpg")
-    drop = site.put(encoded(biden.transpose(Image.Transpose.FLIP_TOP_BOTTOM), "JPEG"), source="vault-2")
-    (row,) = site.ended(drop)
+    drop = site.drop_bytes(
+        encoded(biden.transpose(Image.Transpose.FLIP_TOP_BOTTOM), "JPEG"), source="vault-2"
+    )
+    (row,) = site.wait_until_completed(drop)
 
-    raised = [event["data"]["rule"] for event in site.heard(drop) if event["type"] == "vigil.alert.raised"]
+    raised = [
+        event["data"]["rule"] for event in site.events_about(drop) if event["type"] == "vigil.alert.raised"
+    ]
 
     unknown = [one for one in site.cloud.records.sightings(drop) if one["status"] == "unknown"]
     assert row["state"] == "done"
-    assert raised == ["stranger-in-restricted-area"] * len(unknown)
+    assert raised == ["unknown-in-restricted-area"] * len(unknown)
 
 
-def test_a_photo_without_a_face_is_done_with_nothing_seen(site: Site):
-    (row,) = site.ended(site.put(encoded(Image.new("RGB", (640, 480), "#789"), "JPEG")))
+def test_a_photo_without_a_face_is_done_without_sightings(site: RunningSystem):
+    (row,) = site.wait_until_completed(site.drop_bytes(encoded(Image.new("RGB", (640, 480), "#789"), "JPEG")))
 
     assert (row["state"], row["sightings"]) == ("done", 0)
 
@@ -145,19 +151,19 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_face_is_recognised_in_any_picture_format(site: Site, name: str):
+def test_a_face_is_recognised_in_any_picture_format(site: RunningSystem, name: str):
     photo = Image.open(PHOTOS / "obama2.jpg").resize((313, 600))
 
-    (row,) = site.ended(site.put(FORMATS[name](photo), name=name))
+    (row,) = site.wait_until_completed(site.drop_bytes(FORMATS[name](photo), name=name))
 
-    assert (row["state"], names(site, row["drop_id"])) == ("done", ["Obama"])
+    assert (row["state"], recognised_names(site, row["drop_id"])) == ("done", ["Obama"])
 
 
 @pytest.mark.parametrize("name", ["with space.jpg", "grüße-日本.jpg", "100%+.jpg", "a&b=c?.jpg", "no-suffix"])
-def test_any_key_is_read(site: Site, name: str):
-    (row,) = site.ended(site.put(OBAMA, name=name))
+def test_any_key_is_read(site: RunningSystem, name: str):
+    (row,) = site.wait_until_completed(site.drop_bytes(OBAMA, name=name))
 
-    assert (row["state"], row["origin"]["key"].split("-", 1)[1]) == ("done", name)
+    assert (row["state"], row["s3_object"]["key"].split("-", 1)[1]) == ("done", name)
 
 
 BAD = {
@@ -171,65 +177,65 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_bad_input_is_rejected_with_its_reason_told_and_not_retried(site: Site, reason: str):
+def test_bad_input_is_rejected_with_its_reason_published_and_not_retried(site: RunningSystem, reason: str):
     name, make = BAD[reason]
-    drop = site.put(make(), name=name)
-    (row,) = site.ended(drop)
+    drop = site.drop_bytes(make(), name=name)
+    (row,) = site.wait_until_completed(drop)
 
-    (event,) = site.heard(drop)
+    (event,) = site.events_about(drop)
 
     assert (row["state"], row["reason"], row["attempts"]) == ("rejected", reason, 1)
     assert (event["type"], event["data"]["reason"]) == ("vigil.drop.rejected", reason)
 
 
-def test_an_object_deleted_before_it_was_read_is_rejected(site: Site):
+def test_an_object_deleted_before_it_was_read_is_rejected(site: RunningSystem):
     bucket = site.cloud.outputs["PhotosBucket"]
-    gone = {"model": "faces", "s3": {"bucket": bucket, "key": "live/faces/door/gone.jpg", "version_id": "v0"}}
-    site.send(gone)
+    job = {"model": "faces", "s3": {"bucket": bucket, "key": "live/faces/door/gone.jpg", "version_id": "v0"}}
+    site.send_message(job)
 
-    (row,) = site.ended(drop_id(bucket, "live/faces/door/gone.jpg", "v0", "faces"))
+    (row,) = site.wait_until_completed(compute_drop_id(bucket, "live/faces/door/gone.jpg", "v0", "faces"))
 
-    assert (row["state"], row["reason"]) == ("rejected", "object-gone")
+    assert (row["state"], row["reason"]) == ("rejected", "object-not-found")
 
 
-def test_a_message_that_means_nothing_is_kept_as_rejected(site: Site):
-    (row,) = site.ended(drop_id("message", site.send("what?")))
+def test_a_malformed_message_is_recorded_as_rejected(site: RunningSystem):
+    (row,) = site.wait_until_completed(compute_drop_id("message", site.send_message("what?")))
 
     assert (row["state"], row["reason"]) == ("rejected", "malformed-message")
 
 
-def test_a_model_that_is_not_there_is_said_so(site: Site):
-    (row,) = site.ended(site.put(OBAMA, model="hands"))
+def test_an_unknown_model_is_reported(site: RunningSystem):
+    (row,) = site.wait_until_completed(site.drop_bytes(OBAMA, model="hands"))
 
     assert (row["state"], row["reason"]) == ("rejected", "unknown-model")
     assert "faces" in row["message"]
 
 
-def test_a_classifier_runs_through_the_same_queues_and_tables_from_its_card_alone(site: Site):
-    (row,) = site.ended(
-        site.put(encoded(Image.new("RGB", (64, 64), "red"), "PNG"), name="a.png", model="tiny-colours")
+def test_a_classifier_runs_through_the_same_queues_and_tables_from_its_card_alone(site: RunningSystem):
+    (row,) = site.wait_until_completed(
+        site.drop_bytes(encoded(Image.new("RGB", (64, 64), "red"), "PNG"), name="a.png", model="tiny-colours")
     )
 
     (sighting,) = site.cloud.records.sightings(row["drop_id"])
     assert (row["state"], sighting["label"], sighting["status"]) == ("done", "red", "known")
 
 
-def test_a_job_may_carry_the_photo_itself(site: Site):
+def test_a_job_may_carry_the_photo_itself(site: RunningSystem):
     small = encoded(Image.open(PHOTOS / "obama2.jpg").resize((313, 600)), "JPEG")
     job = {"model": "faces", "source": "feed", "id": "job-1", "data": base64.b64encode(small).decode()}
-    fits("job", job)
-    site.send(job)
+    assert_matches_schema("job", job)
+    site.send_message(job)
 
-    (row,) = site.ended(drop_id("job", "job-1", "faces"))
+    (row,) = site.wait_until_completed(compute_drop_id("job", "job-1", "faces"))
 
-    assert (row["state"], names(site, row["drop_id"])) == ("done", ["Obama"])
+    assert (row["state"], recognised_names(site, row["drop_id"])) == ("done", ["Obama"])
 
 
-def test_a_job_may_name_an_object_anywhere_in_the_bucket(site: Site):
+def test_a_job_may_name_an_object_anywhere_in_the_bucket(site: RunningSystem):
     bucket, key = site.cloud.outputs["PhotosBucket"], "bulk/faces/archive/one.jpg"
     version = site.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=OBAMA)["VersionId"]
 
-    (row,) = site.ended(drop_id(bucket, key, version, "faces"))
+    (row,) = site.wait_until_completed(compute_drop_id(bucket, key, version, "faces"))
 
     assert (row["state"], row["lane"]) == ("done", "bulk")
 
@@ -243,15 +249,15 @@ def test_a_job_may_name_an_object_anywhere_in_the_bucket(site: Site):
         (lambda: OBAMA, "already-enrolled"),
     ],
 )
-def test_a_photo_that_will_not_do_is_refused_for_enrolment(
-    site: Site, tmp_path: Path, make: Any, reason: str
+def test_an_unusable_photo_is_rejected_for_enrolment(
+    site: RunningSystem, tmp_path: Path, make: Any, reason: str
 ):
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(make())
 
-    answer = enrolled(site.cloud, "Somebody New", [photo], [])
+    answer = enrol_photos(site.cloud, "Somebody New", [photo], [])
 
-    assert (answer["taken"], [refusal["reason"] for refusal in answer["refused"]]) == ([], [reason])
+    assert (answer["accepted"], [refusal["reason"] for refusal in answer["rejected"]]) == ([], [reason])
 
 
 def _two_faces() -> Image.Image:
@@ -262,34 +268,36 @@ def _two_faces() -> Image.Image:
     return both
 
 
-def test_nothing_that_was_uploaded_for_enrolment_stays(site: Site):
+def test_nothing_that_was_uploaded_for_enrolment_stays(site: RunningSystem):
     s3, store = site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]
 
     assert "Versions" not in s3.list_object_versions(Bucket=store, Prefix="enrol/")
 
 
-def test_a_new_gallery_and_a_new_watch_file_are_noticed_within_seconds(site: Site):
+def test_a_new_gallery_and_new_rules_take_effect_within_seconds(site: RunningSystem):
     watch = '[[rules]]\nname = "anybody"\nwhen = { status = ["known", "unknown"] }'
     s3, store = site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]
-    s3.put_object(Bucket=store, Key="watch.toml", Body=watch.encode())
+    s3.put_object(Bucket=store, Key="rules.toml", Body=watch.encode())
     time.sleep(2.5)
-    (row,) = site.ended(site.put((PHOTOS / "biden.jpg").read_bytes(), source="after"))
+    (row,) = site.wait_until_completed(site.drop_bytes((PHOTOS / "biden.jpg").read_bytes(), source="after"))
     raised = [
-        event["data"]["rule"] for event in site.heard(row["drop_id"]) if event["type"] == "vigil.alert.raised"
+        event["data"]["rule"]
+        for event in site.events_about(row["drop_id"])
+        if event["type"] == "vigil.alert.raised"
     ]
-    s3.delete_object(Bucket=store, Key="watch.toml")
+    s3.delete_object(Bucket=store, Key="rules.toml")
 
     assert raised == ["anybody"]
 
 
-def test_the_gateway_answers(site: Site):
+def test_the_gateway_answers(site: RunningSystem):
     with urlopen(site.cloud.outputs["EndpointURL"] + "v1/health", timeout=10) as answer:  # noqa: S310 - ours
         assert json.load(answer) == {"status": "ok"}
 
 
-def test_no_log_line_holds_a_name_or_a_key(site: Site):
-    site.ended(site.put(OBAMA, name="very-private-name.jpg"))
-    site.running.quiet(timeout_s=60)
+def test_no_log_line_holds_a_name_or_a_key(site: RunningSystem):
+    site.wait_until_completed(site.drop_bytes(OBAMA, name="very-private-name.jpg"))
+    site.running.wait_until_idle(timeout_s=60)
 
     for file in site.data.glob("logs/*.log"):
         text = file.read_text().lower()

@@ -10,23 +10,23 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cloud.depot import Depot
-from cloud.lives import DynamoLives
-from cloud.trials import DynamoTrials
-from tests.e2e.conftest import Site, until
-from tests.e2e.test_steady import calmed, invoked
-from tests.onnx_classifier import write_release
-from tests.schemas import fits
-from vigil.flow.admit import pedigree_of
-from vigil.learn.interval import Interval
-from vigil.learn.release import Pointers, register
-from vigil.learn.stages import Change, Standing
+from cloud.dynamodb.releases import DynamoReleases
+from cloud.dynamodb.routing import DynamoComparisons
+from cloud.s3.releases import S3ReleaseStore
+from tests.e2e.conftest import RunningSystem, wait_until
+from tests.e2e.test_maintenance import close_breakers, invoke_function
+from tests.fakes.message_schemas import assert_matches_schema
+from tests.fakes.onnx_classifier import write_release
+from vigil.releases.lifecycle import ReleasePointers, registered_state
+from vigil.releases.registration import build_manifest
+from vigil.releases.rollout import ReleaseRecord, RolloutChange
+from vigil.statistics import Interval
 
 MODEL = "tiny-colours"
 GOOD, BETTER = Interval(0.97, 0.95, 0.99, 300), Interval(0.02, 0.005, 0.03, 300)
 MINUTE_S = 60.0
 
-RETRIED_S = 150.0
+RETRY_TIMEOUT_S = 150.0
 """A drop that broke all through that minute is tried again a minute later, if not earlier."""
 
 BROKEN = {'labels = ["red", "green", "blue"]': 'labels = ["red", "green"]'}
@@ -34,100 +34,116 @@ BROKEN = {'labels = ["red", "green", "blue"]': 'labels = ["red", "green"]'}
 
 
 @pytest.fixture
-def lives(site: Site) -> DynamoLives:
-    return DynamoLives(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+def releases(site: RunningSystem) -> DynamoReleases:
+    return DynamoReleases(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
 
 
 @pytest.fixture
-def calm_afterwards(site: Site) -> Iterator[None]:
+def closed_breakers_afterwards(site: RunningSystem) -> Iterator[None]:
     """So many failures may well have stopped the lane."""
     yield
-    calmed(site)
+    close_breakers(site)
 
 
-def red() -> bytes:
+def red_picture() -> bytes:
     packed = io.BytesIO()
     Image.new("RGB", (32, 32), (250, 0, 0)).save(packed, "PNG")
     return packed.getvalue()
 
 
-def registered(site: Site, place: Path, lives: DynamoLives, changes: dict[str, str]) -> str:
+def register_release(
+    site: RunningSystem, folder: Path, releases: DynamoReleases, changes: dict[str, str]
+) -> str:
     """A release of the model that differs from the bundled one, on S3 and on record; its id."""
-    files = write_release(place, threshold=0.7)
+    files = write_release(folder, threshold=0.7)
     card = files["card.toml"].decode()
     for line, instead in changes.items():
         card = card.replace(line, instead)
     files["card.toml"] = card.encode()
-    pedigree = pedigree_of(MODEL, files, parent=bundled(site), data="d1", recipe=None)
-    Depot(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]).put(pedigree, files)
-    standing = Standing(register(MODEL, pedigree.id, datetime.now(UTC)), GOOD, BETTER)
-    lives.register(standing, bundled=bundled(site), data="d1", parent=bundled(site))
-    return pedigree.id
+    manifest = build_manifest(MODEL, files, parent=bundled_release(site), data="d1", recipe=None)
+    S3ReleaseStore(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]).put_release(manifest, files)
+    record = ReleaseRecord(registered_state(MODEL, manifest.id, datetime.now(UTC)), GOOD, BETTER)
+    releases.register(record, bundled=bundled_release(site), data="d1", parent=bundled_release(site))
+    return manifest.id
 
 
-def bundled(site: Site) -> str:
-    (row,) = site.ended(site.put(red(), name="first.png", model=MODEL))
+def bundled_release(site: RunningSystem) -> str:
+    (row,) = site.wait_until_completed(site.drop_bytes(red_picture(), name="first.png", model=MODEL))
     return str(row["release"])
 
 
-def stage(lives: DynamoLives, release: str) -> str:
-    found = lives.book(MODEL).find(release)
-    return found.life.stage if found else ""
+def release_stage(releases: DynamoReleases, release: str) -> str:
+    found = releases.read_releases(MODEL).find(release)
+    return found.state.stage if found else ""
 
 
-def answering(site: Site, lives: DynamoLives, release: str) -> None:
+def make_active(site: RunningSystem, releases: DynamoReleases, release: str) -> None:
     """Let a release be the active one, as if it had been promoted; the bundled one is its former."""
-    book, now = lives.book(MODEL), datetime.now(UTC)
-    found = book.find(release)
+    model_releases, now = releases.read_releases(MODEL), datetime.now(UTC)
+    found = model_releases.find(release)
     assert found is not None
-    life = replace(found.life, stage="active", since=now)
-    lives.move(book, Change(Pointers(release, former=bundled(site)), (life,)))
-
-
-@pytest.mark.usefixtures("calm_afterwards")
-def test_an_active_release_that_breaks_is_rolled_back_within_a_minute_by_its_alarm(
-    site: Site, lives: DynamoLives, tmp_path: Path
-):
-    former, broken = (
-        bundled(site),
-        registered(site, tmp_path, lives, BROKEN | {"this project's tests": "somebody"}),
+    state = replace(found.state, stage="active", since=now)
+    releases.save_change(
+        model_releases, RolloutChange(ReleasePointers(release, previous=bundled_release(site)), (state,))
     )
-    answering(site, lives, broken)
+
+
+@pytest.mark.usefixtures("closed_breakers_afterwards")
+def test_an_active_release_that_breaks_is_rolled_back_within_a_minute_by_its_alarm(
+    site: RunningSystem, releases: DynamoReleases, tmp_path: Path
+):
+    previous, broken = (
+        bundled_release(site),
+        register_release(site, tmp_path, releases, BROKEN | {"this project's tests": "somebody"}),
+    )
+    make_active(site, releases, broken)
 
     began, drops = time.monotonic(), []
-    while lives.book(MODEL).pointers.active == broken and time.monotonic() - began < MINUTE_S:
-        drops.append(site.put(red(), name="red.png", model=MODEL))
+    while releases.read_releases(MODEL).pointers.active == broken and time.monotonic() - began < MINUTE_S:
+        drops.append(site.drop_bytes(red_picture(), name="red.png", model=MODEL))
         time.sleep(0.5)
     took_s = time.monotonic() - began
 
     assert took_s < MINUTE_S
-    assert stage(lives, broken) == "rolled-back"
-    until(lambda: any('"alarm":"vigil-test-release-broke"' in line for line in site.running.logs("Releases")))
-    rows = site.ended(*drops, within_s=RETRIED_S)
+    assert release_stage(releases, broken) == "rolled-back"
+    wait_until(
+        lambda: any('"alarm":"vigil-test-release-failing"' in line for line in site.running.logs("Rollout"))
+    )
+    rows = site.wait_until_completed(*drops, within_s=RETRY_TIMEOUT_S)
     assert {row["state"] for row in rows} == {"done"}
-    assert rows[0]["release"] == former
+    assert rows[0]["release"] == previous
 
 
-def test_a_candidate_that_breaks_is_withdrawn_and_every_drop_has_its_answer(
-    site: Site, lives: DynamoLives, tmp_path: Path
+def test_a_failing_candidate_is_withdrawn_and_every_drop_is_processed(
+    site: RunningSystem, releases: DynamoReleases, tmp_path: Path
 ):
-    broken = registered(site, tmp_path, lives, BROKEN)
-    until(lambda: invoked(site, "Releases") and stage(lives, broken) == "shadow")
-    book = lives.book(MODEL)
-    life = book.standings[-1].life
-    lives.move(book, Change(Pointers(book.pointers.active, broken, share=1.0, beside=1.0), (life,)))
-    trials = DynamoTrials(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    broken = register_release(site, tmp_path, releases, BROKEN)
+    wait_until(lambda: invoke_function(site, "Rollout") and release_stage(releases, broken) == "shadow")
+    model_releases = releases.read_releases(MODEL)
+    state = model_releases.records[-1].state
+    releases.save_change(
+        model_releases,
+        RolloutChange(
+            ReleasePointers(model_releases.pointers.active, broken, canary_share=1.0, shadow_share=1.0),
+            (state,),
+        ),
+    )
+    trials = DynamoComparisons(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
 
     drops = []
-    while len(trials.seen(MODEL, broken, life.since)) < 3:
-        drops.append(site.put(red(), name="red.png", model=MODEL))
-        site.ended(*drops)
+    while len(trials.comparisons_since(MODEL, broken, state.since)) < 3:
+        drops.append(site.drop_bytes(red_picture(), name="red.png", model=MODEL))
+        site.wait_until_completed(*drops)
 
-    moved = until(lambda: invoked(site, "Releases")["moved"] or stage(lives, broken) == "rejected")
-    rows = site.ended(*drops)
+    moved = wait_until(
+        lambda: invoke_function(site, "Rollout")["moved"] or release_stage(releases, broken) == "rejected"
+    )
+    rows = site.wait_until_completed(*drops)
     assert moved
-    assert {(row["state"], row["release"]) for row in rows} == {("done", lives.book(MODEL).pointers.active)}
-    told = site.heard(broken)
-    for event in told:
-        fits("release-moved", event)
-    assert [event["data"]["stage"] for event in told][-1] == stage(lives, broken)
+    assert {(row["state"], row["release"]) for row in rows} == {
+        ("done", releases.read_releases(MODEL).pointers.active)
+    }
+    events = site.events_about(broken)
+    for event in events:
+        assert_matches_schema("release-moved", event)
+    assert [event["data"]["stage"] for event in events][-1] == release_stage(releases, broken)

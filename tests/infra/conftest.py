@@ -33,8 +33,8 @@ def template(packaged: Path) -> Template:
 @pytest.fixture(scope="session")
 def translated(template: Template) -> Template:
     """Plain CloudFormation, as AWS makes it from the SAM template."""
-    on_s3: Template = json.loads(json.dumps(template).replace('"./', '"s3://artefacts/'))
-    return translate(on_s3)
+    with_s3_uris: Template = json.loads(json.dumps(template).replace('"./', '"s3://artefacts/'))
+    return translate(with_s3_uris)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ def translate(template: Template) -> Template:
     return result
 
 
-def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+def resources_of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
     """Properties of all resources of a type, by logical id."""
     resources = template["Resources"].items()
     return {name: resource["Properties"] for name, resource in resources if resource["Type"] == kind}

@@ -16,16 +16,16 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
 from infra.deploy import checks
-from infra.deploy.artefacts import Store, digest, upload
+from infra.deploy.artefacts import ArtefactBucket, content_digest, upload_artefacts
 from infra.deploy.bucket import ensure_bucket
+from infra.deploy.deploy import DeployRequest, deploy_stack
 from infra.deploy.errors import DeployError
-from infra.deploy.ship import Shipment, ship
-from infra.deploy.stack import Change, Stack
-from tests.infra.conftest import Template, of_type, translate
+from infra.deploy.stack import ResourceChange, Stack
+from tests.infra.conftest import Template, resources_of_type, translate
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-QUEUE = {
+QUEUE_TEMPLATE = {
     "Parameters": {"Stage": {"Type": "String"}, "Days": {"Type": "Number", "Default": 4}},
     "Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "q-${Stage}"}}}},
     "Outputs": {"QueueUrl": {"Value": {"Ref": "Q"}}},
@@ -43,9 +43,9 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
 
 
 @pytest.fixture
-def store(session: boto3.Session) -> Store:
+def artefact_bucket(session: boto3.Session) -> ArtefactBucket:
     s3 = session.client("s3")
-    return Store(s3, ensure_bucket(s3, account=ACCOUNT, region=REGION), ACCOUNT, _silent)
+    return ArtefactBucket(s3, ensure_bucket(s3, account=ACCOUNT, region=REGION), ACCOUNT, _ignore_progress)
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "layers" / "models" / "m").mkdir(parents=True)
     (tmp_path / "layers" / "models" / "m" / "card.toml").write_text("name = 'm'")
     (tmp_path / "deployment.zip").write_bytes(b"code")
-    (tmp_path / "sam.json").write_text(json.dumps(QUEUE))
+    (tmp_path / "sam.json").write_text(json.dumps(QUEUE_TEMPLATE))
     return tmp_path
 
 
-def test_the_bucket_is_private_versioned_encrypted_and_tls_only(store: Store):
-    s3, name = store.s3, store.bucket
+def test_the_bucket_is_private_versioned_encrypted_and_tls_only(artefact_bucket: ArtefactBucket):
+    s3, name = artefact_bucket.s3, artefact_bucket.bucket
 
     assert all(s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"].values())
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
@@ -67,147 +67,159 @@ def test_the_bucket_is_private_versioned_encrypted_and_tls_only(store: Store):
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_the_bucket_is_made_once(store: Store):
-    again = ensure_bucket(store.s3, account=ACCOUNT, region=REGION)
+def test_the_bucket_is_made_once(artefact_bucket: ArtefactBucket):
+    again = ensure_bucket(artefact_bucket.s3, account=ACCOUNT, region=REGION)
 
-    assert [bucket["Name"] for bucket in store.s3.list_buckets()["Buckets"]] == [again]
+    assert [bucket["Name"] for bucket in artefact_bucket.s3.list_buckets()["Buckets"]] == [again]
 
 
-def test_artefacts_are_uploaded_once_under_their_contents(store: Store, folder: Path, template: Template):
-    told: list[str] = []
-    hearing = Store(store.s3, store.bucket, ACCOUNT, told.append)
-    small = _pointing(template, {"Live", "Publish", "ModelsLayer"})
+def test_artefacts_are_uploaded_once_under_their_contents(
+    artefact_bucket: ArtefactBucket, folder: Path, template: Template
+):
+    messages: list[str] = []
+    reporting = ArtefactBucket(artefact_bucket.s3, artefact_bucket.bucket, ACCOUNT, messages.append)
+    small = _subset(template, {"Live", "Publish", "ModelsLayer"})
 
-    first = upload(small, folder, hearing)
-    spoken = len(told)
-    second = upload(small, folder, hearing)
+    first = upload_artefacts(small, folder, reporting)
+    message_count = len(messages)
+    second = upload_artefacts(small, folder, reporting)
 
     code = first["Resources"]["Live"]["Properties"]["CodeUri"]
-    assert code == {"Bucket": store.bucket, "Key": f"deployment/{digest(folder / 'deployment.zip')}.zip"}
+    assert code == {
+        "Bucket": artefact_bucket.bucket,
+        "Key": f"deployment/{content_digest(folder / 'deployment.zip')}.zip",
+    }
     assert first["Resources"]["Publish"]["Properties"]["CodeUri"] == code
-    assert (first, len(told)) == (second, spoken)
-    assert len(store.s3.list_objects_v2(Bucket=store.bucket)["Contents"]) == 2
+    assert (first, len(messages)) == (second, message_count)
+    assert len(artefact_bucket.s3.list_objects_v2(Bucket=artefact_bucket.bucket)["Contents"]) == 2
 
 
-def test_the_whole_template_finds_its_artefacts_on_s3(store: Store, folder: Path, template: Template):
+def test_the_whole_template_finds_its_artefacts_on_s3(
+    artefact_bucket: ArtefactBucket, folder: Path, template: Template
+):
     (folder / "layers" / "runtime").mkdir()
 
-    plain = translate(upload(copy.deepcopy(template), folder, store))
+    plain = translate(upload_artefacts(copy.deepcopy(template), folder, artefact_bucket))
 
-    held = {found["Key"] for found in store.s3.list_objects_v2(Bucket=store.bucket)["Contents"]}
-    code = [function["Code"] for function in of_type(plain, "AWS::Lambda::Function").values()]
-    layers = [layer["Content"] for layer in of_type(plain, "AWS::Lambda::LayerVersion").values()]
-    assert {place["S3Bucket"] for place in (*code, *layers)} == {store.bucket}
+    held = {
+        found["Key"]
+        for found in artefact_bucket.s3.list_objects_v2(Bucket=artefact_bucket.bucket)["Contents"]
+    }
+    code = [function["Code"] for function in resources_of_type(plain, "AWS::Lambda::Function").values()]
+    layers = [layer["Content"] for layer in resources_of_type(plain, "AWS::Lambda::LayerVersion").values()]
+    assert {place["S3Bucket"] for place in (*code, *layers)} == {artefact_bucket.bucket}
     assert {place["S3Key"] for place in (*code, *layers)} == held
 
 
 def test_a_layers_address_follows_its_names_and_bytes(folder: Path):
     models = folder / "layers" / "models"
-    before = digest(models)
+    before = content_digest(models)
 
     (models / "m" / "card.toml").rename(models / "m" / "other.toml")
 
-    assert digest(models) != before
+    assert content_digest(models) != before
 
 
-def test_a_deploy_creates_what_the_template_says(session: boto3.Session, folder: Path):
-    outputs = _ship(session, folder, _yes)
+def test_a_deploy_creates_the_resources_of_the_template(session: boto3.Session, folder: Path):
+    outputs = _deploy(session, folder, _confirm)
 
     assert outputs is not None
     (url,) = session.client("sqs").list_queues()["QueueUrls"]
     assert url.endswith("/q-dev")
 
 
-def test_the_outputs_of_a_stack_are_told_by_name(session: boto3.Session):
+def test_the_outputs_of_a_stack_are_read_by_name(session: boto3.Session):
     """Beside `ship`: moto computes no outputs of a stack that came from a change set."""
     cloudformation = session.client("cloudformation")
     stage = [{"ParameterKey": "Stage", "ParameterValue": "dev"}]
-    cloudformation.create_stack(StackName="vigil-dev", TemplateBody=json.dumps(QUEUE), Parameters=stage)
+    cloudformation.create_stack(
+        StackName="vigil-dev", TemplateBody=json.dumps(QUEUE_TEMPLATE), Parameters=stage
+    )
 
-    outputs = Stack(cloudformation, "vigil-dev").outputs()
+    outputs = Stack(cloudformation, "vigil-dev").read_outputs()
 
     assert set(outputs) == {"QueueUrl"}
     assert outputs["QueueUrl"].endswith("/q-dev")
 
 
 def test_the_changes_are_shown_before_anything_happens(session: boto3.Session, folder: Path):
-    seen: list[tuple[Change, ...]] = []
+    shown: list[tuple[ResourceChange, ...]] = []
 
-    _ship(session, folder, seen.append)
+    _deploy(session, folder, shown.append)
 
-    assert seen == [(Change("Add", "Q", "AWS::SQS::Queue", ""),)]
+    assert shown == [(ResourceChange("Add", "Q", "AWS::SQS::Queue", ""),)]
 
 
 def test_nothing_changes_when_the_answer_is_no(session: boto3.Session, folder: Path):
-    outputs = _ship(session, folder, lambda _: False)
+    outputs = _deploy(session, folder, lambda _: False)
 
     assert outputs is None
     assert session.client("sqs").list_queues().get("QueueUrls", []) == []
 
 
 def test_a_parameter_set_once_is_kept_at_the_next_deploy(session: boto3.Session, folder: Path):
-    _ship(session, folder, _yes, {"Days": "9"})
-    (folder / "sam.json").write_text(json.dumps({**QUEUE, "Description": "changed"}))
+    _deploy(session, folder, _confirm, {"Days": "9"})
+    (folder / "sam.json").write_text(json.dumps({**QUEUE_TEMPLATE, "Description": "changed"}))
 
-    _ship(session, folder, _yes)
+    _deploy(session, folder, _confirm)
 
     stack = session.client("cloudformation").describe_stacks(StackName="vigil-dev")["Stacks"][0]
-    kept = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
-    assert kept == {"Stage": "dev", "Days": "9"}
+    parameters = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack["Parameters"]}
+    assert parameters == {"Stage": "dev", "Days": "9"}
     assert {"Key": "release", "Value": "v1"} in stack["Tags"]
 
 
-def test_a_failed_deploy_tells_the_first_reason_not_the_cancellations():
+def test_a_failed_deploy_reports_the_first_reason_not_the_cancellations():
     events = [
         _event("Stack", "UPDATE_ROLLBACK_COMPLETE", 9),
         _event("Other", "CREATE_FAILED", 4, "Resource creation cancelled"),
         _event("Bucket", "CREATE_FAILED", 3, "The name is taken"),
         _event("Old", "CREATE_FAILED", 0, "A failure of last week"),
     ]
-    stack = Stack(_Failing(events), "vigil-dev", pause=lambda _: None)
+    stack = Stack(_FailingCloudFormation(events), "vigil-dev", sleep=lambda _: None)
 
     with pytest.raises(DeployError, match="UPDATE_ROLLBACK_COMPLETE: Bucket: The name is taken"):
-        list(stack.execute("change"))
+        list(stack.execute_change_set("change"))
 
 
 def test_a_change_set_without_changes_is_no_error():
-    cloudformation = _Failing([], reason="The submitted information didn't contain changes.")
-    stack = Stack(cloudformation, "vigil-dev", pause=lambda _: None)
+    cloudformation = _FailingCloudFormation([], reason="The submitted information didn't contain changes.")
+    stack = Stack(cloudformation, "vigil-dev", sleep=lambda _: None)
 
-    assert stack.prepare("change", url="https://x", parameters={}, tags={}) == ()
+    assert stack.create_change_set("change", url="https://x", parameters={}, tags={}) == ()
     assert cloudformation.deleted == ["change"]
 
 
-def test_without_credentials_the_message_says_how_to_sign_in():
+def test_without_credentials_the_error_explains_how_to_sign_in():
     class Sts:
         def get_caller_identity(self) -> dict[str, str]:
             raise ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "GetCallerIdentity")
 
     with pytest.raises(DeployError, match="aws sso login"):
-        checks.account(Sts())
+        checks.account_id(Sts())
 
 
 def test_only_a_tag_of_a_clean_tree_is_a_release(tmp_path: Path):
     _git(tmp_path, "init", "-q")
     _git(tmp_path, "commit", "-q", "--allow-empty", "-m", "first")
     with pytest.raises(DeployError, match="no tag"):
-        checks.release(tmp_path)
+        checks.release_tag(tmp_path)
 
     _git(tmp_path, "tag", "v1")
-    assert checks.release(tmp_path) == "v1"
+    assert checks.release_tag(tmp_path) == "v1"
 
     (tmp_path / "new.py").write_text("")
     with pytest.raises(DeployError, match="has changes"):
-        checks.release(tmp_path)
+        checks.release_tag(tmp_path)
 
 
 @pytest.mark.parametrize("stage", ["", "Prod", "a-b", "1st", "x" * 13])
 def test_a_stage_that_does_not_fit_into_names_is_refused(stage: str):
     with pytest.raises(DeployError, match="no stage"):
-        checks.stage_name(stage)
+        checks.check_stage_name(stage)
 
 
-class _Failing:
+class _FailingCloudFormation:
     """What moto does not play: an update that fails, and a change set without changes."""
 
     def __init__(self, events: list[dict[str, Any]], reason: str = "") -> None:
@@ -253,22 +265,24 @@ def _event(resource: str, status: str, minute: int, reason: str = "") -> dict[st
     }
 
 
-def _ship(session: boto3.Session, folder: Path, agree: Any, parameters: Any = None) -> dict[str, str] | None:
-    shipment = Shipment(folder, "v1", "dev", ACCOUNT, parameters or {})
-    return ship(shipment, session, agree=agree, tell=_silent, now=NOW)
+def _deploy(
+    session: boto3.Session, folder: Path, confirm: Any, parameters: Any = None
+) -> dict[str, str] | None:
+    request = DeployRequest(folder, "v1", "dev", ACCOUNT, parameters or {})
+    return deploy_stack(request, session, confirm=confirm, on_progress=_ignore_progress, now=NOW)
 
 
-def _pointing(template: Template, names: set[str]) -> Template:
+def _subset(template: Template, names: set[str]) -> Template:
     return {"Resources": {name: template["Resources"][name] for name in names}}
 
 
-def _git(folder: Path, *words: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    subprocess.run(["git", "-C", str(folder), *who, *words], check=True)
+def _git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True)
 
 
-def _yes(_: object) -> bool:
+def _confirm(_: object) -> bool:
     return True
 
 
-def _silent(_: str) -> None: ...
+def _ignore_progress(_: str) -> None: ...

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import Template, of_type
+from tests.infra.conftest import Template, resources_of_type
 
 FUNCTION, ROLE = "AWS::Serverless::Function", "AWS::IAM::Role"
 TRAINING = "TrainingRole"
@@ -22,14 +22,14 @@ NO_RESOURCE_LEVEL = {
 
 
 def test_every_function_has_a_role_of_its_own(template: Template):
-    roles = [function["Role"]["Fn::GetAtt"][0] for function in of_type(template, FUNCTION).values()]
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in resources_of_type(template, FUNCTION).values()]
 
     assert len(roles) == len(set(roles))
-    assert set(roles) == set(of_type(template, ROLE)) - {TRAINING}
+    assert set(roles) == set(resources_of_type(template, ROLE)) - {TRAINING}
 
 
 def test_roles_are_for_lambda_alone(template: Template):
-    for name, role in of_type(template, ROLE).items():
+    for name, role in resources_of_type(template, ROLE).items():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
 
         service = "sagemaker" if name == TRAINING else "lambda"
@@ -62,13 +62,13 @@ def test_resources_are_named_by_the_template_itself(template: Template):
 @pytest.mark.parametrize(
     "action", ["s3:DeleteObject", "dynamodb:DeleteItem", "dynamodb:Scan", "iam:PassRole"]
 )
-def test_the_way_of_a_photo_needs_no_power_to_destroy(template: Template, action: str):
+def test_the_photo_path_has_no_permission_to_delete(template: Template, action: str):
     holders = {role for role, _, granted, _ in _grants(template) if granted == action}
 
     assert holders & {"LiveRole", "BulkRole", "PublishRole", "PredictRole", "AuthorizerRole"} == set()
 
 
-def test_the_api_deletes_kept_answers_and_old_names_and_nothing_else(template: Template):
+def test_the_api_deletes_only_idempotency_records_old_names_and_dead_letters(template: Template):
     deleting = {
         (sid, action)
         for role, sid, action, _ in _grants(template)
@@ -77,7 +77,7 @@ def test_the_api_deletes_kept_answers_and_old_names_and_nothing_else(template: T
 
     assert deleting == {
         ("Callers", "dynamodb:DeleteItem"),
-        ("OldNames", "dynamodb:DeleteItem"),
+        ("FormerNames", "dynamodb:DeleteItem"),
         ("DeadLetters", "sqs:DeleteMessage"),
     }
 
@@ -89,7 +89,7 @@ def test_nobody_can_change_or_delete_what_was_audited(template: Template):
 
 
 def test_every_function_writes_to_its_own_log_and_no_other(template: Template):
-    for name, function in of_type(template, FUNCTION).items():
+    for name, function in resources_of_type(template, FUNCTION).items():
         role = function["Role"]["Fn::GetAtt"][0]
         logs = [
             r for holder, _, action, r in _grants(template) if holder == role and action.startswith("logs:")
@@ -102,7 +102,7 @@ def test_every_function_writes_to_its_own_log_and_no_other(template: Template):
 
 def _grants(template: Template) -> Iterator[tuple[str, str, str, Any]]:
     """Every (role, sid, action, resource) that is allowed."""
-    for name, role in of_type(template, ROLE).items():
+    for name, role in resources_of_type(template, ROLE).items():
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 if statement["Effect"] == "Allow":

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FROM_TEN = "#!/bin/sh\nexit 1\n"
-WITHOUT_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; esac\n'
+TOO_OLD_PYTHON = "#!/bin/sh\nexit 1\n"
+PYTHON_WITHOUT_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; esac\n'
 
 
 @pytest.fixture
@@ -24,39 +24,39 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_help_fits_a_screen_and_names_every_goal():
-    said = _make(ROOT).stdout
+    output = _run_make(ROOT).stdout
 
     goals = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {line.split()[1] for line in said.splitlines()} == goals
-    assert len(said.splitlines()) <= 20
-    assert max(map(len, said.splitlines())) <= 80
+    assert {line.split()[1] for line in output.splitlines()} == goals
+    assert len(output.splitlines()) <= 20
+    assert max(map(len, output.splitlines())) <= 80
 
 
-def test_without_a_recent_python_setup_says_so(checkout: Path):
-    _put_python(checkout, FROM_TEN)
+def test_setup_without_a_recent_python_fails_with_an_explanation(checkout: Path):
+    _install_fake_python(checkout, TOO_OLD_PYTHON)
 
-    answer = _make(checkout, "setup")
+    answer = _run_make(checkout, "setup")
 
     assert answer.returncode != 0
     assert "setup: Python 3.11 or newer with venv is needed" in answer.stdout
 
 
-def test_where_python_cannot_make_environments_setup_says_what_to_install(checkout: Path):
-    _put_python(checkout, WITHOUT_VENV)
+def test_setup_without_venv_names_the_package_to_install(checkout: Path):
+    _install_fake_python(checkout, PYTHON_WITHOUT_VENV)
 
-    answer = _make(checkout, "setup")
+    answer = _run_make(checkout, "setup")
 
     assert answer.returncode != 0
     assert "apt install python3-venv" in answer.stdout
 
 
-def _put_python(checkout: Path, script: str) -> None:
+def _install_fake_python(checkout: Path, script: str) -> None:
     python = checkout / "bin" / "python3"
     python.write_text(script)
     python.chmod(0o755)
 
 
-def _make(folder: Path, *goals: str) -> subprocess.CompletedProcess[str]:
+def _run_make(folder: Path, *goals: str) -> subprocess.CompletedProcess[str]:
     own = {"PATH": str(folder / "bin")} if (folder / "bin").exists() else None
     command = ["make", "-C", str(folder), "--no-print-directory", *goals]
     return subprocess.run(command, check=False, capture_output=True, text=True, env=own)

@@ -11,20 +11,18 @@ from zipfile import ZipFile
 import pytest
 
 from infra.package import PackagingError, package
-from infra.package.archive import extend, zip_folder
-from infra.package.contents import LIGHT
-from infra.package.fresh import fingerprint, keep
-from infra.package.parts import pins
-from infra.package.patch import patched
-from infra.package.sizes import LIMIT_BYTES, Weight, refuse_too_large, weigh
-from infra.package.targets import target
+from infra.package.artifacts import build_if_changed, extend_zip, fingerprint, zip_folder
+from infra.package.dependencies import FUNCTION_PACKAGES, pinned_requirements
+from infra.package.sizes import LAMBDA_LIMIT_BYTES, FunctionSize, check_sizes, measure_sizes
+from infra.package.targets import find_target
+from infra.package.template import patch_template
 from tests.infra.conftest import Template
 
 MB = 1_048_576
 
 
 @pytest.fixture
-def elsewhere(packaged: Path, tmp_path: Path) -> Path:
+def copied_checkout(packaged: Path, tmp_path: Path) -> Path:
     """A copy of the sources in another place, with nothing built but the third-party parts."""
     root, copy = packaged.parents[2], tmp_path / "elsewhere"
     for name in ("functions", "layers", "infra", "build/models"):
@@ -38,13 +36,13 @@ def elsewhere(packaged: Path, tmp_path: Path) -> Path:
 
 
 def test_the_functions_stay_far_below_lambdas_limit(packaged: Path, template: Template):
-    weights = weigh(template, packaged)
+    weights = measure_sizes(template, packaged)
 
-    assert max(weight.total_bytes for weight in weights) < 0.8 * LIMIT_BYTES
+    assert max(weight.total_bytes for weight in weights) < 0.8 * LAMBDA_LIMIT_BYTES
 
 
 def test_a_function_without_inference_carries_no_layer(packaged: Path, template: Template):
-    weights = {weight.function: weight for weight in weigh(template, packaged)}
+    weights = {weight.function: weight for weight in measure_sizes(template, packaged)}
 
     assert set(weights["Live"].layers) == {"RuntimeLayer", "ModelsLayer"}
     assert weights["Publish"].layers == {}
@@ -52,11 +50,11 @@ def test_a_function_without_inference_carries_no_layer(packaged: Path, template:
 
 
 def test_a_function_that_is_too_large_is_refused_with_its_biggest_parts_first():
-    live = Weight("Live", 20 * MB, {"ModelsLayer": 80 * MB, "RuntimeLayer": 190 * MB})
-    weights = (Weight("Small", 1 * MB, {}), live)
+    live = FunctionSize("Live", 20 * MB, {"ModelsLayer": 80 * MB, "RuntimeLayer": 190 * MB})
+    weights = (FunctionSize("Small", 1 * MB, {}), live)
 
     with pytest.raises(PackagingError) as refusal:
-        refuse_too_large(weights)
+        check_sizes(weights)
 
     assert str(refusal.value) == (
         "Live unzips to 290.0 MB, above Lambda's 250 MB:"
@@ -64,19 +62,19 @@ def test_a_function_that_is_too_large_is_refused_with_its_biggest_parts_first():
     )
 
 
-def test_a_second_run_makes_nothing_anew(elsewhere: Path):
-    package("local", root=elsewhere)
-    told: list[str] = []
+def test_a_second_run_builds_nothing(copied_checkout: Path):
+    package("local", root=copied_checkout)
+    messages: list[str] = []
 
-    package("local", root=elsewhere, on_progress=told.append)
+    package("local", root=copied_checkout, on_progress=messages.append)
 
-    assert told == []
+    assert messages == []
 
 
-def test_the_same_sources_give_the_same_bytes_in_another_place(elsewhere: Path, tmp_path: Path):
-    further = shutil.copytree(elsewhere, tmp_path / "further" / "away", copy_function=os.link)
+def test_the_same_sources_give_the_same_bytes_in_another_place(copied_checkout: Path, tmp_path: Path):
+    further = shutil.copytree(copied_checkout, tmp_path / "further" / "away", copy_function=os.link)
 
-    here, there = package("local", root=elsewhere), package("local", root=further)
+    here, there = package("local", root=copied_checkout), package("local", root=further)
 
     for name in ("deployment.zip", "sam.json"):
         assert (here / name).read_bytes() == (there / name).read_bytes()
@@ -98,7 +96,7 @@ def test_a_zip_is_extended_without_losing_what_it_had(tmp_path: Path):
         (tmp_path / name / f"{name}.py").write_text(name)
     zip_folder(tmp_path / "old", tmp_path / "old.zip")
 
-    extend(tmp_path / "old.zip", tmp_path / "both.zip", tmp_path / "new")
+    extend_zip(tmp_path / "old.zip", tmp_path / "both.zip", tmp_path / "new")
 
     with ZipFile(tmp_path / "both.zip") as both:
         assert {name: both.read(name) for name in both.namelist()} == {"old.py": b"old", "new.py": b"new"}
@@ -134,7 +132,7 @@ def test_clients_of_what_ships_can_call_every_service(task: Path):
             except EndpointConnectionError:
                 print(service)
     """
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", program],
         check=True,
         capture_output=True,
@@ -142,32 +140,32 @@ def test_clients_of_what_ships_can_call_every_service(task: Path):
         env={"PYTHONPATH": str(task)},
     )
 
-    assert len(said.stdout.split()) == 8
+    assert len(completed.stdout.split()) == 8
 
 
-def test_what_a_failed_build_leaves_is_the_last_good_one(tmp_path: Path):
-    place = tmp_path / "made"
-    place.write_text("good")
+def test_a_failed_build_keeps_the_previous_artifact(tmp_path: Path):
+    target_file = tmp_path / "made"
+    target_file.write_text("good")
 
     with pytest.raises(PackagingError):
-        keep(place, "new", _fail)
+        build_if_changed(target_file, "new", _failing_build)
 
-    assert place.read_text() == "good"
+    assert target_file.read_text() == "good"
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
 def test_a_fingerprint_follows_names_and_bytes_but_not_bytecode(tmp_path: Path):
-    room = tmp_path / "room"
-    (room / "__pycache__").mkdir(parents=True)
-    (room / "a.py").write_text("1")
-    before = fingerprint(room)
+    folder = tmp_path / "room"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "a.py").write_text("1")
+    before = fingerprint(folder)
 
-    (room / "__pycache__" / "a.pyc").write_text("x")
-    same = fingerprint(room)
-    (room / "a.py").rename(room / "b.py")
+    (folder / "__pycache__" / "a.pyc").write_text("x")
+    same = fingerprint(folder)
+    (folder / "a.py").rename(folder / "b.py")
 
     assert same == before
-    assert fingerprint(room) != before
+    assert fingerprint(folder) != before
 
 
 def test_a_package_without_a_pin_is_refused(tmp_path: Path):
@@ -175,7 +173,7 @@ def test_a_package_without_a_pin_is_refused(tmp_path: Path):
     constraints.write_text("boto3==1.0\n")
 
     with pytest.raises(PackagingError, match="pins no version of aws_lambda_powertools, botocore"):
-        pins(LIGHT, constraints)
+        pinned_requirements(FUNCTION_PACKAGES, constraints)
 
 
 def test_a_target_that_does_not_exist_is_refused():
@@ -183,15 +181,15 @@ def test_a_target_that_does_not_exist_is_refused():
         package("moon")
 
 
-def test_without_models_packaging_says_how_to_get_them(elsewhere: Path):
-    shutil.rmtree(elsewhere / "build" / "models")
+def test_packaging_without_models_names_the_command_that_fetches_them(copied_checkout: Path):
+    shutil.rmtree(copied_checkout / "build" / "models")
 
     with pytest.raises(PackagingError, match="make models"):
-        package("local", root=elsewhere)
+        package("local", root=copied_checkout)
 
 
 def test_the_runtime_is_the_targets_not_the_builders(template: Template):
-    on_aws = patched(template, target("aws"))["Resources"]
+    on_aws = patch_template(template, find_target("aws"))["Resources"]
 
     assert on_aws["Live"]["Properties"]["Runtime"] == "python3.13"
     assert on_aws["RuntimeLayer"]["Properties"]["CompatibleRuntimes"] == ["python3.13"]
@@ -201,7 +199,9 @@ def test_merging_leaves_one_way_of_naming_a_queue():
     both = {"Queue": {"Fn::Sub": "arn:aws:sqs:::live", "Fn::GetAtt": ["LiveQueue", "Arn"]}}
     merged = {"Resources": {"Live": {"Type": "AWS::Serverless::Function", "Properties": {"Events": both}}}}
 
-    (events,) = [r["Properties"]["Events"] for r in patched(merged, target("local"))["Resources"].values()]
+    (events,) = [
+        r["Properties"]["Events"] for r in patch_template(merged, find_target("local"))["Resources"].values()
+    ]
 
     assert events == {"Queue": {"Fn::GetAtt": ["LiveQueue", "Arn"]}}
 
@@ -213,6 +213,6 @@ def test_the_template_points_to_what_was_built(packaged: Path):
     assert all((packaged / pointer).exists() for pointer in pointers if pointer)
 
 
-def _fail(draft: Path) -> None:
+def _failing_build(draft: Path) -> None:
     draft.write_text("half")
     raise PackagingError("no network")

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 from infra.local.cloud import Cloud
-from infra.local.runtime_dir import runtime_dir
-from tests.local.everything import everything
+from infra.local.lambda_.sandbox import lambda_runtime_folder
+from tests.local.packages import sample_package
 
 _PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
 def runtime() -> Path:
-    return runtime_dir(_PROJECT / "build", _PROJECT / "constraints.txt")
+    return lambda_runtime_folder(_PROJECT / "build", _PROJECT / "constraints.txt")
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("cloud")
-    package = everything(folder / "package")
+    package = sample_package(folder / "package")
     with Cloud(
         package,
         folder / "data",

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import boto3
 
-SEEN = "seen"
+RECORDS_TABLE = "records"
 
 
-def _keep(kind, what):
+def _record(kind, value):
     boto3.client("dynamodb").put_item(
-        TableName=SEEN,
-        Item={"kind": {"S": kind}, "at": {"N": str(time.time_ns())}, "what": {"S": json.dumps(what)}},
+        TableName=RECORDS_TABLE,
+        Item={"kind": {"S": kind}, "at": {"N": str(time.time_ns())}, "what": {"S": json.dumps(value)}},
     )
 
 
@@ -25,7 +25,7 @@ def echo(event, context):
     return {"event": event, "request_id": context.aws_request_id, "left": left}
 
 
-def surroundings(event, context):
+def environment(event, context):
     names = [name for name in event["import"] if _importable(name)]
     return {"environment": dict(os.environ), "path": sys.path, "importable": names, "cwd": os.getcwd()}
 
@@ -56,10 +56,10 @@ def crash(event, context):
     os._exit(7)
 
 
-def hungry(event, context):
-    held = bytearray(400 * 1024 * 1024)
-    for place in range(0, len(held), 4096):
-        held[place] = 1
+def use_memory(event, context):
+    memory = bytearray(400 * 1024 * 1024)
+    for place in range(0, len(memory), 4096):
+        memory[place] = 1
     time.sleep(30)
 
 
@@ -72,19 +72,19 @@ def large(event, context):
 
 
 def batch(event, context):
-    _keep("batch", [record["body"] for record in event["Records"]])
+    _record("batch", [record["body"] for record in event["Records"]])
     failed = [record["messageId"] for record in event["Records"] if record["body"].startswith("bad")]
     return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 
 
 def filtered(event, context):
     for record in event["Records"]:
-        _keep("filtered", record)
+        _record("filtered", record)
 
 
 def throttled_by_control(event, context):
     for record in event["Records"]:
-        _keep("controlled", record["body"])
+        _record("controlled", record["body"])
 
 
 def stream(event, context):
@@ -92,19 +92,19 @@ def stream(event, context):
         image = record["dynamodb"].get("NewImage", {})
         if image.get("text", {}).get("S") == "poison":
             raise ValueError("poison")
-        _keep("stream", {"name": record["eventName"], "id": record["dynamodb"]["Keys"]["id"]["S"]})
+        _record("stream", {"name": record["eventName"], "id": record["dynamodb"]["Keys"]["id"]["S"]})
 
 
 def tick(event, context):
-    _keep("tick", event)
+    _record("tick", event)
 
 
 def on_event(event, context):
-    _keep("event", event)
+    _record("event", event)
 
 
 def on_topic(event, context):
-    _keep("topic", event["Records"][0])
+    _record("topic", event["Records"][0])
 
 
 def api(event, context):

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from infra.local.cloud import Cloud
-from infra.local.errors import CannotImitate
-from infra.local.monitoring.alarms import Alarm, parts
-from infra.local.monitoring.expressions import evaluate
-from infra.local.monitoring.metrics import Metrics, Name, embedded
+from infra.local.cloudwatch.alarms import Alarm, alarm_arns_in_rule
+from infra.local.cloudwatch.metric_math import evaluate_expression
+from infra.local.cloudwatch.metrics import MetricName, MetricStore, parse_embedded_metrics
+from infra.local.errors import UnsupportedFeature
 from tests.local.packages import Template, arn, function, package, queue
-from tests.local.watching import eventually, invoke
+from tests.local.waiting import invoke_function, wait_until
 
-_LINE = json.dumps(
+_METRIC_LINE = json.dumps(
     {
         "_aws": {
             "CloudWatchMetrics": [
@@ -26,24 +26,24 @@ _LINE = json.dumps(
         "Sold": [2.0, 3.0],
     }
 )
-_CODE = f"def f(event, context):\n    print({_LINE!r})\n"
-_SOLD = Name.of("Shop", "Sold", {"service": "till"})
+_CODE = f"def f(event, context):\n    print({_METRIC_LINE!r})\n"
+_SOLD = MetricName.create("Shop", "Sold", {"service": "till"})
 
 
 def test_embedded_metrics_are_read_and_other_lines_are_not():
-    assert list(embedded(_LINE)) == [(_SOLD, [2.0, 3.0])]
-    assert list(embedded('not JSON, but "_aws"')) == []
+    assert list(parse_embedded_metrics(_METRIC_LINE)) == [(_SOLD, [2.0, 3.0])]
+    assert list(parse_embedded_metrics('not JSON, but "_aws"')) == []
 
 
 def test_statistics_are_of_the_ticks_asked_for():
-    metrics = Metrics(60)
-    metrics.add(_SOLD, [2.0, 4.0])
-    now = range(metrics.tick, metrics.tick + 1)
+    metrics = MetricStore(60)
+    metrics.add_values(_SOLD, [2.0, 4.0])
+    now = range(metrics.current_tick, metrics.current_tick + 1)
 
-    figures = [metrics.value(_SOLD, stat, now) for stat in ("Sum", "Average", "Maximum", "SampleCount")]
+    figures = [metrics.statistic(_SOLD, stat, now) for stat in ("Sum", "Average", "Maximum", "SampleCount")]
 
     assert figures == [6.0, 3.0, 4.0, 2.0]
-    assert metrics.value(_SOLD, "Sum", range(metrics.tick - 9, metrics.tick)) is None
+    assert metrics.statistic(_SOLD, "Sum", range(metrics.current_tick - 9, metrics.current_tick)) is None
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_statistics_are_of_the_ticks_asked_for():
     ],
 )
 def test_metric_math_as_alarms_use_it(text: str, value: float | None):
-    assert evaluate(text, {"b": 1.0, "t": 4.0, "n": None}, "here") == value
+    assert evaluate_expression(text, {"b": 1.0, "t": 4.0, "n": None}, "here") == value
 
 
 def test_what_is_not_understood_is_refused():
-    with pytest.raises(CannotImitate, match="RATE"):
-        evaluate("RATE(b)", {"b": 1.0}, "here")
-    with pytest.raises(CannotImitate, match="OR"):
-        list(parts('ALARM("a") OR ALARM("b")', "here"))
+    with pytest.raises(UnsupportedFeature, match="RATE"):
+        evaluate_expression("RATE(b)", {"b": 1.0}, "here")
+    with pytest.raises(UnsupportedFeature, match="OR"):
+        list(alarm_arns_in_rule('ALARM("a") OR ALARM("b")', "here"))
 
 
 def test_nothing_is_missing_before_the_first_period_is_over():
@@ -74,7 +74,7 @@ def test_nothing_is_missing_before_the_first_period_is_over():
         {**expected, "Namespace": "Shop", "MetricName": "Sung", "Period": 60, "Statistic": "Maximum"},
     )
 
-    assert alarm.state(Metrics(60), "OK") == "INSUFFICIENT_DATA"
+    assert alarm.evaluate(MetricStore(60), "OK") == "INSUFFICIENT_DATA"
 
 
 def _alarm(name: str, **properties: object) -> Template:
@@ -120,22 +120,24 @@ def test_an_alarm_goes_off_tells_its_topic_and_the_bus_and_composites_follow(tmp
     }
     made = package(tmp_path / "p", resources, _CODE)
     with Cloud(made, tmp_path / "d", runtime=runtime, minute_s=0.5) as cloud:
-        invoke(cloud, "f")
+        invoke_function(cloud, "f")
         watch = cloud.client("cloudwatch")
-        went_off = eventually(lambda: _in_alarm(watch) == {"one", "two", "both"} and _in_alarm(watch))
-        heard = eventually(lambda: _heard(cloud) or None)
-        eventually(lambda: _in_alarm(watch) == set())
+        went_off = wait_until(
+            lambda: _alarms_in_alarm(watch) == {"one", "two", "both"} and _alarms_in_alarm(watch)
+        )
+        heard = wait_until(lambda: _received_alarms(cloud) or None)
+        wait_until(lambda: _alarms_in_alarm(watch) == set())
 
     assert went_off
     assert heard
 
 
-def _in_alarm(watch: object) -> set[str]:
+def _alarms_in_alarm(watch: object) -> set[str]:
     found = watch.describe_alarms(StateValue="ALARM")  # type: ignore[attr-defined]
     return {one["AlarmName"] for one in found["MetricAlarms"]}
 
 
-def _heard(cloud: Cloud) -> list[str]:
+def _received_alarms(cloud: Cloud) -> list[str]:
     url = cloud.client("sqs").get_queue_url(QueueName="heard")["QueueUrl"]
     got = cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     return [one["Body"] for one in got if "ALARM" in one["Body"]]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from infra.local.cloud import Cloud
-from infra.local.faults import Dice, Faults
+from infra.local.faults.model import Faults, SeededRandom
 from tests.local.packages import arn, function, package, queue
-from tests.local.watching import eventually
+from tests.local.waiting import wait_until
 
 _CODE = """
 import time
@@ -57,14 +57,14 @@ _MEASURE = {
     "asked": {"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 1}]},
 }
 _LIST = {"service": "lambda", "call": "list_event_source_mappings", "asked": {}}
-_TELL = {"service": "sns", "call": "publish", "asked": {"TopicArn": "", "Message": "m"}}
+_PUBLISH = {"service": "sns", "call": "publish", "asked": {"TopicArn": "", "Message": "m"}}
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("faults")
-    told = {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": arn("Told")}]}
-    bucket = {"BucketName": "bucket", "NotificationConfiguration": told}
+    notifications = {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": arn("Told")}]}
+    bucket = {"BucketName": "bucket", "NotificationConfiguration": notifications}
     table = {
         "TableName": "rows",
         "BillingMode": "PAY_PER_REQUEST",
@@ -93,32 +93,32 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[C
     deep.mkdir(parents=True)
     for name in ("one.bin", "other.bin"):
         (deep / name).write_bytes(bytes(4))
-    with Cloud(made, folder / "d", runtime=runtime, processes=2) as running:
+    with Cloud(made, folder / "d", runtime=runtime, max_workers=2) as running:
         _SEND["asked"]["QueueUrl"] = running.outputs["Work"]  # type: ignore[index]
-        _TELL["asked"]["TopicArn"] = running.outputs["News"]  # type: ignore[index]
+        _PUBLISH["asked"]["TopicArn"] = running.outputs["News"]  # type: ignore[index]
         yield running
 
 
-def _asked(cloud: Cloud, event: Any, function: str = "call") -> Any:
+def _invoke_function(cloud: Cloud, event: Any, function: str = "call") -> Any:
     reply = cloud.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
     return json.loads(reply["Payload"].read())
 
 
-def _with(cloud: Cloud, event: Any, **faults: Any) -> Any:
+def _invoke_with_faults(cloud: Cloud, event: Any, **faults: Any) -> Any:
     cloud.faults.begin(Faults(seed=1, **faults))
     try:
-        return _asked(cloud, event)
+        return _invoke_function(cloud, event)
     finally:
         cloud.faults.end()
 
 
 def test_decisions_follow_from_the_seed():
-    one, same, other = Dice(1), Dice(1), Dice(2)
+    one, same, other = SeededRandom(1), SeededRandom(1), SeededRandom(2)
 
-    rolls = [one.roll("kill") for _ in range(1000)]
+    rolls = [one.draw("kill") for _ in range(1000)]
 
-    assert rolls == [same.roll("kill") for _ in range(1000)]
-    assert rolls != [other.roll("kill") for _ in range(1000)]
+    assert rolls == [same.draw("kill") for _ in range(1000)]
+    assert rolls != [other.draw("kill") for _ in range(1000)]
     assert 0.2 < sum(roll < 0.25 for roll in rolls) / 1000 < 0.3
 
 
@@ -128,40 +128,40 @@ def test_decisions_follow_from_the_seed():
         (_PUT, "SlowDown"),
         (_ROW, "ProvisionedThroughputExceededException"),
         (_SEND, "ThrottlingException"),
-        (_TELL, "Throttling"),
+        (_PUBLISH, "Throttling"),
         (_MEASURE, "ThrottlingException"),
         (_LIST, "TooManyRequestsException"),
     ],
 )
 def test_a_throttled_call_says_so_in_the_words_of_its_service(cloud: Cloud, event: Any, code: str):
-    assert _with(cloud, event, throttles={event["service"]: 1.0}) == code
-    assert _asked(cloud, event) == "done"
+    assert _invoke_with_faults(cloud, event, throttles={event["service"]: 1.0}) == code
+    assert _invoke_function(cloud, event) == "done"
 
 
-@pytest.mark.parametrize("event", [_PUT, _ROW, _SEND, _TELL, _MEASURE])
+@pytest.mark.parametrize("event", [_PUT, _ROW, _SEND, _PUBLISH, _MEASURE])
 def test_a_service_that_fails_answers_500(cloud: Cloud, event: Any):
-    assert _with(cloud, event, errors={event["service"]: 2.0}) == "InternalError"
+    assert _invoke_with_faults(cloud, event, errors={event["service"]: 2.0}) == "InternalError"
 
 
 @pytest.mark.parametrize("rate", [2.0, 1.0])
 def test_lambda_itself_fails_before_or_after_the_deed(cloud: Cloud, rate: float):
-    assert _with(cloud, _LIST, errors={"lambda": rate}) == "ServiceException"
+    assert _invoke_with_faults(cloud, _LIST, errors={"lambda": rate}) == "ServiceException"
 
 
 def test_a_call_may_be_done_and_never_answered(cloud: Cloud):
-    before = _count(cloud, "Work")
+    before = _message_count(cloud, "Work")
 
-    told = _with(cloud, _SEND, silences={"sqs": 1.0})
+    told = _invoke_with_faults(cloud, _SEND, hangs={"sqs": 1.0})
 
     assert told == "ReadTimeoutError"
-    assert _count(cloud, "Work") == before + 1
+    assert _message_count(cloud, "Work") == before + 1
 
 
 def test_whoever_reads_a_poisoned_object_is_killed_by_it(cloud: Cloud):
     cloud.client("s3").put_object(Bucket="bucket", Key="a/poison.jpg", Body=b"")
     read = {"service": "s3", "call": "get_object", "asked": {"Bucket": "bucket", "Key": "a/poison.jpg"}}
 
-    told = _with(cloud, read, poison="poison")
+    told = _invoke_with_faults(cloud, read, poison="poison")
 
     assert told["errorType"] == "Runtime.ExitError"
     assert cloud.client("s3").get_object(Bucket="bucket", Key="a/poison.jpg")["ContentLength"] == 0
@@ -169,7 +169,7 @@ def test_whoever_reads_a_poisoned_object_is_killed_by_it(cloud: Cloud):
 
 @pytest.mark.parametrize("kills", [2.0, 1.0])
 def test_a_worker_can_be_killed_in_the_middle_of_a_call(cloud: Cloud, kills: float):
-    assert _with(cloud, _SEND, kills=kills)["errorType"] == "Runtime.ExitError"
+    assert _invoke_with_faults(cloud, _SEND, kills=kills)["errorType"] == "Runtime.ExitError"
 
 
 def test_a_worker_can_stop_until_its_time_is_up_or_take_too_much_memory(cloud: Cloud):
@@ -179,8 +179,8 @@ def test_a_worker_can_stop_until_its_time_is_up_or_take_too_much_memory(cloud: C
         "asked": {"QueueUrl": cloud.outputs["Work"], "VisibilityTimeout": 0},
     }
 
-    frozen = _with(cloud, wait, freezes=1.0, silences={"sqs": 1.0})
-    exhausted = _with(cloud, wait, out_of_memory=1.0, silences={"sqs": 1.0})
+    frozen = _invoke_with_faults(cloud, wait, freezes=1.0, hangs={"sqs": 1.0})
+    exhausted = _invoke_with_faults(cloud, wait, out_of_memory=1.0, hangs={"sqs": 1.0})
 
     assert frozen["errorType"] == "Sandbox.Timedout"
     assert exhausted["errorType"] == "Runtime.ExitError"
@@ -190,43 +190,47 @@ def test_a_worker_can_stop_until_its_time_is_up_or_take_too_much_memory(cloud: C
 def test_a_stale_read_is_answered_as_when_the_faults_began(cloud: Cloud):
     rows = cloud.client("dynamodb")
     rows.put_item(TableName="rows", Item={"id": {"S": "a"}, "n": {"N": "1"}})
-    cloud.faults.begin(Faults(seed=1, stale={"rows": 1.0}))
-    first = _asked(cloud, _ROW)
+    cloud.faults.begin(Faults(seed=1, stale_reads={"rows": 1.0}))
+    first = _invoke_function(cloud, _ROW)
     rows.put_item(TableName="rows", Item={"id": {"S": "a"}, "n": {"N": "2"}})
-    stale = _asked(cloud, _ROW)
+    stale = _invoke_function(cloud, _ROW)
     cloud.faults.end()
 
-    assert (first["n"], stale["n"], _asked(cloud, _ROW)["n"]) == ({"N": "1"}, {"N": "1"}, {"N": "2"})
+    assert (first["n"], stale["n"], _invoke_function(cloud, _ROW)["n"]) == (
+        {"N": "1"},
+        {"N": "1"},
+        {"N": "2"},
+    )
 
 
 def test_notifications_are_lost_or_doubled_and_messages_delayed(cloud: Cloud):
     s3 = cloud.client("s3")
-    before = _count(cloud, "Told")
+    before = _message_count(cloud, "Told")
 
-    cloud.faults.begin(Faults(seed=1, lost=1.0))
+    cloud.faults.begin(Faults(seed=1, lost_notifications=1.0))
     s3.put_object(Bucket="bucket", Key="lost", Body=b"")
-    cloud.faults.begin(Faults(seed=1, doubled=1.0, delayed=1.0, delay_s=2.0))
+    cloud.faults.begin(Faults(seed=1, duplicate_notifications=1.0, delayed_messages=1.0, max_delay_s=2.0))
     s3.put_object(Bucket="bucket", Key="doubled", Body=b"")
-    at_once = _count(cloud, "Told")
+    at_once = _message_count(cloud, "Told")
     cloud.faults.end()
 
     assert at_once == before
-    eventually(lambda: _count(cloud, "Told") == before + 2, within_s=5)
+    wait_until(lambda: _message_count(cloud, "Told") == before + 2, timeout_s=5)
 
 
 def test_a_message_may_be_handed_out_twice(cloud: Cloud):
     sqs, url = cloud.client("sqs"), cloud.outputs["Work"]
-    cloud.faults.begin(Faults(seed=1, redelivered=1.0))
+    cloud.faults.begin(Faults(seed=1, redelivered_messages=1.0))
     sqs.send_message(QueueUrl=url, MessageBody="twice")
-    got = [_taken(cloud, url) for _ in range(2)]
+    got = [_receive_bodies(cloud, url) for _ in range(2)]
     cloud.faults.end()
 
     assert "twice" in got[0] & got[1]
 
 
 def test_clocks_of_workers_may_be_off(cloud: Cloud):
-    cloud.faults.begin(Faults(seed=3, skew_s=60.0))
-    told, of_datetime = _asked(cloud, {}, "clock")
+    cloud.faults.begin(Faults(seed=3, max_clock_skew_s=60.0))
+    told, of_datetime = _invoke_function(cloud, {}, "clock")
     cloud.faults.end()
 
     assert 1 < abs(told - time.time()) <= 61
@@ -234,21 +238,21 @@ def test_clocks_of_workers_may_be_off(cloud: Cloud):
 
 
 def test_a_new_worker_may_have_a_damaged_copy_of_a_file_and_others_have_it_whole(cloud: Cloud):
-    cloud.faults.begin(Faults(seed=1, corrupt={"files/deep/one.bin": 1.0}))
-    damaged, again = _asked(cloud, {}, "read"), _asked(cloud, {}, "read")
+    cloud.faults.begin(Faults(seed=1, corrupt_files={"files/deep/one.bin": 1.0}))
+    damaged, again = _invoke_function(cloud, {}, "read"), _invoke_function(cloud, {}, "read")
     cloud.faults.end()
     (worker,) = [one for one in cloud.workers() if one.function == "read"]
     os.kill(worker.pid, signal.SIGKILL)
 
     assert damaged == again == ["00000100", "00000000"]
-    eventually(lambda: _asked(cloud, {}, "read") == ["00000000", "00000000"], within_s=5)
-    assert cloud.faults.so_far["file corrupt"] == 1
+    wait_until(lambda: _invoke_function(cloud, {}, "read") == ["00000000", "00000000"], timeout_s=5)
+    assert cloud.faults.counts["file corrupt"] == 1
 
 
 def test_a_message_may_overtake_another(cloud: Cloud):
     sqs = cloud.client("sqs")
     url = sqs.create_queue(QueueName="order")["QueueUrl"]
-    cloud.faults.begin(Faults(seed=1, reordered=1.0))
+    cloud.faults.begin(Faults(seed=1, reordered_messages=1.0))
     for body in ("first", "second"):
         sqs.send_message(QueueUrl=url, MessageBody=body)
     cloud.faults.end()
@@ -258,21 +262,21 @@ def test_a_message_may_overtake_another(cloud: Cloud):
 
 
 def test_what_happened_is_counted_and_callers_of_the_cloud_are_spared(cloud: Cloud):
-    before = cloud.faults.so_far.get("s3 throttled", 0)
+    before = cloud.faults.counts.get("s3 throttled", 0)
     cloud.faults.begin(Faults(seed=1, throttles={"s3": 1.0}))
     cloud.client("s3").put_object(Bucket="bucket", Key="spared", Body=b"")
-    _asked(cloud, _PUT)
+    _invoke_function(cloud, _PUT)
     cloud.faults.end()
 
-    assert cloud.faults.so_far["s3 throttled"] == before + 1
+    assert cloud.faults.counts["s3 throttled"] == before + 1
 
 
-def _taken(cloud: Cloud, url: str) -> set[str]:
+def _receive_bodies(cloud: Cloud, url: str) -> set[str]:
     got = cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return {one["Body"] for one in got.get("Messages", ())}
 
 
-def _count(cloud: Cloud, output: str) -> int:
+def _message_count(cloud: Cloud, output: str) -> int:
     name = "ApproximateNumberOfMessages"
     shown = cloud.client("sqs").get_queue_attributes(QueueUrl=cloud.outputs[output], AttributeNames=[name])
     return int(shown["Attributes"][name])

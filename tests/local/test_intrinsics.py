@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.errors import BadTemplate, CannotImitate
-from infra.local.intrinsics import NO_VALUE, Names, Resolver
+from infra.local.cloudformation.intrinsics import NO_VALUE, NameLookup, Resolver
+from infra.local.errors import InvalidTemplate, UnsupportedFeature
 
 _VALUES = {"Name": "door", "AWS::Region": "us-east-1", "List": ["a", "b"], "AWS::NoValue": NO_VALUE}
 _CONDITIONS = {
@@ -15,7 +15,7 @@ _CONDITIONS = {
     "Dead": {"Fn::Not": [{"Condition": "Live"}]},
 }
 _RESOLVER = Resolver(
-    Names(
+    NameLookup(
         reference=_VALUES.__getitem__,
         attribute=lambda logical, attribute: f"{logical}/{attribute}",
         conditions=_CONDITIONS,
@@ -54,10 +54,10 @@ def test_functions_are_worked_out(written: Any, value: Any):
 
 
 def test_an_unknown_function_is_refused_by_name():
-    with pytest.raises(CannotImitate, match="Fn::ImportValue"):
+    with pytest.raises(UnsupportedFeature, match="Fn::ImportValue"):
         _RESOLVER.resolve({"Fn::ImportValue": "other"})
 
 
 def test_an_unknown_condition_is_a_bad_template():
-    with pytest.raises(BadTemplate, match="Nowhere"):
+    with pytest.raises(InvalidTemplate, match="Nowhere"):
         _RESOLVER.resolve({"Fn::If": ["Nowhere", 1, 2]})

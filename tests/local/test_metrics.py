@@ -13,16 +13,19 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local.cloud import Cloud
-from infra.local.errors import CannotImitate
-from infra.local.monitoring.archive import Archive
-from infra.local.monitoring.metrics import Metrics, Name
-from infra.local.monitoring.summary import Summary, UnknownStatistic
+from infra.local.cloudwatch.metric_data import MetricArchive
+from infra.local.cloudwatch.metrics import MetricName, MetricStore, StatisticSet, UnknownStatistic
+from infra.local.errors import UnsupportedFeature
 from tests.local.packages import function, package, queue
-from tests.local.watching import eventually, invoke
+from tests.local.waiting import invoke_function, wait_until
 
-_AGE = Name.of("Shop", "AgeMs", {"service": "till"})
-_ASKED = {"Namespace": "Shop", "MetricName": "AgeMs", "Dimensions": [{"Name": "service", "Value": "till"}]}
-_NOON_MIN = 30_000_000 - 30_000_000 % 60
+_AGE = MetricName.create("Shop", "AgeMs", {"service": "till"})
+_AGE_METRIC = {
+    "Namespace": "Shop",
+    "MetricName": "AgeMs",
+    "Dimensions": [{"Name": "service", "Value": "till"}],
+}
+_FULL_HOUR_MIN = 30_000_000 - 30_000_000 % 60
 
 _CODE = """
 import datetime, json, boto3
@@ -49,11 +52,11 @@ def read(event, context):
 def test_percentiles_are_right_to_one_per_cent_however_the_numbers_lie():
     dice = random.Random(5)
     numbers = [dice.lognormvariate(4, 1.5) for _ in range(5000)]
-    whole = Summary()
+    whole = StatisticSet()
     for start in range(0, 5000, 100):
-        part = Summary()
-        part.add(numbers[start : start + 100])
-        whole.merge(Summary.read(json.loads(json.dumps(part.plain()))))
+        part = StatisticSet()
+        part.add_values(numbers[start : start + 100])
+        whole.merge(StatisticSet.from_json(json.loads(json.dumps(part.to_json()))))
 
     for percent in (1, 50, 90, 99, 99.9):
         right = sorted(numbers)[math.ceil(len(numbers) * percent / 100) - 1]
@@ -62,40 +65,40 @@ def test_percentiles_are_right_to_one_per_cent_however_the_numbers_lie():
 
 
 def test_a_percentile_of_nothing_but_zeros_is_zero():
-    zeros = Summary()
-    zeros.add([0, 0, 0])
+    zeros = StatisticSet()
+    zeros.add_values([0, 0, 0])
 
     assert (zeros.statistic("p99"), zeros.statistic("Maximum")) == (0, 0)
 
 
 def test_a_statistic_that_is_not_known_is_refused_and_never_guessed():
-    metrics = Metrics(60)
-    metrics.add(_AGE, [1.0])
+    metrics = MetricStore(60)
+    metrics.add_values(_AGE, [1.0])
 
     with pytest.raises(UnknownStatistic, match="TM99"):
-        metrics.value(_AGE, "TM99", range(metrics.tick, metrics.tick + 1))
+        metrics.statistic(_AGE, "TM99", range(metrics.current_tick, metrics.current_tick + 1))
 
 
 def test_points_lie_at_multiples_of_their_period_and_math_works_on_them():
     archive = _archive({0: [1.0], 1: [3.0], 5: [5.0]})
-    sums = {"Id": "s", "MetricStat": {"Metric": _ASKED, "Period": 300, "Stat": "Sum"}}
+    sums = {"Id": "s", "MetricStat": {"Metric": _AGE_METRIC, "Period": 300, "Stat": "Sum"}}
     share = {"Id": "e", "Expression": "s / 2"}
 
-    found = archive.answer([sums, share], _NOON_MIN * 60 + 90, _NOON_MIN * 60 + 600)
+    found = archive.get_metric_data([sums, share], _FULL_HOUR_MIN * 60 + 90, _FULL_HOUR_MIN * 60 + 600)
 
-    assert found["s"] == {_NOON_MIN * 60: 4.0, _NOON_MIN * 60 + 300: 5.0}
-    assert found["e"] == {_NOON_MIN * 60: 2.0, _NOON_MIN * 60 + 300: 2.5}
+    assert found["s"] == {_FULL_HOUR_MIN * 60: 4.0, _FULL_HOUR_MIN * 60 + 300: 5.0}
+    assert found["e"] == {_FULL_HOUR_MIN * 60: 2.0, _FULL_HOUR_MIN * 60 + 300: 2.5}
 
 
 def test_an_expression_that_is_not_understood_is_refused():
-    with pytest.raises(CannotImitate, match="ANOMALY"):
-        _archive({0: [1.0]}).answer(
+    with pytest.raises(UnsupportedFeature, match="ANOMALY"):
+        _archive({0: [1.0]}).get_metric_data(
             [
-                {"Id": "s", "MetricStat": {"Metric": _ASKED, "Period": 60, "Stat": "Sum"}},
+                {"Id": "s", "MetricStat": {"Metric": _AGE_METRIC, "Period": 60, "Stat": "Sum"}},
                 {"Id": "e", "Expression": "ANOMALY(s)"},
             ],
-            _NOON_MIN * 60,
-            _NOON_MIN * 60 + 60,
+            _FULL_HOUR_MIN * 60,
+            _FULL_HOUR_MIN * 60 + 60,
         )
 
 
@@ -103,8 +106,8 @@ def test_minutes_are_kept_for_hours_and_hours_for_a_month():
     archive = _archive({0: [1.0], 24 * 60: [2.0]})
 
     def asked(period_s: int) -> list[float]:
-        query = {"Id": "s", "MetricStat": {"Metric": _ASKED, "Period": period_s, "Stat": "Sum"}}
-        found = archive.answer([query], _NOON_MIN * 60, (_NOON_MIN + 25 * 60) * 60)
+        query = {"Id": "s", "MetricStat": {"Metric": _AGE_METRIC, "Period": period_s, "Stat": "Sum"}}
+        found = archive.get_metric_data([query], _FULL_HOUR_MIN * 60, (_FULL_HOUR_MIN + 25 * 60) * 60)
         return list(found["s"].values())
 
     assert asked(60) == [2.0]
@@ -123,18 +126,18 @@ def test_a_function_reads_percentiles_throttles_and_ages(tmp_path: Path, runtime
     ) as cloud:
         url = cloud.client("sqs").get_queue_url(QueueName="waiting")["QueueUrl"]
         cloud.client("sqs").send_message(QueueUrl=url, MessageBody="x")
-        invoke(cloud, "measure", {"ages": [10.0 * one for one in range(1, 101)]})
+        invoke_function(cloud, "measure", {"ages": [10.0 * one for one in range(1, 101)]})
         for _ in range(3):
             with pytest.raises(ClientError, match="TooManyRequests"):
                 cloud.client("lambda").invoke(FunctionName="closed")
 
-        p99 = eventually(lambda: _read(cloud, _ASKED, "p99"))
-        throttles = eventually(
-            lambda: _read(cloud, _aws("Lambda", "Throttles", FunctionName="closed"), "Sum")
+        p99 = wait_until(lambda: _read_metric(cloud, _AGE_METRIC, "p99"))
+        throttles = wait_until(
+            lambda: _read_metric(cloud, _aws("Lambda", "Throttles", FunctionName="closed"), "Sum")
         )
         age = _aws("SQS", "ApproximateAgeOfOldestMessage", QueueName="waiting")
-        oldest_s = eventually(lambda: [one for one in _read(cloud, age, "Maximum") if one >= 1])
-        ran = _read(cloud, _aws("Lambda", "Duration", FunctionName="measure"), "SampleCount")
+        oldest_s = wait_until(lambda: [one for one in _read_metric(cloud, age, "Maximum") if one >= 1])
+        ran = _read_metric(cloud, _aws("Lambda", "Duration", FunctionName="measure"), "SampleCount")
 
     assert p99 == [pytest.approx(990, rel=0.011)]
     assert throttles == [3]
@@ -142,13 +145,15 @@ def test_a_function_reads_percentiles_throttles_and_ages(tmp_path: Path, runtime
     assert ran == [1]
 
 
-def _archive(numbers: Mapping[int, list[float]]) -> Archive:
+def _archive(numbers: Mapping[int, list[float]]) -> MetricArchive:
     """By minutes after a whole hour."""
-    archive = Archive()
+    archive = MetricArchive()
     for minute, values in numbers.items():
-        summary = Summary()
-        summary.add(values)
-        archive.take([["Shop", "AgeMs", {"service": "till"}, _NOON_MIN + minute, summary.plain()]])
+        summary = StatisticSet()
+        summary.add_values(values)
+        archive.add_measurements(
+            [["Shop", "AgeMs", {"service": "till"}, _FULL_HOUR_MIN + minute, summary.to_json()]]
+        )
     return archive
 
 
@@ -157,7 +162,7 @@ def _aws(service: str, metric: str, **dimensions: str) -> dict[str, Any]:
     return {"Namespace": f"AWS/{service}", "MetricName": metric, "Dimensions": named}
 
 
-def _read(cloud: Cloud, metric: Mapping[str, Any], stat: str) -> list[float]:
-    values, error = invoke(cloud, "read", {"metric": metric, "stat": stat})
+def _read_metric(cloud: Cloud, metric: Mapping[str, Any], stat: str) -> list[float]:
+    values, error = invoke_function(cloud, "read", {"metric": metric, "stat": stat})
     assert error is None, values
     return list(values)

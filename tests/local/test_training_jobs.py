@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.health import Health
-from infra.local.training.api import SageMakerApi
-from infra.local.training.jobs import Jobs
+from infra.local.sagemaker.api import SageMakerApi
+from infra.local.sagemaker.jobs import TrainingJobs
+from infra.local.threads import ThreadSupervisor
 
 ENTRY = '''
 """Counts to hyperparameter `steps`, a checkpoint a step; leaves when it is told to, unless it is deaf."""
@@ -40,233 +40,244 @@ while at < int(told["steps"]):
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/j"
 
 
-class Pages:
+class FakePaginator:
     """S3's paginator over what is held."""
 
-    def __init__(self, held: Mapping[str, bytes]) -> None:
-        self._held = held
+    def __init__(self, objects: Mapping[str, bytes]) -> None:
+        self._objects = objects
 
     def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - S3's words
-        yield {"Contents": [{"Key": key} for key in sorted(self._held) if key.startswith(Prefix)]}
+        yield {"Contents": [{"Key": key} for key in sorted(self._objects) if key.startswith(Prefix)]}
 
 
 @dataclass
-class Bucket:
+class FakeBucket:
     """As much of an S3 client as folders need."""
 
-    held: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - S3's words
-        self.held[Key] = Body
+        self.objects[Key] = Body
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - S3's words
-        return {"Body": BytesIO(self.held[Key])}
+        return {"Body": BytesIO(self.objects[Key])}
 
-    def get_paginator(self, _: str) -> Pages:
-        return Pages(self.held)
+    def get_paginator(self, _: str) -> FakePaginator:
+        return FakePaginator(self.objects)
 
 
 @dataclass
-class Yard:
+class TrainingHarness:
     """One cloud's jobs, over a folder and a bucket that outlive it."""
 
     folder: Path
-    bucket: Bucket = field(default_factory=Bucket)
-    told: list[tuple[str, str]] = field(default_factory=list)
-    health: Health = field(default_factory=Health)
+    bucket: FakeBucket = field(default_factory=FakeBucket)
+    status_changes: list[tuple[str, str]] = field(default_factory=list)
+    supervisor: ThreadSupervisor = field(default_factory=ThreadSupervisor)
 
     def __post_init__(self) -> None:
-        self.jobs = Jobs(
+        self.jobs = TrainingJobs(
             self.folder,
             s3=self.bucket,
-            tell=lambda _, __, job: self.told.append((job["TrainingJobStatus"], job["SecondaryStatus"])),
-            container=_started,
-            health=self.health,
+            emit_event=lambda _, __, job: self.status_changes.append(
+                (job["TrainingJobStatus"], job["SecondaryStatus"])
+            ),
+            start_container=start_entry_point,
+            supervisor=self.supervisor,
             grace_s=0.3,
         )
 
-    def begin(self, name: str = "j", *, limit_s: float = 60, **told: str) -> None:
+    def start_job(self, name: str = "j", *, limit_s: float = 60, **hyperparameters: str) -> None:
         """A job that takes half a minute, if nothing else is said."""
-        asked = {
+        request = {
             "TrainingJobName": name,
-            "HyperParameters": {"steps": "1500"} | told,
+            "HyperParameters": {"steps": "1500"} | hyperparameters,
             "OutputDataConfig": {"S3OutputPath": "s3://b/jobs"},
             "CheckpointConfig": {"S3Uri": "s3://b/checkpoints/lesson/"},
             "StoppingCondition": {"MaxRuntimeInSeconds": limit_s},
         }
-        self.jobs.start(asked, ARN)
+        self.jobs.start(request, ARN)
 
-    def at_work(self, name: str = "j", runs: int = 1) -> int:
+    def wait_for_checkpoint(self, name: str = "j", runs: int = 1) -> int:
         """The step that is reached, once a checkpoint of so many runs is left."""
-        mark = self.folder / name / "ml" / "checkpoints" / "at"
-        until(lambda: self.jobs.log(name).count("from ") == runs and mark.exists())
-        at = int(mark.read_text())
-        until(lambda: int(mark.read_text()) > at)
-        return at
+        checkpoint = self.folder / name / "ml" / "checkpoints" / "at"
+        wait_until(lambda: self.jobs.log(name).count("from ") == runs and checkpoint.exists())
+        step = int(checkpoint.read_text())
+        wait_until(lambda: int(checkpoint.read_text()) > step)
+        return step
 
-    def ended(self, name: str = "j") -> dict[str, Any]:
-        until(lambda: self.jobs.jobs[name].ended is not None and self.told[-1][0] != "InProgress")
-        return self.jobs.jobs[name].described()
+    def wait_for_end(self, name: str = "j") -> dict[str, Any]:
+        wait_until(
+            lambda: self.jobs.jobs[name].ended_at is not None and self.status_changes[-1][0] != "InProgress"
+        )
+        return self.jobs.jobs[name].describe()
 
     def close(self) -> None:
-        self.health.stopping.set()
-        self.jobs.close()
+        self.supervisor.stopping.set()
+        self.jobs.kill_all()
 
 
-def _started(root: Path, output: int) -> subprocess.Popen[bytes]:
+def start_entry_point(root: Path, output: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", ENTRY, str(root)], stdout=output, start_new_session=True)
 
 
-def until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
-    ends = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < ends, "did not come to hold"
+def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not come to hold"
         time.sleep(0.01)
 
 
 @pytest.fixture
-def yard(tmp_path: Path) -> Iterator[Yard]:
-    made = Yard(tmp_path)
-    yield made
-    made.close()
+def harness(tmp_path: Path) -> Iterator[TrainingHarness]:
+    running = TrainingHarness(tmp_path)
+    yield running
+    running.close()
 
 
-def begun(log: str) -> list[int]:
+def first_steps(log: str) -> list[int]:
     """At which step each run of the container began."""
     return [int(line.removeprefix("from ")) for line in log.splitlines()]
 
 
-def test_a_job_runs_to_its_end_and_leaves_its_model(yard: Yard):
-    yard.begin(steps="2")
+def test_a_job_runs_to_its_end_and_leaves_its_model(harness: TrainingHarness):
+    harness.start_job(steps="2")
 
-    told = yard.ended()
+    told = harness.wait_for_end()
 
     assert told["TrainingJobStatus"] == "Completed"
     assert told["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/jobs/j/output/model.tar.gz"
-    assert "jobs/j/output/model.tar.gz" in yard.bucket.held
-    assert [secondary for _, secondary in yard.told] == ["Starting", "Downloading", "Training", "Completed"]
-    assert begun(yard.jobs.log("j")) == [0]
+    assert "jobs/j/output/model.tar.gz" in harness.bucket.objects
+    assert [secondary for _, secondary in harness.status_changes] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Completed",
+    ]
+    assert first_steps(harness.jobs.log("j")) == [0]
 
 
-def test_a_stopped_job_leaves_a_checkpoint_and_no_model(yard: Yard):
-    yard.begin()
-    at = yard.at_work()
+def test_a_stopped_job_leaves_a_checkpoint_and_no_model(harness: TrainingHarness):
+    harness.start_job()
+    at = harness.wait_for_checkpoint()
 
-    yard.jobs.stop("j")
+    harness.jobs.stop("j")
 
-    assert yard.ended()["TrainingJobStatus"] == "Stopped"
-    assert int(yard.bucket.held["checkpoints/lesson/at"]) >= at
-    assert not [key for key in yard.bucket.held if key.startswith("jobs/")]
-
-
-def test_a_job_stopped_before_its_container_runs_is_stopped_all_the_same(yard: Yard):
-    yard.begin()
-    yard.jobs.stop("j")
-
-    assert yard.ended()["TrainingJobStatus"] == "Stopped"
+    assert harness.wait_for_end()["TrainingJobStatus"] == "Stopped"
+    assert int(harness.bucket.objects["checkpoints/lesson/at"]) >= at
+    assert not [key for key in harness.bucket.objects if key.startswith("jobs/")]
 
 
-def test_spot_capacity_taken_back_costs_nothing_but_time(yard: Yard):
-    yard.begin(steps="60")
-    at = yard.at_work()
+def test_a_job_stopped_before_its_container_runs_is_stopped_all_the_same(harness: TrainingHarness):
+    harness.start_job()
+    harness.jobs.stop("j")
 
-    yard.jobs.interrupt("j")
-    told = yard.ended()
+    assert harness.wait_for_end()["TrainingJobStatus"] == "Stopped"
+
+
+def test_spot_capacity_taken_back_costs_nothing_but_time(harness: TrainingHarness):
+    harness.start_job(steps="60")
+    at = harness.wait_for_checkpoint()
+
+    harness.jobs.interrupt("j")
+    told = harness.wait_for_end()
 
     assert told["TrainingJobStatus"] == "Completed"
-    assert ("InProgress", "Interrupted") in yard.told
-    first, second = begun(yard.jobs.log("j"))
+    assert ("InProgress", "Interrupted") in harness.status_changes
+    first, second = first_steps(harness.jobs.log("j"))
     assert (first, second >= at) == (0, True)
-    assert yard.jobs.jobs["j"].interruptions == 1
+    assert harness.jobs.jobs["j"].interruptions == 1
 
 
-def test_a_container_that_will_not_leave_is_killed_and_begins_again_where_it_was(yard: Yard):
-    yard.begin(steps="60", deaf="yes")
-    at = yard.at_work()
+def test_a_container_that_will_not_leave_is_killed_and_begins_again_where_it_was(harness: TrainingHarness):
+    harness.start_job(steps="60", deaf="yes")
+    at = harness.wait_for_checkpoint()
 
-    yard.jobs.interrupt("j")
+    harness.jobs.interrupt("j")
 
-    assert yard.ended()["TrainingJobStatus"] == "Completed"
-    assert begun(yard.jobs.log("j"))[1] >= at
+    assert harness.wait_for_end()["TrainingJobStatus"] == "Completed"
+    assert first_steps(harness.jobs.log("j"))[1] >= at
 
 
-def test_a_killed_process_fails_its_job_and_the_next_attempt_goes_on_from_its_checkpoint(yard: Yard):
-    yard.begin("first", steps="60")
-    at = yard.at_work("first")
+def test_a_killed_process_fails_its_job_and_the_next_attempt_goes_on_from_its_checkpoint(
+    harness: TrainingHarness,
+):
+    harness.start_job("first", steps="60")
+    at = harness.wait_for_checkpoint("first")
 
-    assert yard.jobs.kill("first")
-    failed = yard.ended("first")
-    yard.begin("second", steps="60")
+    assert harness.jobs.kill("first")
+    failed = harness.wait_for_end("first")
+    harness.start_job("second", steps="60")
 
     assert failed["TrainingJobStatus"] == "Failed"
     assert failed["FailureReason"] == "AlgorithmError: , exit code: 137"
-    assert yard.ended("second")["TrainingJobStatus"] == "Completed"
-    assert begun(yard.jobs.log("second"))[0] >= at
+    assert harness.wait_for_end("second")["TrainingJobStatus"] == "Completed"
+    assert first_steps(harness.jobs.log("second"))[0] >= at
 
 
-def test_a_job_that_takes_too_long_is_stopped(yard: Yard):
-    yard.begin(limit_s=0.5)
+def test_a_job_that_takes_too_long_is_stopped(harness: TrainingHarness):
+    harness.start_job(limit_s=0.5)
 
-    told = yard.ended()
+    told = harness.wait_for_end()
 
     assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
 
-def test_a_job_goes_on_after_the_cloud_was_ended(yard: Yard, tmp_path: Path):
-    yard.begin(steps="100")
-    at = yard.at_work()
-    yard.close()
+def test_a_job_goes_on_after_the_cloud_was_ended(harness: TrainingHarness, tmp_path: Path):
+    harness.start_job(steps="100")
+    at = harness.wait_for_checkpoint()
+    harness.close()
 
-    again = Yard(tmp_path, yard.bucket)
-    again.jobs.resume()
-    told = again.ended()
+    again = TrainingHarness(tmp_path, harness.bucket)
+    again.jobs.resume_unfinished()
+    told = again.wait_for_end()
     again.close()
 
     assert told["TrainingJobStatus"] == "Completed"
     assert list(again.jobs.jobs) == ["j"]
-    assert begun(again.jobs.log("j"))[1] >= at
+    assert first_steps(again.jobs.log("j"))[1] >= at
 
 
-def test_what_ended_stays_ended_after_a_restart(yard: Yard, tmp_path: Path):
-    yard.begin(steps="1")
-    before = yard.ended()
-    yard.close()
+def test_what_ended_stays_ended_after_a_restart(harness: TrainingHarness, tmp_path: Path):
+    harness.start_job(steps="1")
+    before = harness.wait_for_end()
+    harness.close()
 
-    again = Yard(tmp_path, yard.bucket)
-    again.jobs.resume()
+    again = TrainingHarness(tmp_path, harness.bucket)
+    again.jobs.resume_unfinished()
 
-    assert again.jobs.jobs["j"].described() == before
-    assert not again.told
-
-
-def test_the_api_tells_lists_stops_and_makes_no_second_job_of_a_name(yard: Yard):
-    yard.begin(steps="1")
-    ended = yard.ended()
-    api = SageMakerApi(yard.jobs)
-
-    assert _called(api, "DescribeTrainingJob") == ended
-    assert _called(api, "ListTrainingJobs")["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Completed"
-    assert "in status Completed" in _called(api, "StopTrainingJob")["message"]
-    assert _called(api, "CreateTrainingJob")["__type"] == "ResourceInUse"
+    assert again.jobs.jobs["j"].describe() == before
+    assert not again.status_changes
 
 
-def test_a_refused_job_is_no_job(yard: Yard):
-    yard.jobs.refusals = 1
+def test_the_api_tells_lists_stops_and_makes_no_second_job_of_a_name(harness: TrainingHarness):
+    harness.start_job(steps="1")
+    ended = harness.wait_for_end()
+    api = SageMakerApi(harness.jobs)
 
-    assert _called(SageMakerApi(yard.jobs), "CreateTrainingJob")["__type"] == "ResourceLimitExceeded"
-    assert not yard.jobs.jobs
-
-
-def test_a_silent_cloud_tells_nobody_and_knows_it_all_the_same(yard: Yard):
-    yard.jobs.silent = True
-
-    yard.begin(steps="1")
-    until(lambda: yard.jobs.jobs["j"].status == "Completed")
-
-    assert not yard.told
+    assert call_api(api, "DescribeTrainingJob") == ended
+    assert call_api(api, "ListTrainingJobs")["TrainingJobSummaries"][0]["TrainingJobStatus"] == "Completed"
+    assert "in status Completed" in call_api(api, "StopTrainingJob")["message"]
+    assert call_api(api, "CreateTrainingJob")["__type"] == "ResourceInUse"
 
 
-def _called(api: SageMakerApi, call: str) -> dict[str, Any]:
-    answer = api.call(f"SageMaker.{call}", json.dumps({"TrainingJobName": "j"}).encode())
+def test_a_refused_job_is_no_job(harness: TrainingHarness):
+    harness.jobs.capacity_refusals = 1
+
+    assert call_api(SageMakerApi(harness.jobs), "CreateTrainingJob")["__type"] == "ResourceLimitExceeded"
+    assert not harness.jobs.jobs
+
+
+def test_a_silent_cloud_tells_nobody_and_knows_it_all_the_same(harness: TrainingHarness):
+    harness.jobs.events_suppressed = True
+
+    harness.start_job(steps="1")
+    wait_until(lambda: harness.jobs.jobs["j"].status == "Completed")
+
+    assert not harness.status_changes
+
+
+def call_api(api: SageMakerApi, call: str) -> dict[str, Any]:
+    answer = api.handle(f"SageMaker.{call}", json.dumps({"TrainingJobName": "j"}).encode())
     assert isinstance(answer.body, dict)
     return answer.body

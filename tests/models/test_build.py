@@ -9,22 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from infra.models import npm
-from infra.models.build import build_all
-from infra.models.failure import BuildFailure
-from infra.models.npm import Package
-from infra.models.places import CARDS
-from tests.faces_at_hand import releases
-from tests.onnx_classifier import write_classifier
-from vigil.predict.release import open_release
+from models.build import download as npm
+from models.build.build import build_all
+from models.build.download import NpmPackage
+from models.build.files import CARDS, BuildFailure
+from tests.fakes.built_models import built_releases
+from tests.fakes.onnx_classifier import write_classifier
+from vigil.inference.release import open_release
 
 
 def test_what_is_up_to_date_is_skipped_in_well_under_a_second():
-    folder = releases()
+    folder = built_releases()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
     began = time.perf_counter()
-    built = build_all(_untold)
+    built = build_all(ignore_progress)
 
     assert built == []
     assert time.perf_counter() - began < 0.5
@@ -32,10 +31,10 @@ def test_what_is_up_to_date_is_skipped_in_well_under_a_second():
 
 
 def test_a_release_tells_its_files_and_its_id():
-    release = open_release(releases(), "face-embed")
+    release = open_release(built_releases(), "face-embed")
 
-    note = json.loads(release.file("release.json").read_text())
-    network = hashlib.sha256(release.file("model.onnx").read_bytes()).hexdigest()
+    note = json.loads(release.file_path("release.json").read_text())
+    network = hashlib.sha256(release.file_path("model.onnx").read_bytes()).hexdigest()
     assert note["files"]["model.onnx"] == network
     assert note["id"] == release.id
     assert note["largest_difference"] < 1e-5
@@ -44,7 +43,9 @@ def test_a_release_tells_its_files_and_its_id():
 def test_a_classifier_that_keeps_its_network_beside_the_card_is_built(tmp_path: Path):
     write_classifier(tmp_path / "cards")
 
-    built = build_all(_untold, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache")
+    built = build_all(
+        ignore_progress, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache"
+    )
 
     assert built == ["tiny-colours"]
     assert sorted(path.name for path in (tmp_path / "out" / "tiny-colours").iterdir()) == [
@@ -56,50 +57,52 @@ def test_a_classifier_that_keeps_its_network_beside_the_card_is_built(tmp_path: 
 
 def test_a_changed_card_builds_again(tmp_path: Path):
     home = write_classifier(tmp_path / "cards")
-    places = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
-    build_all(_untold, **places)
+    folders = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
+    build_all(ignore_progress, **folders)
     (home / "card.toml").write_text((home / "card.toml").read_text() + "\n# changed\n")
 
-    assert build_all(_untold, **places) == ["tiny-colours"]
+    assert build_all(ignore_progress, **folders) == ["tiny-colours"]
 
 
 def test_a_network_that_is_missing_is_named(tmp_path: Path):
     (write_classifier(tmp_path / "cards") / "model.onnx").unlink()
 
     with pytest.raises(BuildFailure, match=r"model\.onnx is missing"):
-        build_all(_untold, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache")
+        build_all(
+            ignore_progress, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache"
+        )
 
 
 def test_a_member_of_another_hash_is_refused(tmp_path: Path):
     archive = _archive(tmp_path / "p-1.tgz", {"package/model.onnx": b"other bytes"})
 
     with pytest.raises(BuildFailure, match=r"package/model\.onnx in p-1\.tgz has sha256 .*, expected 00"):
-        npm.member(archive, "package/model.onnx", "00" * 32)
+        npm.read_member(archive, "package/model.onnx", "00" * 32)
 
 
 def test_a_missing_member_is_named(tmp_path: Path):
     archive = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
 
     with pytest.raises(BuildFailure, match="holds no package/b"):
-        npm.member(archive, "package/b", "00" * 32)
+        npm.read_member(archive, "package/b", "00" * 32)
 
 
 def test_a_package_of_another_integrity_is_refused_and_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     fetched = _archive(tmp_path / "fetched.tgz", {"package/a": b""})
-    monkeypatch.setattr(npm, "_pack", lambda *_: fetched)
+    monkeypatch.setattr(npm, "_npm_pack", lambda *_: fetched)
 
     with pytest.raises(BuildFailure, match="p@1 is not the one that was reviewed"):
-        npm.tarball(Package("p", "1", "sha512-somethingelse"), tmp_path)
+        npm.fetch_tarball(NpmPackage("p", "1", "sha512-somethingelse"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cached_package_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    kept = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
-    monkeypatch.setattr(npm, "_pack", lambda *_: pytest.fail("fetched"))
+    cached = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
+    monkeypatch.setattr(npm, "_npm_pack", lambda *_: pytest.fail("fetched"))
 
-    assert npm.tarball(Package("p", "1", npm.integrity(kept)), tmp_path) == kept
+    assert npm.fetch_tarball(NpmPackage("p", "1", npm.npm_integrity(cached)), tmp_path) == cached
 
 
 def test_a_model_of_parts_changes_its_id_with_each_part(tmp_path: Path):
@@ -107,12 +110,12 @@ def test_a_model_of_parts_changes_its_id_with_each_part(tmp_path: Path):
     whole = tmp_path / "cards" / "whole"
     whole.mkdir()
     (whole / "card.toml").write_text('[pipeline]\nkind = "pair"\n[pipeline.parts]\nfirst = "part"\n')
-    places = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
-    build_all(_untold, **places)
+    folders = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
+    build_all(ignore_progress, **folders)
     before = open_release(tmp_path / "out", "whole").id
     (home / "card.toml").write_text((home / "card.toml").read_text() + "\n# changed\n")
 
-    build_all(_untold, **places)
+    build_all(ignore_progress, **folders)
 
     assert open_release(tmp_path / "out", "whole").id != before
 
@@ -135,5 +138,5 @@ def _archive(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def _untold(name: str, doing: str) -> None:
+def ignore_progress(name: str, doing: str) -> None:
     """Tests show no progress."""

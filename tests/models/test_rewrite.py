@@ -5,12 +5,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from infra.models.failure import BuildFailure
-from infra.models.prove import prove_equal
-from infra.models.rewrite import rewritten
-from vigil.predict.table import Table
+from models.build.equivalence import check_equivalent
+from models.build.files import BuildFailure
+from models.build.graph_rewrites import apply_rewrites
+from vigil.inference.card import TomlReader
 
-CARD = Table("card.toml", {"model": {"name": "small"}, "input": {"mean": [127.5] * 4, "scale": [127.5] * 4}})
+CARD = TomlReader(
+    "card.toml", {"model": {"name": "small"}, "input": {"mean": [127.5] * 4, "scale": [127.5] * 4}}
+)
 
 
 def _small(slopes: list[float]) -> bytes:
@@ -33,24 +35,24 @@ def _small(slopes: list[float]) -> bytes:
 def test_a_split_prelu_is_the_same_function():
     original = _small([0.25, -0.5, 1.0, 0.0])
 
-    ours = rewritten(original, ["split-prelu"])
+    ours = apply_rewrites(original, ["split-prelu"])
 
     assert "PRelu" not in {node.op_type for node in onnx.load_from_string(ours).graph.node}
-    assert prove_equal(original, ours, CARD) < 1e-6
+    assert check_equivalent(original, ours, CARD) < 1e-6
 
 
 def test_tiny_weights_become_zero_and_change_nothing():
     original = _small([1e-30, 0.5, -1e-20, 0.1])
 
-    ours = rewritten(original, ["flush-tiny-weights"])
+    ours = apply_rewrites(original, ["flush-tiny-weights"])
 
     slopes = numpy_helper.to_array(onnx.load_from_string(ours).graph.initializer[0]).ravel()
     np.testing.assert_allclose(slopes, [0, 0.5, 0, 0.1])
-    assert prove_equal(original, ours, CARD) < 1e-18
+    assert check_equivalent(original, ours, CARD) < 1e-18
 
 
 def test_a_free_batch_takes_any_number():
-    ours = rewritten(_small([0.1, 0.2, 0.3, 0.4]), ["free-batch"])
+    ours = apply_rewrites(_small([0.1, 0.2, 0.3, 0.4]), ["free-batch"])
 
     graph = onnx.load_from_string(ours).graph
     shape = next(tensor for tensor in graph.initializer if tensor.name == "shape")
@@ -60,9 +62,9 @@ def test_a_free_batch_takes_any_number():
 
 def test_the_proof_fails_where_a_weight_differs():
     with pytest.raises(BuildFailure, match="small differs"):
-        prove_equal(_small([0.1, 0.2, 0.3, 0.4]), _small([0.1, 0.2, 0.3, 0.41]), CARD)
+        check_equivalent(_small([0.1, 0.2, 0.3, 0.4]), _small([0.1, 0.2, 0.3, 0.41]), CARD)
 
 
 def test_an_unknown_rewrite_says_which_there_are():
     with pytest.raises(BuildFailure, match="split-prelu"):
-        rewritten(_small([0.1] * 4), ["make-it-faster"])
+        apply_rewrites(_small([0.1] * 4), ["make-it-faster"])

@@ -13,19 +13,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.memory import NOON, Eye, Hands, MemoryLedger, MemoryObjects, OneModel
-from vigil.drops import Drop, Object
+from tests.fakes.memory import (
+    NOON,
+    FakeClock,
+    FakeModel,
+    MemoryInputReader,
+    MemoryLedger,
+    SingleModel,
+)
+from vigil.alerts.rules import default_rules
+from vigil.drops.ledger import Lease, ProcessingResult, SubjectBeingErased
+from vigil.drops.messages import Drop, S3Object
+from vigil.drops.process import Invocation, ProcessingPorts, process_drop
 from vigil.errors import Transient
-from vigil.flow.enrol import Person
-from vigil.flow.erase import Erased, Shredder, erase
-from vigil.flow.in_force import InForce
-from vigil.flow.process import Shift, World, process
-from vigil.seeing import Scene, Sighting
-from vigil.steady.ledger import Claim, Departed, Result
-from vigil.watch.rules import default_watch
+from vigil.inference.types import Prediction, Sighting
+from vigil.people.enrolment import Person
+from vigil.people.erasure import ErasureReceipt, ErasureService, erase_person
+from vigil.people.gallery_pointer import GalleryPointer
 
 ADA = Person("p-0123456789ab", "Ada")
-PHOTO = Object("photos", "live/eye/door/a.jpg", "v1")
+PHOTO = S3Object("photos", "live/eye/door/a.jpg", "v1")
 LEASE = timedelta(seconds=20)
 CALLS = 13
 """That an erasure makes to its ports, at least."""
@@ -36,191 +43,193 @@ class Killed(BaseException):
 
 
 @dataclass(frozen=True)
-class Book:
+class FakeGallery:
     version: int = 1
     people: frozenset[str] = frozenset({ADA.id})
-    growing: frozenset[str] = frozenset()
+    incomplete_spaces: frozenset[str] = frozenset()
 
-    def scene(self) -> Scene:
+    def prediction(self) -> Prediction:
         """What a lane makes of a photo of Ada."""
         seen = Sighting(ADA.id, "known", 0.9) if ADA.id in self.people else Sighting("unknown", "unknown")
-        return Scene((seen,), found=1)
+        return Prediction((seen,), found=1)
 
 
 @dataclass
-class House:
+class CrashingErasure:
     """The ports of an erasure over the lanes' own ledger; at each call the next deed of a script comes first.
 
     indexed  drops whose sightings a search finds
     """
 
-    script: Iterator[str] = field(default_factory=lambda: repeat("go"))
+    steps: Iterator[str] = field(default_factory=lambda: repeat("go"))
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    book: Book = Book()
+    gallery: FakeGallery = FakeGallery()
     profile: Person | None = ADA
-    receipt: Erased | None = None
+    receipt: ErasureReceipt | None = None
     indexed: set[str] = field(default_factory=set)
-    under_way: list[tuple[Claim, Drop, Scene]] = field(default_factory=list)
+    pending_results: list[tuple[Lease, Drop, Prediction]] = field(default_factory=list)
     names: Iterator[int] = field(default_factory=count)
 
-    def match(self) -> None:
+    def predict_drop(self) -> None:
         """A lane compares a photo of Ada with the gallery in force."""
         drop = Drop(f"d{next(self.names)}", "eye", "door", PHOTO, NOON)
         claim = self.ledger.claim(drop, owner="w", now=NOON, until=NOON + LEASE)
-        assert isinstance(claim, Claim)
-        self.under_way.append((claim, drop, self.book.scene()))
+        assert isinstance(claim, Lease)
+        self.pending_results.append((claim, drop, self.gallery.prediction()))
 
-    def commit(self) -> None:
+    def commit_pending(self) -> None:
         """A lane keeps what it matched; what is refused is matched anew, when its message is seen again."""
-        if self.under_way:
-            claim, drop, scene = self.under_way.pop(0)
+        if self.pending_results:
+            claim, drop, scene = self.pending_results.pop(0)
             try:
-                self.ledger.keep(claim, drop, Result(scene, "r1", (), None, {}), now=NOON)
-            except Departed:
-                self.under_way.append((claim, drop, self.book.scene()))
+                self.ledger.save_result(claim, drop, ProcessingResult(scene, "r1", (), None, {}), now=NOON)
+            except SubjectBeingErased:
+                self.pending_results.append((claim, drop, self.gallery.prediction()))
 
-    def traced(self) -> set[str]:
+    def remaining_references(self) -> set[str]:
         """Drops with sightings that name her."""
         seen = self.ledger.sightings.items()
         return {drop for drop, sightings in seen if ADA.id in {one.label for one in sightings}}
 
-    def shredder(self) -> Shredder[Book]:
-        return Shredder(
-            rows=self,
-            traces=self,
-            gallery=lambda: self.book,
-            holds=lambda book, person: person in book.people,
-            without=lambda book, person: Book(book.version + 1, book.people - {person}),
-            unlearn=self._nothing,
-            unremember=self._nothing,
-            discard=self._nothing,
-            settle=self.settle,
-            snapshots=self._nothing,
-            shred=lambda _: None,
+    def erasure_service(self) -> ErasureService[FakeGallery]:
+        return ErasureService(
+            records=self,
+            personal_data=self,
+            read_gallery=lambda: self.gallery,
+            contains=lambda book, person: person in book.people,
+            without_person=lambda book, person: FakeGallery(book.version + 1, book.people - {person}),
+            remove_from_datasets=self._return_zero,
+            remove_unknown_faces=self._return_zero,
+            delete_pending_photos=self._return_zero,
+            wait_for_index=self.wait_for_index,
+            delete_snapshots=self._return_zero,
+            delete_object_version=lambda _: None,
             clock=lambda: NOON,
         )
 
-    def leave(self, ident: str, now: datetime) -> Person | None:
-        with _Call(self):
+    def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
+        with _ScriptedCall(self):
             return self.profile
 
-    def end(self, person: str, now: datetime) -> None:
-        with _Call(self):
-            self.ledger.departed.add(person)
+    def mark_being_erased(self, person: str, now: datetime) -> None:
+        with _ScriptedCall(self):
+            self.ledger.being_erased.add(person)
 
-    def in_force(self) -> InForce:
-        return InForce(self.book.version, {})
+    def gallery_pointer(self) -> GalleryPointer:
+        return GalleryPointer(self.gallery.version, {})
 
-    def withdraw(self, *, base: int, gallery: Book, now: datetime) -> None:
-        with _Call(self):
-            self.book = gallery
+    def replace_gallery(self, *, base: int, gallery: FakeGallery, now: datetime) -> None:
+        with _ScriptedCall(self):
+            self.gallery = gallery
 
-    def closed(self, ident: str) -> None:
-        with _Call(self):
+    def withdraw_consent(self, person_id: str) -> None:
+        with _ScriptedCall(self):
             pass
 
-    def settle(self) -> None:
-        with _Call(self):
+    def wait_for_index(self) -> None:
+        with _ScriptedCall(self):
             self.indexed = set(self.ledger.sightings)
 
-    def photos(self, person: str) -> Iterable[Object]:
-        with _Call(self):
-            return [PHOTO for _ in self.traced() & self.indexed]
+    def recognised_photos(self, person: str) -> Iterable[S3Object]:
+        with _ScriptedCall(self):
+            return [PHOTO for _ in self.remaining_references() & self.indexed]
 
-    def of(self, person: str) -> Iterable[str]:
-        for drop in sorted(self.traced() & self.indexed):
-            with _Call(self):
+    def remove_references(self, person: str) -> Iterable[str]:
+        for drop in sorted(self.remaining_references() & self.indexed):
+            with _ScriptedCall(self):
                 seen = self.ledger.sightings[drop]
                 self.ledger.sightings[drop] = tuple(replace(one, label="erased") for one in seen)
             yield "sightings"
 
-    def answers(self, person: str) -> int:
-        return self._nothing()
+    def delete_cached_answers(self, person: str) -> int:
+        return self._return_zero()
 
-    def forget(self, person: Person) -> int:
-        return self._nothing()
+    def delete_templates(self, person: Person) -> int:
+        return self._return_zero()
 
-    def gone(self, ident: str) -> None:
-        with _Call(self):
+    def delete_profile(self, person_id: str) -> None:
+        with _ScriptedCall(self):
             self.profile = None
 
-    def tell(self, erased: Erased) -> None:
-        with _Call(self):
+    def save_receipt(self, erased: ErasureReceipt) -> None:
+        with _ScriptedCall(self):
             self.receipt = erased
 
-    def told(self, person: str) -> Erased | None:
+    def find_receipt(self, person: str) -> ErasureReceipt | None:
         return self.receipt
 
-    def _nothing(self, *_: Any) -> int:
-        with _Call(self):
+    def _return_zero(self, *_: Any) -> int:
+        with _ScriptedCall(self):
             return 0
 
 
-class _Call:
+class _ScriptedCall:
     """One call to a port, with what the script says before and after it."""
 
-    def __init__(self, house: House) -> None:
-        self._house, self._deed = house, next(house.script)
+    def __init__(self, fake: CrashingErasure) -> None:
+        self._house, self._deed = fake, next(fake.steps)
 
     def __enter__(self) -> None:
         if self._deed == "dies-before":
             raise Killed
-        if self._deed in ("match", "commit"):
-            getattr(self._house, self._deed)()
+        if self._deed == "predict":
+            self._house.predict_drop()
+        if self._deed == "commit":
+            self._house.commit_pending()
 
     def __exit__(self, *_: object) -> None:
         if self._deed == "dies-after":
             raise Killed
 
 
-def erased(house: House) -> None:
+def run_until_erased(fake: CrashingErasure) -> None:
     """Asked for until it is done and says so."""
     for _ in range(40):
         try:
-            erase(ADA.id, house.shredder())
+            erase_person(ADA.id, fake.erasure_service())
         except Killed:
             continue
         break
-    while house.under_way:
-        house.commit()
+    while fake.pending_results:
+        fake.commit_pending()
 
 
-deeds = st.sampled_from(["go", "match", "commit", "commit", "dies-before", "dies-after"])
+step_strategy = st.sampled_from(["go", "predict", "commit", "commit", "dies-before", "dies-after"])
 
 
-@given(st.lists(deeds, max_size=40), st.integers(0, 3))
+@given(st.lists(step_strategy, max_size=40), st.integers(0, 3))
 def test_nothing_is_left_whatever_happens(script: list[str], matched: int):
-    house = House(chain(script, repeat("go")))
+    house = CrashingErasure(chain(script, repeat("go")))
     for _ in range(matched):
-        house.match()
+        house.predict_drop()
 
-    erased(house)
+    run_until_erased(house)
 
-    assert (house.traced(), house.profile, house.book.people) == (set(), None, frozenset())
+    assert (house.remaining_references(), house.profile, house.gallery.people) == (set(), None, frozenset())
 
 
 @pytest.mark.parametrize("death", ["dies-before", "dies-after"])
 @pytest.mark.parametrize("call", range(CALLS))
 def test_an_erasure_that_died_waits_again_for_what_was_kept_last(call: int, death: str):
-    house = House(chain(["go"] * call, [death], repeat("go")))
-    house.match()
-    house.commit()
+    house = CrashingErasure(chain(["go"] * call, [death], repeat("go")))
+    house.predict_drop()
+    house.commit_pending()
 
-    erased(house)
+    run_until_erased(house)
 
-    assert (house.traced(), house.profile) == (set(), None)
+    assert (house.remaining_references(), house.profile) == (set(), None)
 
 
 def test_a_lane_that_matched_before_the_gallery_moved_keeps_nothing_of_them_and_looks_again():
-    house, clock = House(), Hands()
-    eye = Eye(house.book.scene(), before=lambda: erased(house))
-    objects = MemoryObjects({(PHOTO.key, "v1"): b"photo"})
-    world = World(house.ledger, objects, OneModel(eye), default_watch, clock)
+    house, clock = CrashingErasure(), FakeClock()
+    eye = FakeModel(house.gallery.prediction(), before_predict=lambda: run_until_erased(house))
+    objects = MemoryInputReader({(PHOTO.key, "v1"): b"photo"})
+    world = ProcessingPorts(house.ledger, objects, SingleModel(eye), default_rules, clock)
     drop = Drop("d1", "eye", "door", PHOTO, NOON)
 
     with pytest.raises(Transient):
-        process(drop, world, Shift("w1", clock() + LEASE, LEASE))
-    eye.scene, eye.before = house.book.scene(), lambda: None
-    process(drop, world, Shift("w2", clock() + LEASE, LEASE))
+        process_drop(drop, world, Invocation("w1", clock() + LEASE, LEASE))
+    eye.prediction, eye.before_predict = house.gallery.prediction(), lambda: None
+    process_drop(drop, world, Invocation("w2", clock() + LEASE, LEASE))
 
     assert [one.label for one in house.ledger.sightings["d1"]] == ["unknown"]

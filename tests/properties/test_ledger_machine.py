@@ -14,21 +14,33 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from tests.memory import NOON
-from tests.properties.worlds import DynamoWorld, MemoryWorld, World, aws
-from vigil.drops import Drop, Object
-from vigil.seeing import Scene, Sighting
-from vigil.steady.ledger import Claim, Held, LeaseLost, Result, Settled
-from vigil.watch.alerts import alert
-from vigil.watch.rules import default_watch
+from tests.fakes.memory import NOON
+from tests.properties.ledger_backends import (
+    DynamoBackend,
+    LedgerBackend,
+    MemoryBackend,
+    mocked_aws,
+)
+from vigil.alerts.alert import create_alert
+from vigil.alerts.rules import default_rules
+from vigil.drops.ledger import (
+    AlreadyCompleted,
+    Lease,
+    LeaseHeld,
+    LeaseLost,
+    ProcessingResult,
+)
+from vigil.drops.messages import Drop, S3Object
+from vigil.inference.types import Prediction, Sighting
 
 LEASE = timedelta(seconds=20)
 HIDDEN = timedelta(seconds=120)
-MOST_RECEIVES = 3
-RULE = default_watch().rules[0]
-SEEN = Scene((Sighting("p-1", "known", 0.9, tags=frozenset({"watch"})),), found=1)
+MAX_RECEIVES = 3
+RULE = default_rules().rules[0]
+PREDICTION = Prediction((Sighting("p-1", "known", 0.9, tags=frozenset({"watch"})),), found=1)
 DROPS = tuple(
-    Drop(f"d{n}", "faces", "door", Object("photos", f"live/faces/door/{n}.jpg", "v"), NOON) for n in range(3)
+    Drop(f"d{n}", "faces", "door", S3Object("photos", f"live/faces/door/{n}.jpg", "v"), NOON)
+    for n in range(3)
 )
 
 drops = st.sampled_from(DROPS)
@@ -39,13 +51,13 @@ class Message:
     """In its queue, seen from a time on."""
 
     drop: Drop
-    seen_from: datetime
+    visible_from: datetime
     receives: int = 0
 
 
 @dataclass(frozen=True)
 class Worker:
-    claim: Claim
+    claim: Lease
     drop: Drop
     message: Message
 
@@ -58,7 +70,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
-        self.world = self.make()
+        self.world = self.make_backend()
         self.now, self.names = NOON, 0
         self.queue = [Message(drop, NOON) for drop in DROPS]
         self.dead: list[Message] = []
@@ -67,36 +79,36 @@ class LedgerMachine(RuleBasedStateMachine):
         self.unread: list[str] = []
         self.told: list[str] = []
 
-    def make(self) -> World:
-        return MemoryWorld()
+    def make_backend(self) -> LedgerBackend:
+        return MemoryBackend()
 
     @rule(target=workers, drop=drops)
     def receive(self, drop: Drop):
         for message in self.queue:
-            if message.drop == drop and message.seen_from <= self.now:
+            if message.drop == drop and message.visible_from <= self.now:
                 return self.take(message)
         return multiple()
 
     def take(self, message: Message):
-        if message.receives >= MOST_RECEIVES:
+        if message.receives >= MAX_RECEIVES:
             self.queue.remove(message)
             self.dead.append(message)
             return multiple()
-        message.receives, message.seen_from = message.receives + 1, self.now + HIDDEN
+        message.receives, message.visible_from = message.receives + 1, self.now + HIDDEN
         match self.claim(message.drop):
-            case Claim() as claim:
+            case Lease() as claim:
                 return Worker(claim, message.drop, message)
-            case Held(until):
-                message.seen_from = until
-            case Settled():
+            case LeaseHeld(until):
+                message.visible_from = until
+            case AlreadyCompleted():
                 self.delete(message)
         return multiple()
 
-    def claim(self, drop: Drop) -> Claim | Settled | Held:
+    def claim(self, drop: Drop) -> Lease | AlreadyCompleted | LeaseHeld:
         self.names += 1
         owner = f"w{self.names}"
         answer = self.world.ledger.claim(drop, owner=owner, now=self.now, until=self.now + LEASE)
-        if isinstance(answer, Claim):
+        if isinstance(answer, Lease):
             self.holder[drop.id] = owner
         return answer
 
@@ -110,15 +122,17 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(worker=workers)
     def renew(self, worker: Worker):
-        self.attempt(lambda: self.world.ledger.renew(worker.claim, stage="look", until=self.now + LEASE))
+        self.attempt(lambda: self.world.ledger.renew(worker.claim, stage="predict", until=self.now + LEASE))
 
     @rule(worker=consumes(workers), answers=st.booleans())
-    def keep(self, worker: Worker, answers: bool):
+    def save_result(self, worker: Worker, answers: bool):
         """Commit, and then answer the queue or die before that."""
-        raised = alert(RULE, worker.drop, 0, subject="p-1", status="known")
-        result = Result(SEEN, "r1", (raised,), None, {})
+        raised = create_alert(RULE, worker.drop, 0, subject="p-1", status="known")
+        result = ProcessingResult(PREDICTION, "r1", (raised,), None, {})
         self.settle(
-            worker, lambda: self.world.ledger.keep(worker.claim, worker.drop, result, now=self.now), answers
+            worker,
+            lambda: self.world.ledger.save_result(worker.claim, worker.drop, result, now=self.now),
+            answers,
         )
 
     @rule(worker=consumes(workers), answers=st.booleans())
@@ -131,15 +145,15 @@ class LedgerMachine(RuleBasedStateMachine):
             assert worker.claim.owner == self.holder[worker.drop.id], "who was taken over wrote"
             self.ends[worker.drop.id] += 1
         elif answers:
-            worker.message.seen_from = self.now
+            worker.message.visible_from = self.now
             return
         if answers:
             self.delete(worker.message)
 
     @rule(worker=consumes(workers))
     def fail(self, worker: Worker):
-        self.world.ledger.release(worker.claim, stage="look", error="Transient: x", now=self.now)
-        worker.message.seen_from = self.now
+        self.world.ledger.release_lease(worker.claim, stage="predict", error="Transient: x", now=self.now)
+        worker.message.visible_from = self.now
 
     @rule(worker=consumes(workers))
     def die(self, worker: Worker):
@@ -168,17 +182,17 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def quarantine(self, message: Message):
         match self.claim(message.drop):
-            case Claim() as claim:
-                words = {"reason": "kills-workers", "message": "", "stage": "look"}
+            case Lease() as claim:
+                words = {"reason": "kills-workers", "message": "", "stage": "predict"}
                 self.world.ledger.quarantine(claim, **words, now=self.now)
                 self.ends[message.drop.id] += 1
-            case Held(until):
+            case LeaseHeld(until):
                 self.queue.append(Message(message.drop, until))
 
     @rule(dies=st.booleans())
     def publish(self, dies: bool):
         """Tell the news; a publisher that dies before its answer is handed the same again."""
-        self.unread += self.world.news()
+        self.unread += self.world.new_event_ids()
         self.told += self.unread
         if not dies:
             self.unread = []
@@ -189,19 +203,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.end_of_the_storm()
+            self.deliver_everything()
         finally:
             self.stack.close()
 
-    def end_of_the_storm(self) -> None:
+    def deliver_everything(self) -> None:
         """All workers are dead: time, reconcile, triage and the queue alone bring every drop to its end."""
         self.now += timedelta(hours=1)
         self.queue += [Message(drop, self.now) for drop in DROPS]  # what reconcile announces again
-        for _ in range(2 * MOST_RECEIVES):
+        for _ in range(2 * MAX_RECEIVES):
             for message in list(self.queue):
-                worker = self.take(message) if message.seen_from <= self.now else None
+                worker = self.take(message) if message.visible_from <= self.now else None
                 if isinstance(worker, Worker):
-                    self.keep(worker, answers=True)
+                    self.save_result(worker, answers=True)
             self.now += HIDDEN
         self.triage(again=False)
         self.publish(dies=False)
@@ -224,9 +238,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 class DynamoMachine(LedgerMachine):
-    def make(self) -> World:
-        self.stack.enter_context(aws())
-        return DynamoWorld()
+    def make_backend(self) -> LedgerBackend:
+        self.stack.enter_context(mocked_aws())
+        return DynamoBackend()
 
 
 TestInMemory = LedgerMachine.TestCase

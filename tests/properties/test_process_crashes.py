@@ -15,20 +15,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.memory import NOON, Eye, Hands, MemoryObjects, OneModel
-from tests.properties.worlds import DynamoWorld, MemoryWorld, aws
-from tests.properties.worlds import World as Outbox
-from vigil.drops import Drop, Object
+from tests.fakes.memory import (
+    NOON,
+    FakeClock,
+    FakeModel,
+    MemoryInputReader,
+    SingleModel,
+)
+from tests.properties.ledger_backends import DynamoBackend, MemoryBackend, mocked_aws
+from tests.properties.ledger_backends import LedgerBackend as Outbox
+from vigil.alerts.rules import default_rules
+from vigil.drops.messages import Drop, S3Object
+from vigil.drops.process import Invocation, ProcessingPorts, process_drop
 from vigil.errors import Transient
-from vigil.flow.process import Shift, World, process
-from vigil.seeing import Scene, Sighting
-from vigil.watch.rules import default_watch
+from vigil.inference.types import Prediction, Sighting
 
 LEASE = timedelta(seconds=20)
-PHOTO = Object("photos", "live/eye/vault/a.jpg", "v1")
-STRANGER = Sighting("unknown", "unknown", vector=np.array([1, 0], np.float32), same_as=0.9)
-LISTED = Sighting("p-1", "known", 0.9, tags=frozenset({"watch"}))
-SEEN = Scene((LISTED, STRANGER), found=2)
+PHOTO = S3Object("photos", "live/eye/vault/a.jpg", "v1")
+UNKNOWN = Sighting("unknown", "unknown", vector=np.array([1, 0], np.float32), same_subject_threshold=0.9)
+WATCH_LISTED = Sighting("p-1", "known", 0.9, tags=frozenset({"watch"}))
+PREDICTION = Prediction((WATCH_LISTED, UNKNOWN), found=2)
 
 steps = st.sampled_from(
     ["go", "go", "die-before", "die-after", "fail-before", "fail-after", "sleep", "other"]
@@ -41,19 +47,19 @@ class Killed(BaseException):
 
 
 @dataclass
-class Storm:
+class FaultyLedger:
     """The ledger, with a script for its calls. A dead worker's calls do nothing: it is dead."""
 
     ledger: Any
     script: Iterator[str]
-    clock: Hands
-    another: Callable[[], None]
+    clock: FakeClock
+    run_other_worker: Callable[[], None]
     dead: bool = False
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return lambda *args, **more: self._call(getattr(self.ledger, name), *args, **more)
 
-    def _call(self, deed: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    def _call(self, operation: Callable[..., Any], *args: Any, **more: Any) -> Any:
         step = next(self.script)
         if self.dead or step == "die-before":
             self.dead = True
@@ -61,10 +67,10 @@ class Storm:
         if step == "fail-before":
             raise Transient("store away")
         if step == "sleep":
-            self.clock.move(25)
+            self.clock.advance(25)
         if step == "other":
-            self.another()
-        answer = deed(*args, **more)
+            self.run_other_worker()
+        answer = operation(*args, **more)
         if step == "fail-after":
             raise Transient("no answer from the store")
         if step == "die-after":
@@ -73,60 +79,62 @@ class Storm:
         return answer
 
 
-class Town:
+class CrashingWorkers:
     """One drop that shows a listed person and a stranger; as many workers as the script calls for."""
 
-    def __init__(self, outbox: Outbox, script: list[str]) -> None:
-        self.outbox, self.clock, self.names = outbox, Hands(), 0
+    def __init__(self, backend: Outbox, script: list[str]) -> None:
+        self.backend, self.clock, self.names = backend, FakeClock(), 0
         self.script = chain(script, repeat("go"))
-        self.objects = MemoryObjects({(PHOTO.key, "v1"): b"photo"})
+        self.objects = MemoryInputReader({(PHOTO.key, "v1"): b"photo"})
         self.done = 0
 
-    def worker(self) -> None:
+    def run_worker(self) -> None:
         """One delivery of the message."""
         self.names += 1
         if self.names > 40:
             return
-        storm = Storm(self.outbox.ledger, self.script, self.clock, self.worker)
-        world = World(storm, self.objects, OneModel(Eye(SEEN)), default_watch, self.clock)
-        shift = Shift(f"w{self.names}", self.clock() + LEASE, LEASE)
+        storm = FaultyLedger(self.backend.ledger, self.script, self.clock, self.run_worker)
+        world = ProcessingPorts(
+            storm, self.objects, SingleModel(FakeModel(PREDICTION)), default_rules, self.clock
+        )
+        shift = Invocation(f"w{self.names}", self.clock() + LEASE, LEASE)
         try:
-            verdict = process(Drop("d1", "eye", "vault", PHOTO, NOON), world, shift)
+            verdict = process_drop(Drop("d1", "eye", "vault", PHOTO, NOON), world, shift)
         except (Killed, Transient):
             return
         self.done += verdict.outcome == "done"
 
-    def until_quiet(self) -> list[str]:
+    def run_until_acknowledged(self) -> list[str]:
         """Deliver until the message is answered; all that subscribers hear."""
         for _ in range(20):
-            self.worker()
-            self.clock.move(200)
-        return self.outbox.news()
+            self.run_worker()
+            self.clock.advance(200)
+        return self.backend.new_event_ids()
 
 
 @given(scripts)
 @settings(max_examples=300, deadline=None)
 def test_in_memory_one_drop_has_one_end_whatever_happens(script: list[str]):
-    check(Town(MemoryWorld(), script))
+    check(CrashingWorkers(MemoryBackend(), script))
 
 
 @given(scripts)
 @settings(max_examples=15, deadline=None)
 def test_on_dynamodb_one_drop_has_one_end_whatever_happens(script: list[str]):
-    with aws():
-        check(Town(DynamoWorld(), script))
+    with mocked_aws():
+        check(CrashingWorkers(DynamoBackend(), script))
 
 
 @pytest.mark.parametrize("call", range(8))
 @pytest.mark.parametrize("step", ["die-before", "die-after", "fail-before", "fail-after", "sleep", "other"])
 def test_each_step_alone_does_no_harm(step: str, call: int):
-    check(Town(MemoryWorld(), ["go"] * call + [step]))
+    check(CrashingWorkers(MemoryBackend(), ["go"] * call + [step]))
 
 
-def check(town: Town) -> None:
+def check(workers: CrashingWorkers) -> None:
     """One result, told once; one alert for the listed person and one for the stranger."""
-    told = town.until_quiet()
+    told = workers.run_until_acknowledged()
 
     assert [event for event in told if "." in event] == ["d1.done"]
     assert len([event for event in told if "." not in event]) == 2
-    assert town.done <= 1
+    assert workers.done <= 1

@@ -8,12 +8,12 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.flows.test_triage import Clinic, Queue, drop
-from tests.memory import NOON, Hands
-from vigil.drops import drop_id
-from vigil.flow.triage import Ward, mend
-from vigil.steady.ledger import Claim
-from vigil.steady.letters import Letter, Redrive
+from tests.fakes.memory import NOON, FakeClock
+from tests.unit.reliability.test_run_triage import FakeDeadLetterQueue, FakeTriage, drop
+from vigil.drops.ledger import Lease
+from vigil.drops.messages import compute_drop_id
+from vigil.reliability.dead_letters import DeadLetter, Redrive
+from vigil.reliability.triage import TriagePorts, run_triage
 
 fates = st.sampled_from(["away", "bug", "died", "done", "unclaimed"])
 ERRORS = {"away": "Transient: read object: x", "bug": "ZeroDivisionError: x", "died": ""}
@@ -26,40 +26,42 @@ class Killed(BaseException):
 
 
 @dataclass
-class Fragile(Queue):
+class CrashingQueue(FakeDeadLetterQueue):
     """Kills triage before or after one of its calls; a letter that was sent is one in the lane."""
 
     calls_left: int = 10**9
     after: bool = False
-    lane: list[Letter] = field(default_factory=list)
+    lane: list[DeadLetter] = field(default_factory=list)
 
-    def send_back(self, deed: Redrive) -> None:
-        back = replace(deed.letter, redrives=deed.letter.redrives + 1, suspicion=deed.suspicion)
-        self._fragile(lambda: self.lane.append(back))
+    def redrive(self, decision: Redrive) -> None:
+        back = replace(
+            decision.dead_letter, redrives=decision.dead_letter.redrives + 1, suspect=decision.suspect
+        )
+        self._crash_when_due(lambda: self.lane.append(back))
 
-    def delete(self, letter: Letter) -> None:
-        self._fragile(lambda: self.letters.remove(letter))
+    def delete(self, letter: DeadLetter) -> None:
+        self._crash_when_due(lambda: self.letters.remove(letter))
 
-    def _fragile(self, deed) -> None:
+    def _crash_when_due(self, action) -> None:
         self.calls_left -= 1
         if self.calls_left == 0 and not self.after:
             raise Killed
-        deed()
+        action()
         if self.calls_left == 0:
             raise Killed
 
 
-def clinic_of(kinds: Fates) -> Clinic:
-    clinic = Clinic()
+def fake_triage_of(kinds: Fates) -> FakeTriage:
+    clinic = FakeTriage()
     for ident, kind in drops_of(kinds):
         if kind == "unclaimed":
             continue
         claim = clinic.ledger.claim(drop(ident), owner="w", now=NOON, until=NOON)
-        assert isinstance(claim, Claim)
+        assert isinstance(claim, Lease)
         if kind == "done":
             clinic.ledger.reject(claim, reason="x", message="", stage="", now=NOON)
         else:
-            clinic.ledger.release(claim, stage="look", error=ERRORS[kind], now=NOON)
+            clinic.ledger.release_lease(claim, stage="predict", error=ERRORS[kind], now=NOON)
     return clinic
 
 
@@ -68,9 +70,9 @@ def drops_of(kinds: Fates) -> Iterator[tuple[str, str]]:
         yield from ((f"d{number}-{place}", kind) for place, kind in enumerate(fated))
 
 
-def letters_of(kinds: Fates) -> list[Letter]:
+def dead_letters_of(kinds: Fates) -> list[DeadLetter]:
     return [
-        Letter(
+        DeadLetter(
             f"m{n}", "live", "{}", "r", NOON, 0, tuple(drop(f"d{n}-{place}") for place in range(len(fated)))
         )
         for n, fated in enumerate(kinds)
@@ -85,51 +87,53 @@ def letters_of(kinds: Fates) -> list[Letter]:
 @settings(max_examples=200, deadline=None)
 def test_no_letter_is_lost_whenever_triage_dies(kinds: Fates, deaths: list[tuple[int, bool]], mends: bool):
     """`mends`: whether the lane answers what is sent back to it, or fails it once more."""
-    clinic, queue = clinic_of(kinds), Fragile(letters_of(kinds))
-    clock = Hands()
+    clinic, queue = fake_triage_of(kinds), CrashingQueue(dead_letters_of(kinds))
+    clock = FakeClock()
     runs = [*deaths, *[(10**9, False)] * 30]
     for calls_left, after in runs:
         queue.calls_left, queue.after = calls_left, after
-        ward = Ward({"live": queue}, clinic, clinic, clinic, clinic.ledger, clinic, lambda _: True, clock)
+        ward = TriagePorts(
+            {"live": queue}, clinic, clinic, clinic, clinic.ledger, clinic, lambda _: True, clock
+        )
         with suppress(Killed):
-            mend(ward, owner="triage", most=100)
+            run_triage(ward, owner="triage", max_messages=100)
         check(clinic, queue, kinds)
-        work(clinic, queue, clock, mends=mends)
-        clock.move(3600)
+        process_lane(clinic, queue, clock, succeeds=mends)
+        clock.advance(3600)
 
     assert queue.letters == [] or not mends
     check(clinic, queue, kinds)
 
 
-def check(clinic: Clinic, queue: Fragile, kinds: Fates) -> None:
-    noted = {who for who, _, _ in clinic.notes}
+def check(fake: FakeTriage, queue: CrashingQueue, kinds: Fates) -> None:
+    noted = {who for who, _, _ in fake.notes}
     dead = {one.id for one in queue.letters}
     held = {drop.id for one in [*queue.letters, *queue.lane] for drop in one.drops}
     for ident, _ in drops_of(kinds):
-        record = clinic.ledger.records.get(ident)
+        record = fake.ledger.records.get(ident)
         settled = record is not None and record.state != "claimed"
         assert settled or ident in held, "a drop without an end and without a message"
-    for letter in letters_of(kinds):
-        lines = {drop.id for drop in letter.drops} or {drop_id("message", letter.id)}
+    for letter in dead_letters_of(kinds):
+        lines = {drop.id for drop in letter.drops} or {compute_drop_id("message", letter.id)}
         assert letter.id in dead or lines <= noted, "left without a line"
 
 
-def work(clinic: Clinic, queue: Fragile, clock: Hands, *, mends: bool) -> None:
+def process_lane(fake: FakeTriage, queue: CrashingQueue, clock: FakeClock, *, succeeds: bool) -> None:
     """The lane takes what was sent back: to its end, or into the dead letters once more."""
     for sent in queue.lane:
-        answers = [_tried(clinic, one.id, clock, mends=mends) for one in sent.drops]
+        answers = [_attempt(fake, one.id, clock, succeeds=succeeds) for one in sent.drops]
         if not all(answers):
             queue.letters.append(sent)
     queue.lane = []
 
 
-def _tried(clinic: Clinic, ident: str, clock: Hands, *, mends: bool) -> bool:
+def _attempt(fake: FakeTriage, ident: str, clock: FakeClock, *, succeeds: bool) -> bool:
     """Whether the drop has its end now."""
-    claim = clinic.ledger.claim(drop(ident), owner="w", now=clock(), until=clock() + timedelta(seconds=9))
-    if not isinstance(claim, Claim):
+    claim = fake.ledger.claim(drop(ident), owner="w", now=clock(), until=clock() + timedelta(seconds=9))
+    if not isinstance(claim, Lease):
         return True
-    if mends:
-        clinic.ledger.reject(claim, reason="x", message="", stage="", now=clock())
+    if succeeds:
+        fake.ledger.reject(claim, reason="x", message="", stage="", now=clock())
     else:
-        clinic.ledger.release(claim, stage="look", error="Transient: read object: x", now=clock())
-    return mends
+        fake.ledger.release_lease(claim, stage="predict", error="Transient: read object: x", now=clock())
+    return succeeds

@@ -7,6 +7,6 @@ drop = vigil.drop_photo("door.jpg", source="door-3")
 """
 
 from vigil_client.client import Vigil
-from vigil_client.problems import Conflict, Forbidden, NotFound, Problem, Refused, Unauthorized
+from vigil_client.problems import Conflict, Forbidden, NotFound, Problem, Unauthorized, UnprocessableContent
 
-__all__ = ["Conflict", "Forbidden", "NotFound", "Problem", "Refused", "Unauthorized", "Vigil"]
+__all__ = ["Conflict", "Forbidden", "NotFound", "Problem", "Unauthorized", "UnprocessableContent", "Vigil"]

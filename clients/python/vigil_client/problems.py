@@ -5,17 +5,17 @@ from typing import Any
 
 
 class Problem(Exception):
-    """An answer that is no success; `type` is stable, `way_out` says what to do."""
+    """An answer that is no success; `type` is stable, `remedy` says what to do."""
 
-    def __init__(self, said: Mapping[str, Any]) -> None:
-        self.type = str(said.get("type", "about:blank"))
-        self.status = int(said.get("status", 0))
-        self.title = str(said.get("title", ""))
-        self.detail = str(said.get("detail", ""))
-        self.reason = str(said.get("reason", ""))
-        self.way_out = str(said.get("way_out", ""))
-        self.said = dict(said)
-        super().__init__(f"{self.status} {self.title}: {self.detail or self.way_out}")
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self.type = str(body.get("type", "about:blank"))
+        self.status = int(body.get("status", 0))
+        self.title = str(body.get("title", ""))
+        self.detail = str(body.get("detail", ""))
+        self.reason = str(body.get("reason", ""))
+        self.remedy = str(body.get("remedy", ""))
+        self.body = dict(body)
+        super().__init__(f"{self.status} {self.title}: {self.detail or self.remedy}")
 
 
 class Unauthorized(Problem):
@@ -34,20 +34,20 @@ class Conflict(Problem):
     """409: it has changed meanwhile, or has been decided."""
 
 
-class Refused(Problem):
+class UnprocessableContent(Problem):
     """422: understood, and not possible with this content; `reason` says why."""
 
 
-BY_STATUS: Mapping[int, type[Problem]] = {
+PROBLEM_BY_STATUS: Mapping[int, type[Problem]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
     409: Conflict,
-    422: Refused,
+    422: UnprocessableContent,
 }
 
 
-def problem(status: int, said: Any) -> Problem:
+def problem_from_response(status: int, body: Any) -> Problem:
     """The exception for an answer."""
-    told = said if isinstance(said, Mapping) else {"title": "not JSON"}
-    return BY_STATUS.get(status, Problem)({"status": status, **told})
+    fields = body if isinstance(body, Mapping) else {"title": "not JSON"}
+    return PROBLEM_BY_STATUS.get(status, Problem)({"status": status, **fields})

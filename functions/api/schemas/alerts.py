@@ -4,96 +4,96 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from functions.api.schemas.shape import (
+from functions.api.schemas.fields import (
     AlertId,
+    ApiModel,
     DropId,
-    Forgotten,
-    From,
     ModelName,
-    Moment,
-    Next,
-    Page,
-    Shape,
+    NextCursor,
+    PageQuery,
+    RulesToml,
     SightingId,
     Source,
-    Thumbnail,
-    Toml,
+    SourceName,
+    SubjectErased,
+    ThumbnailUrl,
+    Timestamp,
+    TimestampParameter,
     Until,
-    When,
 )
-from vigil.watch.reviews import State, Verdict
+from vigil.alerts.reviews import AlertState, ReviewDecision
 
 Severity = Literal["info", "warning", "critical"]
 
 
-class Review(Shape):
+class ReviewOut(ApiModel):
     """One reviewer's verdict."""
 
     reviewer: Annotated[str, Field(description="Subject of the token that said so")]
-    verdict: Annotated[Verdict, Field(description="What was said")]
-    at: Moment
+    decision: Annotated[ReviewDecision, Field(description="What was said")]
+    at: Timestamp
 
 
-class Alert(Shape):
+class AlertOut(ApiModel):
     """A sighting that a rule picked out, for people to decide about."""
 
-    alert: AlertId
+    id: AlertId
     rule: Annotated[str, Field(description="That picked it", examples=["watch-listed"])]
     severity: Annotated[Severity, Field(description="As the rule has it")]
     status: Annotated[str, Field(description="Of the sighting", examples=["known"])]
-    source: From
+    source: SourceName
     model: ModelName
     subject: Annotated[str, Field(description="A person's id, a stranger's within the window, or a label")]
     drop: DropId
     sighting: SightingId
-    at: Moment
-    last_at: Moment
-    drops: Annotated[int, Field(description="How many drops showed the same in this window")]
-    review: Annotated[State, Field(description="What the verdicts so far come to")]
-    reviewers: Annotated[int, Field(description="Different people who must agree to close it")]
-    reviews: Annotated[tuple[Review, ...], Field(description="The verdicts so far")] = ()
-    forgotten: Forgotten = False
-    thumbnail_url: Thumbnail = None
+    at: Timestamp
+    last_at: Timestamp
+    drop_count: Annotated[int, Field(description="How many drops showed the same in this window")]
+    review: Annotated[AlertState, Field(description="What the verdicts so far come to")]
+    required_reviewers: Annotated[int, Field(description="Different people who must agree to close it")]
+    reviews: Annotated[tuple[ReviewOut, ...], Field(description="The verdicts so far")] = ()
+    subject_erased: SubjectErased = False
+    thumbnail_url: ThumbnailUrl = None
 
 
-class AlertsQuery(Page):
+class AlertsQuery(PageQuery):
     """Which alerts, newest first."""
 
-    NOTED: ClassVar = ("source", "review", "rule")
+    AUDITED_FIELDS: ClassVar = ("source", "review", "rule")
 
     source: Source | None = None
-    review: Annotated[State | None, Field(description="Only these")] = None
+    review: Annotated[AlertState | None, Field(description="Only these")] = None
     rule: Annotated[str | None, Field(max_length=100, description="Only of this rule")] = None
     severity: Annotated[Severity | None, Field(description="Only these")] = None
-    since: Annotated[When | None, Field(description="A day back unless given")] = None
+    since: Annotated[TimestampParameter | None, Field(description="A day back unless given")] = None
     until: Until = None
 
 
-class Alerts(Shape):
+class AlertList(ApiModel):
     """A page of alerts."""
 
-    items: Annotated[list[Alert], Field(description="The newest first")]
-    next: Next = None
+    items: Annotated[list[AlertOut], Field(description="The newest first")]
+    next: NextCursor = None
 
 
-class NewReview(Shape):
+class NewReview(ApiModel):
     """A verdict: it is that person, or that stranger, rightly; it is nothing; it is somebody else."""
 
-    NOTED: ClassVar = ("verdict",)
+    AUDITED_FIELDS: ClassVar = ("decision",)
 
-    verdict: Annotated[Verdict, Field(description="It is so; it is nothing; it is somebody else")]
+    decision: Annotated[ReviewDecision, Field(description="It is so; it is nothing; it is somebody else")]
 
 
-class Reviewed(Shape):
+class ReviewResult(ApiModel):
     """What the verdicts so far come to."""
 
     alert: AlertId
-    review: Annotated[State, Field(description="What they come to")]
-    verdicts: Annotated[int, Field(description="That there are")]
-    reviewers: Annotated[int, Field(description="Different people who must agree")]
+    review: Annotated[AlertState, Field(description="What they come to")]
+    review_count: Annotated[int, Field(description="That there are")]
+    required_reviewers: Annotated[int, Field(description="Different people who must agree")]
 
 
-class Rule(Shape):
+class RuleOut(ApiModel):
     """One rule in force."""
 
     name: Annotated[str, Field(description="As alerts name it", examples=["watch-listed"])]
@@ -104,46 +104,46 @@ class Rule(Shape):
             description="Seconds in which the same subject at the same source is one alert", examples=[300]
         ),
     ]
-    reviewers: Annotated[int, Field(description="Different people who must agree to close one")]
+    required_reviewers: Annotated[int, Field(description="Different people who must agree to close one")]
 
 
-class Rules(Shape):
+class RulesOut(ApiModel):
     """The watch file in force, as it stands, and its rules."""
 
-    toml: Toml
+    toml: RulesToml
     version: Annotated[str, Field(description="Changes with any character of the file")]
-    rules: Annotated[list[Rule], Field(description="In their order")]
+    rules: Annotated[list[RuleOut], Field(description="In their order")]
 
 
-class NewRules(Shape):
+class NewRules(ApiModel):
     """A watch file to put in force."""
 
-    NOTED: ClassVar = ("version",)
+    AUDITED_FIELDS: ClassVar = ("version",)
 
-    toml: Toml
+    toml: RulesToml
     version: Annotated[
         str | None, Field(description="Replace only this version: another one has changed meanwhile")
     ] = None
 
 
-class TryRules(Shape):
+class DryRunRequest(ApiModel):
     """A watch file to try on what was seen."""
 
-    toml: Toml
+    toml: RulesToml
     hours: Annotated[int, Field(ge=1, le=24, description="How far back")] = 24
 
 
-class Tried(Shape):
+class RuleDryRun(ApiModel):
     """One rule on the sightings of the last hours."""
 
     rule: Annotated[str, Field(description="Its name")]
     sightings: Annotated[int, Field(description="That it picks")]
     alerts: Annotated[int, Field(description="At most: strangers who are alike would be one alert")]
-    now: Annotated[int, Field(description="Alerts that rules in force raised under this name")]
+    current_alerts: Annotated[int, Field(description="Alerts that rules in force raised under this name")]
 
 
-class DryRun(Shape):
+class DryRunResult(ApiModel):
     """What would have been raised."""
 
     sightings: Annotated[int, Field(description="That were looked at")]
-    rules: Annotated[list[Tried], Field(description="What each would have done")]
+    rules: Annotated[list[RuleDryRun], Field(description="What each would have done")]

@@ -5,32 +5,32 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from functions.api.schemas.shape import (
+from functions.api.schemas.fields import (
+    ApiModel,
+    Base64Image,
     DropId,
-    EncodedPicture,
-    Faults,
-    Forgotten,
-    Found,
-    From,
+    FoundCount,
+    LabelText,
     LaneName,
     ModelName,
-    Moment,
-    Next,
-    Page,
+    NextCursor,
+    PageQuery,
+    QualityIssues,
     ReleaseId,
-    Said,
     Score,
-    Shape,
     SightingId,
     Similarity,
     SizePx,
     Source,
+    SourceName,
+    SubjectErased,
     Tags,
     Threshold,
-    Thumbnail,
+    ThumbnailUrl,
     TimesMs,
+    Timestamp,
+    TimestampParameter,
     Until,
-    When,
 )
 
 Lane = Literal["live", "bulk"]
@@ -40,10 +40,10 @@ Wait = Annotated[
 ]
 
 
-class NewUpload(Shape):
+class NewUpload(ApiModel):
     """What is going to be uploaded."""
 
-    NOTED: ClassVar = ("source", "lane", "model")
+    AUDITED_FIELDS: ClassVar = ("source", "lane", "model")
 
     source: Source
     lane: Annotated[Lane, Field(description="live, or bulk for what may wait")] = "live"
@@ -53,74 +53,74 @@ class NewUpload(Shape):
     suffix: Annotated[str, Field(pattern=r"^\.[a-z0-9]{1,8}$", description="Of the file: .jpg")] = ".jpg"
 
 
-class Upload(Shape):
+class UploadForm(ApiModel):
     """POST the file to `url` as multipart/form-data, with `fields` before it; S3 checks type and size."""
 
-    upload: Annotated[str, Field(description="What to ask for with GET /v1/uploads")]
+    id: Annotated[str, Field(description="What to ask for with GET /v1/uploads")]
     url: Annotated[str, Field(description="Where the form goes")]
     fields: Annotated[dict[str, str], Field(description="Of the form, as they are")]
-    most_bytes: Annotated[int, Field(description="That S3 takes")]
-    expires_at: Moment
+    max_bytes: Annotated[int, Field(description="That S3 takes")]
+    expires_at: Timestamp
 
 
-class Waiting(Shape):
+class WaitQuery(ApiModel):
     """How long to wait."""
 
     wait: Wait = 0
 
 
-class Uploaded(Shape):
+class UploadStatus(ApiModel):
     """What became of an upload: no drop as long as nothing has arrived."""
 
-    upload: Annotated[str, Field(description="What was asked for")]
+    id: Annotated[str, Field(description="What was asked for")]
     drop: DropId | None = None
     state: Annotated[DropState | None, Field(description="Of the drop")] = None
 
 
-class Sighting(Shape):
+class SightingOut(ApiModel):
     """One thing that a model saw in one drop."""
 
-    sighting: SightingId
+    id: SightingId
     drop: DropId
-    source: From
+    source: SourceName
     model: ModelName
-    at: Moment
+    at: Timestamp
     status: Annotated[
         Literal["known", "unknown", "ambiguous", "unfit"],
         Field(description="Whether it is somebody known, nobody known, one of two, or too poor to say"),
     ]
     person: Annotated[str | None, Field(description="Who, where somebody enrolled was recognised")] = None
-    label: Said
+    label: LabelText
     score: Similarity = None
     threshold: Threshold = None
     box_px: Annotated[list[float] | None, Field(description="left, top, right, bottom")] = None
     quality: Score | None = None
-    faults: Faults = ()
+    quality_issues: QualityIssues = ()
     tags: Tags = ()
-    forgotten: Forgotten = False
-    thumbnail_url: Thumbnail = None
+    subject_erased: SubjectErased = False
+    thumbnail_url: ThumbnailUrl = None
 
 
-class Drop(Shape):
+class DropOut(ApiModel):
     """The record of one drop, and what was seen in it once it is done."""
 
-    drop: DropId
+    id: DropId
     state: Annotated[DropState, Field(description="claimed until it has its end", examples=["done"])]
     lane: LaneName
     model: ModelName
-    source: From
-    at: Moment
+    source: SourceName
+    at: Timestamp
     attempts: Annotated[int, Field(description="How often it was taken up", examples=[1])]
-    stage: Annotated[str | None, Field(description="Where the last attempt was", examples=["keep"])] = None
+    stage: Annotated[str | None, Field(description="Where the last attempt was", examples=["save"])] = None
     release: ReleaseId | None = None
     reason: Annotated[
         str | None,
         Field(description="Why it was rejected or quarantined; stable"),
     ] = None
     message: Annotated[str | None, Field(description="The same, for people")] = None
-    settled_at: Moment | None = None
+    completed_at: Timestamp | None = None
     size_px: SizePx = None
-    found: Found | None = None
+    found: FoundCount | None = None
     alerts: Annotated[int | None, Field(description="That it raised or counted up", examples=[0])] = None
     times_ms: TimesMs | None = None
     notes: Annotated[
@@ -131,36 +131,36 @@ class Drop(Shape):
         ),
     ] = None
     photo_url: Annotated[str | None, Field(description="The photo itself, for five minutes")] = None
-    thumbnail_url: Thumbnail = None
-    sightings: Annotated[list[Sighting] | None, Field(description="What was seen in it, once it is done")] = (
-        None
-    )
+    thumbnail_url: ThumbnailUrl = None
+    sightings: Annotated[
+        list[SightingOut] | None, Field(description="What was seen in it, once it is done")
+    ] = None
 
 
-class DropsQuery(Page):
+class DropsQuery(PageQuery):
     """Which drops, newest first."""
 
-    NOTED: ClassVar = ("source", "state")
+    AUDITED_FIELDS: ClassVar = ("source", "state")
 
     source: Source | None = None
     state: Annotated[DropState | None, Field(description="Only these")] = None
     lane: Annotated[Lane | None, Field(description="Only these")] = None
     model: ModelName | None = None
-    since: Annotated[When | None, Field(description="A day back unless given")] = None
+    since: Annotated[TimestampParameter | None, Field(description="A day back unless given")] = None
     until: Until = None
 
 
-class Drops(Shape):
+class DropList(ApiModel):
     """A page of drops."""
 
-    items: Annotated[list[Drop], Field(description="The newest first")]
-    next: Next = None
+    items: Annotated[list[DropOut], Field(description="The newest first")]
+    next: NextCursor = None
 
 
-class SightingsQuery(Page):
+class SightingsQuery(PageQuery):
     """Which sightings, newest first."""
 
-    NOTED: ClassVar = ("source", "person", "status")
+    AUDITED_FIELDS: ClassVar = ("source", "person", "status")
 
     source: Source | None = None
     person: Annotated[
@@ -169,56 +169,56 @@ class SightingsQuery(Page):
     status: Annotated[
         Literal["known", "unknown", "ambiguous", "unfit"] | None, Field(description="Only these")
     ] = None
-    since: Annotated[When | None, Field(description="A day back unless given")] = None
+    since: Annotated[TimestampParameter | None, Field(description="A day back unless given")] = None
     until: Until = None
 
 
-class Sightings(Shape):
+class SightingList(ApiModel):
     """A page of sightings."""
 
-    items: Annotated[list[Sighting], Field(description="The newest first")]
-    next: Next = None
+    items: Annotated[list[SightingOut], Field(description="The newest first")]
+    next: NextCursor = None
 
 
-class SearchPhoto(Shape):
+class FaceSearchRequest(ApiModel):
     """A photo of one face, inside JSON; sent as image/jpeg or as a form, the last seven days are searched."""
 
-    image: EncodedPicture
+    image: Base64Image
     days: Annotated[int, Field(ge=1, le=31, description="How far back")] = 7
 
 
-class Likeness(Shape):
+class SearchHitOut(ApiModel):
     """A sighting of a stranger who looks alike."""
 
     sighting: SightingId
     drop: DropId
-    source: From
-    at: Moment
+    source: SourceName
+    at: Timestamp
     score: Annotated[float, Field(description="Cosine; all are above what makes two faces one person's")]
-    thumbnail_url: Thumbnail = None
+    thumbnail_url: ThumbnailUrl = None
 
 
-class Likenesses(Shape):
+class SearchHitList(ApiModel):
     """The most alike first."""
 
-    items: Annotated[tuple[Likeness, ...], Field(description="Of the same person, most likely")]
+    items: Annotated[tuple[SearchHitOut, ...], Field(description="Of the same person, most likely")]
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_timestamp(text: str | None) -> datetime | None:
     """A stored time."""
     return datetime.fromisoformat(text) if text else None
 
 
-class Label(Shape):
+class LabelRequest(ApiModel):
     """The name of a class, or the id of a person."""
 
-    NOTED: ClassVar = ("label",)
+    AUDITED_FIELDS: ClassVar = ("label",)
 
     label: Annotated[str, Field(min_length=1, max_length=100, description="A class's name, or a person's id")]
 
 
-class Labelled(Shape):
+class LabelOut(ApiModel):
     """A drop with what it is said to show."""
 
     drop: DropId
-    label: Said
+    label: LabelText

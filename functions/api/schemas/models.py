@@ -4,29 +4,36 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.shape import VISIBLE, ModelName, Moment, ReleaseId, Shape, Usd
-from vigil.learn import release as lives
-from vigil.learn.dispatch import State
+from functions.api.schemas.fields import (
+    VISIBLE_CHARACTER,
+    ApiModel,
+    ModelName,
+    ReleaseId,
+    Timestamp,
+    Usd,
+)
+from vigil.releases.lifecycle import ReleaseStage, RolloutStep
+from vigil.training.jobs import JobState
 
 
-class Model(Shape):
+class ModelOut(ApiModel):
     """A deployed model."""
 
-    model: ModelName
+    name: ModelName
     release: Annotated[str, Field(description="That ships with this deployment; empty where none does")]
     suffixes: Annotated[
         tuple[str, ...], Field(description="Of files that it reads", examples=[[".jpg", ".png"]])
     ]
-    most_bytes: Annotated[int, Field(description="Of a file that it reads")]
+    max_bytes: Annotated[int, Field(description="Of a file that it reads")]
 
 
-class Models(Shape):
+class ModelList(ApiModel):
     """All that can be asked for."""
 
-    items: Annotated[tuple[Model, ...], Field(description="In the order of their names")]
+    items: Annotated[tuple[ModelOut, ...], Field(description="In the order of their names")]
 
 
-class Figure(Shape):
+class EstimateOut(ApiModel):
     """A measured figure with its 95 % interval."""
 
     value: Annotated[float, Field(description="As measured")]
@@ -35,75 +42,81 @@ class Figure(Shape):
     items: Annotated[int, Field(description="What it rests on")]
 
 
-class Step(Shape):
+class StageTransitionOut(ApiModel):
     """One step of a release's life."""
 
-    stage: Annotated[lives.Stage, Field(description="Where it led")]
-    step: Annotated[lives.Step, Field(description="What happened")]
-    at: Moment
+    stage: Annotated[ReleaseStage, Field(description="Where it led")]
+    event: Annotated[RolloutStep, Field(description="What happened")]
+    at: Timestamp
     reasons: Annotated[tuple[str, ...], Field(description="The gates' figures, or who said so and why")] = ()
 
 
-class Migrated(Shape):
+class ReembeddingProgressOut(ApiModel):
     """How far a release knows everybody who is enrolled: it sees no drop before it does."""
 
     people: Annotated[int, Field(description="That are enrolled")]
-    left: Annotated[int, Field(description="That it has not come to yet")]
-    without: Annotated[int, Field(description="That need a new photo: nothing is kept that it can use")]
+    remaining: Annotated[int, Field(description="That it has not come to yet")]
+    missing_reference: Annotated[
+        int, Field(description="That need a new photo: nothing is kept that it can use")
+    ]
 
 
-class Release(Shape):
+class ReleaseOut(ApiModel):
     """A release on record."""
 
-    release: ReleaseId
-    stage: Annotated[lives.Stage, Field(description="Where it is in its life")]
-    since: Moment
-    measured: Annotated[Figure, Field(description="Accuracy on the reviewed set, when it was registered")]
-    gain: Annotated[Figure | None, Field(description="Over the release that was active then")] = None
-    history: Annotated[tuple[Step, ...], Field(description="Its steps, the first one first")]
-    migrated: Annotated[
-        Migrated | None, Field(description="Of a model that people are enrolled for: how many it knows")
+    id: ReleaseId
+    stage: Annotated[ReleaseStage, Field(description="Where it is in its life")]
+    since: Timestamp
+    metric: Annotated[EstimateOut, Field(description="Accuracy on the reviewed set, when it was registered")]
+    gain: Annotated[EstimateOut | None, Field(description="Over the release that was active then")] = None
+    history: Annotated[tuple[StageTransitionOut, ...], Field(description="Its steps, the first one first")]
+    reembedding: Annotated[
+        ReembeddingProgressOut | None,
+        Field(description="Of a model that people are enrolled for: how many it knows"),
     ] = None
 
 
-class Candidate(Shape):
+class CandidateOut(ApiModel):
     """The release that is being tried."""
 
     release: ReleaseId
-    share: Annotated[float, Field(description="Of the drops that it answers for real; 0 in shadow")]
-    beside: Annotated[float, Field(description="Of the drops at which it and the active one both look")]
+    canary_share: Annotated[float, Field(description="Of the drops that it answers for real; 0 in shadow")]
+    shadow_share: Annotated[float, Field(description="Of the drops at which it and the active one both look")]
 
 
-class ModelCard(Model):
+class ModelDetails(ModelOut):
     """A model with its card and its releases."""
 
     card: Annotated[dict[str, Any], Field(description="The model's card.toml")]
     active: Annotated[str, Field(description="The release that answers")]
-    candidate: Annotated[Candidate | None, Field(description="What is being tried")] = None
-    former: Annotated[str | None, Field(description="Where a roll-back leads")] = None
-    releases: Annotated[tuple[Release, ...], Field(description="The newest first")] = ()
+    candidate: Annotated[CandidateOut | None, Field(description="What is being tried")] = None
+    previous: Annotated[str | None, Field(description="Where a roll-back leads")] = None
+    releases: Annotated[tuple[ReleaseOut, ...], Field(description="The newest first")] = ()
 
 
-class Why(Shape):
+class Reason(ApiModel):
     """A decision's reason: it stands in the release's history, beside who decided."""
 
-    why: Annotated[
+    reason: Annotated[
         str,
         StringConstraints(
-            strip_whitespace=True, min_length=3, max_length=300, pattern=rf"{VISIBLE}[\s\S]+{VISIBLE}"
+            strip_whitespace=True,
+            min_length=3,
+            max_length=300,
+            pattern=rf"{VISIBLE_CHARACTER}[\s\S]+{VISIBLE_CHARACTER}",
         ),
         Field(description="For those who read it later"),
     ]
 
 
-class ModelMoved(Shape):
+class StagesChanged(ApiModel):
     """What a decision moved."""
 
     model: ModelName
-    stages: Annotated[dict[str, lives.Stage], Field(description="By release")]
+    stages: Annotated[dict[str, ReleaseStage], Field(description="By release")]
 
 
-class Order(Shape):
+class TrainingRequest(ApiModel):
     """What is to be trained, and how."""
 
     recipe: Annotated[
@@ -111,36 +124,38 @@ class Order(Shape):
     ] = None
 
 
-class Ordered(Shape):
+class TrainingAccepted(ApiModel):
     """A training job. Its name follows from data set, recipe, parent and container."""
 
     job: Annotated[str, Field(description="Its name at SageMaker")]
-    state: Annotated[State, Field(description="Where it is")]
+    state: Annotated[JobState, Field(description="Where it is")]
     data: Annotated[str, Field(description="Id of the data set")]
     expected_usd: Usd
-    most_usd: Usd
+    max_usd: Usd
 
 
-class Training(Shape):
+class TrainingOut(ApiModel):
     """A training job, and what became of it."""
 
     job: Annotated[str, Field(description="Its name at SageMaker")]
-    state: Annotated[State, Field(description="Where it is")]
-    since: Moment
-    asked_at: Moment
+    state: Annotated[JobState, Field(description="Where it is")]
+    since: Timestamp
+    created_at: Timestamp
     data: Annotated[str, Field(description="Id of the data set")]
     parent: ReleaseId | None = None
     attempt: Annotated[int, Field(description="1 is the first")]
-    again_at: Annotated[Moment | None, Field(description="When a job that waits is tried again")] = None
+    next_attempt_at: Annotated[
+        Timestamp | None, Field(description="When a job that waits is tried again")
+    ] = None
     release: ReleaseId | None = None
-    why: Annotated[str | None, Field(description="Why it waits, failed, or left no release")] = None
+    reason: Annotated[str | None, Field(description="Why it waits, failed, or left no release")] = None
     expected_usd: Usd
-    most_usd: Usd
+    max_usd: Usd
     usd: Annotated[float | None, Field(description="What it has cost, once that is known")] = None
     seconds: Annotated[float | None, Field(description="That it was at work")] = None
 
 
-class Trainings(Shape):
+class TrainingList(ApiModel):
     """A model's training jobs, the latest first."""
 
-    items: Annotated[tuple[Training, ...], Field(description="The latest first")]
+    items: Annotated[tuple[TrainingOut, ...], Field(description="The latest first")]

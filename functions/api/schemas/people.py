@@ -4,79 +4,90 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.shape import VISIBLE, EncodedPicture, Moment, Next, Page, Shape, Tags, Who
+from functions.api.schemas.fields import (
+    VISIBLE_CHARACTER,
+    ApiModel,
+    Base64Image,
+    NextCursor,
+    PageQuery,
+    PersonId,
+    Tags,
+    Timestamp,
+)
 
-Name = Annotated[
+PersonName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=VISIBLE),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=VISIBLE_CHARACTER),
     Field(description="It stands in one table, and nowhere else"),
 ]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 
 
-class NewPerson(Shape):
+class NewPerson(ApiModel):
     """Somebody new; photos follow."""
 
-    name: Name
+    name: PersonName
     tags: Annotated[tuple[Tag, ...], Field(max_length=10, description="Lists to be on: watch, staff")] = ()
 
 
-class PersonId(Shape):
+class PersonRef(ApiModel):
     """Whom it is about. The id is random: nothing about them can be read from it."""
 
-    person: Who
+    id: PersonId
     tags: Tags | None = None
 
 
-class Person(Shape):
+class PersonOut(ApiModel):
     """Somebody enrolled, or to be enrolled."""
 
-    person: Who
+    id: PersonId
     name: Annotated[str, Field(description="As it was given", examples=["Ada Lovelace"])]
     tags: Tags
     watched: Annotated[bool, Field(description="Whether they are on the watch list")]
-    learn: Annotated[bool, Field(description="Whether they agree that models learn from their pictures")]
-    changed_at: Moment
+    training_consent: Annotated[
+        bool, Field(description="Whether they agree that models learn from their pictures")
+    ]
+    changed_at: Timestamp
 
 
-class PeopleQuery(Page):
+class PeopleQuery(PageQuery):
     """Which people, in the order of their ids."""
 
-    NOTED: ClassVar = ("tag",)
+    AUDITED_FIELDS: ClassVar = ("tag",)
 
     tag: Annotated[Tag | None, Field(description="Only those on this list")] = None
 
 
-class People(Shape):
+class PersonList(ApiModel):
     """A page of people."""
 
-    items: Annotated[list[Person], Field(description="In the order of their ids")]
-    next: Next = None
+    items: Annotated[list[PersonOut], Field(description="In the order of their ids")]
+    next: NextCursor = None
 
 
-class NewName(Shape):
+class NewName(ApiModel):
     """Another name."""
 
-    name: Name
+    name: PersonName
 
 
-class Photo(Shape):
+class PhotoUpload(ApiModel):
     """An image inside JSON."""
 
-    image: EncodedPicture
+    image: Base64Image
 
 
-class Taken(Shape):
+class EnrolledPhoto(ApiModel):
     """A photo that became a template."""
 
-    person: Who
+    person: PersonId
     gallery_version: Annotated[int, Field(description="In force within seconds")]
 
 
-class Receipt(Shape):
+class ErasureReceiptOut(ApiModel):
     """What was erased, and when; nothing in it says who it was."""
 
-    person: Who
+    person: PersonId
     erased_at: Annotated[str, Field(description="ISO 8601, with its offset")]
     gallery_version: Annotated[int, Field(description="From which on they are recognised no more")]
     erased: Annotated[
@@ -85,8 +96,8 @@ class Receipt(Shape):
     ]
 
 
-class SealedReceipt(Shape):
+class SignedReceipt(ApiModel):
     """A receipt with this deployment's seal: `./vigil erasure verify` checks both seal and truth."""
 
-    receipt: Receipt
-    seal: Annotated[str, Field(description="HMAC by KMS over the receipt's JSON, keys sorted, no spaces")]
+    receipt: ErasureReceiptOut
+    mac: Annotated[str, Field(description="HMAC by KMS over the receipt's JSON, keys sorted, no spaces")]

@@ -4,16 +4,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
-from functions.api.schemas.shape import (
+from functions.api.schemas.fields import (
+    ApiModel,
+    Base64Image,
     DropId,
-    EncodedPicture,
-    Faults,
-    Found,
+    FoundCount,
+    LabelText,
     ModelName,
+    QualityIssues,
     ReleaseId,
-    Said,
     Score,
-    Shape,
     Similarity,
     SizePx,
     Source,
@@ -23,7 +23,7 @@ from functions.api.schemas.shape import (
 )
 
 
-class Reference(Shape):
+class ObjectReference(ApiModel):
     """An object in the photos bucket."""
 
     key: Annotated[str, Field(min_length=1, max_length=1024, description="Of the object")]
@@ -32,61 +32,61 @@ class Reference(Shape):
     ] = None
 
 
-class Image(Shape):
+class InlineImage(ApiModel):
     """A picture inside JSON."""
 
-    image: EncodedPicture
+    image: Base64Image
 
 
-class Placed(Shape):
+class StoredImage(ApiModel):
     """A picture by where it lies."""
 
-    object: Reference
+    object: ObjectReference
 
 
-class Picture(RootModel[Image | Placed]):
+class ImageInput(RootModel[InlineImage | StoredImage]):
     """A picture as base64, or where it lies; sent as image/jpeg or multipart/form-data it needs no base64."""
 
 
-class Seen(Shape):
+class PredictedSighting(ApiModel):
     """One thing in the picture."""
 
     status: Annotated[
         Literal["known", "unknown", "ambiguous", "unfit"],
         Field(description="Whether it is somebody known, nobody known, one of two, or too poor to say"),
     ]
-    label: Said
+    label: LabelText
     score: Similarity = None
     threshold: Threshold = None
     box_px: Annotated[tuple[float, ...] | None, Field(description="left, top, right, bottom")] = None
     quality: Score | None = None
     tags: Tags = ()
-    faults: Faults = ()
+    quality_issues: QualityIssues = ()
 
 
-class Prediction(Shape):
+class PredictionOut(ApiModel):
     """What the model sees; nothing of it is stored."""
 
     model: ModelName
     release: ReleaseId
-    found: Found
+    found: FoundCount
     size_px: SizePx = None
     times_ms: TimesMs
-    sightings: Annotated[tuple[Seen, ...], Field(description="What it sees")]
+    sightings: Annotated[tuple[PredictedSighting, ...], Field(description="What it sees")]
 
 
-class Batch(Shape):
+class BatchRequest(ApiModel):
     """Objects that a model is to look at, through the bulk lane."""
 
-    NOTED: ClassVar = ("source",)
+    AUDITED_FIELDS: ClassVar = ("source",)
 
     source: Source
     objects: Annotated[
-        tuple[Reference, ...], Field(min_length=1, max_length=100, description="In the photos bucket")
+        tuple[ObjectReference, ...], Field(min_length=1, max_length=100, description="In the photos bucket")
     ]
 
 
-class Queued(Shape):
+class BatchAccepted(ApiModel):
     """The drops that it will be, in the same order."""
 
     drops: Annotated[tuple[DropId, ...], Field(description="As the objects stand in the request")]

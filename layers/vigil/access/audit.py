@@ -10,21 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-CHAINS = 8
-START = "0" * 64
+CHAIN_COUNT = 8
+GENESIS_HASH = "0" * 64
 """What the first entry of a chain says of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """The end of a chain: how many entries it has, and the last one's mark."""
 
     number: int = 0
-    mark: str = START
+    entry_hash: str = GENESIS_HASH
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One act.
 
     act    the operation's name, such as `get-person`
@@ -36,60 +36,60 @@ class Entry:
     at: datetime
     caller: str
     role: str
-    act: str
-    about: Mapping[str, str]
-    before: str
+    operation: str
+    resource_ids: Mapping[str, str]
+    previous_hash: str
 
     @property
-    def mark(self) -> str:
-        said = asdict(self) | {"at": self.at.isoformat(), "about": dict(self.about)}
-        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    def entry_hash(self) -> str:
+        content = asdict(self) | {"at": self.at.isoformat(), "resource_ids": dict(self.resource_ids)}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class AuditCheckpoint:
     """Where each chain ended at a time."""
 
     at: datetime
-    heads: Mapping[str, Head]
+    heads: Mapping[str, ChainHead]
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class ChainBreak:
     """The first link of a chain that does not hold, and why."""
 
     chain: str
     number: int
-    why: str
+    reason: str
 
 
-def chain_of(caller: str) -> str:
+def chain_for(caller: str) -> str:
     """The chain that a caller's acts go into."""
-    return f"chain-{hashlib.sha256(caller.encode()).digest()[0] % CHAINS}"
+    return f"chain-{hashlib.sha256(caller.encode()).digest()[0] % CHAIN_COUNT}"
 
 
-def first_broken(entries: Iterable[tuple[Entry, str]]) -> Broken | None:
+def find_first_break(entries: Iterable[tuple[AuditEntry, str]]) -> ChainBreak | None:
     """Walk one chain from its start; `entries` are (entry, the mark stored beside it), in order."""
-    head = Head()
-    for entry, stored in entries:
+    head = ChainHead()
+    for entry, stored_hash in entries:
         if entry.number != head.number + 1:
-            return Broken(entry.chain, head.number + 1, "is missing")
-        if entry.before != head.mark:
-            return Broken(entry.chain, entry.number, "does not follow from the one before it")
-        if stored != entry.mark:
-            return Broken(entry.chain, entry.number, "was changed")
-        head = Head(entry.number, stored)
+            return ChainBreak(entry.chain, head.number + 1, "is missing")
+        if entry.previous_hash != head.entry_hash:
+            return ChainBreak(entry.chain, entry.number, "does not follow from the one before it")
+        if stored_hash != entry.entry_hash:
+            return ChainBreak(entry.chain, entry.number, "was changed")
+        head = ChainHead(entry.number, stored_hash)
     return None
 
 
-def falls_short(chain: str, marks: Sequence[str], anchor: Head) -> Broken | None:
+def compare_with_checkpoint(chain: str, entry_hashes: Sequence[str], anchor: ChainHead) -> ChainBreak | None:
     """Where a chain that holds in itself is not the one that a checkpoint knows, cut off or written anew.
 
     marks  those of its entries, in order
     """
-    if len(marks) < anchor.number:
-        why = f"is missing: a checkpoint knows {anchor.number} entries"
-        return Broken(chain, len(marks) + 1, why)
-    if anchor.number and marks[anchor.number - 1] != anchor.mark:
-        return Broken(chain, anchor.number, "is not the one that a checkpoint knows")
+    if len(entry_hashes) < anchor.number:
+        reason = f"is missing: a checkpoint knows {anchor.number} entries"
+        return ChainBreak(chain, len(entry_hashes) + 1, reason)
+    if anchor.number and entry_hashes[anchor.number - 1] != anchor.entry_hash:
+        return ChainBreak(chain, anchor.number, "is not the one that a checkpoint knows")
     return None

@@ -21,8 +21,8 @@ class Caller:
     role: Role
     sources: tuple[str, ...] = ()
 
-    def may(self, role: Role) -> bool:
+    def has_role(self, role: Role) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
 
-    def sees(self, source: str) -> bool:
+    def can_access_source(self, source: str) -> bool:
         return not self.sources or any(fnmatchcase(source, pattern) for pattern in self.sources)

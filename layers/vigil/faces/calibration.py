@@ -1,11 +1,74 @@
-"""From the false-positive rate that is wanted to the score that a match must reach, and back."""
+"""A generalised Pareto tail on a table of rates by score: how they fall on beyond the last one measured."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vigil.faces.tail import Tail, fit_tail
-from vigil.predict.table import BadCard, Table
+from vigil.inference.card import InvalidCard, TomlReader
+
+TAIL_MAX_RATE = 0.05
+"""The tail is fitted to the rates from here down: above, scores are not yet extreme."""
+
+MAX_COSINE = 1.0
+"""No tail may end below this: twins exist, and a rate of zero would be a claim that nobody measured."""
+
+SHAPE_GRID = np.linspace(-0.4, 0.2, 61)
+SCALE_GRID = np.geomspace(0.005, 0.5, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoTail:
+    """Rates fall as (1 + shape (x - start) / scale)^(-1 / shape) from `rate` at `start`."""
+
+    start: float
+    rate: float
+    shape: float
+    scale: float
+
+    def score_beyond(self, rate: float, last_score: float, last_rate: float) -> float:
+        """The score with that rate, on the tail moved so that it passes through the last measured point."""
+        return last_score + self._score_at(rate) - self._score_at(last_rate)
+
+    def rate_beyond(self, score: float, last_score: float, last_rate: float) -> float:
+        """The rate at that score, on the tail moved so that it passes through the last measured point."""
+        position = score - last_score + self._score_at(last_rate)
+        return float(
+            self.rate * np.exp(_log_survival(np.array(position - self.start), self.shape, self.scale))
+        )
+
+    def _score_at(self, rate: float) -> float:
+        log_ratio = np.log(rate / self.rate)
+        if abs(self.shape) < 1e-9:
+            return float(self.start - self.scale * log_ratio)
+        return float(self.start + self.scale * np.expm1(-self.shape * log_ratio) / self.shape)
+
+
+@lru_cache(maxsize=8)
+def fit_tail(rates: tuple[float, ...], scores: tuple[float, ...]) -> ParetoTail:
+    """Least squares in log rate over a grid of shapes and scales; needs no optimiser and cannot diverge."""
+    rate, score = np.array(rates), np.array(scores)
+    in_tail = rate <= TAIL_MAX_RATE if (rate <= TAIL_MAX_RATE).sum() >= 3 else np.ones(len(rate), bool)
+    rate, score = rate[in_tail], score[in_tail]
+    shape, scale = np.meshgrid(SHAPE_GRID, SCALE_GRID, indexing="ij")
+    fitted = _log_survival((score - score[0])[:, None, None], shape, scale)
+    error = ((fitted - np.log(rate / rate[0])[:, None, None]) ** 2).sum(axis=0)
+    error[shape * (MAX_COSINE - score[0]) <= -scale] = np.inf
+    best = np.unravel_index(int(error.argmin()), error.shape)
+    return ParetoTail(float(score[0]), float(rate[0]), float(shape[best]), float(scale[best]))
+
+
+def _log_survival(
+    excess: NDArray[np.float64], shape: NDArray[np.float64] | float, scale: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    """Log of the share beyond `excess`; falls to -700 where the distribution has ended."""
+    shape = np.where(np.abs(shape) < 1e-9, 1e-9, shape)
+    inside = np.maximum(1 + shape * excess / scale, 1e-300)
+    return np.maximum(-np.log(inside) / shape, -700.0)
+
+
+# MERGED: From the false-positive rate that is wanted to the score that a match must reach, and back.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +96,23 @@ class Calibration:
 
     fmr: tuple[float, ...]
     cosine: tuple[float, ...]
-    least: float
+    min_fmr: float
 
     @classmethod
-    def read(cls, card: Table) -> "Calibration":
+    def from_card(cls, card: TomlReader) -> "Calibration":
         table = cls(
-            card.numbers("calibration.fmr"),
-            card.numbers("calibration.cosine"),
-            card.number("calibration.least_fmr"),
+            card.get_floats("calibration.fmr"),
+            card.get_floats("calibration.cosine"),
+            card.get_float("calibration.least_fmr"),
         )
         rates, scores = np.array(table.fmr), np.array(table.cosine)
         ordered = (
             len(rates) == len(scores) >= 2 and (np.diff(rates) < 0).all() and (np.diff(scores) > 0).all()
         )
         if not ordered or rates[-1] <= 0:
-            raise BadCard(f"{card.file}: calibration.fmr must fall, above 0, while calibration.cosine rises")
+            raise InvalidCard(
+                f"{card.file}: calibration.fmr must fall, above 0, while calibration.cosine rises"
+            )
         return table
 
     def threshold(self, people: int, fpir: float) -> Threshold:
@@ -56,22 +121,22 @@ class Calibration:
         Each comparison may then match falsely at 1 - (1 - fpir)^(1 / people).
         """
         fmr = float(-np.expm1(np.log1p(-fpir) / max(people, 1)))
-        fmr = max(fmr, self.least)
+        fmr = max(fmr, self.min_fmr)
         if fmr < self.fmr[-1]:
-            return Threshold(self._beyond(fmr), fmr, extrapolated=True)
+            return Threshold(self._score_beyond_table(fmr), fmr, extrapolated=True)
         scores = np.interp(-np.log(fmr), -np.log(self.fmr), self.cosine)
         return Threshold(float(scores), fmr, extrapolated=False)
 
-    def fmr_at(self, cosine: float) -> Threshold:
+    def threshold_at_score(self, cosine: float) -> Threshold:
         """How often two different people score at least this."""
         if cosine > self.cosine[-1]:
             rate = self._tail().rate_beyond(cosine, self.cosine[-1], self.fmr[-1])
-            return Threshold(cosine, max(rate, self.least), extrapolated=True)
+            return Threshold(cosine, max(rate, self.min_fmr), extrapolated=True)
         log_rate = np.interp(cosine, self.cosine, np.log(self.fmr))
         return Threshold(cosine, float(np.exp(log_rate)), extrapolated=False)
 
-    def _beyond(self, fmr: float) -> float:
+    def _score_beyond_table(self, fmr: float) -> float:
         return min(1.0, self._tail().score_beyond(fmr, self.cosine[-1], self.fmr[-1]))
 
-    def _tail(self) -> Tail:
+    def _tail(self) -> ParetoTail:
         return fit_tail(self.fmr, self.cosine)

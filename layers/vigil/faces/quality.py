@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.predict.table import Table
+from vigil.inference.card import TomlReader
 
-STEP_PX = 2
+SHARPNESS_STEP_PX = 2
 """Of an aligned face. Over one pixel, rounding to whole grey levels hides the blur of a bad picture."""
 
 
@@ -34,51 +34,53 @@ class QualityGate:
     height_px: Ramp
     sharpness: Ramp
     turn: Ramp
-    unfit: float
+    unfit_below: float
 
     @classmethod
-    def read(cls, card: Table) -> "QualityGate":
+    def from_card(cls, card: TomlReader) -> "QualityGate":
         height, sharpness, turn = (
-            Ramp(card.number(f"quality.{name}.poor"), card.number(f"quality.{name}.good"))
+            Ramp(card.get_float(f"quality.{name}.poor"), card.get_float(f"quality.{name}.good"))
             for name in ("height_px", "sharpness", "turn")
         )
-        return cls(height, sharpness, turn, card.number("quality.unfit"))
+        return cls(height, sharpness, turn, card.get_float("quality.unfit"))
 
-    def judge(self, *, height_px: float, sharpness: float, turn: float) -> tuple[float, tuple[str, ...]]:
+    def assess(self, *, height_px: float, sharpness: float, turn: float) -> tuple[float, tuple[str, ...]]:
         """The quality, 0..1, as good as its worst measure, and the faults by name."""
-        parts = {
+        measures = {
             "small": self.height_px(height_px),
             "blurred": self.sharpness(sharpness),
             "turned": self.turn(turn),
         }
-        return min(parts.values()), tuple(name for name, part in parts.items() if part < self.unfit)
+        return min(measures.values()), tuple(
+            name for name, measure in measures.items() if measure < self.unfit_below
+        )
 
 
-def sharpness_of(face: Image.Image) -> float:
+def measure_sharpness(face: Image.Image) -> float:
     """Mean change of slope over STEP_PX, as a share of the face's contrast: 0.5 in focus, 0.1 beyond use.
 
     face  aligned, RGB; its middle is measured, so that hair and background say little
     """
-    step = STEP_PX
+    step = SHARPNESS_STEP_PX
     side = face.width // 7
     grey = np.asarray(face.convert("L"), np.float32)[side:, side:-side]
-    around = grey[: -2 * step, step:-step] + grey[2 * step :, step:-step]
-    around += grey[step:-step, : -2 * step] + grey[step:-step, 2 * step :]
-    curve = around - 4 * grey[step:-step, step:-step]
+    neighbours = grey[: -2 * step, step:-step] + grey[2 * step :, step:-step]
+    neighbours += grey[step:-step, : -2 * step] + grey[step:-step, 2 * step :]
+    curve = neighbours - 4 * grey[step:-step, step:-step]
     return float(np.abs(curve).mean() / max(float(grey.std()), 1.0))
 
 
-def turn_of(anchors: NDArray[np.float32]) -> float:
+def measure_turn(points: NDArray[np.float32]) -> float:
     """How far a face is turned up, down or sideways: 0 looks straight, from 0.5 one eye is hardly seen.
 
     anchors  (5, 2) float32: two eyes, nose, two mouth corners, from the left as the picture shows them
     """
-    eyes, mouth = (anchors[0] + anchors[1]) / 2, (anchors[3] + anchors[4]) / 2
-    axis = anchors[1] - anchors[0]
+    eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
+    axis = points[1] - points[0]
     across = max(float(np.hypot(*axis)), 1e-6)
     down = mouth - eyes
     length = max(float(np.hypot(*down)), 1e-6)
-    nose = anchors[2] - eyes
+    nose = points[2] - eyes
     sideways = abs(float(nose[0] * down[1] - nose[1] * down[0])) / (length * across)
     nod = abs(float(nose @ down) / length**2 - 0.5)
     return max(sideways, nod, 0.5 * abs(across / length - 1.0) if across < length / 2 else 0.0)

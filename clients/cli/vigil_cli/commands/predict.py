@@ -1,0 +1,140 @@
+"""`vigil predict`: what a model says of photos, on this machine, without any cloud."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vigil.errors import UnknownModel
+from vigil.faces.gallery import Gallery
+from vigil.faces.matching import MatchDecision
+from vigil.faces.recognizer import FaceRecognizer
+from vigil.inference.card import InvalidCard
+from vigil.inference.types import Model, Option
+from vigil_cli.annotate import FaceLabel, annotate
+from vigil_cli.console import (
+    err,
+    fail,
+    new_table,
+    out,
+)
+from vigil_cli.offline import (
+    PhotoResult,
+    gallery_from_folder,
+    load_models,
+    predict_photo,
+)
+
+GalleryOption = typer.Option(
+    help="Folder of person/photo to compare faces with.", exists=True, file_okay=False
+)
+DrawOption = typer.Option(help="Folder for the photos with their faces marked, as PNG.")
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="Name of the model: faces, or a classifier of yours.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos to look at.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    gallery: Annotated[Path | None, GalleryOption] = None,
+    detect: Annotated[str | None, typer.Option(help="Detector's input: 320, 480, 640 or tiles.")] = None,
+    draw: Annotated[Path | None, DrawOption] = None,
+) -> None:
+    """Say who or what is in photos, without any cloud. Exits with 1 only if no photo could be read.
+
+    Example: ./vigil predict faces photo.jpg --gallery people/
+    """
+    loaded = _load_model(model)
+    options: dict[str, Option] = {} if detect is None else {"detect": detect}
+    known_faces = _load_gallery(loaded, gallery)
+    results = (predict_photo(loaded, photo, options, known_faces) for photo in photos)
+    printed = list(_print_json_lines(results) if as_json else _print_table(results))
+    if draw is not None:
+        _write_annotated(printed, draw)
+    if all(result.error for result in printed):
+        raise typer.Exit(1)
+
+
+def _load_model(name: str) -> Model:
+    """The model, built first where this machine has none yet."""
+    models = load_models()
+    if not models.names():
+        _build_models()
+    try:
+        return models.get(name)
+    except (UnknownModel, InvalidCard) as error:
+        fail(str(error))
+
+
+def _build_models() -> None:
+    from models.build.build import build_all
+    from models.build.files import BuildFailure
+
+    try:
+        with err.status("preparing the models") as status:
+            build_all(lambda name, doing: status.update(f"{name}: {doing}"))
+    except BuildFailure as failure:
+        fail(str(failure))
+
+
+def _load_gallery(model: Model, folder: Path | None) -> Gallery | None:
+    if folder is None:
+        return None
+    if not isinstance(model, FaceRecognizer):
+        fail(f"--gallery is for faces; {model.name} knows no people")
+    with err.status("enrolling") as status:
+        return gallery_from_folder(model, folder, on_rejected=err.print, on_progress=status.update)
+
+
+def _print_json_lines(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
+    """Each answer as soon as it is there, so that a reader of a pipe need not wait for the last."""
+    for result in results:
+        typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
+        yield result
+
+
+def _print_table(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
+    table = new_table("", "photo", "what", ">score", ">quality", ">fmr", "box")
+    for result in results:
+        name = Path(result.photo).name
+        if result.error:
+            table.add_row(name, f"[red]{result.error.reason}[/]: {result.error}")
+        elif not result.rows:
+            table.add_row(name, "[dim]no face[/]")
+        for index, row in enumerate(result.rows):
+            decision = result.decisions[index] if result.decisions else None
+            table.add_row("" if index else name, *_row_cells(row, decision))
+        yield result
+    out.print(table)
+
+
+def _row_cells(row: dict[str, Any], decision: MatchDecision | None) -> list[str]:
+    """One face or label as the columns of the table; with a gallery, score is the best candidate's."""
+    if "label" in row:
+        return [row["label"], f"{row['score']:.3f}", "", "", ""]
+    box = " ".join(f"{edge:.0f}" for edge in row["box"])
+    if decision is None:
+        return ["face", f"{row['score']:.3f}", f"{row['quality']:.2f}", "", box]
+    text = f"[bold green]{decision.label}[/]" if decision.status == "known" else decision.label
+    score = "" if decision.score is None else f"{decision.score:.3f}"
+    fmr = "" if decision.fmr is None else f"{decision.fmr:.1e}"
+    return [text, score, f"{row['quality']:.2f}", fmr, box]
+
+
+def _write_annotated(results: Iterable[PhotoResult], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in results:
+        if result.error is None and result.kind == "faces":
+            photo = Path(result.photo)
+            (folder / f"{photo.stem}.png").write_bytes(annotate(photo.read_bytes(), _face_labels(result)))
+
+
+def _face_labels(result: PhotoResult) -> list[FaceLabel]:
+    if not result.decisions:
+        return [FaceLabel(tuple(row["box"]), "face", "unknown", row["score"]) for row in result.rows]
+    return [
+        FaceLabel(tuple(row["box"]), decision.label, decision.status, decision.score)
+        for row, decision in zip(result.rows, result.decisions, strict=True)
+    ]

@@ -1,0 +1,261 @@
+"""Faces of strangers that are kept, held against a photo: whose they are cannot be read off them."""
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from cloud.dynamodb.unknown_subjects import WINDOW_TTL, DynamoUnknownFaces, list_windows, read_window
+from cloud.errors import error_code
+from cloud.kms import KmsMac
+from cloud.s3.objects import S3ObjectStore
+from vigil.alerts.unknown_subjects import StoredFace
+from vigil.errors import Rejected
+from vigil.people.search import extract_probe
+from vigil.training.dataset import parse_manifest
+from vigil.training.dataset_store import DATASETS_PREFIX, MANIFEST_NAME, SUMMARY_NAME
+from vigil_cli.console import (
+    err,
+    fail,
+    new_table,
+    out,
+)
+from vigil_cli.deployment import (
+    DataOption,
+    Deployment,
+    StageOption,
+    connect,
+)
+from vigil_cli.offline import load_models
+from vigil_cli.paths import DATA
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class UnknownFaceScan:
+    """`looked` counts the faces that lie in the space of this machine's model: others cannot be compared."""
+
+    def __init__(self, cloud: Deployment, photo: Path) -> None:
+        """Raises NotOneFace, and what decoding raises."""
+        self._client, self._table = cloud.client("dynamodb"), cloud.outputs["RecordsTable"]
+        self._probe = extract_probe(
+            load_models().get("faces").predict(photo.read_bytes(), {}, lambda _: None).sightings
+        )
+        self.scanned = 0
+
+    def matches(self) -> Iterator[str]:
+        """Where somebody like that is remembered, in sightings and in windows of strangers."""
+        for stored in self._stored_faces():
+            if stored.embedding_space == self._probe.embedding_space:
+                self.scanned += 1
+                if stored.vector @ self._probe.vector >= stored.same_subject_threshold:
+                    yield f"sighting {stored.drop}-{stored.sighting_index}: a stranger's face"
+        for source, window in list_windows(
+            self._client, self._table, since=datetime.now(UTC) - 2 * WINDOW_TTL
+        ):
+            if window.endswith(f"#{self._probe.embedding_space}"):
+                yield from self._matches_in_window(source, window)
+
+    def _stored_faces(self) -> Iterator[StoredFace]:
+        return DynamoUnknownFaces(self._client, self._table).stored_faces(since=EARLIEST)
+
+    def _matches_in_window(self, source: str, window: str) -> Iterator[str]:
+        unknown_subjects = read_window(self._client, self._table, source, window)
+        for ident, vector in zip(unknown_subjects.ids, unknown_subjects.vectors, strict=True):
+            self.scanned += 1
+            if vector @ self._probe.vector >= unknown_subjects.same_subject_threshold:
+                yield f"strangers of {source}, {window.split('#', maxsplit=1)[0]}: {ident}"
+
+
+# MERGED: Looks for words in everything that a deployment keeps: object versions, rows, queued messages, logs.
+
+LOG_RETENTION_DAYS = 30
+"""As long as logs are kept."""
+
+SCANNED_TABLES = ("RecordsTable", "PeopleTable", "CallersTable")
+"""All but the audit log, which keeps the random id: that somebody was looked at, not who."""
+
+
+class ErasureScan:
+    """`looked` counts what each place held; hits name where, never what.
+
+    logs  the local cloud's folder of state; None on AWS, where CloudWatch is asked
+    seal  of the receipt: the answer that is kept for a day under the Idempotency-Key of the erasure is
+          the receipt itself, and no remains
+    """
+
+    def __init__(
+        self, cloud: Deployment, needles: Sequence[str], logs: Path | None, *, signature: str = ""
+    ) -> None:
+        self._cloud = cloud
+        self._needles = [needle.encode().lower() for needle in needles]
+        self._logs, self._signature = logs, signature
+        self.scanned: Counter[str] = Counter()
+
+    @property
+    def scans(self) -> dict[str, Callable[[], Iterator[str]]]:
+        """Where to look."""
+        return {
+            "object versions": self._scan_objects,
+            "data sets": self._scan_datasets,
+            "rows": self._scan_rows,
+            "queues": self._scan_queues,
+            "log lines": self._scan_logs,
+        }
+
+    def _scan_objects(self) -> Iterator[str]:
+        """Keys and contents of every version in both buckets."""
+        s3 = self._cloud.client("s3")
+        for bucket in (self._cloud.outputs["PhotosBucket"], self._cloud.outputs["StoreBucket"]):
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                for entry in page.get("Versions", ()):
+                    self.scanned["object versions"] += 1
+                    version = {"Bucket": bucket, "Key": entry["Key"], "VersionId": entry["VersionId"]}
+                    if self._contains_needle(entry["Key"].encode()) or self._contains_needle(
+                        self._read_version(s3, version)
+                    ):
+                        yield f"s3://{bucket}/{entry['Key']} version {entry['VersionId']}"
+
+    def _scan_datasets(self) -> Iterator[str]:
+        """Pictures that no manifest names any more: whose they are cannot be read off them."""
+        library = S3ObjectStore(self._cloud.client("s3"), self._cloud.outputs["StoreBucket"])
+        referenced: dict[str, set[str]] = {}
+        for listed in library.list_versions(f"{DATASETS_PREFIX}/"):
+            folder, _, name = listed["Key"].rpartition("/")
+            self.scanned["data sets"] += 1
+            if name in (MANIFEST_NAME, SUMMARY_NAME):
+                continue
+            if folder not in referenced:
+                text = library.get_object(f"{folder}/{MANIFEST_NAME}").decode()
+                referenced[folder] = {entry.key for entry in parse_manifest(text)}
+            if name not in referenced[folder]:
+                yield f"s3://{library.bucket}/{listed['Key']} version {listed['VersionId']}: in no manifest"
+
+    def _read_version(self, s3: Any, version: dict[str, str]) -> bytes:
+        try:
+            return bytes(s3.get_object(**version)["Body"].read())
+        except ClientError as error:
+            if error_code(error) not in {"NoSuchKey", "NoSuchVersion"}:
+                raise
+            return b""
+
+    def _scan_rows(self) -> Iterator[str]:
+        dynamodb = self._cloud.client("dynamodb")
+        for table in (self._cloud.outputs[name] for name in SCANNED_TABLES):
+            for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+                for row in page["Items"]:
+                    self.scanned["rows"] += 1
+                    text = repr(row)
+                    is_receipt = bool(self._signature) and self._signature in text
+                    if self._contains_needle(text.encode()) and not is_receipt:
+                        yield f"table {table}: {next(iter(row.values()))}"
+
+    def _scan_queues(self) -> Iterator[str]:
+        """Messages that wait; they are seen again by their consumers in a second."""
+        sqs = self._cloud.client("sqs")
+        for url in (text for name, text in self._cloud.outputs.items() if _is_queue(name)):
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline:
+                response = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1)
+                if not response.get("Messages"):
+                    break
+                for message in response["Messages"]:
+                    self.scanned["queues"] += 1
+                    if self._contains_needle(message["Body"].encode()):
+                        yield f"queue {url.rsplit('/', 1)[-1]}: message {message['MessageId']}"
+
+    def _scan_logs(self) -> Iterator[str]:
+        lines = self._cloudwatch_log_lines() if self._logs is None else self._local_log_lines(self._logs)
+        for location, line in lines:
+            self.scanned["log lines"] += 1
+            if self._contains_needle(line.encode()):
+                yield f"log {location}"
+
+    def _local_log_lines(self, data: Path) -> Iterator[tuple[str, str]]:
+        for file in sorted((data / "logs").glob("*.log")):
+            for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
+                yield f"{file.name} line {number}", line
+
+    def _cloudwatch_log_lines(self) -> Iterator[tuple[str, str]]:
+        logs, since = self._cloud.client("logs"), int((time.time() - LOG_RETENTION_DAYS * 86_400) * 1000)
+        prefix = "/aws/lambda/" + self._cloud.outputs["APIHandlerName"].removesuffix("api")
+        for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
+            for group in page["logGroups"]:
+                name = group["logGroupName"]
+                request = {"logGroupName": name, "startTime": since}
+                for events in logs.get_paginator("filter_log_events").paginate(**request):
+                    yield from ((f"{name} {one['eventId']}", one["message"]) for one in events["events"])
+
+    def _contains_needle(self, data: bytes) -> bool:
+        lowered = data.lower()
+        return any(needle in lowered for needle in self._needles)
+
+
+def _is_queue(name: str) -> bool:
+    return name.endswith(("QueueUrl", "DeadLettersUrl"))
+
+
+# MERGED: `vigil erasure verify RECEIPT`: whether what a receipt says was erased is nowhere to be found.
+
+app = typer.Typer(help="Proof that an erased person is gone.")
+
+
+@app.callback()
+def erasure() -> None:
+    """Proof that an erased person is gone."""
+
+
+@app.command()
+def verify(
+    receipt: Annotated[Path, typer.Argument(help="The receipt, as the API gave it.", exists=True)],
+    name: Annotated[str, typer.Option(help="Their name, which no receipt holds: looked for, too.")] = "",
+    photo: Annotated[
+        Path | None, typer.Option(help="A photo of theirs: held against faces of strangers.", exists=True)
+    ] = None,
+    *,
+    stage: StageOption = "",
+    data: DataOption = DATA,
+) -> None:
+    """Check the seal, then look into every object version, row, queue and log; exit code 1 for remains.
+
+    Example: ./vigil erasure verify receipt.json --name "Ada Lovelace"
+    """
+    cloud = connect(stage, data)
+    document = json.loads(receipt.read_text())
+    payload = json.dumps(document["receipt"], sort_keys=True, separators=(",", ":")).encode()
+    mac = base64.b64decode(document["mac"])
+    if not KmsMac(cloud.client("kms"), cloud.outputs["MacKey"]).verify(payload, mac):
+        fail("the seal is broken: this deployment gave no such receipt")
+    needles = [document["receipt"]["person"], *([name] if name else [])]
+    scan = ErasureScan(cloud, needles, None if stage else data, signature=document["mac"])
+    hits_by_location = {location: list(run_scan()) for location, run_scan in scan.scans.items()}
+    scanned = dict(scan.scanned)
+    if photo is not None:
+        face_scan = _scan_faces(cloud, photo)
+        hits_by_location["faces"] = list(face_scan.matches())
+        scanned["faces"] = face_scan.scanned
+    table = new_table("Looked into", "place", ">looked at", ">found")
+    for place, hits in hits_by_location.items():
+        table.add_row(place, str(scanned.get(place, 0)), str(len(hits)))
+    out.print(table)
+    for hit in (hit for hits in hits_by_location.values() for hit in hits):
+        err.print(f"[red]found[/] {hit}")
+    if any(hits_by_location.values()):
+        raise typer.Exit(1)
+    out.print(
+        "[green]erased[/] the receipt is genuine, and nothing of them is left; the audit log keeps the id"
+    )
+
+
+def _scan_faces(cloud: Deployment, photo: Path) -> UnknownFaceScan:
+    try:
+        return UnknownFaceScan(cloud, photo)
+    except Rejected as fault:
+        fail(f"{photo}: {fault}")

@@ -1,0 +1,278 @@
+"""Uploads and drops: a photo into a lane, and what became of it."""
+
+import mimetypes
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cloud.dynamodb.erasure import ERASED_LABEL
+from functions.api.operation import Call, Operation
+from functions.api.pagination import Row, is_before, read_page
+from functions.api.problems import (
+    Forbidden,
+    InvalidCursor,
+    NotFound,
+    UnprocessableContent,
+)
+from functions.api.resources.thumbnails import thumbnail_url
+from functions.api.schemas.drops import (
+    DropList,
+    DropOut,
+    DropsQuery,
+    LabelOut,
+    LabelRequest,
+    NewUpload,
+    SightingOut,
+    UploadForm,
+    UploadStatus,
+    WaitQuery,
+    parse_timestamp,
+)
+from functions.runtime import wiring_repositories as registers
+from functions.runtime.wiring_api import model_cards, photos, records, signing_key
+from vigil.access.signing import InvalidSignature, sign_value, verify_value
+from vigil.drops.messages import S3Object, parse_object_key
+from vigil.training import labels
+from vigil.training.labels import CannotLabel
+
+UPLOAD_FORM_TTL_S = 300
+POLL_INTERVAL_S = 0.1
+"""Between two looks of a long poll."""
+
+
+def create_upload(call: Call, new: NewUpload) -> UploadForm:
+    """A form that puts one photo into a lane, once, within five minutes."""
+    if not call.caller.can_access_source(new.source):
+        raise Forbidden("your token is not for this source")
+    card = model_cards().get(new.model)
+    if card is None or new.suffix not in card.suffixes:
+        known = ", ".join(model_cards()) if card is None else ", ".join(card.suffixes)
+        raise UnprocessableContent(
+            f"not read here; there are: {known}", reason="unknown-model" if card is None else "wrong-type"
+        )
+    key = f"{new.lane}/{new.model}/{new.source}/{secrets.token_hex(16)}{new.suffix}"
+    media_type = mimetypes.guess_type(f"a{new.suffix}")[0] or "application/octet-stream"
+    form = photos().upload_form(
+        key, content_type=media_type, max_bytes=card.max_bytes, expires_s=UPLOAD_FORM_TTL_S
+    )
+    return UploadForm(
+        id=sign_value(key, purpose="upload", key=signing_key()),
+        url=form.url,
+        fields=form.fields,
+        max_bytes=card.max_bytes,
+        expires_at=datetime.now(UTC) + timedelta(seconds=UPLOAD_FORM_TTL_S),
+    )
+
+
+def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
+    """The drop that an upload became."""
+    try:
+        key = str(verify_value(call.path["upload"], purpose="upload", key=signing_key()))
+    except InvalidSignature as error:
+        raise NotFound from error
+    if not call.caller.can_access_source(parse_object_key(key)[1]):
+        raise NotFound
+    uri = f"s3://{photos().bucket}/{key}"
+    row = wait_until_done(lambda: _latest_drop_of(uri), query.wait)
+    if row is None:
+        return UploadStatus(id=call.path["upload"])
+    return UploadStatus(id=call.path["upload"], drop=row["drop_id"], state=row["state"])
+
+
+def get_drop(call: Call, query: WaitQuery) -> DropOut:
+    """One drop with what was seen in it; with `wait`, once it has ended."""
+    drop = call.path["drop"]
+    row = wait_until_done(lambda: records().drop_with_sightings(drop), query.wait)
+    if row is None or not call.caller.can_access_source(row["source"]):
+        raise NotFound
+    sightings = [to_sighting(one, call) for one in row["sighting_rows"]]
+    if "s3_object" not in row:
+        sightings = [one.model_copy(update={"thumbnail_url": None}) for one in sightings]
+    return to_drop(row, call, photo=_photo_url(row), sightings=sightings)
+
+
+def list_drops(call: Call, query: DropsQuery) -> DropList:
+    """Drops, newest first."""
+    filters = {"source": query.source, "state": query.state, "lane": query.lane, "model": query.model}
+    page_rows = read_page(call, query, "drops", row_filter(filters, query.until), query.since)
+    return DropList(items=[to_drop(row, call) for row in page_rows.rows], next=page_rows.next)
+
+
+def wait_until_done(load: Callable[[], Row | None], wait_s: int) -> Row | None:
+    """Look until it is there and has ended, or the time is up."""
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        row = load()
+        if (row and row["state"] != "claimed") or time.monotonic() >= deadline_s:
+            return row
+        time.sleep(POLL_INTERVAL_S)
+
+
+def row_filter(filters: dict[str, Any], until: datetime | None) -> Callable[[Row], bool]:
+    """Whether a row has each value that is asked for, and is of before a moment, where one is named."""
+    active = {name: value for name, value in filters.items() if value is not None}
+    return lambda row: all(row.get(name) == value for name, value in active.items()) and is_before(row, until)
+
+
+def to_drop(
+    row: Row, call: Call, *, photo: str | None = None, sightings: list[SightingOut] | None = None
+) -> DropOut:
+    """A drop's row as the API tells it."""
+    return DropOut(
+        id=row["drop_id"],
+        state=row["state"],
+        lane=row["lane"],
+        model=row["model"],
+        source=row["source"],
+        at=row["occurred_at"],
+        completed_at=parse_timestamp(row.get("completed_at")),
+        photo_url=photo,
+        thumbnail_url=thumbnail_url(call, row["drop_id"])
+        if "s3_object" in row and "size_px" in row
+        else None,
+        sightings=sightings,
+        **{name: row[name] for name in _UNCHANGED_FIELDS if row.get(name) not in (None, "")},
+    )
+
+
+_UNCHANGED_FIELDS = (
+    "attempts",
+    "stage",
+    "release",
+    "reason",
+    "message",
+    "size_px",
+    "found",
+    "alerts",
+    "times_ms",
+    "notes",
+)
+
+
+def to_sighting(row: Row, call: Call) -> SightingOut:
+    """A sighting's row as the API tells it."""
+    number = int(str(row["sk"]).removeprefix("sighting#"))
+    forgotten = row["label"] == ERASED_LABEL
+    return SightingOut(
+        id=f"{row['drop_id']}-{number}",
+        drop=row["drop_id"],
+        source=row["source"],
+        model=row["model"],
+        at=row["occurred_at"],
+        status=row["status"],
+        person=row.get("subject") if str(row.get("subject", "")).startswith("p-") else None,
+        label=row["label"],
+        score=row.get("score"),
+        threshold=row.get("threshold"),
+        box_px=row.get("box_px"),
+        quality=row.get("quality"),
+        quality_issues=tuple(row.get("quality_issues", ())),
+        tags=tuple(sorted(row.get("tags", ()))),
+        subject_erased=forgotten,
+        thumbnail_url=thumbnail_url(call, row["drop_id"], number)
+        if "box_px" in row and not forgotten
+        else None,
+    )
+
+
+def _latest_drop_of(uri: str) -> Row | None:
+    drops = records().drops_of_object(uri)
+    return records().find_drop(drops[0]) if drops else None
+
+
+def _photo_url(row: Row) -> str | None:
+    return photos().download_url(S3Object(**row["s3_object"])) if "s3_object" in row else None
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/uploads",
+        name="create-upload",
+        summary="A form to upload one photo into a lane",
+        handler=create_upload,
+        role="operator",
+        request_model=NewUpload,
+        response_model=UploadForm,
+        status=201,
+        example={"source": "door-3", "suffix": ".jpg"},
+        problems=(UnprocessableContent,),
+    ),
+    Operation(
+        "GET",
+        "/v1/uploads/{upload}",
+        name="get-upload",
+        summary="The drop that an upload became",
+        handler=get_upload,
+        role="operator",
+        request_model=WaitQuery,
+        response_model=UploadStatus,
+        example={"wait": 20},
+        problems=(NotFound,),
+    ),
+    Operation(
+        "GET",
+        "/v1/drops",
+        name="list-drops",
+        summary="Drops, newest first",
+        handler=list_drops,
+        request_model=DropsQuery,
+        response_model=DropList,
+        example={"state": "done", "limit": 10},
+        problems=(InvalidCursor,),
+    ),
+    Operation(
+        "GET",
+        "/v1/drops/{drop}",
+        name="get-drop",
+        summary="One drop, its state and what was seen in it",
+        handler=get_drop,
+        request_model=WaitQuery,
+        response_model=DropOut,
+        audited=True,
+        example={"wait": 1},
+        problems=(NotFound,),
+    ),
+)
+
+
+# MERGED: Labels: what people say a drop shows, for the next data set.
+
+
+def label_drop(call: Call, new: LabelRequest) -> LabelOut:
+    """What a drop shows; a later word replaces an earlier one."""
+    drop = call.path["drop"]
+    row = records().find_drop(drop)
+    if row is None or not call.caller.can_access_source(row["source"]):
+        raise NotFound
+    try:
+        saved = labels.label_drop(
+            drop,
+            new.label,
+            call.caller.id,
+            datetime.now(UTC),
+            drops=records(),
+            labels=registers.labels(),
+        )
+    except CannotLabel as error:
+        raise UnprocessableContent(str(error), reason="not-labellable") from error
+    return LabelOut(drop=saved.drop, label=saved.label)
+
+
+LABEL_OPERATIONS = (
+    Operation(
+        "PUT",
+        "/v1/drops/{drop}/label",
+        name="label-drop",
+        summary="Say what a drop shows",
+        handler=label_drop,
+        role="reviewer",
+        request_model=LabelRequest,
+        response_model=LabelOut,
+        audited=True,
+        example={"label": "7"},
+        problems=(NotFound, UnprocessableContent),
+    ),
+)

@@ -1,0 +1,199 @@
+"""Models: which there are, how their releases fared, and what a person decides about them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from cloud.dynamodb.releases import ConcurrentUpdate
+from cloud.dynamodb.state import reembedding_state_name
+from functions.api.model_cards import DeployedModel
+from functions.api.operation import Call, Operation
+from functions.api.problems import Conflict, NotFound
+from functions.api.schemas.models import (
+    CandidateOut,
+    EstimateOut,
+    ModelDetails,
+    ModelList,
+    ModelOut,
+    Reason,
+    ReembeddingProgressOut,
+    ReleaseOut,
+    StagesChanged,
+    StageTransitionOut,
+)
+from functions.runtime.wiring_api import model_cards, state_store
+from functions.runtime.wiring_repositories import releases
+from vigil.releases import rollout
+from vigil.releases.lifecycle import IllegalTransition, ReleaseState
+from vigil.releases.rollout import (
+    ModelReleases,
+    ReleaseRecord,
+    roll_back_release,
+)
+from vigil.statistics import Interval
+
+
+def list_models(_: Call) -> ModelList:
+    """All that can be asked for."""
+    return ModelList(items=tuple(_to_model(card) for card in model_cards().values()))
+
+
+def get_model(call: Call) -> ModelDetails:
+    """One model with its card, and every release of it that is on record, the newest first."""
+    name = call.path["model"]
+    card, model_releases = model_cards().get(name), _model_releases(name)
+    model = _to_model(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
+    progress_by_release = (
+        state_store()
+        .get_many(reembedding_state_name(name))
+        .get(reembedding_state_name(name), {})
+        .get("progress", {})
+    )
+    newest_first = sorted(model_releases.records, key=lambda one: _registered_at(one.state), reverse=True)
+    return ModelDetails(
+        **model.model_dump(),
+        card=dict(card.card) if card else {},
+        active=model_releases.pointers.active or model.release,
+        candidate=_to_candidate(model_releases),
+        previous=model_releases.pointers.previous,
+        releases=tuple(_to_release(one, progress_by_release.get(one.state.release)) for one in newest_first),
+    )
+
+
+def roll_back_model(call: Call, reason: Reason) -> StagesChanged:
+    """The former release answers again; a candidate that was compared with the bad one goes too."""
+    return _change_stage(call, reason, roll_back_release)
+
+
+def promote_release(call: Call, reason: Reason) -> StagesChanged:
+    """The release that is being tried answers from now on, whatever the gates would say."""
+    return _change_stage(call, reason, partial(rollout.promote_release, release=call.path["release"]))
+
+
+def reject_release(call: Call, reason: Reason) -> StagesChanged:
+    """A release that is being tried, or waits for it, goes no further."""
+    return _change_stage(call, reason, partial(rollout.reject_release, release=call.path["release"]))
+
+
+def _change_stage(
+    call: Call, reason: Reason, transition: Callable[..., tuple[ReleaseState, ...]]
+) -> StagesChanged:
+    """What moved, with who said so and why in its history."""
+    model, reason_text = call.path["model"], f"by {call.caller.id}: {reason.reason}"
+    book, release = _model_releases(model), call.path.get("release")
+    if release is not None and book.find(release) is None:
+        raise NotFound(f"{model} has no such release")
+    try:
+        changed = transition(model, repository=releases(), now=datetime.now(UTC), reason=reason_text)
+    except (IllegalTransition, ConcurrentUpdate) as error:
+        raise Conflict(str(error)) from error
+    if not changed:
+        raise Conflict(f"{model} has no former release to go back to")
+    return StagesChanged(model=model, stages={life.release: life.stage for life in changed})
+
+
+def _model_releases(model: str) -> ModelReleases:
+    """All about a model that is deployed, or has releases on record. Raises NotFound."""
+    book = releases().read_releases(model)
+    if model not in model_cards() and not book.records:
+        raise NotFound(f"there are: {', '.join(model_cards())}")
+    return book
+
+
+def _to_model(card: DeployedModel) -> ModelOut:
+    return ModelOut(name=card.name, release=card.release, suffixes=card.suffixes, max_bytes=card.max_bytes)
+
+
+def _to_candidate(book: ModelReleases) -> CandidateOut | None:
+    pointers = book.pointers
+    if pointers.candidate is None:
+        return None
+    return CandidateOut(
+        release=pointers.candidate, canary_share=pointers.canary_share, shadow_share=pointers.shadow_share
+    )
+
+
+def _to_reembedding_progress(progress: dict[str, Any]) -> ReembeddingProgressOut:
+    return ReembeddingProgressOut(
+        people=progress["people"],
+        remaining=progress["remaining"],
+        missing_reference=len(progress["missing_reference"]),
+    )
+
+
+def _to_release(record: ReleaseRecord, progress: dict[str, Any] | None) -> ReleaseOut:
+    state = record.state
+    return ReleaseOut(
+        id=state.release,
+        stage=state.stage,
+        since=state.since,
+        metric=_to_estimate(record.metric),
+        gain=_to_estimate(record.gain) if record.gain else None,
+        history=tuple(
+            StageTransitionOut(stage=move.stage, event=move.step, at=move.at, reasons=move.reasons)
+            for move in state.history
+        ),
+        reembedding=_to_reembedding_progress(progress) if progress else None,
+    )
+
+
+def _to_estimate(interval: Interval) -> EstimateOut:
+    return EstimateOut(value=interval.value, low=interval.low, high=interval.high, items=interval.items)
+
+
+def _registered_at(state: ReleaseState) -> datetime:
+    return state.history[0].at if state.history else state.since
+
+
+_RELEASE_DECISION: dict[str, Any] = {
+    "method": "POST",
+    "role": "admin",
+    "all_sources": True,
+    "request_model": Reason,
+    "response_model": StagesChanged,
+    "audited": True,
+    "example": {"reason": "it takes nines for fours since the new camera"},
+    "problems": (NotFound, Conflict),
+}
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/models",
+        name="list-models",
+        summary="All models that can be asked for",
+        handler=list_models,
+        response_model=ModelList,
+    ),
+    Operation(
+        "GET",
+        "/v1/models/{model}",
+        name="get-model",
+        summary="One model with its card and its releases",
+        handler=get_model,
+        response_model=ModelDetails,
+        problems=(NotFound,),
+    ),
+    Operation(
+        path="/v1/models/{model}/rollback",
+        name="roll-back-model",
+        summary="Back to the former release",
+        handler=roll_back_model,
+        **_RELEASE_DECISION,
+    ),
+    Operation(
+        path="/v1/models/{model}/releases/{release}/promote",
+        name="promote-release",
+        summary="Let a candidate answer now",
+        handler=promote_release,
+        **_RELEASE_DECISION,
+    ),
+    Operation(
+        path="/v1/models/{model}/releases/{release}/reject",
+        name="reject-release",
+        summary="Try a release no further",
+        handler=reject_release,
+        **_RELEASE_DECISION,
+    ),
+)

@@ -1,0 +1,108 @@
+"""Predictions: one at once, on a function of its own; many through the bulk lane."""
+
+import base64
+import json
+from typing import Any
+
+from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_image
+from functions.api.operation import Call, Operation
+from functions.api.problems import CapacityExceeded, Forbidden, NotFound, UnprocessableContent
+from functions.api.schemas.predict import BatchAccepted, BatchRequest, ImageInput, InlineImage, PredictionOut
+from functions.runtime.settings import settings
+from functions.runtime.wiring_api import bulk_queue, functions, model_cards, photos
+from vigil.drops.messages import S3Object, compute_drop_id, parse_object_key
+from vigil.errors import UnroutableKey
+
+
+def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
+    """What a model sees in a picture, now; nothing is stored."""
+    model = _deployed_model(call)
+    payload: dict[str, Any] = {"model": model}
+    if image_input is None:
+        payload["data"] = base64.b64encode(read_image(call)).decode()
+    elif isinstance(image_input.root, InlineImage):
+        payload["data"] = base64.b64encode(decode_base64_image(image_input.root.image)).decode()
+    else:
+        _require_readable(call, image_input.root.object.key)
+        payload["object"] = image_input.root.object.model_dump(exclude_none=True)
+    response = invoke_predict(payload)
+    return PredictionOut(model=model, **response)
+
+
+def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
+    """Objects through the bulk lane: each becomes a drop."""
+    model = _deployed_model(call)
+    if not call.caller.can_access_source(batch.source):
+        raise Forbidden("your token is not for this source")
+    for reference in batch.objects:
+        _require_readable(call, reference.key)
+    bucket = settings().photos_bucket
+    items = [
+        S3Object(bucket, one.key, one.version or photos().latest_version(one.key)) for one in batch.objects
+    ]
+    jobs = [json.dumps(_batch_message(model, batch.source, one)) for one in items]
+    bulk_queue().send_messages(jobs)
+    return BatchAccepted(
+        drops=tuple(compute_drop_id(one.bucket, one.key, one.version, model) for one in items)
+    )
+
+
+def _deployed_model(call: Call) -> str:
+    model = call.path["model"]
+    if model not in model_cards():
+        raise NotFound(f"there are: {', '.join(model_cards())}")
+    return model
+
+
+def _require_readable(call: Call, key: str) -> None:
+    """Objects of lanes and sources that the caller may see, and no others."""
+    try:
+        source = parse_object_key(key)[1]
+    except UnroutableKey as error:
+        raise UnprocessableContent(str(error), reason=error.reason) from error
+    if key.split("/", maxsplit=1)[0] not in ("live", "bulk") or not call.caller.can_access_source(source):
+        raise NotFound
+
+
+def invoke_predict(payload: dict[str, Any]) -> dict[str, Any]:
+    """What the predict function says. Raises Shed where it has no worker free, Refused."""
+    response = functions().invoke(settings().predict_function, payload)
+    if "error" in response:
+        raise UnprocessableContent(response["error"]["message"], reason=response["error"]["reason"])
+    return response
+
+
+def _batch_message(model: str, source: str, item: S3Object) -> dict[str, Any]:
+    location = {"bucket": item.bucket, "key": item.key, "version_id": item.version}
+    return {"model": model, "source": source, "s3": location}
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/predict/{model}",
+        name="predict",
+        summary="What a model sees in a picture, now",
+        handler=predict,
+        role="reviewer",
+        request_model=ImageInput,
+        response_model=PredictionOut,
+        body_types=IMAGE_BODY_TYPES,
+        audited=True,
+        problems=(NotFound, UnprocessableContent, CapacityExceeded),
+    ),
+    Operation(
+        "POST",
+        "/v1/predict/{model}/batch",
+        name="predict-batch",
+        summary="Objects through the bulk lane",
+        handler=predict_batch,
+        role="operator",
+        request_model=BatchRequest,
+        response_model=BatchAccepted,
+        status=202,
+        audited=True,
+        example={"source": "door-3", "objects": [{"key": "bulk/faces/door-3/frame.jpg"}]},
+        problems=(NotFound, Forbidden, UnprocessableContent),
+    ),
+)

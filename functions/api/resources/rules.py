@@ -1,0 +1,150 @@
+"""The watch file: in force, replaced, tried on what was seen."""
+
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from functions.api.operation import Call, Operation
+from functions.api.pagination import Row
+from functions.api.problems import Conflict, UnprocessableContent
+from functions.api.schemas.alerts import DryRunRequest, DryRunResult, NewRules, RuleDryRun, RuleOut, RulesOut
+from functions.runtime.wiring_api import records, store
+from vigil.alerts.alert import create_alert
+from vigil.alerts.rules import (
+    DEFAULT_RULES,
+    InvalidRules,
+    RuleSet,
+    parse_rules,
+)
+from vigil.drops.messages import Drop, InlinePayload
+from vigil.inference.types import Sighting
+
+MAX_DRY_RUN_ROWS = 5000
+"""Of a kind, that one dry run looks at."""
+
+
+def get_rules(_: Call) -> RulesOut:
+    """The watch file in force."""
+    text = _current_rules()
+    rules = [
+        RuleOut(
+            name=one.name,
+            severity=one.severity,  # type: ignore[arg-type]  # parse_rules checks it
+            window_s=one.window_s,
+            required_reviewers=one.reviewers,
+        )
+        for one in parse_rules(text).rules
+    ]
+    return RulesOut(toml=text, version=_rules_version(text), rules=rules)
+
+
+def replace_rules(call: Call, new: NewRules) -> RulesOut:
+    """Another watch file in force, within seconds, if it can be meant."""
+    _parse_rules(new.toml)
+    if new.version is not None and new.version != _rules_version(_current_rules()):
+        raise Conflict("the watch file has changed since that version")
+    store().save_rules(new.toml)
+    return get_rules(call)
+
+
+def dry_run_rules(call: Call, request: DryRunRequest) -> DryRunResult:
+    """What a watch file would have raised from what was seen of late, without putting it in force."""
+    rule_set = _parse_rules(request.toml)
+    now = datetime.now(UTC)
+    rows = _recent_rows(call, "sightings", now, request.hours)
+    sightings_by_rule: Counter[str] = Counter()
+    alerts_by_rule: dict[str, set[str]] = {rule.name: set() for rule in rule_set.rules}
+    for row in rows:
+        for name, ident in _matching_rules(row, rule_set):
+            sightings_by_rule[name] += 1
+            alerts_by_rule[name].add(ident)
+    current_alerts = Counter(row["rule"] for row in _recent_rows(call, "alerts", now, request.hours))
+    rules = [
+        RuleDryRun(
+            rule=name, sightings=sightings_by_rule[name], alerts=len(ids), current_alerts=current_alerts[name]
+        )
+        for name, ids in alerts_by_rule.items()
+    ]
+    return DryRunResult(sightings=len(rows), rules=rules)
+
+
+def _matching_rules(row: Row, rule_set: RuleSet) -> list[tuple[str, str]]:
+    """(rule, alert id) of each rule that picks a stored sighting."""
+    sighting = Sighting(row["label"], row["status"], row.get("score"), tags=frozenset(row.get("tags", ())))
+    at = datetime.fromisoformat(row["occurred_at"])
+    drop = Drop(row["drop_id"], row["model"], row["source"], InlinePayload(b""), at)
+    source = rule_set.source_settings(drop.source)
+    return [
+        (rule.name, create_alert(rule, drop, 0, subject=sighting.label, status=sighting.status).id)
+        for rule in rule_set.rules
+        if rule.matches(sighting, model=drop.model, source=source, at=at)
+    ]
+
+
+def _recent_rows(call: Call, kind: str, now: datetime, hours: int) -> list[Row]:
+    """The newest rows of a kind that are the caller's to see."""
+    oldest = now - timedelta(hours=hours)
+    rows = records().list_rows(kind, since=oldest, before="", page_size=1000)
+    visible = (row for row in islice(rows, MAX_DRY_RUN_ROWS) if call.caller.can_access_source(row["source"]))
+    return [row for row in visible if datetime.fromisoformat(row["occurred_at"]) >= oldest]
+
+
+def _parse_rules(text: str) -> RuleSet:
+    try:
+        return parse_rules(text)
+    except InvalidRules as error:
+        raise UnprocessableContent(str(error), reason="invalid-rules") from error
+
+
+def _current_rules() -> str:
+    return store().read_rules() or DEFAULT_RULES.read_text()
+
+
+def _rules_version(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_EXAMPLE = """[[rules]]
+name = "watch-listed"
+severity = "critical"
+reviewers = 2
+when = { tags = ["watch"] }
+"""
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/rules",
+        name="get-rules",
+        summary="The watch file in force",
+        handler=get_rules,
+        response_model=RulesOut,
+    ),
+    Operation(
+        "PUT",
+        "/v1/rules",
+        name="replace-rules",
+        summary="Put another watch file in force",
+        handler=replace_rules,
+        role="operator",
+        all_sources=True,
+        request_model=NewRules,
+        response_model=RulesOut,
+        audited=True,
+        example={"toml": _EXAMPLE},
+        problems=(Conflict, UnprocessableContent),
+    ),
+    Operation(
+        "POST",
+        "/v1/rules/dry-run",
+        name="dry-run-rules",
+        summary="What a watch file would have raised",
+        handler=dry_run_rules,
+        role="operator",
+        request_model=DryRunRequest,
+        response_model=DryRunResult,
+        example={"toml": _EXAMPLE, "hours": 24},
+        problems=(UnprocessableContent,),
+    ),
+)

@@ -1,0 +1,97 @@
+"""Sightings: who and what was seen, where and when."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_image
+from functions.api.operation import Call, Operation
+from functions.api.pagination import (
+    PageRows,
+    Row,
+    collect_page,
+    is_before,
+    read_page,
+    start_position,
+)
+from functions.api.problems import CapacityExceeded, InvalidCursor, UnprocessableContent
+from functions.api.resources.drops import row_filter, to_sighting
+from functions.api.resources.predict import invoke_predict
+from functions.api.resources.thumbnails import thumbnail_url
+from functions.api.schemas.drops import (
+    FaceSearchRequest,
+    SearchHitList,
+    SearchHitOut,
+    SightingList,
+    SightingsQuery,
+)
+from functions.runtime.wiring_api import records
+
+DEFAULT_SEARCH_DAYS = 7
+"""That a search looks back unless it says otherwise."""
+
+
+def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
+    """Sightings, newest first: a person's through all time, others of the last day unless `since` says."""
+    found = _person_page(call, query, query.person) if query.person else _recent_page(call, query)
+    return SightingList(items=[to_sighting(row, call) for row in found.rows], next=found.next)
+
+
+def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> SearchHitList:
+    """Unknown people who look like this face, of sources with `store_unknown_faces = true` in the rules."""
+    data = decode_base64_image(photo.image) if photo else read_image(call)
+    days = photo.days if photo else DEFAULT_SEARCH_DAYS
+    response = invoke_predict(
+        {"model": "faces", "data": base64.b64encode(data).decode(), "search": {"days": days}}
+    )
+    visible = (one for one in response["hits"] if call.caller.can_access_source(one["source"]))
+    return SearchHitList(items=tuple(_to_search_hit(one, call) for one in visible))
+
+
+def _to_search_hit(hit: dict[str, Any], call: Call) -> SearchHitOut:
+    number = int(hit["sighting"].rpartition("-")[2])
+    return SearchHitOut(**hit, thumbnail_url=thumbnail_url(call, hit["drop"], number))
+
+
+def _recent_page(call: Call, query: SightingsQuery) -> PageRows:
+    return read_page(call, query, "sightings", _query_filter(query), query.since)
+
+
+def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows:
+    rows = records().for_subject(person, before=start_position(call, query, "sightings"))
+    sightings = (row for row in rows if str(row["sk"]).startswith("sighting#"))
+    return collect_page(call, query, "sightings", sightings, _query_filter(query))
+
+
+def _query_filter(query: SightingsQuery) -> Callable[[Row], bool]:
+    matches = row_filter({"source": query.source, "status": query.status}, query.until)
+    return lambda row: matches(row) and not (query.since and is_before(row, query.since))
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/sightings/search",
+        name="search-sightings",
+        summary="Strangers who look like a face",
+        handler=search_sightings,
+        role="reviewer",
+        request_model=FaceSearchRequest,
+        response_model=SearchHitList,
+        body_types=IMAGE_BODY_TYPES,
+        audited=True,
+        problems=(UnprocessableContent, CapacityExceeded),
+    ),
+    Operation(
+        "GET",
+        "/v1/sightings",
+        name="list-sightings",
+        summary="Who and what was seen, newest first",
+        handler=list_sightings,
+        request_model=SightingsQuery,
+        response_model=SightingList,
+        audited=True,
+        example={"status": "unknown", "limit": 10},
+        problems=(InvalidCursor,),
+    ),
+)

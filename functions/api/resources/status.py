@@ -1,0 +1,95 @@
+"""How the system is: promises, lanes, breakers, dead letters, degradation, completeness."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from cloud.dynamodb.state import PAUSED_LANES_STATE, paused_lanes
+from functions.api.operation import Call, Operation
+from functions.api.schemas.lanes import BreakerOut, CompletenessOut, LaneStatus, Slo, SystemStatus
+from functions.runtime.settings import settings
+from functions.runtime.wiring_api import cloudwatch, executor, lane_controls, slo_objectives, state_store
+from vigil.reliability.slo import SloStatus, evaluate_objectives
+
+LANES = ("live", "bulk")
+
+
+def get_status(_: Call) -> SystemStatus:
+    """Lanes, breakers, dead letters, degradation, completeness; as of the last minute."""
+    pending = {lane: [executor().submit(query) for query in _lane_queries(lane)] for lane in LANES}
+    slos = executor().submit(_slo_statuses)
+    states = state_store().get_many("controller", "reconcile", PAUSED_LANES_STATE)
+    controller, completeness = states.get("controller", {}), states.get("reconcile", {}).get("last_complete")
+    paused_names = paused_lanes(states.get(PAUSED_LANES_STATE))
+    counts = (
+        {name: completeness[name] for name in ("objects", "completed", "too_recent")}
+        if completeness
+        else None
+    )
+    return SystemStatus(
+        lanes=tuple(_lane_status(lane, pending[lane], controller, lane in paused_names) for lane in LANES),
+        degradation_level=controller.get("degradation", {}).get("level", 0),
+        completeness=CompletenessOut(**counts) if counts else None,
+        slos=slos.result(),
+    )
+
+
+def _lane_queries(lane: str) -> Sequence[Callable[[], int]]:
+    """What is asked of AWS about a lane: all of it at once."""
+    controls = lane_controls(lane)
+    return (
+        controls.queue.visible_messages,
+        controls.dead_letters.visible_messages,
+        controls.mapping.is_enabled,
+    )
+
+
+def _slo_statuses() -> tuple[Slo, ...]:
+    sums = partial(cloudwatch().sum_by_window, settings().metrics_namespace, now=datetime.now(UTC))
+    return tuple(map(_to_slo, evaluate_objectives(slo_objectives(), sums)))
+
+
+def _to_slo(status: SloStatus) -> Slo:
+    objective = status.objective
+    return Slo(
+        name=objective.name,
+        description=objective.description,
+        target=objective.target,
+        good_ratio=dict(status.good_share),
+        burn_rate=dict(status.burn_rate),
+        budget_remaining=status.budget_remaining,
+    )
+
+
+def _lane_status(
+    lane: str, pending: list[Future[int]], controller: Mapping[str, Any], is_paused: bool
+) -> LaneStatus:
+    visible, dead_letters, running = (one.result() for one in pending)
+    breakers = [one for one in controller.get("breakers", ()) if one["lane"] == lane]
+    return LaneStatus(
+        lane=lane,
+        visible_messages=visible,
+        dead_letters=dead_letters,
+        running=bool(running),
+        paused=is_paused,
+        workers=controller.get("allocation", {}).get(lane),
+        breakers=tuple(
+            BreakerOut(dependency=one["dependency"], state=one["state"], since=one["since"])
+            for one in breakers
+        ),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/status",
+        name="get-status",
+        summary="How the system is",
+        handler=get_status,
+        role="operator",
+        response_model=SystemStatus,
+    ),
+)

@@ -1,0 +1,103 @@
+"""Thumbnails: a link that is good for five minutes, and the small picture that is made when it is followed.
+
+No thumbnail is stored: it is made from the photo each time, so that whatever ends the photo ends it.
+"""
+
+import base64
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from functions.api.operation import Call, FileResponse, Operation
+from functions.api.problems import NotAcceptable, NotFound, TooManyRequests, UnprocessableContent
+from functions.runtime.settings import settings
+from functions.runtime.wiring_api import audit_log, functions, rate_limiter, records, signing_key
+from vigil.access.roles import Caller
+from vigil.access.signing import InvalidSignature, sign_value, verify_value
+
+LINK_LIFETIME = timedelta(minutes=5)
+JPEG_TYPE = "image/jpeg"
+THUMBNAIL_HEADERS = {"Cache-Control": "private, max-age=300"}
+SIGNING_PURPOSE = "thumbnail"
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailLink:
+    """What a link says: who may look at what, until when.
+
+    sighting  its place among the drop's sightings; None for the whole photo
+    """
+
+    caller: Caller
+    drop: str
+    sighting: int | None
+    expires_at: datetime
+
+
+def thumbnail_url(call: Call, drop: str, sighting: int | None = None) -> str:
+    """To look at a drop's photo, or at one sighting in it; the look is written down as the caller's."""
+    until = int((datetime.now(UTC) + LINK_LIFETIME).timestamp())
+    claims = [call.caller.id, call.caller.role, drop, sighting, until]
+    return f"{call.base_url}/v1/thumbnails/{sign_value(claims, purpose=SIGNING_PURPOSE, key=signing_key())}"
+
+
+def get_thumbnail(call: Call) -> FileResponse:
+    """A JPEG of at most 320 pixels, without anything but pixels; the link itself is the permission."""
+    now = datetime.now(UTC)
+    link = _parse_link(call.path["thumbnail"])
+    if link.expires_at < now:
+        raise NotFound("the link has expired; ask for the drop again")
+    if not call.accepts_images:
+        raise NotAcceptable("the picture is sent as bytes only where they are asked for")
+    wait_s = rate_limiter().acquire(link.caller.id, now)
+    if wait_s:
+        raise TooManyRequests(retry_s=wait_s)
+    payload = _thumbnail_request(link)
+    about = {"drop": link.drop} | ({} if link.sighting is None else {"sighting": str(link.sighting)})
+    audit_log().append(link.caller, "get-thumbnail", about, now)
+    response = functions().invoke(settings().thumbnail_function, payload)
+    if "jpeg" not in response:
+        raise _error_problem(response["error"])
+    return FileResponse(base64.b64decode(response["jpeg"]), JPEG_TYPE, THUMBNAIL_HEADERS)
+
+
+def _parse_link(text: str) -> ThumbnailLink:
+    try:
+        who, role, drop, sighting, until = verify_value(text, purpose=SIGNING_PURPOSE, key=signing_key())
+    except InvalidSignature as error:
+        raise NotFound from error
+    return ThumbnailLink(Caller(who, role), drop, sighting, datetime.fromtimestamp(until, UTC))
+
+
+def _thumbnail_request(link: ThumbnailLink) -> dict[str, Any]:
+    """What to make a picture of. Raises NotFound where the photo, or the sighting, is gone."""
+    row = records().find_drop(link.drop)
+    if row is None or "s3_object" not in row:
+        raise NotFound
+    payload = {"model": row["model"], "photo": row["s3_object"]}
+    if link.sighting is None:
+        return payload
+    sighting = records().sighting(link.drop, link.sighting)
+    if sighting is None:
+        raise NotFound
+    return payload | ({"box_px": sighting["box_px"]} if "box_px" in sighting else {})
+
+
+def _error_problem(error: dict[str, str]) -> NotFound | UnprocessableContent:
+    if error["reason"] == "object-not-found":
+        return NotFound("the photo is gone")
+    return UnprocessableContent(error["message"], reason=error["reason"])
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/thumbnails/{thumbnail}",
+        name="get-thumbnail",
+        summary="A small picture of a drop, or of one sighting",
+        handler=get_thumbnail,
+        role=None,
+        media_type=JPEG_TYPE,
+        problems=(NotFound, NotAcceptable, UnprocessableContent, TooManyRequests),
+    ),
+)

@@ -1,0 +1,83 @@
+"""Trainings: ordered by hand, and how they go and what they cost."""
+
+from cloud.dynamodb.training_jobs import TrainingRun
+from functions.api.operation import Call, Operation
+from functions.api.problems import NotFound, UnprocessableContent
+from functions.api.schemas.models import TrainingAccepted, TrainingList, TrainingOut, TrainingRequest
+from functions.runtime.settings import settings
+from functions.runtime.wiring_api import functions, model_cards
+from functions.runtime.wiring_repositories import training_jobs
+
+REASON_BY_ERROR = {
+    "InsufficientData": "insufficient-data",
+    "TrainingUnavailable": "training-unavailable",
+    "InvalidCard": "invalid-recipe",
+}
+
+
+def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
+    """A job for the data set that the labels of now make; the same labels and recipe are the same job."""
+    payload = {"model": call.path["model"], **request.model_dump(exclude_none=True)}
+    response = functions().invoke(settings().train_function, payload)
+    if "error" in response:
+        raise UnprocessableContent(
+            response["error"]["message"],
+            reason=REASON_BY_ERROR.get(response["error"]["kind"], "unprocessable-content"),
+        )
+    return TrainingAccepted(**response)
+
+
+def list_trainings(call: Call) -> TrainingList:
+    """A model's training jobs, the latest first."""
+    jobs = tuple(map(_to_training, training_jobs().for_model(call.path["model"])))
+    if not jobs and call.path["model"] not in model_cards():
+        raise NotFound("it is not deployed, and nothing was ever trained for it")
+    return TrainingList(items=jobs)
+
+
+def _to_training(record: TrainingRun) -> TrainingOut:
+    job = record.job
+    return TrainingOut(
+        job=job.name,
+        state=job.state,
+        since=job.since,
+        created_at=job.created_at,
+        data=job.spec.dataset_id,
+        parent=job.spec.parent,
+        attempt=job.attempt,
+        next_attempt_at=job.next_attempt_at,
+        release=record.release or None,
+        reason=record.failure_note or job.detail or None,
+        expected_usd=record.expected_usd,
+        max_usd=record.max_usd,
+        usd=record.cost_usd if record.run_s else None,
+        seconds=record.run_s or None,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/models/{model}/trainings",
+        name="start-training",
+        summary="Train a model on what is labelled now",
+        handler=start_training,
+        role="operator",
+        all_sources=True,
+        request_model=TrainingRequest,
+        response_model=TrainingAccepted,
+        status=202,
+        audited=True,
+        example={},
+        problems=(UnprocessableContent,),
+    ),
+    Operation(
+        "GET",
+        "/v1/models/{model}/trainings",
+        name="list-trainings",
+        summary="Training jobs of a model, with what they cost",
+        handler=list_trainings,
+        role="operator",
+        response_model=TrainingList,
+    ),
+)

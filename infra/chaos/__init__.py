@@ -1,1 +1,0 @@
-"""The whole system under faults, on purpose: nothing lost, nothing done twice, all mended by itself."""

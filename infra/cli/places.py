@@ -1,9 +1,0 @@
-"""Where things lie in this repository."""
-
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-DATA = ROOT / ".vigil"
-PACKAGE = BUILD / "package" / "local"
-PHOTOS = ROOT / "tests" / "photos"

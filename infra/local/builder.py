@@ -1,0 +1,306 @@
+"""What can be different from one local cloud to the next."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from infra.local.apigateway.server import ApiGateway
+from infra.local.aws_endpoint import AwsEndpoint
+from infra.local.clients import AwsClients, client_environment
+from infra.local.cloudformation import template
+from infra.local.cloudformation.deploy import Stack
+from infra.local.cloudformation.functions import (
+    async_policies,
+    event_rules,
+    function_specs,
+    local_url_rewriter,
+    rest_apis,
+)
+from infra.local.cloudformation.names import AwsLocation, ResourceNames
+from infra.local.cloudwatch.metrics import MetricStore
+from infra.local.cloudwatch.monitor import Monitor
+from infra.local.event_sources.async_invoke import AsyncInvoker, Destinations
+from infra.local.event_sources.pollers import Pollers, start_pollers
+from infra.local.eventbridge import EventBus, Scheduler
+from infra.local.faults.model import FaultInjector
+from infra.local.faults.workers import WorkerFaults
+from infra.local.issuer import JWKS_PATH, Issuer, delete_issuer_file
+from infra.local.lambda_.api import LambdaApi
+from infra.local.lambda_.logs import FunctionLogs
+from infra.local.lambda_.pool import WorkerPool
+from infra.local.lambda_.sandbox import FunctionSpec
+from infra.local.lambda_.service import LambdaService
+from infra.local.lambda_.worker import WorkerContext
+from infra.local.moto_.server import MotoServer
+from infra.local.process import ProcessGroup
+from infra.local.sagemaker.api import SageMakerApi
+from infra.local.sagemaker.jobs import TrainingJobs, start_container
+from infra.local.threads import ThreadSupervisor, Timer
+
+
+@dataclass(frozen=True, slots=True)
+class CloudOptions:
+    """How a cloud differs from the next.
+
+    `state` is the file in which AWS's state is kept; without one it lives in memory.
+    `processes` caps the workers of all functions together, `account_limit` their invocations, as AWS does;
+    `minute_s` is how long a minute of rate(...) takes, `paces` the same for single functions by name;
+    `retry_s` are the waits of asynchronous retries.
+    """
+
+    package: Path
+    data: Path
+    runtime: Path
+    state_file: Path | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    max_workers: int = 2 * (os.cpu_count() or 1)
+    account_limit: int = 1000
+    idle_s: float = 300.0
+    minute_s: float = 60.0
+    function_minute_s: Mapping[str, float] = field(default_factory=dict)
+    retry_s: Sequence[float] = (1.0, 2.0)
+    gateway_limit_s: float = 29.0
+    region: str = "us-east-1"
+    on_progress: Callable[[str], None] | None = None
+
+
+# MERGED: A running cloud, taken apart.
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """All that `with Cloud(...)` holds."""
+
+    supervisor: ThreadSupervisor
+    moto: MotoServer
+    clients: AwsClients
+    logs: FunctionLogs
+    pool: WorkerPool
+    functions: LambdaService
+    async_invoker: AsyncInvoker
+    event_bus: EventBus
+    pollers: Pollers
+    fault_injector: FaultInjector
+    environment: Mapping[str, str]
+    outputs: Mapping[str, Any]
+    issuer: Issuer
+    training_jobs: TrainingJobs
+
+
+# MERGED: Puts the parts of a cloud together, in the order in which each can start.
+
+
+class Builder:
+    """Builds the parts; whatever was started before a failure is stopped by `exits`."""
+
+    def __init__(
+        self,
+        options: CloudOptions,
+        supervisor: ThreadSupervisor,
+        exit_stack: ExitStack,
+        *,
+        lock_descriptor: int,
+    ) -> None:
+        self._options = options
+        self._supervisor = supervisor
+        self._exit_stack = exit_stack
+        self._metrics = MetricStore(options.minute_s)
+        self.processes = ProcessGroup()
+        exit_stack.callback(self.processes.close)
+        self._report_progress("starting AWS")
+        self.moto = MotoServer(
+            options.data / "moto.log", state_file=options.state_file, lock_descriptor=lock_descriptor
+        )
+        exit_stack.callback(self.moto.stop)
+        self.moto.start(self.processes)
+
+    def build(self) -> Components:
+        """Everything, running."""
+        fault_injector = FaultInjector()
+        gateway, endpoint = self._create_servers(fault_injector)
+        issuer = self._create_issuer(gateway)
+        stack, clients = self._load_stack(issuer)
+        variables = client_environment(self._options.region, self.moto.url, endpoint.url)
+        clients.set_endpoints({"lambda": endpoint.url, "events": endpoint.url, "sagemaker": endpoint.url})
+        self._create_resources(stack)
+        rewrite_url = local_url_rewriter(stack, gateway.url)
+        specs = self._unpack_functions(stack, rewrite_url)
+        logs = FunctionLogs(self._options.data / "logs", self._metrics.record_log_lines)
+        timer = self._start_timer()
+        worker_faults = WorkerFaults(fault_injector, timer)
+        pool = self._start_pool(variables, logs, worker_faults)
+        account_limit = self._options.account_limit
+        functions = LambdaService(
+            specs, pool=pool, logs=logs, worker_faults=worker_faults, account_limit=account_limit
+        )
+        async_invoker, event_bus, pollers = self._start_event_delivery(stack, clients, functions, logs, timer)
+        training_jobs = self._start_training_jobs(clients, event_bus)
+        lambda_api = LambdaApi(functions, async_invoker, pollers.mappings, logs)
+        endpoint.start_serving(lambda_api, event_bus, SageMakerApi(training_jobs))
+        gateway.start_serving(rest_apis(stack), functions)
+        return Components(
+            supervisor=self._supervisor,
+            moto=self.moto,
+            clients=clients,
+            logs=logs,
+            pool=pool,
+            functions=functions,
+            async_invoker=async_invoker,
+            event_bus=event_bus,
+            pollers=pollers,
+            fault_injector=fault_injector,
+            environment=variables,
+            outputs={name: rewrite_url(value) for name, value in stack.outputs().items()},
+            issuer=issuer,
+            training_jobs=training_jobs,
+        )
+
+    def _create_servers(self, fault_injector: FaultInjector) -> tuple[ApiGateway, AwsEndpoint]:
+        """Addresses that are known before there is anything behind them."""
+        gateway = ApiGateway(self._supervisor, timeout_s=self._options.gateway_limit_s)
+        endpoint = AwsEndpoint(self._supervisor, fault_injector)
+        for listener in (gateway, endpoint):
+            self._exit_stack.callback(listener.stop)
+        return gateway, endpoint
+
+    def _create_resources(self, stack: Stack) -> None:
+        """All but the compute."""
+        self._report_progress("creating buckets, queues, tables and topics")
+        stack.create_resources()
+        self.moto.recreate_client_queues()
+
+    def _unpack_functions(self, stack: Stack, rewrite_url: Callable[[Any], Any]) -> list[FunctionSpec]:
+        """Functions and layers as folders."""
+        self._report_progress("unpacking functions and layers")
+        return [_with_local_urls(spec, rewrite_url) for spec in function_specs(stack, self._options.data)]
+
+    def _start_event_delivery(
+        self, stack: Stack, clients: AwsClients, functions: LambdaService, logs: FunctionLogs, timer: Timer
+    ) -> tuple[AsyncInvoker, EventBus, Pollers]:
+        """All that brings events to functions by itself, at work."""
+        destinations = Destinations(clients, stack.names.location)
+        async_invoker = self._create_async_invoker(stack, functions, destinations, timer, logs)
+        destinations.invoke_async = async_invoker.enqueue
+        event_bus = EventBus(event_rules(stack), destinations=destinations, location=stack.names.location)
+        pollers = start_pollers(
+            stack,
+            functions=functions,
+            clients=clients,
+            destinations=destinations,
+            async_invoker=async_invoker,
+            supervisor=self._supervisor,
+        )
+        options = self._options
+        Scheduler(
+            event_bus, timer=timer, minute_s=options.minute_s, function_minute_s=options.function_minute_s
+        ).start()
+        monitor = Monitor(
+            stack, self._metrics, functions=functions, clients=clients, event_bus=event_bus, moto=self.moto
+        )
+        monitor.schedule_evaluations(timer, self._options.minute_s, self._supervisor)
+        monitor.schedule_publishing(timer, self._supervisor)
+        return async_invoker, event_bus, pollers
+
+    def _start_training_jobs(self, clients: AwsClients, event_bus: EventBus) -> TrainingJobs:
+        """Where the cloud's state is kept, jobs go on after it ended; else they are as gone as their data."""
+        folder = self._options.data / "training"
+        if not self._options.state_file:
+            shutil.rmtree(folder, ignore_errors=True)
+        jobs = TrainingJobs(
+            folder,
+            s3=clients.get("s3"),
+            emit_event=lambda source, kind, detail: event_bus.publish(
+                event_bus.build_event(source, kind, detail, resources=())
+            ),
+            start_container=partial(start_container, self.processes),
+            supervisor=self._supervisor,
+        )
+        self._exit_stack.callback(jobs.kill_all)
+        jobs.resume_unfinished()
+        return jobs
+
+    def _create_issuer(self, gateway: ApiGateway) -> Issuer:
+        """Signs tokens for this cloud, with a key of its own; its public half lies beside the APIs."""
+        issuer = Issuer(gateway.url, audience="vigil-local")
+        gateway.static_documents = {JWKS_PATH: issuer.jwks()}
+        issuer.save(self._options.data)
+        self._exit_stack.callback(delete_issuer_file, self._options.data)
+        return issuer
+
+    def _load_stack(self, issuer: Issuer) -> tuple[Stack, AwsClients]:
+        """The template, checked: nothing is created for one that cannot be imitated whole."""
+        options = self._options
+        declared = template.template_parameters(options.package)
+        issued = {name: value for name, value in issuer.template_parameters().items() if name in declared}
+        loaded = template.load_template(
+            options.package, parameters={**issued, **options.parameters}, region=options.region
+        )
+        clients = AwsClients(options.region, self.moto.url)
+        location = AwsLocation(self.moto.url, region=options.region)
+        stack = Stack(loaded, ResourceNames(loaded, location), clients)
+        stack.validate()
+        return stack, clients
+
+    def _start_pool(
+        self, variables: Mapping[str, str], logs: FunctionLogs, worker_faults: WorkerFaults
+    ) -> WorkerPool:
+        options = self._options
+        shutil.rmtree(options.data / "tmp", ignore_errors=True)
+        context = WorkerContext(
+            processes=self.processes,
+            supervisor=self._supervisor,
+            logs=logs,
+            runtime_folder=options.runtime,
+            data_folder=options.data,
+            endpoint_variables=variables,
+            clock_skew_s=worker_faults.draw_clock_skew_s,
+            prepare_function=worker_faults.prepare_function,
+        )
+        pool = WorkerPool(context, max_workers=options.max_workers, max_idle_s=options.idle_s)
+        self._exit_stack.callback(pool.shut_down)
+        self._supervisor.start_thread("worker-pool", pool.enforce_limits)
+        return pool
+
+    def _start_timer(self) -> Timer:
+        timer = Timer(self._supervisor)
+        self._exit_stack.callback(timer.stop)
+        self._supervisor.start_thread("timer", timer.run)
+        return timer
+
+    def _create_async_invoker(
+        self,
+        stack: Stack,
+        functions: LambdaService,
+        destinations: Destinations,
+        timer: Timer,
+        logs: FunctionLogs,
+    ) -> AsyncInvoker:
+        async_invoker = AsyncInvoker(
+            functions,
+            policies=async_policies(stack),
+            destinations=destinations,
+            timer=timer,
+            supervisor=self._supervisor,
+            logs=logs,
+            retry_s=self._options.retry_s,
+        )
+        self._exit_stack.callback(async_invoker.stop)
+        return async_invoker
+
+    def _report_progress(self, what: str) -> None:
+        if self._options.on_progress:
+            self._options.on_progress(what)
+
+
+def _with_local_urls(spec: FunctionSpec, rewrite_url: Callable[[Any], Any]) -> FunctionSpec:
+    return dataclasses.replace(
+        spec, environment={name: rewrite_url(value) for name, value in spec.environment.items()}
+    )

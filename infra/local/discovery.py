@@ -1,0 +1,104 @@
+"""`<data>/cloud.json`: how another terminal finds the cloud that runs on this data."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.local.errors import StartupFailed
+
+_FILE_NAME = "cloud.json"
+_LOCK_NAME = "lock"
+_EXIT_GRACE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFile:
+    """What one needs to talk to a running cloud."""
+
+    pid: int
+    endpoint: str
+    environment: Mapping[str, str]
+    outputs: Mapping[str, Any]
+    functions: Mapping[str, str]
+    """Function names by logical id."""
+
+
+def find_running_cloud(data: Path) -> CloudFile | None:
+    """The cloud that runs on this data now; a file that a killed one left behind counts as none."""
+    try:
+        written = json.loads((data / _FILE_NAME).read_text())
+    except FileNotFoundError:
+        return None
+    found = CloudFile(**written)
+    return found if _process_exists(found.pid) else None
+
+
+@contextmanager
+def lock_data_folder(data: Path) -> Iterator[int]:
+    """The data folder is ours alone while inside, and while any process has the descriptor that this yields.
+
+    The lock is the kernel's: whoever dies frees it, and of two who start at once one is refused.
+    """
+    descriptor = os.open(data / _LOCK_NAME, os.O_RDWR | os.O_CREAT)
+    try:
+        _acquire_lock(descriptor, data)
+        delete_cloud_file(data)
+        yield descriptor
+        delete_cloud_file(data)
+    finally:
+        os.close(descriptor)
+
+
+def write_cloud_file(data: Path, file: CloudFile) -> None:
+    """Publish; readers see the whole file or none."""
+    draft = data / f"{_FILE_NAME}.{os.getpid()}"
+    draft.write_text(json.dumps(asdict(file), indent=2))
+    draft.replace(data / _FILE_NAME)
+
+
+def delete_cloud_file(data: Path) -> None:
+    """Remove the file."""
+    (data / _FILE_NAME).unlink(missing_ok=True)
+
+
+def _acquire_lock(descriptor: int, data: Path) -> None:
+    """A cloud that was killed a moment ago may still have a process: for its end, wait a little."""
+    deadline = time.monotonic() + _EXIT_GRACE_S
+    while not _try_lock(descriptor):
+        owner = find_running_cloud(data)
+        owner_was_killed = owner is None and (data / _FILE_NAME).exists()
+        if not owner_was_killed or time.monotonic() > deadline:
+            owner_description = f"pid {owner.pid}" if owner else "still starting"
+            raise StartupFailed(f"a local cloud ({owner_description}) already runs on {data}")
+        time.sleep(0.05)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _process_exists(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        return _can_signal(pid)
+    return False
+
+
+def _can_signal(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,93 @@
+"""HTTP on a free port of this machine: no polling while idle, no delay while busy."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from infra.local.threads import ThreadSupervisor
+
+
+class RequestHandler(BaseHTTPRequestHandler):
+    """One request; the response leaves in one write, at once."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent; invocations have their own log."""
+
+    def read_body(self) -> bytes:
+        """The whole request body."""
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(iter(self._read_chunk, b""))
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _read_chunk(self) -> bytes:
+        size = int(self.rfile.readline().split(b";")[0], 16)
+        chunk = self.rfile.read(size)
+        self.rfile.readline()
+        return chunk
+
+    def send_answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send a whole response."""
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_body(body)
+
+    def send_body(self, body: bytes) -> None:
+        """Close the headers of a response already begun and send its body."""
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+
+class HttpServer(ThreadingHTTPServer):
+    """A server on 127.0.0.1; its handlers reach what they need through `self.server`."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, handler: type[RequestHandler], name: str, supervisor: ThreadSupervisor) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._name = name
+        self._supervisor = supervisor
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self._thread = threading.Thread(target=self.serve_forever, args=(None,), name=name, daemon=True)
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept no more; connections already open end with their peer."""
+        if self._thread.is_alive():
+            self._shut_down()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - http.server's own
+        """A peer that went away is everyday; anything else is a crash of this cloud."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            self._supervisor.record_crash(self._name, error)
+
+    def server_close(self) -> None:
+        """Close the socket without waiting for handler threads: they end with their peers."""
+        self.socket.close()
+
+    def _shut_down(self) -> None:
+        """`shutdown` is seen only after a connection, as nothing else wakes a server that never polls."""
+        closing = threading.Thread(target=self.shutdown, daemon=True)
+        closing.start()
+        while closing.is_alive():
+            with socket.socket() as connection:
+                connection.connect_ex(("127.0.0.1", self.server_port))
+            closing.join(0.02)

@@ -1,0 +1,211 @@
+"""The Lambda API: invoking functions and turning event source mappings on, off, up and down."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from infra.local.errors import FunctionNotFound, Throttled
+from infra.local.event_sources.async_invoke import AsyncInvoker
+from infra.local.event_sources.mapping import EventSourceMapping, describe_mapping, updated_settings
+from infra.local.lambda_.logs import FunctionLogs
+from infra.local.lambda_.sandbox import PYTHON_RUNTIME, FunctionSpec
+from infra.local.lambda_.service import PAYLOAD_LIMIT, LambdaService
+
+ASYNC_PAYLOAD_LIMIT = 1024 * 1024
+"""Bytes of an event that nobody waits for."""
+
+_LOG_TAIL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One API call."""
+
+    match: re.Match[str]
+    body: bytes
+    headers: Mapping[str, str]
+    query: Mapping[str, list[str]]
+
+    @property
+    def function(self) -> str:
+        """The function that the path names."""
+        return unquote(self.match["function"])
+
+
+@dataclass(frozen=True, slots=True)
+class ApiResponse:
+    """The answer to a call; `body` is bytes as they are, or a document for JSON."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+def api_response(body: Any, status: int = 200, **headers: str) -> ApiResponse:
+    """An answer; underscores in a header's name stand for hyphens."""
+    return ApiResponse(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _error_response(status: int, code: str, text: str) -> ApiResponse:
+    return api_response({"Type": "User", "Message": text, "message": text}, status, x_amzn_ErrorType=code)
+
+
+class LambdaApi:
+    """Answers calls as AWS does; `sources` are the event source mappings by their id."""
+
+    def __init__(
+        self,
+        functions: LambdaService,
+        async_invoker: AsyncInvoker,
+        sources: Mapping[str, EventSourceMapping],
+        logs: FunctionLogs,
+    ) -> None:
+        self._functions = functions
+        self._async_invoker = async_invoker
+        self._sources = sources
+        self._logs = logs
+
+    def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
+        """Answer one API call."""
+        url = urlsplit(target)
+        for allowed_method, expression, serve in _OPERATIONS:
+            match = re.fullmatch(expression, url.path) if allowed_method == method else None
+            if match:
+                return self._call_operation(serve, ApiCall(match, body, headers, parse_qs(url.query)))
+        operation = headers.get("X-Amz-Target") or f"{method} {url.path}"
+        return _error_response(501, "UnsupportedOperation", f"the local cloud does not imitate {operation}")
+
+    def _call_operation(
+        self, operation: Callable[[LambdaApi, ApiCall], ApiResponse], call: ApiCall
+    ) -> ApiResponse:
+        try:
+            return operation(self, call)
+        except FunctionNotFound as error:
+            return _error_response(404, "ResourceNotFoundException", str(error))
+        except Throttled as error:
+            return _error_response(429, "TooManyRequestsException", str(error))
+
+    def invoke(self, call: ApiCall) -> ApiResponse:
+        """Invoke: RequestResponse, Event or DryRun."""
+        kind = call.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        limit = ASYNC_PAYLOAD_LIMIT if kind == "Event" else PAYLOAD_LIMIT
+        spec = self._functions.find(call.function)
+        if len(call.body) > limit:
+            text = f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+            return _error_response(413, "RequestTooLargeException", text)
+        if not _is_json(call.body):
+            return _error_response(
+                400, "InvalidRequestContentException", "Could not parse request body into json"
+            )
+        if kind == "DryRun":
+            return api_response(b"", 204)
+        if kind == "Event":
+            return api_response(
+                b"", 202, x_amzn_RequestId=self._async_invoker.enqueue(spec.name, call.body or b"{}")
+            )
+        return self._invoke_sync(spec, call)
+
+    def _invoke_sync(self, spec: FunctionSpec, call: ApiCall) -> ApiResponse:
+        answer = self._functions.invoke(spec.name, call.body or b"{}", caller_waits=True)
+        headers = {"X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": answer.request_id}
+        if answer.error is not None:
+            headers["X-Amz-Function-Error"] = answer.error
+        if call.headers.get("X-Amz-Log-Type") == "Tail":
+            tail = "\n".join(self._logs.lines_of_request(answer.request_id)).encode()[-_LOG_TAIL:]
+            headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
+        return ApiResponse(200, answer.payload, headers)
+
+    def list_functions(self, _call: ApiCall) -> ApiResponse:
+        """ListFunctions, all on one page."""
+        return api_response({"Functions": [_describe_function(spec) for spec in self._functions]})
+
+    def get_function_configuration(self, call: ApiCall) -> ApiResponse:
+        """GetFunctionConfiguration."""
+        return api_response(_describe_function(self._functions.find(call.function)))
+
+    def get_function(self, call: ApiCall) -> ApiResponse:
+        """GetFunction."""
+        spec = self._functions.find(call.function)
+        response: dict[str, Any] = {
+            "Configuration": _describe_function(spec),
+            "Code": {"Location": str(spec.code_folder)},
+        }
+        if spec.reserved_concurrency is not None:
+            response["Concurrency"] = {"ReservedConcurrentExecutions": spec.reserved_concurrency}
+        return api_response(response)
+
+    def list_mappings(self, call: ApiCall) -> ApiResponse:
+        """ListEventSourceMappings, by function and source if they are given."""
+        source = call.query.get("EventSourceArn", [None])[0]
+        name = call.query.get("FunctionName", [None])[0]
+        arn = self._functions.find(name).arn if name else None
+        found = [
+            describe_mapping(one)
+            for one in self._sources.values()
+            if source in (None, one.source) and arn in (None, one.function)
+        ]
+        return api_response({"EventSourceMappings": found})
+
+    def get_mapping(self, call: ApiCall) -> ApiResponse:
+        """GetEventSourceMapping."""
+        source = self._sources.get(call.match["id"])
+        return api_response(describe_mapping(source)) if source else _mapping_not_found()
+
+    def update_mapping(self, call: ApiCall) -> ApiResponse:
+        """UpdateEventSourceMapping: Enabled, ScalingConfig and the other settings."""
+        source = self._sources.get(call.match["id"])
+        if source is None:
+            return _mapping_not_found()
+        changes = json.loads(call.body or b"{}")
+        concurrency = changes.get("ScalingConfig", {}).get("MaximumConcurrency")
+        if concurrency is not None and not 2 <= concurrency <= 1000:
+            return _error_response(
+                400, "InvalidParameterValueException", "MaximumConcurrency must be 2 to 1000"
+            )
+        source.update(enabled=changes.get("Enabled"), settings=updated_settings(source.settings, changes))
+        return api_response(describe_mapping(source), 202)
+
+
+_FUNCTIONS_PATH = "/2015-03-31/functions"
+_MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
+_OPERATIONS: tuple[tuple[str, str, Callable[[LambdaApi, ApiCall], ApiResponse]], ...] = (
+    ("POST", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)/invocations", LambdaApi.invoke),
+    ("GET", f"{_FUNCTIONS_PATH}/?", LambdaApi.list_functions),
+    ("GET", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)/configuration", LambdaApi.get_function_configuration),
+    ("GET", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)", LambdaApi.get_function),
+    ("GET", f"{_MAPPINGS_PATH}/?", LambdaApi.list_mappings),
+    ("GET", f"{_MAPPINGS_PATH}/(?P<id>[^/]+)", LambdaApi.get_mapping),
+    ("PUT", f"{_MAPPINGS_PATH}/(?P<id>[^/]+)", LambdaApi.update_mapping),
+)
+
+
+def _is_json(body: bytes) -> bool:
+    with contextlib.suppress(ValueError):
+        json.loads(body or b"{}")
+        return True
+    return False
+
+
+def _mapping_not_found() -> ApiResponse:
+    return _error_response(404, "ResourceNotFoundException", "The resource you requested does not exist.")
+
+
+def _describe_function(spec: FunctionSpec) -> dict[str, Any]:
+    return {
+        "FunctionName": spec.name,
+        "FunctionArn": spec.arn,
+        "Runtime": PYTHON_RUNTIME,
+        "Handler": spec.handler,
+        "Timeout": spec.timeout_s,
+        "MemorySize": spec.memory_mb,
+        "Environment": {"Variables": dict(spec.environment)},
+        "Version": "$LATEST",
+        "State": "Active",
+    }

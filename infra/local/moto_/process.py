@@ -1,0 +1,147 @@
+"""moto over HTTP/1.1: a connection serves many calls, and an answer leaves in one write.
+
+werkzeug's own server ends the connection with each answer: every call then costs a connection and a thread.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from moto import backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from infra.local.cloudwatch.metric_data import MetricArchive, patch_metric_data
+from infra.local.faults.aws_calls import FaultyApplication
+from infra.local.faults.messages import oldest_message_ages_s, patch_message_faults
+from infra.local.faults.model import FaultInjector, Faults
+from infra.local.moto_.patches.dynamodb_writes import patch_writes
+from infra.local.moto_.patches.locking import patch_locking
+from infra.local.moto_.patches.memory_growth import patch_memory_growth
+from infra.local.moto_.patches.notification_fields import patch_notification_fields
+from infra.local.moto_.patches.performance import DirectDispatch, patch_performance
+from infra.local.moto_.patches.post_policy import patch_post_policy
+from infra.local.moto_.patches.query_by_key import patch_queries
+from infra.local.moto_.patches.queue_clock import patch_queue_clock
+from infra.local.moto_.patches.stream_trimming import patch_stream_trimming
+from infra.local.moto_.server import Application, ControlApplication
+
+
+def create_http_server(application: Application, descriptor: int | None) -> BaseWSGIServer:
+    """On a socket that somebody else opened, or on one of its own."""
+    wsgi: Any = application
+    return make_server("127.0.0.1", 0, wsgi, threaded=True, request_handler=_KeepAliveHandler, fd=descriptor)
+
+
+class _KeepAliveHandler(MotoRequestHandler):
+    """Reads all, asks, writes all: nothing of a request is left in front of the next one."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def handle_expect_100(self) -> bool:
+        """Answer at once: S3's clients wait a second for this before they send what is to be put."""
+        accepted = super().handle_expect_100()
+        self.wfile.flush()
+        return accepted
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        environ: Any = self.make_environ()
+        environ["wsgi.input"] = io.BytesIO(_read_request_body(environ))
+        response: list[Any] = []
+        application: Any = self.server.app
+        body = b"".join(application(environ, lambda *response_head: response.extend(response_head[:2])))
+        status, headers = response
+        self._send_response(status, headers, body)
+
+    def _send_response(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        code, _, reason = status.partition(" ")
+        self.send_response_only(int(code), reason)
+        self.send_header("Date", self.date_time_string())
+        for name, value in headers:
+            self.send_header(name, value)
+        if not any(name.lower() == "content-length" for name, _ in headers):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+
+def _read_request_body(environ: dict[str, Any]) -> bytes:
+    """Chunks that werkzeug has put together, or as much as is announced."""
+    terminated = environ.get("wsgi.input_terminated")
+    length = -1 if terminated else int(environ.get("CONTENT_LENGTH") or 0)
+    return bytes(environ["wsgi.input"].read(length))
+
+
+# MERGED: The moto server's own process: serves on a socket that it inherits. / usage: python -m
+#   infra.local.moto_.process <file descriptor> [<file for the state>]
+
+_PRELOADED_SERVICES: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "dynamodbstreams")
+"""Loaded while the parent still reads the template."""
+
+
+def main(descriptor: int, state_files: Sequence[str]) -> None:
+    """Serve for ever."""
+    fault_injector, archive = FaultInjector(), MetricArchive()
+    commands: dict[str, Callable[[Any], Any]] = {
+        "recreate-client-queues": _install_persistence(Path(state_files[0]))
+        if state_files
+        else lambda _: None,
+        "begin-faults": lambda faults: fault_injector.begin(Faults(**faults)),
+        "end-faults": lambda _: fault_injector.end(),
+        "fault-counts": lambda _: fault_injector.counts,
+        "add-measurements": archive.add_measurements,
+        "oldest-message-ages": lambda _: oldest_message_ages_s(),
+    }
+    patch_message_faults(fault_injector)
+    patch_locking()
+    patch_queue_clock()
+    patch_notification_fields()
+    patch_writes()
+    patch_queries()
+    patch_performance()
+    patch_stream_trimming()
+    patch_memory_growth()
+    patch_post_policy()
+    patch_metric_data(archive)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    threading.Thread(target=_preload_services, daemon=True).start()
+    moto = DirectDispatch(DomainDispatcherApplication(_create_service))
+    create_http_server(
+        ControlApplication(FaultyApplication(moto, fault_injector), commands), descriptor
+    ).serve_forever()
+
+
+def _create_service(name: backends.SERVICE_NAMES) -> Flask:
+    """One that answers 500 where moto fails, and logs why, instead of leaving that to the server."""
+    service = create_backend_app(name)
+    service.debug = False
+    return service
+
+
+def _install_persistence(state_file: Path) -> Callable[[Any], None]:
+    """Loaded only where state is kept: a cloud in memory starts without it."""
+    from infra.local.persistence.install import install_persistence  # noqa: PLC0415
+
+    make_missing = install_persistence(state_file)
+    return lambda _: make_missing()
+
+
+def _preload_services() -> None:
+    for service in _PRELOADED_SERVICES:
+        backends.get_backend(service)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])

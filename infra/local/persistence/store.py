@@ -1,0 +1,132 @@
+"""One SQLite file with all that is kept: entries by kind and key, in the order in which they first came."""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from infra.local.errors import StartupFailed
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS entries (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key));
+CREATE TABLE IF NOT EXISTS bodies (key TEXT PRIMARY KEY, body BLOB);
+"""
+_UPSERT = (
+    "INSERT INTO entries VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value "
+    "WHERE entries.value <> excluded.value"
+)
+
+
+def check_state_file(file: Path) -> None:
+    """Refuse a file that another version of moto wrote: its entries would not fit."""
+    if not file.exists():
+        return
+    saved_version = StateStore(file).load("format", "moto")
+    if saved_version not in (None, version("moto")):
+        raise StartupFailed(
+            f"{file} was written with moto {saved_version}, this is {version('moto')}: take another folder"
+        )
+
+
+class StateStore:
+    """Safe for all threads of one process.
+
+    A write survives the process, whatever ends it, when the call returns. It survives the machine's death
+    too inside `durably`; otherwise the file then is as it was a moment before.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.executescript(_TABLES)
+        if self.load("format", "moto") is None:
+            self.save("format", "moto", version("moto"))
+
+    def save(self, kind: str, key: str, value: Any) -> None:
+        """Keep an entry of plain values; an older one of the same key goes, its place in the order stays."""
+        with self._lock:
+            self._db.execute(_UPSERT, (kind, key, pickle.dumps(value)))
+
+    def delete(self, kind: str, key: str) -> None:
+        """Forget an entry, if it is there."""
+        with self._lock:
+            self._db.execute("DELETE FROM entries WHERE kind = ? AND key = ?", (kind, key))
+
+    def delete_kind(self, kind: str) -> None:
+        """Forget all entries of a kind."""
+        with self._lock:
+            self._db.execute("DELETE FROM entries WHERE kind = ?", (kind,))
+
+    def load(self, kind: str, key: str) -> Any:
+        """The entry's value, or None."""
+        with self._lock:
+            found = self._db.execute("SELECT value FROM entries WHERE kind = ? AND key = ?", (kind, key))
+            row = found.fetchone()
+        return None if row is None else pickle.loads(row[0])  # noqa: S301 - our own file
+
+    def load_all(self, kind: str) -> list[tuple[str, Any]]:
+        """Every entry of a kind with its key, oldest first."""
+        with self._lock:
+            found = self._db.execute("SELECT key, value FROM entries WHERE kind = ? ORDER BY rowid", (kind,))
+            rows = found.fetchall()
+        return [(key, pickle.loads(value)) for key, value in rows]  # noqa: S301 - our own file
+
+    def save_body(self, key: str, body: bytes) -> None:
+        """Keep bytes that are too many to hold in memory."""
+        with self._lock:
+            self._db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (key, body))
+
+    def load_body(self, key: str) -> bytes:
+        """Read them. Raises KeyError when they were erased."""
+        with self._lock:
+            row = self._db.execute("SELECT body FROM bodies WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return bytes(row[0])
+
+    def delete_body(self, key: str) -> None:
+        """Forget them; see `erase`."""
+        with self._lock:
+            self._db.execute("DELETE FROM bodies WHERE key = ?", (key,))
+
+    def purge_deleted(self) -> None:
+        """Nothing that was deleted is left on the disk."""
+        with self._lock:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is kept, or nothing of it."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            with self._begin_and_commit():
+                yield
+
+    @contextmanager
+    def durable_transaction(self) -> Iterator[None]:
+        """`together`, and on the disk itself before the block ends."""
+        with self._lock:
+            self._db.execute("PRAGMA synchronous = FULL")
+            with self._begin_and_commit():
+                yield
+            self._db.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def _begin_and_commit(self) -> Iterator[None]:
+        self._db.execute("BEGIN")
+        with ExitStack() as undo:
+            undo.callback(self._db.execute, "ROLLBACK")
+            yield
+            undo.pop_all()
+        self._db.execute("COMMIT")

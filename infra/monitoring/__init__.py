@@ -1,0 +1,6 @@
+"""Promises as data (infra/slo.toml) become burn-rate alarms and one dashboard, in CloudFormation."""
+
+from infra.monitoring.alarms import add_monitoring, monitoring_resources
+from infra.monitoring.slo import InvalidSloConfig, SloConfig, read_slo_config
+
+__all__ = ["InvalidSloConfig", "SloConfig", "add_monitoring", "monitoring_resources", "read_slo_config"]

@@ -1,1 +1,0 @@
-"""Two lanes, seeded traffic and the balance controller, a second at a time: `python -m infra.simulate`."""

@@ -1,1 +1,0 @@
-"""The whole system under steady load, for as long as one likes: nothing piles up."""

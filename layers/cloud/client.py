@@ -1,0 +1,107 @@
+"""No call to AWS begins, and nothing waits for one to be tried again, beyond the end of its invocation."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, CapacityNotAvailableError
+from botocore.retries.adaptive import ClientRateLimiter, RateClocker
+from botocore.retries.bucket import Clock, TokenBucket
+from botocore.retries.standard import RetryEventAdapter, ThrottlingErrorDetector
+from botocore.retries.throttling import CubicCalculator
+
+MARGIN_S = 0.4
+"""What is left to the invocation for answering its queue."""
+
+POLL_INTERVAL_S = 0.02
+MAX_BACKOFF_S = 20
+MAX_RETRY_AFTER_S = 5
+"""botocore's own bounds: of a pause, and of what a service may ask to be added to it."""
+
+
+class DeadlineExceeded(BotoCoreError):  # type: ignore[misc]  # botocore ships no types
+    """The invocation is nearly over; the seam makes this a Transient, as of any failure of AWS."""
+
+    fmt = "the invocation has no time left for it"
+
+
+class Deadline:
+    """When the present invocation ends; at no time, while none was begun.
+
+    botocore asks before each attempt, the first one included, before it pauses for the next, and while it
+    waits for the pace that throttling set: its own patience is cut short by ours. `asked` counts attempts.
+    """
+
+    def __init__(self) -> None:
+        self._ends_s = float("inf")
+        self.attempts = 0
+
+    def begin(self, remaining_s: float) -> None:
+        """An invocation begins, that may last so long."""
+        self._ends_s = time.monotonic() + remaining_s - MARGIN_S
+
+    def attach(self, client: Any) -> Any:
+        """The client, in botocore's adaptive mode, held to the deadline.
+
+        One that tries once keeps no pace: whoever asks it has to hear at once that there is too much to do.
+        """
+        service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
+        if client.meta.config.retries["total_max_attempts"] > 1:
+            limiter = _rate_limiter(self.check)
+            events.register("before-send", limiter.on_sending_request)
+            events.register("needs-retry", limiter.on_receiving_response)
+        events.register("before-send", self._count_attempt)
+        events.register_first(f"needs-retry.{service}", self._stop_retrying)
+        return client
+
+    def check(self) -> None:
+        """Raises OutOfTime where nothing is left."""
+        if time.monotonic() >= self._ends_s:
+            raise DeadlineExceeded
+
+    def _count_attempt(self, **_: Any) -> None:
+        self.attempts += 1
+        self.check()
+
+    def _stop_retrying(self, attempts: int, response: Any, **_: Any) -> bool | None:
+        """False where the next pause could outlive the invocation: what failed is told as it failed.
+
+        None leaves it to botocore, which takes the first answer that is one.
+        """
+        pause_s = min(2 ** (attempts - 1), MAX_BACKOFF_S) + _retry_after_s(response)
+        return False if time.monotonic() + pause_s >= self._ends_s else None
+
+
+class _RateLimitBucket(TokenBucket):  # type: ignore[misc]  # botocore ships no types
+    """Tokens to send with; whoever finds none waits, but not beyond the end of the invocation."""
+
+    def __init__(self, check_deadline: Callable[[], None], clock: Clock) -> None:
+        super().__init__(max_rate=1, clock=clock)
+        self._check_deadline = check_deadline
+
+    def acquire(self, amount: int = 1, block: bool = True) -> bool:
+        while True:
+            try:
+                return bool(super().acquire(amount, block=False))
+            except CapacityNotAvailableError:
+                if not block:
+                    raise
+            self._check_deadline()
+            time.sleep(POLL_INTERVAL_S)
+
+
+def _rate_limiter(check_deadline: Callable[[], None]) -> ClientRateLimiter:
+    """As botocore.retries.adaptive makes it, but for the pace."""
+    clock = Clock()
+    return ClientRateLimiter(
+        rate_adjustor=CubicCalculator(starting_max_rate=0, start_time=clock.current_time()),
+        rate_clocker=RateClocker(clock),
+        token_bucket=_RateLimitBucket(check_deadline, clock),
+        throttling_detector=ThrottlingErrorDetector(retry_event_adapter=RetryEventAdapter()),
+        clock=clock,
+    )
+
+
+def _retry_after_s(response: Any) -> float:
+    http = response[0] if response else None
+    return MAX_RETRY_AFTER_S if http is not None and "x-amz-retry-after" in http.headers else 0

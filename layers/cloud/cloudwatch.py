@@ -1,0 +1,140 @@
+"""CloudWatch: what AWS itself measures, read back, and what we measure, as EMF lines in the log."""
+
+import json
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+from cloud.errors import translate_errors
+from vigil.reliability.slo import MetricRef
+
+_HOUR = timedelta(hours=1)
+
+
+class EmfMetrics:
+    """Values added during an invocation, and written as one log line at its end (embedded metric format)."""
+
+    def __init__(self, *, namespace: str, service: str) -> None:
+        self._metrics = Metrics(namespace=namespace, service=service)
+        self._has_values = False
+
+    def count(self, name: str, number: float = 1) -> None:
+        self._add(name, MetricUnit.Count, number)
+
+    def ms(self, name: str, milliseconds: float) -> None:
+        self._add(name, MetricUnit.Milliseconds, milliseconds)
+
+    def seconds(self, name: str, seconds: float) -> None:
+        self._add(name, MetricUnit.Seconds, seconds)
+
+    def usd(self, name: str, dollars: float) -> None:
+        """CloudWatch has no unit for money."""
+        self._add(name, MetricUnit.NoUnit, dollars)
+
+    def add_metadata(self, name: str, value: Any) -> None:
+        """Beside the metrics, for people who read logs."""
+        self._metrics.add_metadata(key=name, value=value)
+
+    def flush(self) -> None:
+        if self._has_values:
+            self._metrics.flush_metrics()
+        self._has_values = False
+
+    def _add(self, name: str, unit: MetricUnit, value: float) -> None:
+        self._metrics.add_metric(name=name, unit=unit, value=value)
+        self._has_values = True
+
+
+class ReleaseMetrics:
+    """What active releases show, by the second: of all together for alarms, and of each for people."""
+
+    def __init__(self, namespace: str, service: str = "releases") -> None:
+        self._namespace, self._service = namespace, service
+
+    def emit(self, model: str, release: str, values: Mapping[str, Sequence[float]]) -> None:
+        """One line of embedded metric format. Powertools knows one set of dimensions a line; this has two."""
+        metrics = [{"Name": name, "Unit": "Count", "StorageResolution": 1} for name in values]
+        keys = [["service"], ["service", "model", "release"]]
+        directive = {"Namespace": self._namespace, "Dimensions": keys, "Metrics": metrics}
+        metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+        line = {"_aws": metadata, "service": self._service, "model": model, "release": release, **values}
+        sys.stdout.write(json.dumps(line) + "\n")
+
+
+class CloudWatch:
+    """Metrics read back: AWS's own of the last few minutes, and ours over long stretches."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def sum_by_window(
+        self,
+        namespace: str,
+        signals: Collection[MetricRef],
+        windows: Mapping[str, timedelta],
+        *,
+        now: datetime,
+    ) -> dict[str, dict[MetricRef, float]]:
+        """What was counted of each signal in each window up to now. Raises Transient.
+
+        Windows of more than an hour are summed by whole hours: one answer does not hold a month of minutes.
+        """
+        found: dict[str, dict[MetricRef, float]] = {}
+        for period_s, is_long in ((60, False), (3600, True)):
+            some = {name: span for name, span in windows.items() if (span > _HOUR) is is_long}
+            if some:
+                points = self._points(
+                    namespace, sorted(signals, key=str), period_s, now - max(some.values()), now
+                )
+                found |= {name: _sum_since(points, now - span) for name, span in some.items()}
+        return found
+
+    def _points(
+        self, namespace: str, signals: Sequence[MetricRef], period_s: int, since: datetime, until: datetime
+    ) -> dict[MetricRef, list[tuple[datetime, float]]]:
+        queries = [
+            _metric_query(
+                f"m{place}", _metric_ref(namespace, one.metric, {"service": one.service}), period_s, "Sum"
+            )
+            for place, one in enumerate(signals)
+        ]
+        with translate_errors("read counts"):
+            answer = self._client.get_metric_data(MetricDataQueries=queries, StartTime=since, EndTime=until)
+        results = {one["Id"]: one for one in answer["MetricDataResults"]}
+        return {
+            one: list(zip(results[f"m{place}"]["Timestamps"], results[f"m{place}"]["Values"], strict=True))
+            for place, one in enumerate(signals)
+        }
+
+    def latest(self, metric: str, dimension: Mapping[str, str], stat: str, *, now: datetime) -> float:
+        """The newest minute's value ("AWS/Lambda Throttles"); 0 where there is none."""
+        namespace, _, name = metric.partition(" ")
+        query = _metric_query("m", _metric_ref(namespace, name, dimension), 60, stat)
+        with translate_errors(f"read {metric}"):
+            answer = self._client.get_metric_data(
+                MetricDataQueries=[query],
+                StartTime=now - timedelta(minutes=4),
+                EndTime=now,
+                ScanBy="TimestampDescending",
+            )
+        values = answer["MetricDataResults"][0]["Values"]
+        return float(values[0]) if values else 0.0
+
+
+def _metric_ref(namespace: str, metric: str, dimensions: Mapping[str, str]) -> dict[str, Any]:
+    dimension_list = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    return {"Namespace": namespace, "MetricName": metric, "Dimensions": dimension_list}
+
+
+def _metric_query(query_id: str, metric: Mapping[str, Any], period_s: int, stat: str) -> dict[str, Any]:
+    return {"Id": query_id, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": stat}}
+
+
+def _sum_since(
+    points: Mapping[MetricRef, Sequence[tuple[datetime, float]]], begin: datetime
+) -> dict[MetricRef, float]:
+    return {one: sum(value for at, value in found if at >= begin) for one, found in points.items()}

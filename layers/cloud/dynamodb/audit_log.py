@@ -1,0 +1,106 @@
+"""The audit log in DynamoDB: entries are put once, under the next number, and never touched again."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cloud.dynamodb.attributes import from_item, to_item
+from cloud.dynamodb.queries import query_all
+from cloud.errors import error_code, translate_errors
+from vigil.access.audit import CHAIN_COUNT, AuditEntry, ChainHead, chain_for
+from vigil.access.roles import Caller
+from vigil.errors import Transient
+
+MAX_APPEND_ATTEMPTS = 20
+
+
+class DynamoAuditLog:
+    """Appends; the end of each chain is remembered, and read again where somebody else came first."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+        self._heads: dict[str, ChainHead] = {}
+
+    def append(
+        self, caller: Caller, operation: str, resource_ids: Mapping[str, str], now: datetime
+    ) -> AuditEntry:
+        """Write one act down, whatever else is written meanwhile."""
+        chain = chain_for(caller.id)
+        for _ in range(MAX_APPEND_ATTEMPTS):
+            head = self._heads.get(chain) or self._read_head(chain)
+            entry = AuditEntry(
+                chain, head.number + 1, now, caller.id, caller.role, operation, resource_ids, head.entry_hash
+            )
+            if self._put_entry(entry):
+                self._heads[chain] = ChainHead(entry.number, entry.entry_hash)
+                return entry
+            del self._heads[chain]
+        raise Transient("audit: the chain is too busy")
+
+    def read_heads(self) -> dict[str, ChainHead]:
+        """Where each chain ends now."""
+        return {chain: self._read_head(chain) for chain in (f"chain-{n}" for n in range(CHAIN_COUNT))}
+
+    def read_chains(self) -> Iterator[Iterator[tuple[AuditEntry, str]]]:
+        """Every chain from its start, as (entry, stored mark)."""
+        for number in range(CHAIN_COUNT):
+            yield self._read_entries(f"chain-{number}")
+
+    def _put_entry(self, entry: AuditEntry) -> bool:
+        row = {
+            "pk": entry.chain,
+            "number": entry.number,
+            "at": entry.at.isoformat(),
+            "caller": entry.caller,
+            "role": entry.role,
+            "operation": entry.operation,
+            "resource_ids": dict(entry.resource_ids),
+            "previous_hash": entry.previous_hash,
+            "entry_hash": entry.entry_hash,
+        }
+        with translate_errors("audit"):
+            try:
+                self._client.put_item(
+                    TableName=self._table, Item=to_item(row), ConditionExpression="attribute_not_exists(pk)"
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+    def _read_head(self, chain: str) -> ChainHead:
+        with translate_errors("audit"):
+            response = self._client.query(**self._chain_query(chain), ScanIndexForward=False, Limit=1)
+        rows = [from_item(row) for row in response["Items"]]
+        head = ChainHead(int(rows[0]["number"]), rows[0]["entry_hash"]) if rows else ChainHead()
+        self._heads[chain] = head
+        return head
+
+    def _read_entries(self, chain: str) -> Iterator[tuple[AuditEntry, str]]:
+        rows = query_all(self._client, operation="read audit", **self._chain_query(chain))
+        return (_entry_from_row(from_item(row)) for row in rows)
+
+    def _chain_query(self, chain: str) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :chain",
+            "ExpressionAttributeValues": to_item({":chain": chain}),
+            "ConsistentRead": True,
+        }
+
+
+def _entry_from_row(row: Mapping[str, Any]) -> tuple[AuditEntry, str]:
+    entry = AuditEntry(
+        chain=row["pk"],
+        number=int(row["number"]),
+        at=datetime.fromisoformat(row["at"]),
+        caller=row["caller"],
+        role=row["role"],
+        operation=row["operation"],
+        resource_ids=row["resource_ids"],
+        previous_hash=row["previous_hash"],
+    )
+    return entry, row["entry_hash"]

@@ -1,0 +1,74 @@
+"""JWT bearer tokens, against the keys that their issuer publishes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from vigil.access.roles import ROLES, Caller
+from vigil.errors import Transient
+
+ALGORITHMS = ["RS256", "ES256", "EdDSA"]
+"""Asymmetric alone: `none`, and public keys taken for shared secrets, are refused by not being here."""
+
+KEY_CACHE_S = 300
+LEEWAY_S = 5
+
+
+class JwtVerifier:
+    """Checks tokens of one issuer, for one audience; without an issuer, none is good.
+
+    Keys are kept for five minutes; a token that names an unknown key makes them be fetched again,
+    so a rotation is noticed at once.
+
+    role_claim     a role, or a list of groups of which the highest role counts
+    sources_claim  patterns of sources, as a list or separated by spaces; none means all
+    """
+
+    def __init__(
+        self, *, issuer: str, audience: str, jwks_url: str, role_claim: str, sources_claim: str
+    ) -> None:
+        self._issuer, self._audience = issuer, audience
+        self._role_claim, self._sources_claim = role_claim, sources_claim
+        self._keys = jwt.PyJWKClient(jwks_url, cache_jwk_set=True, lifespan=KEY_CACHE_S, timeout=3)
+
+    def authenticate(self, header: str) -> Caller | None:
+        """Whose `Authorization` header it is; None where it is not good, for whatever reason."""
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token or not self._issuer:
+            return None
+        try:
+            claims = self._claims(token)
+        except jwt.PyJWKClientConnectionError as error:
+            raise Transient(f"fetch the issuer's keys: {error}") from error
+        except jwt.PyJWTError:
+            return None
+        role = _highest_role(claims.get(self._role_claim))
+        if role is None or not isinstance(claims["sub"], str):
+            return None
+        return Caller(claims["sub"], role, tuple(_string_list(claims.get(self._sources_claim))))
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            self._keys.get_signing_key_from_jwt(token),
+            algorithms=ALGORITHMS,
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=LEEWAY_S,
+            options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+        )
+        return claims
+
+
+def _highest_role(claim: Any) -> Any:
+    roles = [role for role in ROLES if role in _string_list(claim)]
+    return roles[-1] if roles else None
+
+
+def _string_list(claim: Any) -> list[str]:
+    if isinstance(claim, str):
+        return claim.split()
+    if isinstance(claim, list | tuple) and not isinstance(claim, Mapping):
+        return [word for word in claim if isinstance(word, str)]
+    return []

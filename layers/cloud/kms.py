@@ -1,0 +1,38 @@
+"""KMS as our seal: a key that never leaves it, for receipts, and one derived from it, for cursors."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cloud.errors import error_code, translate_errors
+
+_ALGORITHM = "HMAC_SHA_256"
+
+
+class KmsMac:
+    """An HMAC key by its id or alias."""
+
+    def __init__(self, client: Any, key: str) -> None:
+        self._client, self._key = client, key
+
+    def sign(self, message: bytes) -> bytes:
+        """The message's authentication code: only who may use the key can make it."""
+        with translate_errors("seal"):
+            answer = self._client.generate_mac(KeyId=self._key, MacAlgorithm=_ALGORITHM, Message=message)
+        return bytes(answer["Mac"])
+
+    def verify(self, message: bytes, mac: bytes) -> bool:
+        with translate_errors("check seal"):
+            try:
+                answer = self._client.verify_mac(
+                    KeyId=self._key, MacAlgorithm=_ALGORITHM, Message=message, Mac=mac
+                )
+            except ClientError as error:
+                if error_code(error) != "KMSInvalidMacException":
+                    raise
+                return False
+        return bool(answer["MacValid"])
+
+    def derive_key(self, purpose: str) -> bytes:
+        """32 secret bytes, the same each time: a key for what is sealed too often to ask KMS."""
+        return self.sign(f"vigil derived key: {purpose}".encode())

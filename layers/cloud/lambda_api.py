@@ -1,0 +1,92 @@
+"""Other functions of the deployment, asked directly."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cloud.errors import error_code, translate_errors
+from vigil.errors import Transient, VigilError
+from vigil.reliability.controller import MappingSettings
+
+_THROTTLING_CODES = {"TooManyRequestsException", "EC2ThrottledException"}
+
+
+class FunctionThrottled(VigilError):
+    """Every worker that the function may have is taken."""
+
+
+class LambdaFunctions:
+    """Asks once: who waits for the answer decides whether to ask again."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def invoke_async(self, name: str, payload: Mapping[str, Any]) -> None:
+        """Let a function run by itself."""
+        with translate_errors(f"start {name}"):
+            self._client.invoke(
+                FunctionName=name, InvocationType="Event", Payload=json.dumps(payload).encode()
+            )
+
+    def invoke(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The function's answer. Raises Shed, and Transient where it fails."""
+        with translate_errors(f"invoke {name}"):
+            try:
+                response = self._client.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
+            except ClientError as error:
+                if error_code(error) not in _THROTTLING_CODES:
+                    raise
+                raise FunctionThrottled(name) from error
+            result: dict[str, Any] = json.loads(response["Payload"].read())
+        if "FunctionError" in response:
+            raise Transient(f"{name}: {result.get('errorType', 'failed')}")
+        return result
+
+
+# MERGED: The event source mappings of the lanes: whether they run, and with how many workers.
+
+_ENABLED_STATES = {"Enabled", "Enabling", "Creating", "Updating"}
+
+
+class EventSourceMapping:
+    """The mapping from a lane's queue to its function; found by both, then kept."""
+
+    def __init__(self, client: Any, *, function: str, queue_arn: str) -> None:
+        self._client, self._function, self._queue = client, function, queue_arn
+
+    def apply(self, settings: MappingSettings) -> bool:
+        """Bring the mapping to what is ordered; whether anything had to change."""
+        found = self._describe()
+        scaling = {"MaximumConcurrency": settings.workers}
+        enabled = found["State"] in _ENABLED_STATES
+        if enabled == settings.enabled and found.get("ScalingConfig") == scaling:
+            return False
+        with translate_errors(f"change mapping of {self._function}"):
+            self._client.update_event_source_mapping(
+                UUID=found["UUID"],
+                FunctionName=self._function,
+                Enabled=settings.enabled,
+                ScalingConfig=scaling,
+            )
+        return True
+
+    def set_enabled(self, *, enabled: bool) -> None:
+        """On or off, whatever else it is."""
+        found = self._describe()
+        with translate_errors(f"switch mapping of {self._function}"):
+            self._client.update_event_source_mapping(
+                UUID=found["UUID"], FunctionName=self._function, Enabled=enabled
+            )
+
+    def is_enabled(self) -> bool:
+        return self._describe()["State"] in _ENABLED_STATES
+
+    def _describe(self) -> dict[str, Any]:
+        with translate_errors(f"find mapping of {self._function}"):
+            answer = self._client.list_event_source_mappings(
+                FunctionName=self._function, EventSourceArn=self._queue
+            )
+        (found,) = answer["EventSourceMappings"]
+        return dict(found)

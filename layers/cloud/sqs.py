@@ -1,0 +1,45 @@
+"""One SQS queue, as those who fill it, work on it and watch it need it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cloud.errors import translate_errors
+from vigil.errors import Transient
+
+_SEND_BATCH = 10
+"""Messages that SQS takes in one call."""
+
+
+class SqsQueue:
+    """A queue by its URL."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client, self._url = client, url
+
+    def set_visibility_timeout(self, receipt: str, timeout_s: int) -> None:
+        """Let a message be seen again after so many seconds (at most 12 hours), not before."""
+        with translate_errors("change message visibility"):
+            self._client.change_message_visibility(
+                QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=timeout_s
+            )
+
+    @property
+    def name(self) -> str:
+        return self._url.rsplit("/", 1)[-1]
+
+    def send_messages(self, messages: Sequence[str]) -> None:
+        """Put messages in, at least once each. Raises Transient where SQS did not take all."""
+        for start in range(0, len(messages), _SEND_BATCH):
+            batch = messages[start : start + _SEND_BATCH]
+            entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)]
+            with translate_errors("send messages"):
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            if answer.get("Failed"):
+                raise Transient(f"send messages: {answer['Failed'][0].get('Code')}")
+
+    def visible_messages(self) -> int:
+        """About how many messages could be received now."""
+        name = "ApproximateNumberOfMessages"
+        with translate_errors("read queue"):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return int(answer["Attributes"][name])

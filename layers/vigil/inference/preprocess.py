@@ -1,0 +1,98 @@
+"""An upright RGB picture becomes the tensor that a card describes."""
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vigil.inference.card import Preprocessing
+
+REDUCING_GAP = 1.0
+"""Shrink by whole factors first (a box filter, many times faster), then resample what is left."""
+
+
+def to_tensor(
+    image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int] | None = None
+) -> NDArray[np.float32]:
+    """One network input.
+
+    image    RGB
+    size     (width, height) of the input, where the card leaves it open
+    returns  (1, C, H, W) or (1, H, W, C) float32, as the card's layout says
+    """
+    target = size or preprocessing.size or image.size
+    return pad_to_tensor(resize_to_input(image, preprocessing, target), preprocessing, target)
+
+
+def pad_to_tensor(
+    image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """One network input of a picture that fits already; what it leaves free is the card's fill."""
+    planes = np.empty((1, len(preprocessing.mean), size[1], size[0]), np.float32)
+    if image.size != size:
+        planes[:] = _padding_value(preprocessing)
+    write_normalized(planes[0, :, : image.height, : image.width], image, preprocessing)
+    return planes if preprocessing.layout == "nchw" else np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+
+
+def resize_to_input(image: Image.Image, preprocessing: Preprocessing, target: tuple[int, int]) -> Image.Image:
+    """The picture at the network's size; with "pad", no larger than it and in proportion."""
+    if preprocessing.fit == "stretch":
+        return downscale(image, target)
+    width, height = image.size
+    if preprocessing.fit == "pad":
+        return resize_within(image, target)
+    factor = max(target[0] / width, target[1] / height)
+    left, top = (width - target[0] / factor) / 2, (height - target[1] / factor) / 2
+    return image.resize(
+        target,
+        Image.Resampling.BILINEAR,
+        box=(left, top, width - left, height - top),
+        reducing_gap=REDUCING_GAP,
+    )
+
+
+def resize_within(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """The picture in proportion, as large as `target` (width, height) holds.
+
+    Where a whole factor comes within two per cent, the picture is averaged by it and stays that
+    much smaller, which takes half the time of resampling.
+    """
+    ratio = max(image.width / target[0], image.height / target[1])
+    if ceil(ratio) <= ratio * 1.02:
+        return image.reduce(ceil(ratio))
+    return downscale(
+        image, (min(target[0], round(image.width / ratio)), min(target[1], round(image.height / ratio)))
+    )
+
+
+def downscale(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """The picture at `target` (width, height), smoothed as it shrinks, so that nothing aliases."""
+    size = max(1, target[0]), max(1, target[1])
+    return (
+        image
+        if image.size == size
+        else image.resize(size, Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
+    )
+
+
+def write_normalized(planes: NDArray[np.float32], image: Image.Image, preprocessing: Preprocessing) -> None:
+    """Write (pixel - mean) / scale into `planes`, by channel: numpy does that far faster than by pixel.
+
+    planes  (C, H, W) float32, written
+    image   RGB or grey, W × H
+    """
+    bands = (image.convert("L"),) if preprocessing.channels == "grey" else image.split()
+    ordered = bands[::-1] if preprocessing.channels == "bgr" else bands
+    for plane, band, mean, scale in zip(
+        planes, ordered, preprocessing.mean, preprocessing.scale, strict=True
+    ):
+        np.subtract(np.asarray(band), np.float32(mean), out=plane)
+        np.multiply(plane, np.float32(1 / scale), out=plane)
+
+
+def _padding_value(preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """(C, 1, 1): what the padding becomes."""
+    mean, scale = np.asarray(preprocessing.mean, np.float32), np.asarray(preprocessing.scale, np.float32)
+    return ((np.float32(preprocessing.fill) - mean) / scale)[:, np.newaxis, np.newaxis]

@@ -1,0 +1,44 @@
+"""What may be learned from: a source says what of it, a person whether of them; silence is a no."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, get_args
+
+from vigil.inference.types import Sighting
+
+TRAINING_CONSENT_TAG = "learn"
+"""The tag of somebody who consented."""
+
+ConsentPolicy = Literal["never", "consented", "always"]
+"""Of a source. consented: only what shows people who consented, and nobody and nothing else.
+always: whatever it shows, but for enrolled people who did not consent."""
+
+CONSENT_POLICIES: tuple[ConsentPolicy, ...] = get_args(ConsentPolicy)
+_PERSON_ID = re.compile(r"p-[0-9a-f]{12}")
+
+
+def is_person_id(label: str) -> bool:
+    """Whether a label is somebody's id rather than the name of a class."""
+    return bool(_PERSON_ID.fullmatch(label))
+
+
+def person_ids_in(labels: Iterable[str]) -> tuple[str, ...]:
+    """Whose ids are among labels, each once, in order."""
+    return tuple(sorted({label for label in labels if is_person_id(label)}))
+
+
+def is_training_allowed(
+    policy: ConsentPolicy,
+    sightings: Sequence[Sighting],
+    people: Sequence[str],
+    has_consented: Callable[[str], bool],
+) -> bool:
+    """Whether what was seen, with these people in it, may be learned from.
+
+    agrees  whether a person consented
+    """
+    if policy == "never" or not all(map(has_consented, people)):
+        return False
+    if policy == "always":
+        return True
+    return bool(people) and all(is_person_id(one.label) for one in sightings)

@@ -1,0 +1,71 @@
+"""A photo against the strangers that sources remember: when and where somebody like this was seen before."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from heapq import nlargest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.alerts.unknown_subjects import StoredFace
+from vigil.errors import Rejected
+from vigil.inference.types import Model, Sighting
+
+MAX_HITS = 20
+
+
+class NeedExactlyOneFace(Rejected):
+    """A search needs exactly one face that is good enough to be matched."""
+
+    reason = "need-exactly-one-face"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is searched for: a (D,) float32 unit vector, and its space."""
+
+    vector: NDArray[np.float32]
+    embedding_space: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A sighting that shows somebody alike; `score` is the cosine."""
+
+    face: StoredFace
+    score: float
+
+
+def search_faces(photo: bytes, model: Model, stored_faces: Iterable[StoredFace]) -> tuple[SearchHit, ...]:
+    """The most alike first, at most MOST. Raises NotOneFace, and what decoding raises.
+
+    Faces that another release remembered lie in another space: they are passed over.
+    """
+    face = extract_probe(model.predict(photo, {}, _ignore_stage).sightings)
+    comparable = (one for one in stored_faces if one.embedding_space == face.embedding_space)
+    found = (SearchHit(one, float(one.vector @ face.vector)) for one in comparable)
+    return tuple(
+        nlargest(
+            MAX_HITS, (one for one in found if one.score >= one.face.same_subject_threshold), key=_hit_score
+        )
+    )
+
+
+def extract_probe(sightings: Iterable[Sighting]) -> Probe:
+    """The one face that can be matched."""
+    found = [
+        Probe(one.vector, one.embedding_space)
+        for one in sightings
+        if one.vector is not None and one.status != "unfit"
+    ]
+    if len(found) != 1:
+        raise NeedExactlyOneFace(f"{len(found)} faces can be matched; a search needs exactly one")
+    return found[0]
+
+
+def _hit_score(hit: SearchHit) -> float:
+    return hit.score
+
+
+def _ignore_stage(_: str) -> None:
+    """Nobody wants to know the stage."""

@@ -1,0 +1,169 @@
+"""A training job's model.tar.gz becomes the files of a release; what is no plain file of it is refused."""
+
+import hashlib
+import io
+import tarfile
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.errors import BrokenRelease, VigilError
+from vigil.inference.card import TomlReader
+from vigil.inference.evaluation import ScoredDataset, metric_interval, paired_gain
+from vigil.releases.lifecycle import registered_state
+from vigil.releases.manifest import ReleaseManifest
+from vigil.releases.rollout import ReleaseRecord
+from vigil.statistics import Interval
+from vigil.training.examples import DatasetEntry
+
+MAX_UNPACKED_BYTES = 250_000_000
+"""Unpacked: what a function's /tmp holds beside everything else."""
+
+
+class InvalidModelArchive(VigilError):
+    """The archive is damaged, or holds something else than a release's files."""
+
+
+def read_model_archive(data: bytes, model: str) -> Mapping[str, bytes]:
+    """The files of folder `model` by name. Raises BadParcel."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+            files = dict(_archive_files(archive, model))
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise InvalidModelArchive(f"model.tar.gz cannot be read: {error}") from error
+    if "card.toml" not in files:
+        raise InvalidModelArchive(f"model.tar.gz holds no {model}/card.toml")
+    return files
+
+
+def _archive_files(archive: tarfile.TarFile, model: str) -> list[tuple[str, bytes]]:
+    files, remaining_bytes = [], MAX_UNPACKED_BYTES
+    for member in archive:
+        folder, slash, name = member.name.removeprefix("./").partition("/")
+        if member.isdir() or folder != model or not slash:
+            continue
+        body = archive.extractfile(member) if member.isfile() else None
+        remaining_bytes -= member.size
+        if body is None or "/" in name or remaining_bytes < 0:
+            raise InvalidModelArchive(f"{member.name[:100]!r} in model.tar.gz is no plain file, or too large")
+        files.append((name, body.read()))
+    return files
+
+
+# MERGED: A classifier before the reviewed set: each picture through the very code that serves it.
+
+
+class Scorer(Protocol):
+    """A model that can be examined."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def threshold(self) -> float: ...
+
+    def scores(self, data: bytes) -> NDArray[np.float32]:
+        """(L,) float32, 0..1, in the order of `labels`. Raises Rejected, BrokenRelease."""
+
+
+def score_test_set(model: Scorer, items: Iterable[tuple[DatasetEntry, bytes]]) -> ScoredDataset:
+    """What the model says of each item, beside what is right; labels that it does not know score 0."""
+    entries, rows = [], []
+    for entry, data in items:
+        entries.append(entry)
+        rows.append(model.scores(data))
+    scores = np.stack(rows).astype(np.float64)
+    unknown = sorted({entry.label for entry in entries} - set(model.labels))
+    labels = (*model.labels, *unknown)
+    if len(model.labels) == 1:
+        scores, labels = np.hstack([1 - scores, scores]), (*unknown[:1], *model.labels, *unknown[1:])
+    label_index = {label: number for number, label in enumerate(labels)}
+    return ScoredDataset(
+        labels,
+        np.array([label_index[entry.label] for entry in entries], np.int64),
+        np.hstack([scores, np.zeros((len(scores), len(labels) - scores.shape[1]))]),
+        groups=tuple(entry.group for entry in entries),
+    )
+
+
+def compare_with_active(
+    candidate: Scorer, active: Scorer | None, items: Sequence[tuple[DatasetEntry, bytes]]
+) -> tuple[Interval, Interval | None]:
+    """The candidate's accuracy, and how much better it is than the active release on the same items."""
+    candidate_scores = score_test_set(candidate, items)
+    if active is None:
+        return metric_interval(candidate_scores), None
+    return metric_interval(candidate_scores), paired_gain(candidate_scores, score_test_set(active, items))
+
+
+# MERGED: What a training job left becomes a registered release: proven, examined, stored, put on record.
+
+LabelledItems = Sequence[tuple[DatasetEntry, bytes]]
+
+
+class ReleaseStore(Protocol):
+    """Where releases are stored and opened. Raises BrokenRelease, Transient."""
+
+    def store_release(self, release: ReleaseManifest, files: Mapping[str, bytes]) -> None:
+        """Store a release's files."""
+
+    def open_release(self, model: str, release: str) -> Scorer:
+        """A stored release, proven and ready to be examined."""
+
+    def open_active(self, model: str) -> Scorer | None:
+        """The release that answers now; None where the model is new."""
+
+    def bundled_release_id(self, model: str) -> str | None:
+        """The id of the release that ships with the functions."""
+
+
+RegisterRelease = Callable[[ReleaseRecord, str | None, str | None, str | None], bool]
+"""Puts (standing, bundled, data, parent) on record, once."""
+
+
+def register_release(
+    manifest: ReleaseManifest,
+    files: Mapping[str, bytes],
+    items: LabelledItems,
+    *,
+    releases: ReleaseStore,
+    save: RegisterRelease,
+    now: datetime,
+) -> ReleaseRecord:
+    """Store, prove, examine, register; done twice, it is done once. Raises BrokenRelease, Transient."""
+    model = manifest.model
+    if not items:
+        raise BrokenRelease(f"there is no reviewed set to examine {manifest.id} of {model} on")
+    releases.store_release(manifest, files)
+    metric, gain = compare_with_active(
+        releases.open_release(model, manifest.id), releases.open_active(model), items
+    )
+    standing = ReleaseRecord(registered_state(model, manifest.id, now), metric, gain)
+    save(standing, releases.bundled_release_id(model), manifest.dataset_id, manifest.parent)
+    return standing
+
+
+def build_manifest(
+    model: str, files: Mapping[str, bytes], *, parent: str | None, data: str | None, recipe: str | None
+) -> ReleaseManifest:
+    """What a release's own card says of it, and where it comes from. Raises BadCard."""
+    card = files["card.toml"].decode("utf-8", "replace")
+    table = TomlReader(f"{model}/card.toml", tomllib.loads(card))
+    quality = {
+        name: float(value)
+        for name, value in table.values.get("quality", {}).items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return ReleaseManifest(
+        model=model,
+        digests={name: hashlib.sha256(body).hexdigest() for name, body in files.items()},
+        licence=table.get_str("licence.spdx"),
+        card=card,
+        quality=quality,
+        parent=parent,
+        dataset_id=data,
+        recipe_sha256=recipe,
+    )

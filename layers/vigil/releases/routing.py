@@ -1,0 +1,162 @@
+"""Port Trials: the pointers in force say who sees a drop; a release that is not at hand is done without."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from vigil.drops.messages import Drop
+from vigil.errors import BrokenRelease, DamagedRelease, UnknownModel
+from vigil.inference.repository import ReleaseCache
+from vigil.inference.types import Model, Models
+from vigil.releases.health import HealthSample
+from vigil.releases.lifecycle import ReleasePointers, release_for, shadow_release_for
+from vigil.releases.shadow import ReleaseAssignment, ShadowComparison
+
+if TYPE_CHECKING:
+    from vigil.releases.rollout import ModelReleases
+
+
+class RolloutRouter:
+    """pointers  of a model, as they were known seconds ago; never raises
+    fetched   releases that were fetched and proven
+    note      where trials are kept
+    pulse     told what the active release showed, and the pointers under which it did
+    """
+
+    def __init__(
+        self,
+        pointers: Callable[[str], ReleasePointers],
+        cache: ReleaseCache,
+        save_comparison: Callable[[ShadowComparison], None],
+        record_health: Callable[[HealthSample, ReleasePointers], None],
+    ) -> None:
+        self._pointers, self._cache, self._save_comparison, self._record_health = (
+            pointers,
+            cache,
+            save_comparison,
+            record_health,
+        )
+
+    def assign(self, drop: Drop, models: Models) -> ReleaseAssignment:
+        pointers = self._pointers(drop.model)
+        active = self.active_release(drop.model, models)
+        if pointers.candidate is None:
+            return ReleaseAssignment(active)
+        candidate = self._cache.get_or_prefetch(drop.model, pointers.candidate)
+        if candidate is None:
+            return ReleaseAssignment(active)
+        if release_for(pointers, drop.id) == pointers.candidate:
+            return ReleaseAssignment(candidate, active, pointers.candidate)
+        shadow = candidate if shadow_release_for(pointers, drop.id) else None
+        return ReleaseAssignment(active, shadow, pointers.candidate)
+
+    def save_comparison(self, comparison: ShadowComparison) -> None:
+        self._save_comparison(comparison)
+
+    def record_health(self, sample: HealthSample) -> None:
+        self._record_health(sample, self._pointers(sample.model))
+
+    def active_release(self, name: str, models: Models) -> Model:
+        """The active release; else the one that served last; else the bundled one.
+
+        Raises UnknownModel, or DamagedRelease where the bundled one is and no other is at hand.
+        """
+        pointers = self._pointers(name)
+        if pointers.active is None:
+            return models.get(name)
+        bundled = _bundled_or_none(name, models)
+        if bundled is not None and bundled.release == pointers.active:
+            self._cache.mark_serving(name, bundled)
+            return bundled
+        return self._cache.get_or_previous(name, pointers.active) or bundled or models.get(name)
+
+
+class ActiveModels:
+    """Port Models, for whoever asks without a drop: the active release of each."""
+
+    def __init__(self, router: RolloutRouter, bundled: Models) -> None:
+        self._router, self._bundled = router, bundled
+
+    def get(self, name: str) -> Model:
+        return self._router.active_release(name, self._bundled)
+
+
+def _bundled_or_none(name: str, models: Models) -> Model | None:
+    """What came with this container; a damaged one is as good as none where the active one can be fetched."""
+    try:
+        return models.get(name)
+    except (UnknownModel, DamagedRelease):
+        return None
+
+
+# MERGED: The releases of a model that are in use, opened: the one that answers, the next, and the one before.
+
+
+class ReleasesInUse:
+    """Whoever keeps what a model puts out keeps it for each of these.
+
+    book      of the model's releases, read consistently; raises Transient
+    opened    fetches, proves and opens a release by its id; raises BrokenRelease, Transient
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        bundled: Models,
+        read_releases: "Callable[[], ModelReleases]",
+        open_release: Callable[[str], Model],
+    ) -> None:
+        self._name, self._bundled, self._read_releases, self._open_release = (
+            name,
+            bundled,
+            read_releases,
+            open_release,
+        )
+        self._models: dict[str, Model] = {}
+
+    def release_ids(self) -> tuple[str, ...]:
+        """Active, candidate or the next in line, and the one to go back to. Raises Transient."""
+        releases = self._read_releases()
+        pointers = releases.pointers
+        waiting = [one.state for one in releases.records if one.state.stage == "registered"]
+        following = min(waiting, key=lambda life: life.since).release if waiting else None
+        candidates = (
+            pointers.active or self._bundled_release_id(),
+            pointers.candidate or following,
+            pointers.previous,
+        )
+        used = tuple(dict.fromkeys(release for release in candidates if release is not None))
+        self._models = {release: model for release, model in self._models.items() if release in used}
+        return used
+
+    def active_model(self) -> Model:
+        """The one that answers. Raises BrokenRelease, Transient."""
+        return self.get_model(self.release_ids()[0])
+
+    def all_models(self) -> tuple[Model, ...]:
+        """The active one first; of the others, those that can be opened at all. Raises Transient."""
+        first, *others = self.release_ids()
+        return (self.get_model(first), *(one for one in map(self._get_or_none, others) if one is not None))
+
+    def get_model(self, release: str) -> Model:
+        """One of them by its id. Raises BrokenRelease, Transient."""
+        if release not in self._models:
+            self._models[release] = self._load_model(release)
+        return self._models[release]
+
+    def _get_or_none(self, release: str) -> Model | None:
+        try:
+            return self.get_model(release)
+        except BrokenRelease:
+            return None
+
+    def _bundled_release_id(self) -> str:
+        """As long as there are no pointers, the release that ships with the functions answers."""
+        return self._bundled.get(self._name).release
+
+    def _load_model(self, release: str) -> Model:
+        try:
+            bundled = self._bundled.get(self._name)
+        except UnknownModel:
+            return self._open_release(release)
+        return bundled if bundled.release == release else self._open_release(release)

@@ -1,0 +1,75 @@
+"""What a known photograph must come to, and whether it did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from vigil.inference.types import Box
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryRun:
+    """A canary under way: its drop, and when its photograph was stored."""
+
+    drop_id: str
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryOutcome:
+    """What became of a flight: the drop's end and when, and the boxes of what was seen, in pixels."""
+
+    state: str
+    completed_at: datetime
+    boxes_px: Sequence[Box]
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedDetections:
+    """The right answer: one box for each face, met by at least so much overlap (intersection / union)."""
+
+    boxes_px: Sequence[Box]
+    min_iou: float = 0.5
+    time_limit: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryCheck:
+    """How a flight ended: what is wrong, or ""; milliseconds from stored to answered, None without answer."""
+
+    problem: str
+    latency_ms: float | None
+
+
+def check_canary(run: CanaryRun, outcome: CanaryOutcome | None, expected: ExpectedDetections) -> CanaryCheck:
+    """Judge one flight."""
+    if outcome is None:
+        return CanaryCheck("no answer", None)
+    latency_ms = (outcome.completed_at - run.stored_at).total_seconds() * 1000
+    if outcome.state != "done":
+        return CanaryCheck(f"it was {outcome.state}", latency_ms)
+    if outcome.alerts:
+        return CanaryCheck("it raised an alert", latency_ms)
+    if not _matches_expected(outcome.boxes_px, expected):
+        return CanaryCheck(f"{len(outcome.boxes_px)} sightings, not where they should be", latency_ms)
+    return CanaryCheck("late" if latency_ms > expected.time_limit.total_seconds() * 1000 else "", latency_ms)
+
+
+def _matches_expected(boxes_px: Sequence[Box], expected: ExpectedDetections) -> bool:
+    pairs = zip(sorted(boxes_px), sorted(expected.boxes_px), strict=False)
+    return len(boxes_px) == len(expected.boxes_px) and all(
+        _intersection_over_union(*pair) >= expected.min_iou for pair in pairs
+    )
+
+
+def _intersection_over_union(first: Box, second: Box) -> float:
+    """Intersection / union, 0 to 1."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    intersection = max(0.0, width) * max(0.0, height)
+    return intersection / (_box_area(first) + _box_area(second) - intersection)
+
+
+def _box_area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -1,0 +1,154 @@
+"""Whose failure an error is, read from its kind and from what was being done."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from vigil.reliability.capacity import (
+    CapacityLimits,
+    LaneLoad,
+    WorkerAllocation,
+    allocate_workers,
+    capped,
+    is_overloaded,
+)
+from vigil.reliability.circuit_breaker import (
+    BreakerPolicy,
+    BreakerState,
+    CallCounts,
+    CircuitBreaker,
+    closed_breaker,
+    combined_state,
+    next_breaker,
+)
+from vigil.reliability.degradation import DegradationLevel, DegradationPolicy, next_level
+from vigil.reliability.lane_counts import LaneCounts
+
+# MERGED: What the containers of a lane count, and what the minute's decisions are made from.
+
+
+# MERGED: A minute's decisions: breakers, workers, degradation, from what was counted in the lanes.
+
+LANES = ("live", "bulk")
+PROBE_WORKERS = 2
+"""Workers of a lane on probation: the fewest that Lambda takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneObservation:
+    """One lane as it is: lately counted, waiting now, refused by Lambda, and CloudWatch's oldest age."""
+
+    counts: Sequence[LaneCounts]
+    backlog: int
+    throttles: int = 0
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerState:
+    """What is remembered from minute to minute; breakers by (lane, dependency)."""
+
+    at: datetime
+    allocation: WorkerAllocation
+    degradation: DegradationLevel
+    breakers: Mapping[tuple[str, str], CircuitBreaker] = field(default_factory=dict)
+    backlogs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSettings:
+    """What a lane's event source mapping is to be."""
+
+    enabled: bool
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerPolicy:
+    """Everything that can be set."""
+
+    limits: CapacityLimits
+    max_degradation_level: int
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    degradation: DegradationPolicy = field(default_factory=DegradationPolicy)
+
+
+def initial_state(limits: CapacityLimits, now: datetime) -> ControllerState:
+    """Before anything is known."""
+    return ControllerState(now, limits.initial_allocation(), DegradationLevel(0, now))
+
+
+def control_step(
+    state: ControllerState, lanes: Mapping[str, LaneObservation], policy: ControllerPolicy, *, now: datetime
+) -> ControllerState:
+    """The next state. Breakers first: a lane that stands still says nothing about the workers it needs."""
+    breakers = _next_breakers(state, lanes, policy.breaker, now)
+    live, bulk = (_lane_load(lane, lanes[lane], state, now) for lane in LANES)
+    allocation = allocate_workers(state.allocation, live, bulk, policy.limits)
+    degradation = next_level(
+        state.degradation,
+        is_overloaded=lane_breaker_state("live", breakers) == "closed"
+        and is_overloaded(allocation, live, policy.limits),
+        is_calm=allocation.calm_minutes >= policy.limits.calm_minutes,
+        max_level=policy.max_degradation_level,
+        now=now,
+        policy=policy.degradation,
+    )
+    return ControllerState(
+        now, allocation, degradation, breakers, {lane: lanes[lane].backlog for lane in LANES}
+    )
+
+
+def mapping_settings(state: ControllerState) -> dict[str, MappingSettings]:
+    """What follows for each lane's mapping."""
+    states = {lane: lane_breaker_state(lane, state.breakers) for lane in LANES}
+    allocation = (
+        capped(state.allocation, PROBE_WORKERS) if states["live"] == "half-open" else state.allocation
+    )
+    bulk = PROBE_WORKERS if states["bulk"] == "half-open" else allocation.bulk
+    return {
+        "live": MappingSettings(states["live"] != "open", allocation.live),
+        "bulk": MappingSettings(states["bulk"] != "open", bulk),
+    }
+
+
+def lane_breaker_state(lane: str, breakers: Mapping[tuple[str, str], CircuitBreaker]) -> BreakerState:
+    """The worst of a lane's breakers."""
+    return combined_state(
+        [breaker for (breaker_lane, _), breaker in breakers.items() if breaker_lane == lane]
+    )
+
+
+def is_healthy(state: ControllerState, dependency: str) -> bool:
+    """Whether no lane's breaker is open for it."""
+    return all(one.state != "open" for (_, name), one in state.breakers.items() if name == dependency)
+
+
+def _next_breakers(
+    state: ControllerState, lanes: Mapping[str, LaneObservation], policy: BreakerPolicy, now: datetime
+) -> dict[tuple[str, str], CircuitBreaker]:
+    """Those there are and those that failures ask for, a step on."""
+    failing = {(lane, name) for lane in LANES for one in lanes[lane].counts for name in one.failures}
+    return {
+        (lane, name): next_breaker(
+            state.breakers.get((lane, name), replace(closed_breaker(now), since=now - policy.window)),
+            [CallCounts(one.at, one.calls, one.failures.get(name, 0)) for one in lanes[lane].counts],
+            policy,
+            now=now,
+        )
+        for lane, name in sorted(failing | set(state.breakers))
+    }
+
+
+def _lane_load(lane: str, observation: LaneObservation, state: ControllerState, now: datetime) -> LaneLoad:
+    """What arrived is what was done and what the backlog grew by."""
+    elapsed_s = max(1.0, (now - state.at).total_seconds())
+    recent = [one for one in observation.counts if one.at >= state.at]
+    calls = sum(one.calls for one in recent)
+    growth = observation.backlog - state.backlogs.get(lane, observation.backlog)
+    all_calls = sum(one.calls for one in observation.counts)
+    service_s = sum(one.seconds for one in observation.counts) / all_calls if all_calls else 1.0
+    age_s = max([observation.age_s, *(one.age_s for one in recent)])
+    return LaneLoad(
+        age_s, observation.backlog, max(0.0, (calls + growth) / elapsed_s), service_s, observation.throttles
+    )

@@ -1,0 +1,264 @@
+"""One labelled thing that may go into a data set: where it lies, what it shows, who said so, if we may."""
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vigil.drops.messages import S3Object
+from vigil.errors import Rejected
+from vigil.inference.card import InputLimits
+from vigil.inference.images import decode_image
+from vigil.inference.types import Box, Sighting
+from vigil.people.consent import (
+    ConsentPolicy,
+    is_person_id,
+    is_training_allowed,
+    person_ids_in,
+)
+from vigil.training.labels import Label
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A reviewed sighting or a corrected prediction.
+
+    object       key of the file, relative to the data set's folder
+    sha256       of its bytes, in hex: the same bytes are one example
+    group        whom or what it shows: a person, a patient, a recording session. Never split in two
+    labelled_by  the reviewer's id
+    consented    whether its subject lets it be learned from
+    people       ids of everybody enrolled who is in it, the subject among them
+    keep_until   when it must be gone; None where the law sets no end
+    phash        perceptual hash; None for what is no picture
+    slices       to measure by: {"source": "door", "lighting": "dark"}
+    """
+
+    key: str
+    sha256: str
+    label: str
+    group: str
+    labelled_by: str
+    labelled_at: datetime
+    has_consent: bool
+    people: tuple[str, ...] = ()
+    retain_until: datetime | None = None
+    phash: int | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntry:
+    """An example and the split that it fell into: one line of a manifest."""
+
+    key: str
+    sha256: str
+    label: str
+    split: Split
+    group: str
+    labelled_by: str
+    labelled_at: datetime
+    slices: Mapping[str, str] = field(default_factory=dict)
+    people: tuple[str, ...] = ()
+    retain_until: datetime | None = None
+
+
+# MERGED: A picture becomes 64 bits that stay nearly the same when it is scaled, recompressed or brightened.
+
+HASH_SIDE_PX = 32
+LOW_FREQUENCIES = 8
+
+
+def perceptual_hash(image: Image.Image) -> int:
+    """Which of the 64 lowest frequencies are above their median: bit 63 is the first row's first.
+
+    The mean brightness is left out of the median, and its own bit is always 0.
+    """
+    small = image.convert("L").resize((HASH_SIDE_PX, HASH_SIDE_PX), Image.Resampling.LANCZOS)
+    low = (_COSINES @ np.asarray(small, np.float64) @ _COSINES.T).ravel()
+    low[0] = -np.inf
+    bits = low > np.median(low[1:])
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def is_within_distance(hashes: NDArray[np.uint64], reference: int, max_distance: int) -> NDArray[np.bool_]:
+    """Which of (N,) hashes differ from one in at most so many bits."""
+    is_near: NDArray[np.bool_] = np.bitwise_count(hashes ^ np.uint64(reference)) <= max_distance
+    return is_near
+
+
+def _cosine_transform() -> NDArray[np.float64]:
+    """(LOW, SIDE): the lowest rows of the orthonormal cosine transform (DCT-II)."""
+    row, column = np.arange(LOW_FREQUENCIES)[:, np.newaxis], np.arange(HASH_SIDE_PX)[np.newaxis, :]
+    angle = np.pi * row * (2 * column + 1) / (2 * HASH_SIDE_PX)
+    cosines: NDArray[np.float64] = np.cos(angle) * np.sqrt(2 / HASH_SIDE_PX)
+    cosines[0] /= np.sqrt(2)
+    return cosines
+
+
+_COSINES = _cosine_transform()
+
+
+# MERGED: A picture as a data set holds it: cut to one sighting, and described by what it can be sliced by.
+
+CROP_MARGIN = 0.3
+"""Of a box's sides, added on each: what aligns and prepares a sighting needs its surroundings."""
+
+DARK_BELOW, BRIGHT_ABOVE = 0.25, 0.75
+POOR_QUALITY, GOOD_QUALITY = 0.4, 0.7
+MAX_MEASURED_SIDE_PX = 512
+"""Pictures are measured at most so large, so that blur that nobody sees does not count."""
+
+BLUR_WIDTH_PX = 9
+SOFT_SHARPNESS, GOOD_SHARPNESS = 0.45, 0.6
+"""Of six photographs, in focus 0.66 to 0.68; out of focus by 4 pixels 0.48 to 0.59, by 8 0.36 to 0.50."""
+
+
+def crop_example(image: Image.Image, box: Box) -> bytes:
+    """What lies in a box and a margin around it, as PNG; the box is in pixels of this image."""
+    margin_x, margin_y = (box[2] - box[0]) * CROP_MARGIN, (box[3] - box[1]) * CROP_MARGIN
+    left, top = max(0, int(box[0] - margin_x)), max(0, int(box[1] - margin_y))
+    right, bottom = (
+        min(image.width, int(box[2] + margin_x) + 1),
+        min(image.height, int(box[3] + margin_y) + 1),
+    )
+    buffer = io.BytesIO()
+    image.crop((left, top, right, bottom)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def image_slices(image: Image.Image, qualities: Sequence[float]) -> dict[str, str]:
+    """{"lighting": …, "quality": …}: by the model's own quality where it measured one, else by sharpness."""
+    small = image.convert("L")
+    small.thumbnail((MAX_MEASURED_SIDE_PX, MAX_MEASURED_SIDE_PX))
+    grey = np.asarray(small, np.float32) / np.float32(255)
+    brightness = float(grey.mean())
+    lighting = "dark" if brightness < DARK_BELOW else "bright" if brightness > BRIGHT_ABOVE else "even"
+    if qualities:
+        return {"lighting": lighting, "quality": _quality_grade(min(qualities), POOR_QUALITY, GOOD_QUALITY)}
+    sharp = min(sharpness(grey), sharpness(np.ascontiguousarray(grey.T)))
+    return {"lighting": lighting, "quality": _quality_grade(sharp, SOFT_SHARPNESS, GOOD_SHARPNESS)}
+
+
+def sharpness(grey: NDArray[np.float32]) -> float:
+    """The share of a picture's changes along its rows that a blur takes away: of what is blurred, few.
+
+    grey  (H, W) float32, 0..1
+    """
+    sums = np.cumsum(np.pad(grey, ((0, 0), (BLUR_WIDTH_PX, 0)), mode="edge"), axis=1)
+    blurred = (sums[:, BLUR_WIDTH_PX:] - sums[:, :-BLUR_WIDTH_PX]) / np.float32(BLUR_WIDTH_PX)
+    before, after = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(blurred, axis=1))
+    return float(np.maximum(before - after, 0).sum() / max(float(before.sum()), 1e-6))
+
+
+def _quality_grade(value: float, poor: float, good: float) -> str:
+    return "poor" if value < poor else "good" if value >= good else "fair"
+
+
+# MERGED: A label and the drop that it is of become an example: first whether it may be used, only then its
+#   bytes.
+
+MAX_IMAGE_BYTES = 10_000_000
+IMAGE_LIMITS = InputLimits(
+    frozenset({".jpg", ".jpeg", ".png", ".webp"}), ("JPEG", "PNG", "WEBP"), MAX_IMAGE_BYTES, 40_000_000, 128
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DropForTraining:
+    """A drop on record: where it lies, what was seen in it, until when it may be kept."""
+
+    s3_object: S3Object
+    sightings: tuple[Sighting, ...]
+    retain_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPolicy:
+    """Where it is asked what may be used.
+
+    drop    a drop's record; None where it is gone
+    policy  what of a source may be learned from
+    agrees  whether a person consented; None where there is nobody of that id any more
+    fetch   a dropped object's bytes; Rejected where it is gone
+    """
+
+    find_drop: Callable[[str], DropForTraining | None]
+    source_policy: Callable[[str], ConsentPolicy]
+    has_consented: Callable[[str], bool | None]
+    fetch_object: Callable[[S3Object, int], bytes]
+
+    def erased_people(self, people: Sequence[str]) -> frozenset[str]:
+        """Those of whom nothing is known any more."""
+        return frozenset(person for person in people if self.has_consented(person) is None)
+
+
+def example_metadata(label: Label, drop: DropForTraining, policy: TrainingPolicy) -> Example:
+    """What a label says of a drop, without a byte of the picture."""
+    sightings = _labelled_sightings(label, drop)
+    people = person_ids_in([label.label, label.predicted_label, *(one.label for one in sightings)])
+    subject = label.label if is_person_id(label.label) else label.predicted_label
+    return Example(
+        key=drop.s3_object.key,
+        sha256="",
+        label=label.label,
+        group=subject or label.drop,
+        labelled_by=label.labelled_by,
+        labelled_at=label.labelled_at,
+        has_consent=is_training_allowed(
+            policy.source_policy(label.source), sightings, people, lambda one: bool(policy.has_consented(one))
+        ),
+        people=people,
+        retain_until=drop.retain_until,
+        slices={"source": label.source},
+    )
+
+
+def with_image(
+    example: Example, label: Label, drop: DropForTraining, fetch_object: Callable[[S3Object, int], bytes]
+) -> tuple[Example, bytes] | None:
+    """The example with its picture; None where that is gone: its time was up, or somebody was erased."""
+    try:
+        data, suffix = _image_bytes(label, drop, fetch_object)
+    except Rejected:
+        return None
+    digest = hashlib.sha256(data).hexdigest()
+    image = Image.open(io.BytesIO(data))
+    qualities = [one.quality for one in _labelled_sightings(label, drop) if one.quality is not None]
+    result = replace(
+        example,
+        key=f"{digest[:32]}{suffix}",
+        sha256=digest,
+        phash=perceptual_hash(image),
+        slices={**example.slices, **image_slices(image, qualities)},
+    )
+    return result, data
+
+
+def _labelled_sightings(label: Label, drop: DropForTraining) -> tuple[Sighting, ...]:
+    """The sightings that a label is about."""
+    if label.sighting is None:
+        return drop.sightings
+    return drop.sightings[label.sighting : label.sighting + 1]
+
+
+def _image_bytes(
+    label: Label, drop: DropForTraining, fetch_object: Callable[[S3Object, int], bytes]
+) -> tuple[bytes, str]:
+    """The whole picture; of one sighting only what lies in its box, so that nobody else is copied."""
+    data = fetch_object(drop.s3_object, MAX_IMAGE_BYTES)
+    suffix = PurePosixPath(drop.s3_object.key).suffix.lower()
+    box = next((one.box_px for one in _labelled_sightings(label, drop) if label.sighting is not None), None)
+    if box is None:
+        return data, suffix
+    return crop_example(decode_image(data, IMAGE_LIMITS).image, box), ".png"

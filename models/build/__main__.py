@@ -1,0 +1,26 @@
+"""`python -m models.build`: build what changed, show progress, say in one sentence what went wrong."""
+
+import sys
+
+from rich.console import Console
+
+from models.build.build import build_all
+from models.build.files import BuildFailure
+from vigil.inference.card import InvalidCard
+
+
+def main() -> int:
+    """Exit status 0 when every model is ready, else 1."""
+    console = Console()
+    try:
+        with console.status("models") as status:
+            built = build_all(lambda name, doing: status.update(f"{name}: {doing}"))
+    except (BuildFailure, InvalidCard) as failure:
+        console.print(f"[red]models:[/] {failure}", soft_wrap=True)
+        return 1
+    console.print(f"[green]models:[/] {', '.join(built) + ' built' if built else 'all up to date'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""`python -m models.evaluation MODEL FOLDER`: measure a release on one split of a labelled data set."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from models.evaluation.report import evaluate_release
+from vigil.errors import VigilError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    target = arguments.out or ROOT / "build" / "evaluation" / arguments.model
+    try:
+        report = evaluate_release(arguments.models, arguments.model, arguments.data, target)
+    except VigilError as error:
+        sys.stderr.write(f"evaluate: {error}\n")
+        return 1
+    for name, figure in report.figures["figures"].items():
+        if figure["value"] is not None:
+            sys.stdout.write(
+                f"{name:20} {figure['value']:.4f}  ({figure['low']:.4f} to {figure['high']:.4f})\n"
+            )
+    for figure in report.figures.get("misses", ()):
+        remark = "" if figure["resolved"] else "  too few strangers to tell"
+        sys.stdout.write(f"fnir at fpir {figure['fpir']:<7g} {figure['fnir']['value']:.4f}{remark}\n")
+    sys.stdout.write(f"{report.json}\n{report.html}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models.evaluation", description="Measure a release.")
+    parser.add_argument("model", help="name of the release's folder")
+    parser.add_argument("data", type=Path, help="folder of one split: manifest.jsonl with its files, or .npz")
+    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="where releases lie")
+    parser.add_argument("--out", type=Path, help="where to write; build/evaluate/MODEL if not said")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""A figure as text that stands in a page."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, PercentFormatter
+
+from models.evaluation.metrics import ClassifierEvaluation, Curve, Figures, ReliabilityTable, SearchScores
+
+
+def to_svg(figure: Figure) -> str:
+    """Without the date and random ids that would make the same report differ."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+# MERGED: Curves, matrices and intervals as SVG drawings that a page can hold.
+
+INK_COLOUR, MUTED_COLOUR, BACKGROUND_COLOUR = "#1f4e79", "#9aa7b4", "#ffffff"
+CURVE_COLOURS = (
+    *("#1f4e79", "#c0504d", "#4f8f4f", "#7f5fa8", "#c98a1b", "#2f8f9d"),
+    *("#8c564b", "#d977a8", "#6b7785", "#a3b23a", "#5aa9e6", "#1b1b1b"),
+)
+"""As many as are ever named in one plot, and two more."""
+
+MAX_LABELLED_CURVES = 10
+
+
+def plot_roc(evaluation: ClassifierEvaluation) -> str:
+    figure, axes = _new_axes("False positive rate", "Recall")
+    axes.plot([0, 1], [0, 1], color=MUTED_COLOUR, linewidth=0.8, linestyle=":")
+    _draw_curves(axes, evaluation.roc, "AUC")
+    return to_svg(figure)
+
+
+def plot_precision_recall(evaluation: ClassifierEvaluation) -> str:
+    figure, axes = _new_axes("Recall", "Precision")
+    _draw_curves(axes, {label: _from_first_hit(curve) for label, curve in evaluation.pr.items()}, "AP")
+    return to_svg(figure)
+
+
+def plot_confusion(evaluation: ClassifierEvaluation) -> str:
+    """Rows are shares of what was meant, so that rare classes show; numbers are counts."""
+    labels, counts = evaluation.labels, evaluation.confusion
+    figure, axes = _new_axes("Predicted", "Actual")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xticks(
+        range(len(labels)), labels, rotation=45 if max(map(len, labels)) * len(labels) > 40 else 0
+    )
+    axes.set_yticks(range(len(labels)), labels)
+    axes.grid(visible=False)
+    for row, column in np.ndindex(counts.shape):
+        if counts[row, column]:
+            ink = BACKGROUND_COLOUR if shares[row, column] > 0.5 else INK_COLOUR
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=8)
+    return to_svg(figure)
+
+
+def plot_reliability(measured: ReliabilityTable) -> str:
+    figure, axes = _new_axes("Confidence", "Accuracy")
+    axes.plot([0, 1], [0, 1], color=MUTED_COLOUR, linewidth=0.8, linestyle=":")
+    largest_count = max(bin_.count for bin_ in measured.bins)
+    for part in measured.bins:
+        size = 20 + 180 * part.count / largest_count
+        axes.scatter(
+            [part.confidence],
+            [part.accuracy],
+            s=size,
+            color=INK_COLOUR,
+            alpha=0.75,
+            linewidths=0,
+            clip_on=False,
+        )
+    axes.plot(
+        [p.confidence for p in measured.bins],
+        [p.accuracy for p in measured.bins],
+        color=INK_COLOUR,
+        linewidth=1,
+    )
+    return to_svg(figure)
+
+
+def plot_slices(values: Mapping[str, Figures], name: str) -> str:
+    """One figure of each slice, with its interval; as high as it has slices."""
+    figure, axes = _new_axes(name.replace("_", " "), "", height=0.9 + 0.4 * len(values))
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.set_yticks(range(len(values)), list(values))
+    for row, figures in enumerate(values.values()):
+        figure_ = figures[name]
+        axes.plot([figure_.low, figure_.high], [row, row], color=INK_COLOUR, linewidth=2)
+        axes.plot([figure_.value], [row], "o", color=INK_COLOUR)
+        axes.text(0.02, row, f"{figure_.value:.3f}", va="center", color=MUTED_COLOUR, fontsize=8)
+    return to_svg(figure)
+
+
+def plot_detection_error(searches: SearchScores) -> str:
+    """FNIR against FPIR, both on logarithmic axes, as far down as there are probes to show it."""
+    unenrolled_scores = np.sort(searches.nonmated[~searches.is_enrolled])[::-1]
+    mate_scores = np.where(searches.mated > searches.nonmated, searches.mated, -np.inf)[searches.is_enrolled]
+    fpir = np.arange(1, len(unenrolled_scores) + 1) / len(unenrolled_scores)
+    fnir = np.array([(mate_scores < threshold).mean() for threshold in unenrolled_scores])
+    figure, axes = _new_axes("FPIR: unenrolled subjects identified", "FNIR: enrolled subjects not identified")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(1 / max(len(unenrolled_scores), 2), 1)
+    axes.set_ylim(1 / max(len(mate_scores), 2), 1)
+    axes.plot(
+        fpir,
+        np.maximum(fnir, 1 / max(len(mate_scores), 2)),
+        color=INK_COLOUR,
+        linewidth=1.6,
+        drawstyle="steps-post",
+    )
+    return to_svg(figure)
+
+
+def _draw_curves(axes: Axes, curves: Mapping[str, Curve], area: str) -> None:
+    """The worst are named where there are many."""
+    worst = sorted(curves, key=lambda label: curves[label].area)[:MAX_LABELLED_CURVES]
+    for n, (label, curve) in enumerate(curves.items()):
+        named = f"{label}: {area} {curve.area:.3f}" if label in worst else None
+        colour = CURVE_COLOURS[n % len(CURVE_COLOURS)]
+        axes.plot(curve.x, curve.y, color=colour, linewidth=1.6, label=named, clip_on=False)
+    axes.legend(loc="lower left" if area == "AP" else "lower right", frameon=False, fontsize=8)
+
+
+def _from_first_hit(curve: Curve) -> Curve:
+    """Without the point of no answers at all, whose precision is made up."""
+    return Curve(curve.x[1:], curve.y[1:], curve.threshold[1:], curve.area)
+
+
+def _new_axes(across: str, up: str, height: float = 3.8) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.6, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.grid(color="#e5e8eb", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

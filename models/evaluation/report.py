@@ -1,0 +1,267 @@
+"""An evaluation as plain values, for JSON; what is undefined is null."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    select_autoescape,
+)
+from numpy.typing import NDArray
+
+from models.evaluation import plots
+from models.evaluation.metrics import (
+    ClassifierEvaluation,
+    Figures,
+    FiguresBySlice,
+    IdentificationEvaluation,
+    SearchScores,
+    evaluate_classifier,
+    evaluate_identification,
+)
+from models.training.data import Samples, read_channel
+from models.training.embedding_eval import probe_indices, search_split
+from vigil.errors import VigilError
+from vigil.inference.card import Preprocessing
+from vigil.inference.classifier import OutputHead
+from vigil.inference.evaluation import ScoredDataset
+from vigil.inference.release import Release, open_release
+from vigil.inference.session import Session, open_session
+from vigil.statistics import Interval
+
+
+def classifier_json(evaluation: ClassifierEvaluation) -> dict[str, Any]:
+    return {
+        "kind": "classifier",
+        "items": evaluation.items,
+        "labels": list(evaluation.labels),
+        "figures": _figures_json(evaluation.figures),
+        "by_class": {label: dict(rates) for label, rates in evaluation.by_class.items()},
+        "confusion": evaluation.confusion.tolist(),
+        "reliability": [
+            {"count": part.count, "confidence": part.confidence, "accuracy": part.accuracy}
+            for part in evaluation.reliability.bins
+        ],
+        "slices": _slices_json(evaluation.slices),
+    }
+
+
+def identification_json(result: IdentificationEvaluation) -> dict[str, Any]:
+    misses = [
+        {
+            "fpir": one.fpir,
+            "resolved": one.is_resolved,
+            "threshold": one.threshold,
+            "fnir": _interval_json(one.fnir),
+        }
+        for one in result.miss_rates
+    ]
+    return {
+        "kind": "identification",
+        "items": result.probes,
+        "figures": _figures_json({"rank_one": result.rank_one}),
+        "misses": misses,
+        "slices": _slices_json(result.slices),
+    }
+
+
+def _slices_json(slices: FiguresBySlice) -> dict[str, Any]:
+    return {
+        name: {value: _figures_json(figures) for value, figures in values.items()}
+        for name, values in slices.items()
+    }
+
+
+def _figures_json(figures: Figures | Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: _interval_json(figure) for name, figure in figures.items()}
+
+
+def _interval_json(figure: Interval) -> dict[str, Any]:
+    return {
+        "value": _number_or_none(figure.value),
+        "low": _number_or_none(figure.low),
+        "high": _number_or_none(figure.high),
+        "items": figure.items,
+    }
+
+
+def _number_or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+# MERGED: A release's answers on a labelled data set, computed as it would serve them.
+
+
+class IncompatibleDataset(VigilError):
+    """The release and the data set do not fit together; the message says how."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdentificationRun:
+    """What a search said, beside the slices of its probes."""
+
+    searches: SearchScores
+    slices: dict[str, tuple[str, ...]]
+
+
+def run_release(release: Release, folder: Path) -> ScoredDataset | IdentificationRun:
+    """A classifier's scores, or an embedding's searches: one person in three stays a stranger.
+
+    folder  one split: manifest.jsonl with its files, or .npz sets. Raises CannotMeasure, BadCard or BadData.
+    """
+    preprocessing = Preprocessing.from_card(release.card)
+    samples = read_channel(folder, _unnormalised(preprocessing))
+    if not len(samples):
+        raise IncompatibleDataset(f"{folder} holds nothing")
+    session = open_session(release)
+    if "output.labels" in release.card:
+        return _score_classifier(samples, OutputHead.from_card(release.card), session, preprocessing)
+    if "output.vector" not in release.card:
+        raise IncompatibleDataset(f"{release.name} neither classifies nor embeds")
+    vectors = np.stack(_run_network(samples, session, release.card.get_str("output.vector"), preprocessing))
+    probes = probe_indices(samples.labels)
+    slices = {name: tuple(values[n] for n in probes) for name, values in samples.slices.items()}
+    return IdentificationRun(search_split(vectors, samples.labels), slices)
+
+
+def _score_classifier(
+    samples: Samples, head: OutputHead, session: Session, preprocessing: Preprocessing
+) -> ScoredDataset:
+    outputs = _run_network(samples, session, head.output, preprocessing)
+    scores = np.stack([head.scores(raw) for raw in outputs]).astype(np.float64)
+    labels = _match_labels(head.labels, samples.labels)
+    return ScoredDataset(
+        labels, samples.class_indices(labels), scores, head.threshold, samples.groups, samples.slices
+    )
+
+
+def _run_network(
+    samples: Samples, session: Session, output: str, preprocessing: Preprocessing
+) -> list[NDArray[np.float32]]:
+    """One picture at a time, as in serving."""
+    mean = np.array(preprocessing.mean, np.float32)[:, np.newaxis, np.newaxis]
+    scale = np.array(preprocessing.scale, np.float32)[:, np.newaxis, np.newaxis]
+    outputs = []
+    for picture in samples.values:
+        planes = (picture.astype(np.float32) - mean) * (np.float32(1) / scale)
+        ordered = planes if preprocessing.layout == "nchw" else planes.transpose(1, 2, 0)
+        outputs.append(session.run([output], np.ascontiguousarray(ordered)[np.newaxis])[0].reshape(-1))
+    return outputs
+
+
+def _match_labels(card_labels: tuple[str, ...], data_labels: Sequence[str]) -> tuple[str, ...]:
+    """The card's labels; of a card with one, the other is whatever else the data set has."""
+    if len(card_labels) > 1:
+        return card_labels
+    others = sorted(set(data_labels) - set(card_labels))
+    if len(others) != 1:
+        raise IncompatibleDataset(
+            f"the release says {card_labels[0]!r} or nothing; the data set has {len(others)} other labels"
+        )
+    return (others[0], *card_labels)
+
+
+def _unnormalised(preprocessing: Preprocessing) -> Preprocessing:
+    """Pictures as bytes, channels first, before mean and scale."""
+    depth = len(preprocessing.mean)
+    return replace(preprocessing, layout="nchw", mean=(0.0,) * depth, scale=(1.0,) * depth)
+
+
+# MERGED: A release measured on a data set, written as evaluation.json and evaluation.html.
+
+FIGURE_DESCRIPTIONS = {
+    "accuracy": "right answers, whether said or too unsure to be",
+    "macro_precision": "of what was said to be a class, how much was; mean over classes",
+    "macro_recall": "of what is a class, how much was found; mean over classes",
+    "macro_f1": "harmonic mean of both; mean over classes",
+    "micro_f1": "the same of all answers pooled",
+    "answered_share": "share that reaches the card's threshold",
+    "accuracy_when_answered": "right answers among those",
+    "auc": "area under ROC",
+    "average_precision": "area under precision-recall",
+    "calibration_error": "gap between confidence and how often it is right",
+    "rank_one": "enrolled probes whose own subject comes first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """Where both files lie, and what the JSON one says."""
+
+    json: Path
+    html: Path
+    figures: Mapping[str, Any]
+
+
+def evaluate_release(models: Path, model: str, data: Path, target: Path) -> EvaluationReport:
+    """Measure the release `model` under `models` on one split of a data set. Raises VigilError."""
+    mpl.rcParams["svg.hashsalt"] = "vigil"
+    release = open_release(models, model)
+    run = run_release(release, data)
+    if isinstance(run, ScoredDataset):
+        measured = evaluate_classifier(run)
+        figures, plots_by_title = classifier_json(measured), _plots(measured)
+    else:
+        identified = evaluate_identification(run.searches, run.slices)
+        figures = identification_json(identified)
+        plots_by_title = {"Detection error trade-off": plots.plot_detection_error(run.searches)}
+    figures = {"model": model, "release": release.id, "data": str(data), **figures}
+    return _write_files(target, figures, plots_by_title, release)
+
+
+def _plots(measured: ClassifierEvaluation) -> dict[str, str]:
+    plots_by_title = {
+        "ROC": plots.plot_roc(measured),
+        "Precision and recall": plots.plot_precision_recall(measured),
+        "Confusion": plots.plot_confusion(measured),
+        "Calibration": plots.plot_reliability(measured.reliability),
+    }
+    for name, values in measured.slices.items():
+        if len(values) == 1:
+            continue  # the whole, once more
+        plots_by_title[f"Accuracy by {name}"] = plots.plot_slices(values, "accuracy")
+    return plots_by_title
+
+
+def _write_files(
+    target: Path, figures: Mapping[str, Any], plots_by_title: Mapping[str, str], release: Release
+) -> EvaluationReport:
+    target.mkdir(parents=True, exist_ok=True)
+    report = EvaluationReport(target / "evaluation.json", target / "evaluation.html", figures)
+    report.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    page = (
+        _page_templates()
+        .get_template("report.html")
+        .render(
+            values=figures,
+            drawings=plots_by_title,
+            descriptions=FIGURE_DESCRIPTIONS,
+            summary=release.card.get_str("model.summary"),
+        )
+    )
+    report.html.write_text(page, "utf-8")
+    return report
+
+
+def _page_templates() -> Environment:
+    pages = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["figure"] = _format_figure
+    return pages
+
+
+def _format_figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

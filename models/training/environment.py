@@ -1,0 +1,92 @@
+"""Makes build/training-venv once, and says which command runs a training job in it."""
+
+import fcntl
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / "build" / "training-venv"
+REQUIREMENTS = ROOT / "models" / "training" / "requirements.txt"
+TRAINING_MODULE = "models.training"
+"""The module that a training job runs, in the container as on this machine."""
+
+INSTALL_TIMEOUT_S = 1200
+
+
+class TrainingEnvironmentError(Exception):
+    """The environment could not be made; the message says why."""
+
+
+def training_python() -> Path:
+    """The environment's interpreter; the first process to ask makes it, others wait. Raises NoTrainer."""
+    VENV.parent.mkdir(parents=True, exist_ok=True)
+    with _exclusive_lock(VENV.parent / "training-venv.lock"):
+        stamp, fingerprint = VENV / "made-from", _requirements_fingerprint()
+        if not stamp.is_file() or stamp.read_text("utf-8") != fingerprint:
+            _create_venv()
+            stamp.write_text(fingerprint, "utf-8")
+    return VENV / "bin" / "python"
+
+
+def training_command(python: Path, root: Path, *extra_arguments: str) -> list[str]:
+    """Run the job whose folders lie under `root`, with `environment` from the project's root."""
+    return [str(python), "-m", TRAINING_MODULE, "--root", str(root), *extra_arguments]
+
+
+def training_environment() -> Mapping[str, str]:
+    """What the container sets, and nothing of this process's own."""
+    return {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'layers'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": "/usr/bin:/bin",
+    }
+
+
+def _create_venv() -> None:
+    pip = (str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+    try:
+        _run(sys.executable, "-m", "venv", "--clear", str(VENV))
+        _run(*pip, "-r", str(REQUIREMENTS))
+    except (OSError, subprocess.SubprocessError) as error:
+        stderr = getattr(error, "stderr", None) or b""
+        last = stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]
+        raise TrainingEnvironmentError(
+            f"models/training/requirements.txt could not be installed: {last[0]}"
+        ) from error
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S)
+
+
+def _requirements_fingerprint() -> str:
+    return hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+
+
+@contextmanager
+def _exclusive_lock(path: Path) -> Iterator[None]:
+    """While this process holds the lock; it falls with the process."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# MERGED: `python -m models.training.environment`: make the training environment, and print its interpreter.
+
+
+def main() -> int:
+    try:
+        python = training_python()
+    except TrainingEnvironmentError as error:
+        sys.stderr.write(f"trainer: {error}\n")
+        return 1
+    sys.stdout.write(f"{python}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Throttling by AWS is transient everywhere, and no patience outlives its invocation."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ADAPTERS = sorted((ROOT / "layers" / "cloud").rglob("*.py"))
+TRIGGERS = [path for path in (ROOT / "functions").rglob("*.py") if "@trigger." in path.read_text()]
+WITHOUT_AWS_CALLS = {
+    "on_token": "the authorizer asks the token's issuer, with a time limit of its own, and AWS nothing"
+}
+CLIENTS = {"_client", "_s3", "_sqs", "_sns", "_dynamodb", "_kms", "_table"}
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
+def test_every_call_to_aws_is_translated_where_it_is_made(path: Path):
+    tree = ast.parse(path.read_text())
+    inside = {id(call) for block in _translated(tree) for call in _calls(block)}
+
+    assert [ast.unparse(call.func) for call in _calls(tree) if id(call) not in inside] == []
+
+
+def test_only_wiring_makes_clients():
+    makers = [
+        str(path.relative_to(ROOT))
+        for room in ("functions", "layers")
+        for path in (ROOT / room).rglob("*.py")
+        if "create_client(" in path.read_text() or "boto3.client(" in path.read_text()
+    ]
+
+    assert makers == ["functions/runtime/wiring_core.py"]
+
+
+def test_every_client_is_held_to_the_deadline_and_has_time_outs():
+    tree = ast.parse((ROOT / "functions" / "runtime" / "wiring_core.py").read_text())
+    makers = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and "create_client" in ast.unparse(node)
+    ]
+
+    for maker in makers:
+        told = ast.unparse(maker)
+        assert "deadline().attach(" in told, maker.name
+        assert all(name in told for name in ("connect_timeout", "read_timeout", "retries")), maker.name
+    assert len(makers) == 2
+
+
+@pytest.mark.parametrize("path", TRIGGERS, ids=lambda path: path.stem)
+def test_every_handler_begins_the_deadline_of_its_invocation(path: Path):
+    handlers = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and any("trigger." in ast.unparse(d) for d in node.decorator_list)
+    ]
+
+    for handler in handlers:
+        bounded = any(ast.unparse(one) == "lambda_handler" for one in handler.decorator_list)
+        in_a_lane = "process_batch(" in ast.unparse(handler)
+        assert bounded or in_a_lane or handler.name in WITHOUT_AWS_CALLS, handler.name
+
+
+def _translated(tree: ast.AST) -> Iterator[ast.With]:
+    """Blocks whose errors become ours."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.With) and any(_translates(one) for one in node.items):
+            yield node
+
+
+def _translates(item: ast.withitem) -> bool:
+    return ast.unparse(item).startswith("translate_errors(")
+
+
+def _calls(tree: ast.AST) -> Iterator[ast.Call]:
+    """Calls of a method of a client."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            holder = node.func.value
+            name = holder.attr if isinstance(holder, ast.Attribute) else getattr(holder, "id", "")
+            if name in CLIENTS | {"client"}:
+                yield node

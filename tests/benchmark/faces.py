@@ -1,0 +1,50 @@
+"""`python -m tests.benchmark.faces`: the faces model against its floor, numpy and its peer."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from tests.benchmark.baseline_face_recognition import compare_with_baseline
+from tests.benchmark.lower_bound import photo_over_floor
+from tests.benchmark.search import search_over_numpy
+from vigil.faces.recognizer import FaceRecognizer
+from vigil_cli.offline import load_models
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def measure_faces() -> dict[str, Any]:
+    """Ratios by their names in build/bench.json, and under `details` what each was made from."""
+    models = load_models()
+    model = models.get("faces")
+    if not isinstance(model, FaceRecognizer):
+        raise TypeError("models/faces must be of kind faces")
+    floor = photo_over_floor(models)
+    search = search_over_numpy()
+    comparison = compare_with_baseline(model)
+    return {
+        "photo_over_floor": round(floor.ours_over_theirs, 3),
+        "search_over_numpy": {size: round(one.ours_over_theirs, 3) for size, one in search.items()},
+        "times_faster_than_face_recognition": round(comparison.times_faster, 1),
+        "details": {
+            "photo_over_floor": asdict(floor),
+            "search_over_numpy": {size: asdict(one) for size, one in search.items()},
+            "times_faster_than_face_recognition": asdict(comparison),
+        },
+    }
+
+
+def main() -> int:
+    """Measure on one thread: numpy reads its setting once, at import, hence the fresh start."""
+    if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
+        command = [sys.executable, "-m", "tests.benchmark.faces"]
+        return subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=False).returncode
+    sys.stdout.write(json.dumps(measure_faces(), indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

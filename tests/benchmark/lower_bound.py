@@ -1,0 +1,60 @@
+"""Photo to embedding, against the least that it can take: unpacking the photo, and each network once."""
+
+import io
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.benchmark.ratios import Ratio, measure_ratio
+from vigil.faces.pipeline import FacePipeline, open_face_pipeline
+from vigil.inference.repository import BundledModels
+from vigil_cli.paths import PHOTOS
+
+LONG_SIDE_PX = 1920
+DETECTOR_INPUT = "320"
+
+
+def photo_over_floor(models: BundledModels, rounds: int = 60) -> Ratio:
+    """One face in a JPEG of 1920 pixels, the detector at 320."""
+    pipeline = open_face_pipeline(models.open_part("faces"), models.open_part)
+    photo = single_face_photo()
+    return measure_ratio(
+        partial(pipeline.analyze, photo, {"detect": DETECTOR_INPUT}, _ignore_stage),
+        partial(_run_lower_bound, pipeline, photo),
+        rounds=rounds,
+    )
+
+
+def single_face_photo() -> bytes:
+    """A real photograph of one person, 1180×1920."""
+    image = Image.open(PHOTOS / "obama3.jpg")
+    factor = LONG_SIDE_PX / max(image.size)
+    out = io.BytesIO()
+    size = round(image.width * factor), LONG_SIDE_PX
+    image.resize(size, Image.Resampling.LANCZOS).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def _run_lower_bound(pipeline: FacePipeline, photo: bytes) -> None:
+    """The same draft decoding, and three bare runs on input that is ready."""
+    image = Image.open(io.BytesIO(photo))
+    side = pipeline.config.decode_side_px(DETECTOR_INPUT) or LONG_SIDE_PX
+    image.draft("RGB", (round(image.width * side / image.height), side))
+    image.load()
+    width, height = pipeline.config.detector_inputs[DETECTOR_INPUT].size
+    for session, shape in (
+        (pipeline.detector.session, (1, 3, width, height)),
+        (pipeline.landmarker.session, (1, 1, 64, 64)),
+        (pipeline.embedder.session, (1, 3, 112, 112)),
+    ):
+        session.runtime.run(None, {session.input_name: _constant_input(shape)})
+
+
+def _constant_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.full(shape, 0.1, np.float32)
+
+
+def _ignore_stage(stage: str) -> None:
+    """A benchmark waits for the end only."""

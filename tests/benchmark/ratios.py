@@ -1,0 +1,39 @@
+"""Two ways of doing one thing, timed in turns, so that a busy machine is unfair to neither."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Action = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Medians over all rounds: of the ratio within a round, and of each side in milliseconds."""
+
+    ours_over_theirs: float
+    ours_ms: float
+    theirs_ms: float
+
+
+def measure_ratio(ours: Action, theirs: Action, *, rounds: int, warm_up: int = 3) -> Ratio:
+    """Time both in every round, who is first changing from round to round."""
+    pairs: list[tuple[float, float]] = []
+    for number in range(rounds + warm_up):
+        first, second = (ours, theirs) if number % 2 else (theirs, ours)
+        times = {first: time_ms(first)}
+        times[second] = time_ms(second)
+        if number >= warm_up:
+            pairs.append((times[ours], times[theirs]))
+    return Ratio(
+        statistics.median(mine / other for mine, other in pairs),
+        statistics.median(mine for mine, _ in pairs),
+        statistics.median(other for _, other in pairs),
+    )
+
+
+def time_ms(action: Action) -> float:
+    started_s = time.perf_counter()
+    action()
+    return (time.perf_counter() - started_s) * 1000

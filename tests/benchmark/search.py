@@ -1,0 +1,30 @@
+"""Finding a face among many people, against the plain matrix product that it cannot do without."""
+
+from functools import partial
+
+import numpy as np
+
+from tests.benchmark.ratios import Ratio, measure_ratio
+from vigil.faces.gallery import EnrolledPerson, Gallery
+
+GALLERY_SIZES = (1_000, 10_000, 100_000)
+EMBEDDING_LENGTH = 512
+PROBES_PER_PHOTO = 4
+"""Faces of one photo, matched at once."""
+
+
+def search_over_numpy(sizes: tuple[int, ...] = GALLERY_SIZES, rounds: int = 60) -> dict[str, Ratio]:
+    """By number of people: identify against `probes @ templates.T`."""
+    return {str(size): _measure_search(size, rounds) for size in sizes}
+
+
+def _measure_search(size: int, rounds: int) -> Ratio:
+    rng = np.random.default_rng(size)
+    rows = rng.standard_normal((size, EMBEDDING_LENGTH), np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    gallery = Gallery(
+        "bench", tuple(EnrolledPerson(str(index), rows[index : index + 1]) for index in range(size))
+    )
+    probes = rows[rng.integers(0, size, PROBES_PER_PHOTO)]
+    matrix_product = partial(np.matmul, probes, gallery.matrix.T)
+    return measure_ratio(partial(gallery.identify, probes), matrix_product, rounds=rounds)

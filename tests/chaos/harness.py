@@ -1,0 +1,105 @@
+"""The running system as the play sees it: things are dropped, followed to their ends, and counted."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from cloud.dynamodb.drops import DynamoDropRecords
+from infra.local.cloud import Cloud
+from tests.chaos.workload import Input
+from vigil.drops.messages import compute_drop_id
+from vigil_cli.deployment import Deployment
+from vigil_cli.event_recorder import EventRecorder
+
+QUEUES = ("LiveQueueUrl", "BulkQueueUrl", "LiveDeadLettersUrl", "BulkDeadLettersUrl")
+_QUEUE_DEPTH_ATTRIBUTES = tuple(
+    f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look: seconds since the beginning, messages by queue, ends so far, faults so far."""
+
+    at_s: float
+    backlog: Mapping[str, int]
+    final_states: Mapping[str, int]
+    faults: Mapping[str, int]
+
+
+@dataclass
+class Harness:
+    """One run's drops by id, their ends as they come, and what was seen on the way."""
+
+    local_cloud: Cloud
+    deployment: Deployment
+    listener: EventRecorder
+    started_s: float = field(default_factory=time.monotonic)
+    drops: dict[str, Input] = field(default_factory=dict)
+    final_states: dict[str, str] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def at_s(self) -> float:
+        return time.monotonic() - self.started_s
+
+    @property
+    def open_drops(self) -> list[str]:
+        """Drops without an end."""
+        return [drop for drop in self.drops if drop not in self.final_states]
+
+    def upload(self, inputs: Sequence[Input], phase: str, *, over_s: float) -> None:
+        """Drop things, evenly over so many seconds."""
+        started_s, interval_s = time.monotonic(), over_s / max(1, len(inputs))
+        with ThreadPoolExecutor(4) as threads:
+            for number, item in enumerate(inputs):
+                time.sleep(max(0.0, started_s + number * interval_s - time.monotonic()))
+                threads.submit(self._upload_input, item, phase)
+
+    def take_sample(self) -> None:
+        """Take a sample, and note the ends that came."""
+        self.listener.receive_all()
+        self.final_states |= {
+            ident: record.state
+            for ident, record in self._history.read_records(self.open_drops).items()
+            if record.is_terminal
+        }
+        self.samples.append(
+            Sample(
+                self.at_s,
+                {name: self._queue_depth(name) for name in QUEUES},
+                Counter(self.final_states.values()),
+                self.local_cloud.faults.counts,
+            )
+        )
+
+    @property
+    def queued_messages(self) -> int:
+        """Messages in all lanes and dead-letter queues at the last look."""
+        return sum(self.samples[-1].backlog.values())
+
+    def drop_row(self, drop: str) -> dict[str, Any]:
+        """A drop's record."""
+        return self.deployment.records.find_drop(drop) or {}
+
+    def _upload_input(self, item: Input, phase: str) -> None:
+        bucket, key = self.deployment.outputs["PhotosBucket"], item.object_key(phase)
+        response = self.local_cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=item.data)
+        self.drops[compute_drop_id(bucket, key, response["VersionId"], "faces")] = item
+
+    def _queue_depth(self, name: str) -> int:
+        response = self.local_cloud.client("sqs").get_queue_attributes(
+            QueueUrl=self.deployment.outputs[name], AttributeNames=list(_QUEUE_DEPTH_ATTRIBUTES)
+        )
+        return sum(map(int, response["Attributes"].values()))
+
+    @property
+    def _history(self) -> DynamoDropRecords:
+        client = self.local_cloud.client("dynamodb")
+        return DynamoDropRecords(client, self.deployment.outputs["RecordsTable"], retention=timedelta(days=1))

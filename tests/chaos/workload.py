@@ -1,0 +1,86 @@
+"""What is dropped: photographs made small, strangers, bad files, and files that kill whoever reads them."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PIL import Image
+
+from models.build.files import PHOTOS as GROUPS
+from vigil_cli.paths import PHOTOS
+
+POISON = "poison"
+
+_PHOTO_SIZES = {"obama2.jpg": (313, 600), "biden.jpg": (264, 600)}
+_UNKNOWN_FACE_BOXES_PX = {"one": (1338, 99, 1783, 634), "two": (738, 310, 1131, 845)}
+"""Where two people stand in a group photograph, in pixels."""
+
+_KIND_WEIGHTS = {
+    "watched": 7,
+    "known": 4,
+    "stranger-one": 3,
+    "stranger-two": 2,
+    "empty": 1,
+    "truncated": 1,
+    "text": 1,
+}
+_SOURCE_BY_KIND = {"stranger-one": "vault", "stranger-two": "vault"}
+_BULK_SHARE = 0.2
+_POISON_ONE_IN = 30
+"""Of so many things, one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file to drop: `kind` says what it shows, `name` tells it from all others of a run."""
+
+    kind: str
+    lane: str
+    name: str
+    data: bytes
+
+    def object_key(self, phase: str) -> str:
+        """Where it is dropped in one act of the play: the acts have nothing in common."""
+        return f"{self.lane}/faces/{_SOURCE_BY_KIND.get(self.kind, 'door')}-{phase}/{self.name}"
+
+
+def workload(drops: int, seed: int) -> list[Input]:
+    """So many things in a random order, which the seed decides; one at least is poisoned."""
+    rng = random.Random(seed)
+    data_by_kind = dict(_data_by_kind())
+    poison_count = max(1, drops // _POISON_ONE_IN)
+    kinds = (
+        rng.choices(list(_KIND_WEIGHTS), list(_KIND_WEIGHTS.values()), k=drops - poison_count)
+        + [POISON] * poison_count
+    )
+    rng.shuffle(kinds)
+    return [
+        Input(
+            kind,
+            "bulk" if rng.random() < _BULK_SHARE else "live",
+            f"{number:05}-{kind}.jpg",
+            data_by_kind[kind],
+        )
+        for number, kind in enumerate(kinds)
+    ]
+
+
+def _data_by_kind() -> Iterator[tuple[str, bytes]]:
+    obama, biden = (
+        Image.open(PHOTOS / name).convert("RGB").resize(size) for name, size in _PHOTO_SIZES.items()
+    )
+    watched = _encode_jpeg(obama)
+    yield from (("watched", watched), ("known", _encode_jpeg(biden)), (POISON, watched))
+    yield from (("empty", b""), ("truncated", watched[: len(watched) // 2]), ("text", b"Dear door,"))
+    group = Image.open(GROUPS / "sample1.jpg").convert("RGB")
+    for name, box_px in _UNKNOWN_FACE_BOXES_PX.items():
+        yield f"stranger-{name}", _encode_jpeg(group.crop(box_px))
+
+
+def _encode_jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()

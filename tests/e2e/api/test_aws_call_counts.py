@@ -1,0 +1,50 @@
+"""What a read costs: calls to AWS, by the API's own log."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.api.conftest import Site
+
+MAX_AWS_CALLS = {
+    "list-models": 0,
+    "get-openapi": 0,
+    "list-drops": 1,
+    "get-rules": 1,
+    "get-drop": 2,
+    "get-person": 2,
+    "list-people": 2,
+    "get-alert": 2,
+    "list-alerts": 2,
+    "list-sightings": 2,
+    "get-status": 9,
+}
+"""Of those with two, one writes down who looked."""
+
+
+@pytest.mark.parametrize("operation", MAX_AWS_CALLS)
+def test_a_read_makes_few_calls(site: Site, biden: str, alert: dict[str, Any], operation: str):
+    paths = {
+        "list-models": "models",
+        "get-openapi": "openapi.json",
+        "list-drops": "drops",
+        "get-rules": "rules",
+        "get-drop": f"drops/{alert['drop']}",
+        "get-person": f"people/{biden}",
+        "list-people": "people",
+        "get-alert": f"alerts/{alert['id']}",
+        "list-alerts": "alerts",
+        "list-sightings": f"sightings?person={biden}",
+        "get-status": "status",
+    }
+
+    for _ in range(3):  # of these, one may fetch permits for the next twenty, one looks for the log's end
+        assert site.request("GET", f"/v1/{paths[operation]}").status == 200
+
+    assert min(_aws_calls_of(site, operation)) <= MAX_AWS_CALLS[operation]
+
+
+def _aws_calls_of(site: Site, operation: str) -> list[int]:
+    lines = (json.loads(line) for line in site.running.logs("APIHandler") if '"aws_calls"' in line)
+    return [told["aws_calls"] for told in lines if told["operation"] == operation]

@@ -1,0 +1,71 @@
+"""Photos uploaded, in batches, and listed: through what ships."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.e2e.api.conftest import PHOTOS, Site
+
+OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
+
+
+def test_a_photo_that_was_uploaded_is_a_drop_with_its_sightings(site: Site):
+    drop = site.upload_drop(OBAMA, "hall")
+
+    assert (drop["state"], drop["source"], drop["attempts"]) == ("done", "hall", 1)
+    assert [one["status"] for one in drop["sightings"]] == ["unknown"]
+    assert site.http.request("GET", drop["photo_url"]).data == OBAMA
+
+
+@pytest.mark.parametrize(
+    ("photo", "media", "status"), [(b"<html>", "text/html", 403), (bytes(20_000_001), "image/jpeg", 400)]
+)
+def test_an_upload_form_takes_neither_another_type_nor_more_bytes(
+    site: Site, photo: bytes, media: str, status: int
+):
+    form = site.request("POST", "/v1/uploads", {"source": "bound"}).json
+    fields = {**form["fields"], "Content-Type": media, "file": ("a.jpg", photo, media)}
+
+    assert site.http.request("POST", form["url"], fields=fields).status == status
+    assert "drop" not in site.request("GET", f"/v1/uploads/{form['id']}").json
+
+
+def test_a_list_is_read_to_its_end_in_pages_that_neither_repeat_nor_lose(site: Site):
+    made = {site.upload_drop(OBAMA, "pages")["id"] for _ in range(3)}
+    seen: list[str] = []
+    cursor = ""
+    for _ in range(10):
+        told = site.request("GET", f"/v1/drops?source=pages&limit=2{cursor}").json
+        seen += [one["id"] for one in told["items"]]
+        if "next" not in told:
+            break
+        cursor = f"&cursor={told['next']}"
+
+    assert sorted(seen) == sorted(made)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("drops", "id"), ("sightings", "drop"), ("alerts", "drop")])
+def test_a_list_ends_before_the_moment_that_is_asked_for(site: Site, alert: Any, kind: str, key: str):
+    at = datetime.fromisoformat(alert["at"])
+    after, until = (quote((at + timedelta(seconds=s)).isoformat()) for s in (1, 0))
+
+    there = site.request("GET", f"/v1/{kind}?source=gate-1&until={after}").json["items"]
+    gone = site.request("GET", f"/v1/{kind}?source=gate-1&until={until}").json["items"]
+
+    assert alert["drop"] in [one[key] for one in there]
+    assert alert["drop"] not in [one[key] for one in gone]
+
+
+def test_a_batch_becomes_drops_of_the_bulk_lane(site: Site):
+    drop = site.upload_drop(OBAMA, "batch")
+    row = site.cloud.records.find_drop(drop["id"])
+    assert row is not None
+    reference = {"key": row["s3_object"]["key"]}
+
+    told = site.request("POST", "/v1/predict/faces/batch", {"source": "batch", "objects": [reference]})
+
+    (queued,) = told.json["drops"]
+    assert told.status == 202
+    assert site.request("GET", f"/v1/drops/{queued}?wait=20").json["state"] == "done"

@@ -1,0 +1,62 @@
+"""People enrolled, named, recognised and erased, on real photographs."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.e2e.api.conftest import PHOTOS, Site
+from vigil_cli.__main__ import app
+
+
+def test_an_enrolled_person_is_recognised_and_their_sightings_are_found(site: Site, biden: str, alert: Any):
+    told = site.request("GET", f"/v1/sightings?person={biden}").json["items"]
+
+    assert {one["person"] for one in told} == {biden}
+    assert alert["subject"] == biden
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"no picture", "not-an-image"), ((PHOTOS / "biden.jpg").read_bytes(), "already-enrolled")],
+)
+def test_a_photo_that_will_not_do_is_refused_with_the_reason(
+    site: Site, biden: str, body: bytes, reason: str
+):
+    other = site.request("POST", "/v1/people", {"name": uuid.uuid4().hex}).json["id"]
+
+    refusal = site.request("POST", f"/v1/people/{other}/photos", body, media="image/jpeg")
+
+    assert (refusal.status, refusal.json["reason"]) == (422, reason)
+    assert ("boxes_px" in refusal.json) == (reason == "already-enrolled")
+
+
+def test_a_name_is_one_persons_and_can_be_changed(site: Site):
+    name, other = uuid.uuid4().hex, uuid.uuid4().hex
+    person = site.request("POST", "/v1/people", {"name": name}).json["id"]
+
+    again = site.request("POST", "/v1/people", {"name": name.upper()})
+    site.request("PATCH", f"/v1/people/{person}", {"name": other})
+
+    assert again.status == 409
+    assert site.request("GET", f"/v1/people/{person}").json["name"] == other
+    assert site.request("POST", "/v1/people", {"name": name}).status == 201
+
+
+def test_the_command_line_lists_people_reviews_and_erases(site: Site, biden: str, tmp_path: Path):
+    person = str(site.request("POST", "/v1/people", {"name": uuid.uuid4().hex}).json["id"])
+    site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "desk")
+    (alert,) = site.request("GET", "/v1/alerts?source=desk").json["items"]
+    here = ["--data", str(site.data)]
+    runner = CliRunner()
+
+    listed = runner.invoke(app, ["people", *here])
+    decided = runner.invoke(app, ["review", alert["id"], "not-this-person", *here])
+    again = runner.invoke(app, ["review", alert["id"], "confirm", *here])
+    erased = runner.invoke(app, ["erase", person, "--receipt", str(tmp_path / "r.json"), *here])
+
+    assert (listed.exit_code, biden in listed.output) == (0, True)
+    assert (decided.exit_code, "not-this-person" in decided.output, again.exit_code) == (0, True, 2)
+    assert (erased.exit_code, site.request("GET", f"/v1/people/{person}").status) == (0, 404)

@@ -1,0 +1,72 @@
+"""Rules that raise alerts, and people who review them."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.api.conftest import PHOTOS, Site, wait_for_reload
+
+TWO_REVIEWERS = """
+[[rules]]
+name = "watch-listed"
+severity = "critical"
+reviewers = 2
+window_s = 1
+when = { tags = ["watch"] }
+"""
+
+
+@pytest.mark.usefixtures("biden", "rules")
+def test_where_a_rule_asks_for_two_reviewers_one_does_not_close_an_alert(site: Site):
+    version = site.request("GET", "/v1/rules").json["version"]
+    put = site.request("PUT", "/v1/rules", {"toml": TWO_REVIEWERS, "version": version})
+    wait_for_reload()
+    drop = site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "two")
+    (alert,) = site.request("GET", "/v1/alerts?source=two").json["items"]
+    path, verdict = f"/v1/alerts/{alert['id']}/reviews", {"decision": "confirm"}
+
+    first = site.request("POST", path, verdict, token=site.token("reviewer", subject="ann")).json
+    same = site.request("POST", path, verdict, token=site.token("reviewer", subject="ann"))
+    second = site.request("POST", path, verdict, token=site.token("reviewer", subject="bob")).json
+
+    assert (put.status, drop["alerts"], alert["required_reviewers"]) == (200, 1, 2)
+    assert (first["review"], same.status, second["review"]) == ("open", 409, "confirmed")
+
+
+def test_what_was_dismissed_is_not_raised_again_for_a_while(site: Site, biden: str):
+    site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "calm")
+    (alert,) = site.request("GET", "/v1/alerts?source=calm").json["items"]
+    site.request("POST", f"/v1/alerts/{alert['id']}/reviews", {"decision": "dismiss"})
+
+    again = site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "calm")
+
+    assert again["alerts"] == 0
+
+
+def test_a_dry_run_tells_what_rules_would_raise_without_raising_it(site: Site, alert: Any):
+    told = site.request("POST", "/v1/rules/dry-run", {"toml": TWO_REVIEWERS}).json
+
+    (rule,) = told["rules"]
+    assert rule["sightings"] >= 1
+    assert rule["alerts"] >= 1
+
+
+@pytest.mark.parametrize("toml", ["x =", '[[rules]]\nname = "a"\nseverity = "loud"\n', "[doors]\n"])
+def test_rules_that_cannot_be_meant_are_refused_and_the_old_ones_stay(site: Site, toml: str):
+    before = site.request("GET", "/v1/rules").json
+
+    refusal = site.request("PUT", "/v1/rules", {"toml": toml})
+
+    assert (refusal.status, refusal.json["reason"]) == (422, "invalid-rules")
+    assert site.request("GET", "/v1/rules").json == before
+
+
+def test_a_dry_run_counts_no_alert_of_a_source_that_is_not_the_callers(site: Site, alert: Any):
+    rules = f'[[rules]]\nname = "{alert["rule"]}"\nwhen = {{ status = ["known"] }}\n'
+    guard = site.token("operator", "elsewhere-*", subject="elsewhere")
+
+    (everywhere,) = site.request("POST", "/v1/rules/dry-run", {"toml": rules}).json["rules"]
+    (theirs,) = site.request("POST", "/v1/rules/dry-run", {"toml": rules}, token=guard).json["rules"]
+
+    assert everywhere["current_alerts"] >= 1
+    assert (theirs["sightings"], theirs["current_alerts"]) == (0, 0)

@@ -1,0 +1,186 @@
+"""A message is seen again when a function fails, is not seen by two at once, and ends somewhere."""
+
+import json
+import subprocess
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+
+from tests.infra.conftest import Template, resources_of_type
+
+FUNCTION, QUEUE = "AWS::Serverless::Function", "AWS::SQS::Queue"
+
+
+@pytest.fixture(scope="session")
+def queues(template: Template) -> dict[str, dict[str, Any]]:
+    return resources_of_type(template, QUEUE)
+
+
+def test_queues_that_are_worked_on_have_dead_letters(template: Template, queues: dict[str, dict[str, Any]]):
+    for _, event in _sources(template, "SQS"):
+        target = queues[event["Queue"]["Fn::GetAtt"][0]]["RedrivePolicy"]["deadLetterTargetArn"]
+
+        assert target["Fn::GetAtt"][0] in queues
+
+
+def test_queues_are_encrypted(queues: dict[str, dict[str, Any]]):
+    for name, queue in queues.items():
+        assert queue.get("KmsMasterKeyId") or queue.get("SqsManagedSseEnabled"), name
+
+
+def test_dead_letters_are_kept_as_long_as_sqs_can(queues: dict[str, dict[str, Any]]):
+    for name, queue in queues.items():
+        if "RedrivePolicy" not in queue:
+            assert queue["MessageRetentionPeriod"] == 1_209_600, name
+
+
+def test_a_message_stays_hidden_for_six_times_as_long_as_a_function_may_take(
+    template: Template, queues: dict[str, dict[str, Any]]
+):
+    for function, event in _sources(template, "SQS"):
+        hidden_s = _default(template, queues[event["Queue"]["Fn::GetAtt"][0]]["VisibilityTimeout"])
+
+        assert hidden_s >= 6 * _default(template, function["Timeout"])
+
+
+def test_only_failed_messages_of_a_batch_come_back(template: Template):
+    sources = [event for kind in ("SQS", "DynamoDB") for _, event in _sources(template, kind)]
+
+    assert sources
+    assert all(event["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for event in sources)
+
+
+def test_a_stream_gives_up_on_a_record_only_into_a_queue(template: Template):
+    for _, event in _sources(template, "DynamoDB"):
+        assert event["MaximumRetryAttempts"] > 0
+        assert event["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
+
+
+def _sources(template: Template, kind: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every (function, event source) of a kind."""
+    return [
+        (function, event["Properties"])
+        for function in resources_of_type(template, FUNCTION).values()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == kind
+    ]
+
+
+def _default(template: Template, value: Any) -> int:
+    """A number, or the default of the parameter that stands for it."""
+    return int(template["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
+
+
+# MERGED: What keeps data keeps it private, for as long as it should, and can get it back.
+
+BUCKET, TABLE, LOGS = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"
+WITHOUT_EXPIRY = {
+    "PeopleTable": "people stay enrolled until they are erased",
+    "AuditTable": "who looked and who decided must be told for longer than what they looked at",
+}
+
+
+@pytest.fixture(scope="session")
+def buckets(template: Template) -> dict[str, dict[str, Any]]:
+    return resources_of_type(template, BUCKET)
+
+
+def test_buckets_are_private(buckets: dict[str, dict[str, Any]]):
+    for name, bucket in buckets.items():
+        blocked = bucket["PublicAccessBlockConfiguration"]
+
+        assert len(blocked) == 4, name
+        assert all(blocked.values()), name
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}], name
+
+
+def test_buckets_are_versioned_encrypted_and_tidied(buckets: dict[str, dict[str, Any]]):
+    for name, bucket in buckets.items():
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+
+        assert bucket["VersioningConfiguration"]["Status"] == "Enabled", name
+        assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"], name
+        assert any("NoncurrentVersionExpiration" in rule for rule in rules), name
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules), name
+
+
+def test_buckets_accept_only_tls(template: Template, buckets: dict[str, dict[str, Any]]):
+    policies = resources_of_type(template, "AWS::S3::BucketPolicy").values()
+    secured = {policy["Bucket"]["Ref"] for policy in policies if any(map(_is_tls_only, _statements(policy)))}
+
+    assert secured == set(buckets)
+
+
+def test_tables_can_be_restored_and_are_encrypted(template: Template):
+    for name, table in resources_of_type(template, TABLE).items():
+        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
+        assert table["SSESpecification"]["SSEEnabled"], name
+
+
+def test_tables_expire_rows_unless_there_is_a_reason_not_to(template: Template):
+    forgetting = {
+        n for n, table in resources_of_type(template, TABLE).items() if "TimeToLiveSpecification" in table
+    }
+
+    assert forgetting | set(WITHOUT_EXPIRY) == set(resources_of_type(template, TABLE))
+
+
+def test_stored_data_is_retained_when_the_stack_is_deleted(template: Template):
+    for name, resource in template["Resources"].items():
+        if resource["Type"] in {BUCKET, TABLE}:
+            retained = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+            assert {word: resource.get(word) for word in retained} == retained, name
+
+
+def test_every_function_has_a_log_that_ends(template: Template):
+    logs = {group["LogGroupName"]["Fn::Sub"]: group for group in resources_of_type(template, LOGS).values()}
+    functions = resources_of_type(template, "AWS::Serverless::Function").values()
+
+    assert {f"/aws/lambda/{function['FunctionName']['Fn::Sub']}" for function in functions} <= set(logs)
+    assert all(group["RetentionInDays"] > 0 for group in logs.values())
+
+
+def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return statements
+
+
+def _is_tls_only(statement: dict[str, Any]) -> bool:
+    refused = (
+        statement["Effect"] == "Deny" and statement["Principal"] == "*" and statement["Action"] == "s3:*"
+    )
+    return bool(refused and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}})
+
+
+# MERGED: What other people's checkers say about the template: nothing that we have not answered.
+
+CHECKOV = Path(__file__).resolve().parents[2] / ".venv-scan" / "bin" / "checkov"
+Suppressions = dict[str, dict[str, str]]
+
+
+def test_cfn_lint_finds_nothing(packaged: Path, suppressions: Suppressions):
+    found = lint((packaged / "sam.json").read_text())
+
+    assert [str(match) for match in found if match.rule.id not in suppressions["cfn-lint"]] == []
+
+
+@pytest.mark.skipif(not CHECKOV.exists(), reason="the scanner has its own environment: `make test` builds it")
+def test_checkov_finds_only_what_has_a_reason(
+    translated: Template, suppressions: Suppressions, tmp_path: Path
+):
+    plain = tmp_path / "template.json"
+    plain.write_text(json.dumps(translated))
+    words = ["-f", str(plain), "--framework", "cloudformation", "-o", "json", "--skip-download", "--quiet"]
+    answer = subprocess.run([str(CHECKOV), *words], check=False, capture_output=True, text=True)
+    report = json.loads(answer.stdout)
+    findings = {f"{found['check_id']} {found['resource']}" for found in report["results"]["failed_checks"]}
+
+    known = suppressions["checkov"]
+    excused = {finding for finding in findings for pattern in known if fnmatchcase(finding, pattern)}
+    stale = [p for p in known if not any(fnmatchcase(finding, p) for finding in findings)]
+
+    assert (sorted(findings - excused), stale, report["summary"]["parsing_errors"]) == ([], [], 0)
+    assert report["summary"]["passed"] > 0

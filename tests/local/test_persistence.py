@@ -1,0 +1,286 @@
+"""A cloud that keeps its state: what is found again after it ended, whatever ended it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from infra.local.cloud import Cloud
+from infra.local.errors import StartupFailed
+from infra.local.persistence.store import StateStore
+from tests.local.packages import arn, function, package, queue
+from tests.local.waiting import wait_until
+
+_PROJECT = Path(__file__).parents[2]
+_CODE = """
+import json
+def f(event, context):
+    for record in event["Records"]:
+        print("told", record["dynamodb"]["Keys"]["id"]["S"])
+"""
+_BUCKET, _TABLE = "pictures", "things"
+
+
+@pytest.fixture
+def package_folder(tmp_path: Path) -> Path:
+    """A folder with a package: a bucket that tells a queue, a table with a stream, a topic."""
+    changes = {
+        "Type": "DynamoDB",
+        "Properties": {"Stream": {"Fn::GetAtt": ["Table", "StreamArn"]}, "StartingPosition": "TRIM_HORIZON"},
+    }
+    notifications = {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": arn("Arrivals")}]}
+    bucket = {
+        "BucketName": _BUCKET,
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "NotificationConfiguration": notifications,
+    }
+    table = {
+        "TableName": _TABLE,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+    }
+    resources = {
+        "Pictures": {"Type": "AWS::S3::Bucket", "Properties": bucket},
+        "Table": {"Type": "AWS::DynamoDB::Table", "Properties": table},
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "news"}},
+        "F": function("f", events={"Changes": changes}),
+        "Arrivals": queue("arrivals", VisibilityTimeout=60, RedrivePolicy=_redrive_policy(1)),
+        "Dead": queue("dead"),
+    }
+    package(tmp_path / "p", resources, _CODE, Outputs={"Topic": {"Value": {"Ref": "Topic"}}})
+    return tmp_path
+
+
+def _redrive_policy(receives: int) -> dict[str, Any]:
+    return {"deadLetterTargetArn": arn("Dead"), "maxReceiveCount": receives}
+
+
+def _cloud(package_folder: Path, runtime: Path) -> Cloud:
+    data = package_folder / "d"
+    return Cloud(package_folder / "p", data, state_file=data / "state.sqlite", runtime=runtime)
+
+
+def _url(cloud: Cloud, name: str) -> str:
+    return str(cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def _receive_messages(cloud: Cloud, name: str, **options: Any) -> list[dict[str, Any]]:
+    answer = cloud.client("sqs").receive_message(
+        QueueUrl=_url(cloud, name), MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"], **options
+    )
+    return list(answer.get("Messages", []))
+
+
+def _object_versions(cloud: Cloud) -> list[tuple[str, str, bool, Any]]:
+    found = cloud.client("s3").list_object_versions(Bucket=_BUCKET)
+    marked = [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]
+    return sorted((one["Key"], one["VersionId"], one["IsLatest"], one["LastModified"]) for one in marked)
+
+
+def test_objects_come_back_with_their_versions_types_and_deletions(package_folder: Path, runtime: Path):
+    with _cloud(package_folder, runtime) as cloud:
+        s3 = cloud.client("s3")
+        first = s3.put_object(Bucket=_BUCKET, Key="a/b c", Body=b"one", ContentType="image/jpeg")["VersionId"]
+        s3.put_object(Bucket=_BUCKET, Key="a/b c", Body=b"two" * 100_000)
+        s3.put_object(Bucket=_BUCKET, Key="gone", Body=b"gone")
+        s3.delete_object(Bucket=_BUCKET, Key="gone")
+        erased = s3.put_object(Bucket=_BUCKET, Key="erased", Body=b"a secret face")["VersionId"]
+        s3.delete_object(Bucket=_BUCKET, Key="erased", VersionId=erased)
+        before = _object_versions(cloud)
+
+    with _cloud(package_folder, runtime) as cloud:
+        s3 = cloud.client("s3")
+        old = s3.get_object(Bucket=_BUCKET, Key="a/b c", VersionId=first)
+        new = s3.get_object(Bucket=_BUCKET, Key="a/b c")
+        after = _object_versions(cloud)
+
+    assert (old["Body"].read(), old["ContentType"]) == (b"one", "image/jpeg")
+    assert new["Body"].read() == b"two" * 100_000
+    assert after == before
+    assert [key for key, *_ in after] == ["a/b c", "a/b c", "gone", "gone"]
+    state_files = (package_folder / "d").glob("state*")
+    assert not [file for file in state_files if b"a secret face" in file.read_bytes()]
+
+
+def test_rows_come_back_and_a_stream_goes_on_where_it_was(package_folder: Path, runtime: Path):
+    with _cloud(package_folder, runtime) as cloud:
+        rows = cloud.client("dynamodb")
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "a"}, "n": {"N": "1"}, "raw": {"B": b"\0\xff"}})
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "b"}})
+        rows.delete_item(TableName=_TABLE, Key={"id": {"S": "b"}})
+        update = {"Key": {"id": {"S": "a"}}, "UpdateExpression": "ADD n :one"}
+        rows.update_item(TableName=_TABLE, **update, ExpressionAttributeValues={":one": {"N": "1"}})
+        wait_until(lambda: "told a" in "".join(cloud.logs("F")))
+        cloud.wait_until_idle(timeout_s=10)
+        stream = rows.describe_table(TableName=_TABLE)["Table"]["LatestStreamArn"]
+        told = "".join(cloud.logs("F")).count("told")
+
+    with _cloud(package_folder, runtime) as cloud:
+        rows = cloud.client("dynamodb")
+        found = rows.scan(TableName=_TABLE)["Items"]
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "c"}})
+        wait_until(lambda: "told c" in "".join(cloud.logs("F")))
+        cloud.wait_until_idle(timeout_s=10)
+
+        assert found == [{"id": {"S": "a"}, "n": {"N": "2"}, "raw": {"B": b"\0\xff"}}]
+        assert "".join(cloud.logs("F")).count("told") == told + 1
+        assert rows.describe_table(TableName=_TABLE)["Table"]["LatestStreamArn"] == stream
+
+
+def test_messages_come_back_as_they_were(package_folder: Path, runtime: Path):
+    with _cloud(package_folder, runtime) as cloud:
+        s3 = cloud.client("s3")
+        _receive_messages(
+            cloud, "arrivals", VisibilityTimeout=1
+        )  # S3's test event, on its way to the dead letters
+        s3.put_object(Bucket=_BUCKET, Key="in flight", Body=b"")
+        (held,) = _receive_messages(cloud, "arrivals")
+        s3.put_object(Bucket=_BUCKET, Key="done with", Body=b"")
+        (done,) = _receive_messages(cloud, "arrivals")
+        cloud.client("sqs").delete_message(
+            QueueUrl=_url(cloud, "arrivals"), ReceiptHandle=done["ReceiptHandle"]
+        )
+        s3.put_object(Bucket=_BUCKET, Key="waiting", Body=b"")
+
+    with _cloud(package_folder, runtime) as cloud:
+        bodies = [one["Body"] for one in _receive_messages(cloud, "arrivals")]
+        cloud.client("sqs").change_message_visibility(
+            QueueUrl=_url(cloud, "arrivals"), ReceiptHandle=held["ReceiptHandle"], VisibilityTimeout=0
+        )
+        _receive_messages(cloud, "arrivals")
+        dead = {one["MessageId"]: one["Attributes"] for one in _receive_messages(cloud, "dead")}
+
+    assert ["waiting" in body for body in bodies if "TestEvent" not in body] == [True]
+    assert dead[held["MessageId"]]["ApproximateReceiveCount"] == "2"
+    assert done["MessageId"] not in dead
+
+
+def test_subscriptions_and_queues_of_clients_come_back(package_folder: Path, runtime: Path):
+    with _cloud(package_folder, runtime) as cloud:
+        cloud.client("sqs").create_queue(QueueName="mine", Attributes={"VisibilityTimeout": "7"})
+        subscription = cloud.client("sns").subscribe(
+            TopicArn=cloud.outputs["Topic"],
+            Protocol="sqs",
+            Endpoint="arn:aws:sqs:us-east-1:123456789012:mine",
+            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"kind": ["good"]})},
+        )["SubscriptionArn"]
+
+    with _cloud(package_folder, runtime) as cloud:
+        sns = cloud.client("sns")
+        for kind in ("good", "bad"):
+            attributes = {"kind": {"DataType": "String", "StringValue": kind}}
+            sns.publish(TopicArn=cloud.outputs["Topic"], Message=kind, MessageAttributes=attributes)
+        found = sns.list_subscriptions()["Subscriptions"]
+
+        assert [one["Body"] for one in _receive_messages(cloud, "mine")] == ["good"]
+        assert [one["SubscriptionArn"] for one in found] == [subscription]
+
+
+def test_after_a_kill_every_upload_that_was_acknowledged_is_there(package_folder: Path, runtime: Path):
+    acknowledged: set[tuple[str, str]] = set()
+    victim = subprocess.Popen(
+        [sys.executable, "-c", _RUN, str(package_folder), str(runtime)],
+        cwd=_PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with victim:
+        assert victim.stdout is not None
+        moto = int(victim.stdout.readline())
+        for _ in range(40):
+            acknowledged.add(tuple(json.loads(victim.stdout.readline())))
+        os.kill(moto, signal.SIGKILL)
+        victim.kill()
+        acknowledged |= {tuple(json.loads(line)) for line in victim.stdout if line.endswith(b"]\n")}
+
+    with _cloud(package_folder, runtime) as cloud:
+        found = {(key, version) for key, version, *_ in _object_versions(cloud)}
+        told = _message_count(cloud, "arrivals") + _message_count(cloud, "dead")
+
+    assert acknowledged <= found
+    assert len(found) - len(acknowledged) <= 4  # one that each writer had not heard about yet
+    assert told >= len(acknowledged)
+
+
+def _message_count(cloud: Cloud, name: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    shown = cloud.client("sqs").get_queue_attributes(QueueUrl=_url(cloud, name), AttributeNames=names)
+    return sum(map(int, shown["Attributes"].values()))
+
+
+_RUN = """
+import json, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tests.local.test_persistence import _BUCKET, _cloud
+
+def put(number):
+    key = f"{number % 30}"
+    version = s3.put_object(Bucket=_BUCKET, Key=key, Body=bytes(50_000))["VersionId"]
+    sys.stdout.write(json.dumps([key, version]) + "\\n")
+    sys.stdout.flush()
+
+package_folder, runtime = map(Path, sys.argv[1:])
+with _cloud(package_folder, runtime) as cloud:
+    sys.stdout.write(f"{cloud.moto_pid}\\n")
+    sys.stdout.flush()
+    s3 = cloud.client("s3")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(put, range(100_000)))
+"""
+
+
+def test_of_two_clouds_that_start_at_once_on_one_folder_one_is_refused(package_folder: Path, runtime: Path):
+    refused = Event()
+
+    def start(_: int) -> str:
+        try:
+            with _cloud(package_folder, runtime):
+                assert refused.wait(10)
+                return "ran"
+        except StartupFailed as refusal:
+            refused.set()
+            return str(refusal)
+
+    with ThreadPoolExecutor(2) as threads:
+        ends = sorted(threads.map(start, range(2)))
+
+    assert "already runs" in ends[0]
+    assert ends[1] == "ran"
+
+
+def test_state_of_another_version_is_refused(package_folder: Path, runtime: Path):
+    (package_folder / "d").mkdir()
+    StateStore(package_folder / "d" / "state.sqlite").save("format", "moto", "0.1")
+
+    with pytest.raises(StartupFailed, match=r"moto 0\.1"), _cloud(package_folder, runtime):
+        pass
+
+
+def test_a_transaction_that_fails_changes_nothing_and_no_reader_loses_the_stream(
+    package_folder: Path, runtime: Path
+):
+    with _cloud(package_folder, runtime) as cloud:
+        rows = cloud.client("dynamodb")
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "a"}})
+        wait_until(lambda: "told a" in "".join(cloud.logs("F")))
+        puts = [{"TableName": _TABLE, "Item": {"id": {"S": name}}} for name in ("b", "a")]
+        puts[1]["ConditionExpression"] = "attribute_not_exists(id)"
+        with pytest.raises(rows.exceptions.TransactionCanceledException):
+            rows.transact_write_items(TransactItems=[{"Put": put} for put in puts])
+        rows.put_item(TableName=_TABLE, Item={"id": {"S": "c"}})
+        wait_until(lambda: "told c" in "".join(cloud.logs("F")))
+
+        assert {row["id"]["S"] for row in rows.scan(TableName=_TABLE)["Items"]} == {"a", "c"}
+        assert "told b" not in "".join(cloud.logs("F"))

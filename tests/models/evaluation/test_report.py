@@ -1,0 +1,94 @@
+"""A release is measured as it would serve, and told as JSON and as a page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from models.evaluation.report import IncompatibleDataset, evaluate_release
+from tests.fakes.memory import NOON
+from tests.fakes.onnx_classifier import LABELS, write_classifier
+from tests.models.training.jobs import face_images
+from tests.models.training.tiny_network import BACKBONE_CARD, tiny_backbone
+from vigil.training.dataset import format_manifest
+from vigil.training.examples import DatasetEntry
+
+COLOURS = ((220, 30, 30), (30, 220, 30), (30, 30, 220))
+
+
+def coloured(folder: Path) -> Path:
+    """Thirty pictures from two doors; one of each ten has the wrong label."""
+    folder.mkdir()
+    entries = []
+    for n in range(30):
+        Image.new("RGB", (20, 20), COLOURS[n % 3]).save(folder / f"{n}.png")
+        label = LABELS[(n % 3 + (n % 10 == 0)) % 3]
+        entries.append(
+            DatasetEntry(f"{n}.png", "", label, "test", f"g{n}", "reviewer", NOON, {"source": "ab"[n % 2]})
+        )
+    (folder / "manifest.jsonl").write_text(format_manifest(entries), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    root = tmp_path_factory.mktemp("report")
+    write_classifier(root)
+    return evaluate_release(root, "tiny-colours", coloured(root / "data"), root / "out")
+
+
+def test_the_json_holds_figures_with_intervals_by_class_and_by_slice(report_folder: Any):
+    told = json.loads(report_folder.json.read_text("utf-8"))
+
+    assert told["figures"]["accuracy"]["value"] == pytest.approx(0.9)
+    assert np.sum(told["confusion"]) == told["items"] == 30
+    assert told["slices"]["source"]["a"]["accuracy"]["value"] == pytest.approx(0.8)
+    assert told["slices"]["source"]["b"]["accuracy"]["value"] == 1
+
+
+def test_the_page_stands_alone_with_a_drawing_for_each_plot(report_folder: Any):
+    page = report_folder.html.read_text("utf-8")
+
+    assert page.count("<svg") == 5
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+
+
+def test_the_same_release_on_the_same_data_is_the_same_report(report_folder: Any, tmp_path: Path):
+    home = report_folder.json.parent.parent
+
+    again = evaluate_release(home, "tiny-colours", home / "data", tmp_path)
+
+    assert again.html.read_bytes() == report_folder.html.read_bytes()
+    assert again.json.read_bytes() == report_folder.json.read_bytes()
+
+
+def test_an_embedding_is_measured_by_searching_a_gallery(tmp_path: Path):
+    home = tmp_path / "tiny-embed"
+    home.mkdir()
+    (home / "card.toml").write_text(BACKBONE_CARD, "utf-8")
+    onnx.save(tiny_backbone(), home / "model.onnx")
+    (tmp_path / "data").mkdir()
+    np.savez(tmp_path / "data" / "set.npz", **face_images(0, 30, 4))
+
+    told = evaluate_release(tmp_path, "tiny-embed", tmp_path / "data", tmp_path / "out").figures
+
+    assert told["kind"] == "identification"
+    assert told["figures"]["rank_one"]["value"] > 0.5
+    assert [one["resolved"] for one in told["misses"]] == [False, False]
+
+
+def test_a_release_that_does_not_match_the_data_is_rejected(tmp_path: Path):
+    write_classifier(tmp_path)
+    empty = tmp_path / "data"
+    empty.mkdir()
+    (empty / "manifest.jsonl").write_text("", "utf-8")
+
+    with pytest.raises(IncompatibleDataset, match="holds nothing"):
+        evaluate_release(tmp_path, "tiny-colours", empty, tmp_path / "out")

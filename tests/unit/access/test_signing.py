@@ -1,0 +1,59 @@
+"""Cursors come back as they went out, or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil.access.roles import Caller
+from vigil.access.signing import InvalidSignature, sign_value, verify_value
+
+KEY = bytes(range(32))
+VALUES = st.recursive(
+    st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(VALUES)
+def test_what_was_sealed_comes_back(value: object):
+    assert verify_value(sign_value(value, purpose="list", key=KEY), purpose="list", key=KEY) == value
+
+
+@given(st.text(max_size=60))
+def test_anything_else_is_forged(text: str):
+    with pytest.raises(InvalidSignature):
+        verify_value(text, purpose="list", key=KEY)
+
+
+@given(st.integers(0, 200))
+def test_a_changed_character_is_noticed(place: int):
+    text = sign_value({"at": "2026-03-02", "n": 7}, purpose="list", key=KEY)
+    place %= len(text) - 1
+    other = "A" if text[place] != "A" else "B"
+
+    with pytest.raises(InvalidSignature):
+        verify_value(text[:place] + other + text[place + 1 :], purpose="list", key=KEY)
+
+
+@pytest.mark.parametrize(("purpose", "key"), [("other", KEY), ("list", bytes(32))])
+def test_a_seal_is_good_for_its_purpose_and_its_deployment_alone(purpose: str, key: bytes):
+    with pytest.raises(InvalidSignature):
+        verify_value(sign_value(1, purpose="list", key=KEY), purpose=purpose, key=key)
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "may"),
+    [
+        ("viewer", "viewer", True),
+        ("viewer", "reviewer", False),
+        ("admin", "operator", True),
+        ("operator", "admin", False),
+    ],
+)
+def test_a_role_may_what_those_below_it_may(held: str, asked: str, may: bool):
+    assert Caller("x", held).has_role(asked) is may  # type: ignore[arg-type]
+
+
+def test_a_caller_without_sources_sees_all_and_one_with_sees_those():
+    assert Caller("x", "viewer").can_access_source("vault-1")
+    assert Caller("x", "viewer", ("door-*",)).can_access_source("door-3")
+    assert not Caller("x", "viewer", ("door-*",)).can_access_source("vault-1")

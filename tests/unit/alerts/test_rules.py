@@ -1,0 +1,188 @@
+"""Rules pick sightings; a subject at a source in a window is one alert."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fakes.memory import NOON
+from vigil.alerts.evaluate import evaluate_rules
+from vigil.alerts.rules import InvalidRules, default_rules, parse_rules
+from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject, no_subjects
+from vigil.drops.messages import Drop, InlinePayload
+from vigil.inference.types import Prediction, Sighting
+
+KNOWN = Sighting("p-1", "known", 0.8, tags=frozenset({"watch"}))
+
+
+def unit(*numbers: float) -> Any:
+    vector = np.array(numbers, np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def unknown_face(*numbers: float) -> Sighting:
+    return Sighting("unknown", "unknown", 0.1, vector=unit(*numbers), same_subject_threshold=0.9)
+
+
+def drop(ident: str = "d1", source: str = "vault", at: datetime = NOON) -> Drop:
+    return Drop(ident, "faces", source, InlinePayload(b""), at)
+
+
+def prediction(*sightings: Sighting) -> Prediction:
+    return Prediction(sightings, found=len(sightings))
+
+
+def test_a_watch_listed_person_raises_a_critical_alert():
+    (alert,), strangers = evaluate_rules(prediction(KNOWN), drop(source="door"), default_rules(), no_subjects)
+
+    assert (alert.rule, alert.severity, alert.subject, strangers) == ("watch-listed", "critical", "p-1", None)
+
+
+def test_a_known_person_on_no_list_raises_none():
+    assert evaluate_rules(
+        prediction(replace(KNOWN, tags=frozenset())), drop(), default_rules(), no_subjects
+    ) == ((), None)
+
+
+def test_a_person_in_many_frames_of_one_window_is_one_alert():
+    frames = [drop(f"d{n}", "door", NOON + timedelta(seconds=n)) for n in range(60)]
+
+    ids = {
+        evaluate_rules(prediction(KNOWN), frame, default_rules(), no_subjects)[0][0].id for frame in frames
+    }
+
+    assert len(ids) == 1
+
+
+def test_the_next_window_and_another_source_are_other_alerts():
+    frames = [drop("a", "door"), drop("b", "door", NOON + timedelta(minutes=10)), drop("c", "gate")]
+
+    ids = {
+        evaluate_rules(prediction(KNOWN), frame, default_rules(), no_subjects)[0][0].id for frame in frames
+    }
+
+    assert len(ids) == 3
+
+
+def test_two_strangers_are_two_alerts_and_one_stranger_twice_is_one():
+    known: dict[tuple[str, str], UnknownSubjects] = {}
+    ids = []
+    for number, seen in enumerate([unknown_face(1, 0), unknown_face(0, 1), unknown_face(1, 0.1)]):
+        alerts, strangers = evaluate_rules(
+            prediction(seen),
+            drop(f"drop-{number}"),
+            default_rules(),
+            lambda *at: known.get(at, no_subjects(*at)),
+        )
+        assert strangers is not None
+        known[strangers.source, strangers.window] = strangers
+        ids.append(alerts[0].id)
+
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_stranger_unlike_everybody_enrolled_is_picked_too():
+    alerts, _ = evaluate_rules(
+        prediction(replace(unknown_face(1, 0), score=-0.2)), drop(), default_rules(), no_subjects
+    )
+
+    assert len(alerts) == 1
+
+
+def test_a_stranger_where_strangers_may_be_is_no_alert():
+    assert evaluate_rules(
+        prediction(unknown_face(1, 0)), drop(source="lobby"), default_rules(), no_subjects
+    ) == ((), None)
+
+
+def test_an_unfit_face_raises_none():
+    assert evaluate_rules(prediction(Sighting("unfit", "unfit")), drop(), default_rules(), no_subjects) == (
+        (),
+        None,
+    )
+
+
+HOURS = """
+[sources.shop]
+hours = { opens = "22:00", closes = "06:00", days = ["fri"], timezone = "Europe/Berlin" }
+[[rules]]
+name = "closed"
+when = { status = ["unknown"], hours = "closed" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "raised"),
+    [
+        (datetime(2026, 3, 6, 20, 59, tzinfo=UTC), 1),
+        (datetime(2026, 3, 6, 21, 1, tzinfo=UTC), 0),
+        (datetime(2026, 3, 7, 4, 59, tzinfo=UTC), 0),
+        (datetime(2026, 3, 7, 5, 1, tzinfo=UTC), 1),
+        (datetime(2026, 3, 7, 21, 1, tzinfo=UTC), 1),
+    ],
+)
+def test_hours_run_over_midnight_in_the_sources_own_zone(at: datetime, raised: int):
+    alerts, _ = evaluate_rules(
+        prediction(unknown_face(1, 0)), drop(source="shop", at=at), parse_rules(HOURS), no_subjects
+    )
+
+    assert len(alerts) == raised
+
+
+def test_a_rule_may_watch_for_a_class_of_any_model():
+    watch = parse_rules(
+        '[[rules]]\nname = "fire"\nwhen = { models = ["faces"], labels = ["fire"], min_score = 0.7 }'
+    )
+
+    sure, unsure = (
+        evaluate_rules(prediction(Sighting("fire", "known", score)), drop(), watch, no_subjects)[0]
+        for score in (0.8, 0.6)
+    )
+
+    assert (len(sure), len(unsure)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("= 1", "not TOML"),
+        ("[source.x]", "unknown source"),
+        ('[sources.x]\ncolour = "red"', "colour"),
+        ('[sources.x.hours]\nopens = "25:00"\ncloses = "06:00"', "opens"),
+        ('[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ndays = ["someday"]', "days"),
+        ('[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ntimezone = "Mars/Base"', "Mars"),
+        ('[[rules]]\nseverity = "info"', "needs a name"),
+        ('[[rules]]\nname = "a"\nseverity = "loud"', "severity"),
+        ('[[rules]]\nname = "a"\nwindow_s = 0', "window_s"),
+        ('[[rules]]\nname = "a"\n[[rules]]\nname = "a"', "share a name"),
+        ('[[rules]]\nname = "a"\nwhen = { hours = "never" }', "hours"),
+        ('[sources.door]\ntraining = "yes"', "never, consented, always"),
+    ],
+)
+def test_a_bad_watch_file_is_told_where_it_is_bad(text: str, told: str):
+    with pytest.raises(InvalidRules, match=told):
+        parse_rules(text)
+
+
+def test_nothing_is_learned_from_a_source_that_does_not_say_so():
+    watch = parse_rules(
+        '[sources.studio]\ntraining = "always"\n[sources."door-*"]\nstore_unknown_faces = true'
+    )
+
+    assert [watch.source_settings(name).training_policy for name in ("studio", "door-1", "hall")] == [
+        "always",
+        "never",
+        "never",
+    ]
+
+
+def test_a_crowd_of_strangers_stays_within_a_rows_size():
+    strangers = no_subjects("vault", "w")
+    rng = np.random.default_rng(7)
+    for number in range(UnknownSubjects.MAX_SUBJECTS + 20):
+        vector = unit(*rng.normal(size=64))
+        _, strangers = assign_subject(strangers, vector, same_subject_threshold=0.99, new_id=f"s{number}")
+
+    assert len(strangers.ids) == len(strangers.vectors) == UnknownSubjects.MAX_SUBJECTS

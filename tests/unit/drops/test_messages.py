@@ -1,0 +1,186 @@
+"""Messages become drops; whatever cannot become one is kept as a misfit with its reason."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil.drops.messages import (
+    Drop,
+    InlinePayload,
+    InvalidMessage,
+    QueueMessage,
+    S3Object,
+    parse_message,
+    parse_object_key,
+)
+from vigil.errors import UnroutableKey
+
+SENT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+BUCKET = "photos"
+
+
+def queue_message(body: Any, message_id: str = "m-1") -> QueueMessage:
+    return QueueMessage(message_id, body if isinstance(body, str) else json.dumps(body), SENT)
+
+
+def record(key: str, bucket: str = BUCKET, **of_object: str) -> dict[str, Any]:
+    return {
+        "eventSource": "aws:s3",
+        "eventTime": "2026-03-02T11:59:58.000Z",
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key), "versionId": "v1"} | of_object},
+    }
+
+
+def single_drop(parsed: list[Drop | InvalidMessage]) -> Any:
+    assert len(parsed) == 1
+    return parsed[0]
+
+
+def test_a_notification_is_one_drop_a_record():
+    drops = parse_message(
+        queue_message({"Records": [record("live/faces/door/a.jpg"), record("live/eye/hall/b.jpg")]}), BUCKET
+    )
+
+    assert [(drop.model, drop.source) for drop in drops if isinstance(drop, Drop)] == [
+        ("faces", "door"),
+        ("eye", "hall"),
+    ]
+
+
+def test_the_same_event_in_another_message_is_the_same_drop():
+    body = {"Records": [record("live/faces/door/a.jpg")]}
+
+    assert (
+        single_drop(parse_message(queue_message(body, "m-1"), BUCKET)).id
+        == single_drop(parse_message(queue_message(body, "m-2"), BUCKET)).id
+    )
+
+
+def test_another_version_is_another_drop():
+    first = parse_message(queue_message({"Records": [record("live/faces/door/a.jpg")]}), BUCKET)
+    second = parse_message(
+        queue_message({"Records": [record("live/faces/door/a.jpg", versionId="v2")]}), BUCKET
+    )
+
+    assert single_drop(first).id != single_drop(second).id
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
+def test_any_name_survives_the_notification(name: str):
+    key = f"live/faces/door/{name}"
+
+    drop = single_drop(parse_message(queue_message({"Records": [record(key)]}), BUCKET))
+
+    assert drop.payload == S3Object(BUCKET, key, "v1")
+
+
+def test_the_event_happened_when_it_says():
+    drop = single_drop(parse_message(queue_message({"Records": [record("live/faces/door/a.jpg")]}), BUCKET))
+
+    assert drop.occurred_at == datetime(2026, 3, 2, 11, 59, 58, tzinfo=UTC)
+
+
+def test_the_test_event_of_s3_is_no_drop():
+    assert (
+        parse_message(
+            queue_message({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET}), BUCKET
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("not json", "malformed-message"),
+        ("[]", "malformed-message"),
+        ("null", "malformed-message"),
+        ({}, "malformed-message"),
+        ({"Records": []}, "malformed-message"),
+        ({"Records": ["?"]}, "malformed-message"),
+        ({"Records": [record("live/faces/door/a.jpg") | {"eventTime": "yesterday"}]}, "malformed-message"),
+        ({"Records": [record("live/a.jpg")]}, "unroutable-key"),
+        ({"Records": [record("live/Faces!/door/a.jpg")]}, "unroutable-key"),
+        ({"Records": [record("live/faces/door/a.jpg", bucket="elsewhere")]}, "foreign-bucket"),
+        ({"model": "faces"}, "malformed-message"),
+        ({"model": "faces", "data": "%%%"}, "malformed-message"),
+        ({"model": "faces", "data": "\x80"}, "malformed-message"),
+        ('{"model": "faces", "id": "\\ud800", "data": ""}', "malformed-message"),
+        ("[" * 100_000, "malformed-message"),
+        ({"model": "faces", "data": "AAAA", "source": "no spaces"}, "malformed-message"),
+        ({"model": "faces", "data": "AAAA", "at": "2026-03-02T12:00:00"}, "malformed-message"),
+        ({"model": "faces", "s3": {"bucket": "elsewhere", "key": "k"}}, "foreign-bucket"),
+    ],
+)
+def test_what_cannot_be_asked_about_is_kept_with_its_reason(body: Any, reason: str):
+    misfit = single_drop(parse_message(queue_message(body), BUCKET))
+
+    assert isinstance(misfit, InvalidMessage)
+    assert misfit.rejection.reason == reason
+
+
+def test_one_bad_record_leaves_its_neighbours_alone():
+    arrivals = parse_message(
+        queue_message({"Records": [record("live/oops"), record("live/faces/door/a.jpg")]}), BUCKET
+    )
+
+    assert [type(arrival) for arrival in arrivals] == [InvalidMessage, Drop]
+
+
+def test_a_job_may_carry_its_bytes():
+    body = {"model": "eye", "source": "feed", "data": base64.b64encode(b"xyz").decode()}
+
+    drop = single_drop(parse_message(queue_message(body), BUCKET))
+
+    assert (drop.payload, drop.source, drop.occurred_at) == (InlinePayload(b"xyz"), "feed", SENT)
+
+
+def test_a_job_sent_twice_under_one_id_is_one_drop():
+    body = {"model": "eye", "id": "mine-7", "data": "AAAA"}
+
+    assert (
+        single_drop(parse_message(queue_message(body, "m-1"), BUCKET)).id
+        == single_drop(parse_message(queue_message(body, "m-2"), BUCKET)).id
+    )
+
+
+def test_a_second_model_looks_at_the_same_object_as_another_drop():
+    job = {"s3": {"bucket": BUCKET, "key": "k", "version_id": "v1"}}
+
+    first, second = (
+        single_drop(parse_message(queue_message(job | {"model": name}), BUCKET)) for name in ("faces", "eye")
+    )
+
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize("key", ["live/faces/door/", "live//door/a.jpg", "live/faces//a.jpg", "a.jpg", ""])
+def test_a_key_without_model_source_and_name_has_no_route(key: str):
+    with pytest.raises(UnroutableKey):
+        parse_object_key(key)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["Records", "model", "s3", "data", "at", "bucket", "key", "object", "eventTime"]
+                ),
+                inner,
+            )
+        ),
+    )
+)
+def test_no_message_breaks_the_reader(body: Any):
+    for arrival in parse_message(queue_message(json.dumps(body)), BUCKET):
+        assert isinstance(arrival, Drop | InvalidMessage)

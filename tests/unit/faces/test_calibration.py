@@ -1,0 +1,62 @@
+"""The threshold follows from the wanted rate and the number of people, and says when it is a guess."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.build.files import CARDS
+from vigil.faces.calibration import Calibration
+from vigil.inference.card import InvalidCard, TomlReader, load_toml
+
+CALIBRATION = Calibration.from_card(load_toml(CARDS / "faces" / "card.toml"))
+
+
+@pytest.mark.parametrize(("rate", "cosine"), list(zip(CALIBRATION.fmr, CALIBRATION.cosine, strict=True)))
+def test_for_one_person_the_measured_rates_come_back(rate: float, cosine: float):
+    assert CALIBRATION.threshold(1, rate).cosine == pytest.approx(cosine, abs=1e-6)
+
+
+def test_a_hundred_people_need_a_hundredth_of_the_rate():
+    threshold = CALIBRATION.threshold(100, 0.01)
+
+    assert threshold.fmr == pytest.approx(1 - 0.99 ** (1 / 100))
+    assert threshold.cosine == pytest.approx(0.539, abs=0.001)
+    assert not threshold.extrapolated
+
+
+def test_past_the_table_s_end_it_says_that_it_extrapolates():
+    threshold = CALIBRATION.threshold(10_000, 0.01)
+
+    assert threshold.extrapolated
+    assert CALIBRATION.cosine[-1] < threshold.cosine < 0.8
+
+
+@given(people=st.integers(1, 10**7), fpir=st.floats(0.0001, 0.3))
+def test_more_people_never_lower_the_threshold(people: int, fpir: float):
+    assert CALIBRATION.threshold(people * 2, fpir).cosine >= CALIBRATION.threshold(people, fpir).cosine - 1e-9
+
+
+@given(people=st.integers(1, 10**6))
+def test_a_threshold_s_own_rate_comes_back(people: int):
+    threshold = CALIBRATION.threshold(people, 0.01)
+
+    assert np.log(CALIBRATION.threshold_at_score(threshold.cosine).fmr) == pytest.approx(
+        np.log(threshold.fmr), abs=0.01
+    )
+
+
+@given(cosine=st.floats(-1, 1))
+def test_no_score_claims_a_rate_below_the_least(cosine: float):
+    assert CALIBRATION.min_fmr <= CALIBRATION.threshold_at_score(cosine).fmr <= CALIBRATION.fmr[0]
+
+
+@pytest.mark.parametrize(
+    ("fmr", "cosine"),
+    [([0.1], [0.3]), ([0.1, 0.2], [0.3, 0.4]), ([0.2, 0.1], [0.4, 0.3]), ([0.2, 0.0], [0.3, 0.4])],
+)
+def test_a_table_that_does_not_fall_while_it_rises_is_refused(fmr: list[float], cosine: list[float]):
+    card = TomlReader("card.toml", {"calibration": {"fmr": fmr, "cosine": cosine, "least_fmr": 1e-9}})
+
+    with pytest.raises(InvalidCard, match="calibration"):
+        Calibration.from_card(card)

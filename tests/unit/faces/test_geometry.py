@@ -1,0 +1,121 @@
+"""Anchors, suppression, tiles and alignment, each against what it must be."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.build.files import CARDS
+from vigil.faces.alignment import Alignment, align_face, estimate_similarity
+from vigil.faces.detector import (
+    AnchorConfig,
+    decode_boxes,
+    non_max_suppression,
+    suppress_contained,
+    tile_starts,
+)
+from vigil.inference.card import load_toml
+
+ANCHORS = AnchorConfig.from_card(load_toml(CARDS / "face-detect" / "card.toml"))
+ALIGNMENT = Alignment.from_card(load_toml(CARDS / "face-embed" / "card.toml"))
+
+
+@pytest.mark.parametrize(("size", "count"), [((320, 240), 4420), ((480, 360), 9870), ((640, 480), 17640)])
+def test_anchors_are_as_many_as_the_network_s_outputs(size: tuple[int, int], count: int):
+    grid = ANCHORS.grid(size)
+
+    assert grid.shape[1] == 4
+    assert abs(len(grid) - count) <= count * 0.02
+    assert ((grid >= 0) & (grid <= 1)).all()
+
+
+def test_no_offset_is_the_anchor_itself():
+    grid = ANCHORS.grid((320, 240))
+
+    boxes = decode_boxes(np.zeros_like(grid), grid, ANCHORS)
+
+    np.testing.assert_allclose((boxes[:, :2] + boxes[:, 2:]) / 2, grid[:, :2], atol=1e-6)
+    np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], grid[:, 2:], atol=1e-6)
+
+
+def test_of_two_boxes_on_one_face_the_stronger_stays():
+    boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60]], np.float32)
+
+    selected = non_max_suppression(boxes, np.array([0.8, 0.9, 0.7], np.float32), 0.3)
+
+    assert selected.tolist() == [1, 2]
+
+
+def test_a_part_inside_a_larger_box_goes_even_if_it_scores_more():
+    boxes = np.array([[0, 0, 100, 100], [10, 10, 40, 40]], np.float32)
+
+    assert suppress_contained(boxes, np.array([0.8, 0.9], np.float32), 0.5).tolist() == [0]
+
+
+def test_nothing_found_is_no_boxes():
+    nothing = np.empty((0, 4), np.float32)
+
+    assert non_max_suppression(nothing, nothing[:, 0], 0.3).tolist() == []
+    assert suppress_contained(nothing, nothing[:, 0], 0.3).tolist() == []
+
+
+@given(length=st.integers(1, 8000), tile=st.integers(50, 2000), lap=st.floats(0.05, 0.6))
+def test_tiles_reach_both_ends_and_overlap_enough(length: int, tile: int, lap: float):
+    positions = tile_starts(length, tile, lap)
+
+    assert positions[0] == 0
+    assert positions[-1] + tile >= length
+    assert all(after - before <= tile * (1 - lap) + 1 for before, after in pairwise(positions))
+
+
+@given(angle=st.floats(-3.1, 3.1), scale=st.floats(0.2, 8), x=st.floats(-500, 500), y=st.floats(-500, 500))
+def test_a_similarity_is_found_again(angle: float, scale: float, x: float, y: float):
+    template = np.array(ALIGNMENT.target_points)
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = (template @ turn.T + [x, y]).astype(np.float32)
+
+    back = estimate_similarity(moved, template)
+
+    np.testing.assert_allclose(moved @ back[:, :2].T + back[:, 2], template, atol=0.02)
+
+
+def _landmarks(factor: float, corner: tuple[float, float]) -> NDArray[np.float32]:
+    """68 points whose anchor points are the template's, `factor` times as large, at `corner`."""
+    points = np.zeros((68, 2), np.float32)
+    for group, target in zip(ALIGNMENT.landmark_groups, ALIGNMENT.target_points, strict=True):
+        points[list(group)] = np.array(target) * factor + corner
+    return points
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.7, 3.0, 6.5])
+def test_an_aligned_face_is_the_picture_at_the_template_s_size(factor: float):
+    side = round(112 * factor)
+    x, y = np.meshgrid(np.linspace(0, 255, side), np.linspace(0, 255, side))
+    image = Image.fromarray(np.stack([x, y, np.full_like(x, 90)], axis=-1).astype(np.uint8))
+
+    made = np.asarray(align_face(image, _landmarks(factor, (0, 0)), ALIGNMENT, (112, 112))).astype(int)
+
+    expected = np.asarray(image.resize((112, 112), Image.Resampling.BOX)).astype(int)
+    np.testing.assert_allclose(made[8:-8, 8:-8], expected[8:-8, 8:-8], atol=5)
+
+
+def test_fine_stripes_do_not_alias_when_a_large_face_is_shrunk():
+    stripes = np.zeros((900, 900, 3), np.uint8)
+    stripes[:, ::2] = 255
+
+    made = np.asarray(align_face(Image.fromarray(stripes), _landmarks(7.5, (20, 20)), ALIGNMENT, (112, 112)))
+
+    assert made.std() < 12
+
+
+def test_a_face_at_the_edge_is_filled_with_black():
+    image = Image.new("RGB", (200, 200), (200, 200, 200))
+
+    made = np.asarray(align_face(image, _landmarks(1.0, (-60, 40)), ALIGNMENT, (112, 112)))
+
+    assert (made[40, :50] == 0).all()
+    assert (made[40, 70:] > 190).all()

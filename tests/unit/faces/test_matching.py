@@ -1,0 +1,91 @@
+"""Verdicts: known, unknown, ambiguous, unfit."""
+
+import pytest
+
+from models.build.files import CARDS
+from tests.unit.faces.builders import (
+    face,
+    gallery,
+    person,
+    vector,
+    vector_at_cosine,
+)
+from vigil.faces.matching import MatchingConfig, match_faces
+from vigil.inference.card import load_toml
+
+SETTINGS = MatchingConfig.from_card(load_toml(CARDS / "faces" / "card.toml"))
+ANN = person("ann", vector(1), tags=frozenset({"staff"}))
+BOB = person("bob", vector(2))
+REQUIRED_SCORE = SETTINGS.calibration.threshold(2, SETTINGS.target_fpir).cosine
+
+
+def test_a_face_that_reaches_the_threshold_is_known_with_the_person_s_tags():
+    decision = match_faces(
+        [face(vector_at_cosine(vector(1), REQUIRED_SCORE + 0.05))], gallery(ANN, BOB), SETTINGS
+    )[0]
+
+    assert (decision.status, decision.label, decision.tags) == ("known", "ann", frozenset({"staff"}))
+    assert decision.score == pytest.approx(REQUIRED_SCORE + 0.05, abs=1e-4)
+    assert decision.threshold == pytest.approx(REQUIRED_SCORE)
+
+
+def test_a_face_below_the_threshold_is_unknown_and_keeps_its_score():
+    decision = match_faces(
+        [face(vector_at_cosine(vector(1), REQUIRED_SCORE - 0.05))], gallery(ANN, BOB), SETTINGS
+    )[0]
+
+    assert (decision.status, decision.label) == ("unknown", "unknown")
+    assert decision.score == pytest.approx(REQUIRED_SCORE - 0.05, abs=1e-4)
+
+
+def test_a_poor_face_needs_more():
+    score = REQUIRED_SCORE + SETTINGS.low_quality_margin / 2
+
+    good, poor = match_faces(
+        [face(vector_at_cosine(vector(1), score)), face(vector_at_cosine(vector(1), score), quality=0.3)],
+        gallery(ANN, BOB),
+        SETTINGS,
+    )
+
+    assert (good.status, poor.status) == ("known", "unknown")
+    assert poor.threshold == pytest.approx(REQUIRED_SCORE + SETTINGS.low_quality_margin)
+
+
+def test_two_people_too_close_are_ambiguous():
+    twin = person("twin", vector_at_cosine(vector(1), 0.99))
+
+    decision = match_faces([face(vector(1))], gallery(ANN, twin), SETTINGS)[0]
+
+    assert (decision.status, decision.label) == ("ambiguous", "ambiguous")
+
+
+def test_two_templates_of_one_person_are_not_ambiguous():
+    ann = person("ann", vector(1), vector_at_cosine(vector(1), 0.99))
+
+    assert match_faces([face(vector(1))], gallery(ann, BOB), SETTINGS)[0].status == "known"
+
+
+def test_an_unfit_face_is_never_matched():
+    decision = match_faces(
+        [face(vector(1), quality=0.0, quality_issues=("small",))], gallery(ANN, BOB), SETTINGS
+    )[0]
+
+    assert (decision.status, decision.score) == ("unfit", None)
+
+
+def test_an_empty_gallery_knows_nobody():
+    decisions = match_faces(
+        [face(vector(1)), face(vector(2), quality_issues=("turned",))], gallery(), SETTINGS
+    )
+
+    assert [decision.status for decision in decisions] == ["unknown", "unfit"]
+    assert {verdict.threshold for verdict in decisions} == {None}
+
+
+def test_the_threshold_rises_with_the_gallery():
+    many = gallery(ANN, *(person(f"p{seed}", vector(seed)) for seed in range(10, 210)))
+
+    decision = match_faces([face(vector_at_cosine(vector(1), REQUIRED_SCORE + 0.02))], many, SETTINGS)[0]
+
+    assert decision.threshold is not None
+    assert decision.threshold > REQUIRED_SCORE + 0.1

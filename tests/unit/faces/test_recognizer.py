@@ -1,0 +1,289 @@
+"""The whole model on real photographs: who is recognised, who is refused, what is told on the way."""
+
+import io
+from functools import cache
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from tests.fakes.built_models import faces_model, photo
+from vigil.errors import EmptyFile, NotAnImage, TruncatedImage
+from vigil.faces.enrolment_check import (
+    AlreadyEnrolled,
+    LowQuality,
+    NoFace,
+    SeveralFaces,
+    Template,
+    add_templates,
+    create_template,
+)
+from vigil.faces.gallery import Gallery
+from vigil.faces.matching import EmbeddingSpaceMismatch
+from vigil.faces.pipeline import UnknownOption
+from vigil.faces.recognizer import FaceRecognizer
+from vigil.inference.types import Prediction
+
+DETECTOR_INPUTS = ("320", "480", "640", "tiles")
+
+
+@cache
+def _recognizer() -> FaceRecognizer:
+    return faces_model(lambda _embed: _two_enrolled())
+
+
+@cache
+def _two_enrolled() -> Gallery:
+    model = faces_model()
+    gallery = Gallery(model.embedding_space)
+    for name in ("obama", "biden"):
+        template = create_template(photo(f"{name}.jpg"), model=model, person=name, gallery=gallery)
+        gallery = add_templates(gallery, name, [template], frozenset({f"tag-{name}"}))
+    return gallery
+
+
+def _predict(data: bytes, **options: str) -> Prediction:
+    return _recognizer().predict(data, options, ignore_stage)
+
+
+@pytest.mark.parametrize("detector_input", DETECTOR_INPUTS)
+@pytest.mark.parametrize(
+    ("name", "expected_person"),
+    [
+        ("obama2", "obama"),
+        ("obama3", "obama"),
+        ("obama_partial_face", "obama"),
+        ("obama_partial_face2", "obama"),
+        ("biden", "biden"),
+    ],
+)
+def test_an_enrolled_person_is_recognised_at_every_detector_size(
+    name: str, expected_person: str, detector_input: str
+):
+    prediction = _predict(photo(f"{name}.jpg"), detect=detector_input)
+
+    assert [(one.label, one.status) for one in prediction.sightings] == [(expected_person, "known")]
+    assert prediction.sightings[0].tags == {f"tag-{expected_person}"}
+    assert prediction.notes["detect"] == detector_input
+
+
+def test_a_second_look_for_landmarks_can_be_left_out_and_a_small_face_is_known_all_the_same():
+    small = io.BytesIO()
+    picture = Image.open(io.BytesIO(photo("obama2.jpg")))
+    picture.resize((picture.width // 8, picture.height // 8)).save(small, "PNG")
+
+    twice, once = _predict(small.getvalue()), _predict(small.getvalue(), landmarks="once")
+
+    assert [one.label for one in once.sightings] == [one.label for one in twice.sightings] == ["obama"]
+    assert once.sightings[0].score != twice.sightings[0].score
+    assert ("landmarks" in twice.notes, once.notes["landmarks"]) == (False, "once")
+
+
+def test_a_number_of_looks_that_is_not_offered_is_refused():
+    with pytest.raises(UnknownOption, match="once"):
+        _predict(photo("obama2.jpg"), landmarks="thrice")
+
+
+def test_a_stranger_is_unknown_and_can_be_told_again():
+    alone = faces_model(lambda _embed: _two_enrolled().without_person("obama"))
+
+    first = alone.predict(photo("obama.jpg"), {}, ignore_stage).sightings[0]
+    second = alone.predict(photo("obama2.jpg"), {}, ignore_stage).sightings[0]
+
+    assert (first.status, second.status) == ("unknown", "unknown")
+    assert first.vector is not None
+    assert second.vector is not None
+    assert first.same_subject_threshold is not None
+    assert first.vector @ second.vector >= first.same_subject_threshold
+
+
+def test_with_nobody_enrolled_everyone_is_unknown():
+    prediction = faces_model().predict(photo("obama.jpg"), {}, ignore_stage)
+
+    assert [(one.status, one.score, one.threshold) for one in prediction.sightings] == [
+        ("unknown", None, None)
+    ]
+
+
+def test_a_photo_without_a_face_has_no_sightings():
+    prediction = _predict(_encoded(Image.effect_noise((640, 480), 20).filter(ImageFilter.GaussianBlur(8))))
+
+    assert (prediction.sightings, prediction.found, prediction.size_px) == ((), 0, (640, 480))
+
+
+def test_two_people_in_one_picture_are_both_recognised():
+    both = _side_by_side("obama2.jpg", "biden.jpg")
+
+    assert {one.label for one in _predict(both).sightings} == {"obama", "biden"}
+
+
+def test_a_photo_taken_sideways_is_recognised():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = _open_photo("obama2.jpg").transpose(Image.Transpose.ROTATE_90)
+
+    prediction = _predict(_encoded(sideways, exif=exif))
+
+    assert [one.label for one in prediction.sightings] == ["obama"]
+    assert prediction.size_px == (626, 1200)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP"])
+def test_every_format_is_recognised(kind: str):
+    assert [one.label for one in _predict(_encoded(_open_photo("obama2.jpg"), kind)).sightings] == ["obama"]
+
+
+def test_a_tiny_face_is_found_by_tiles_in_a_wide_scene():
+    wide = Image.new("RGB", (3200, 1400), (120, 125, 130))
+    wide.paste(_open_photo("obama2.jpg").resize((94, 180)), (2700, 900))
+
+    prediction = _predict(_encoded(wide), detect="tiles")
+
+    assert [one.status for one in _predict(_encoded(wide), detect="320").sightings] == []
+    assert len(prediction.sightings) == 1
+    box = prediction.sightings[0].box_px
+    assert box is not None
+    assert 2700 < box[0] < 2794
+    assert 900 < box[1] < 1080
+
+
+def test_a_noisy_photo_is_recognised():
+    small = np.asarray(_open_photo("obama2.jpg").resize((188, 360)), np.float32)
+    noisy = np.clip(small + np.random.default_rng(3).normal(0, 22, small.shape), 0, 255).astype(np.uint8)
+
+    assert [one.label for one in _predict(_encoded(Image.fromarray(noisy), "PNG")).sightings] == ["obama"]
+
+
+def test_a_blurred_face_is_unfit_and_says_why():
+    prediction = _predict(_encoded(_open_photo("biden.jpg").filter(ImageFilter.GaussianBlur(15))))
+
+    assert [(one.status, one.quality_issues) for one in prediction.sightings] == [("unfit", ("blurred",))]
+    assert prediction.sightings[0].score is None
+
+
+def test_what_a_jpeg_is_unpacked_to_changes_the_vector_little():
+    data = photo("obama3.jpg")
+
+    draft = _recognizer().analyze(data).faces[0]
+    full = _recognizer().analyze(_encoded(_open_photo("obama3.jpg"), "PNG")).faces[0]
+
+    assert float(draft.vector @ full.vector) > 0.98
+
+
+def test_detail_is_in_pixels_of_the_upright_photo():
+    face = _recognizer().analyze(photo("obama3.jpg")).faces[0]
+
+    left, top, right, bottom = face.box_px
+    middle = face.landmarks.mean(axis=0)
+    assert face.landmarks.shape == (68, 2)
+    assert left < middle[0] < right
+    assert top < middle[1] < bottom
+    assert np.linalg.norm(face.vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_stages_are_marked_as_they_begin():
+    stages: list[str] = []
+
+    _recognizer().predict(photo("obama.jpg"), {}, stages.append)
+
+    assert stages == ["decode", "detect", "align", "embed", "match"]
+
+
+def test_only_as_many_faces_as_the_card_keeps_are_kept_but_all_are_counted():
+    crowd = Image.new("RGB", (2400, 1800), (128, 128, 128))
+    head = _open_photo("obama2.jpg").crop((120, 180, 520, 680)).resize((200, 250))
+    for index in range(72):
+        crowd.paste(head, (200 * (index % 12), 290 * (index // 12)))
+
+    prediction = _predict(_encoded(crowd), detect="640")
+
+    assert len(prediction.sightings) == 40
+    assert prediction.found > 60
+
+
+def test_an_option_that_there_is_not_is_refused():
+    with pytest.raises(UnknownOption, match="320, 480, 640, tiles"):
+        _predict(photo("obama.jpg"), detect="1000")
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [(b"", EmptyFile), (b"no picture", NotAnImage), (photo("obama.jpg")[:9000], TruncatedImage)],
+)
+def test_bad_files_are_refused_by_name(data: bytes, error: type[Exception]):
+    with pytest.raises(error):
+        _predict(data)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 500), (500, 2), (7, 7)])
+def test_the_smallest_pictures_hold_no_face_and_break_nothing(size: tuple[int, int]):
+    assert _predict(_encoded(Image.new("RGB", size, (200, 150, 120)), "PNG")).sightings == ()
+
+
+def test_templates_of_another_embedding_are_never_compared():
+    stale = faces_model(lambda _embed: Gallery("another", _two_enrolled().people))
+
+    with pytest.raises(EmbeddingSpaceMismatch):
+        stale.predict(photo("obama.jpg"), {}, ignore_stage)
+
+
+def test_a_good_photo_becomes_a_template():
+    template = _create_template(photo("obama.jpg"), "obama")
+
+    assert {space: vector.shape for space, vector in template.vectors.items()} == {
+        _recognizer().embedding_space: (512,)
+    }
+    assert template.quality > 0.9
+
+
+def test_a_second_photo_of_the_same_person_is_accepted():
+    assert _create_template(photo("obama2.jpg"), "obama").quality > 0.5
+
+
+def test_enrolment_refuses_no_face():
+    with pytest.raises(NoFace):
+        _create_template(_encoded(Image.new("RGB", (400, 400), (90, 90, 90))), "somebody")
+
+
+def test_enrolment_refuses_several_faces():
+    with pytest.raises(SeveralFaces):
+        _create_template(_side_by_side("obama2.jpg", "biden.jpg"), "somebody")
+
+
+def test_enrolment_refuses_a_poor_face():
+    with pytest.raises(LowQuality, match="blurred"):
+        _create_template(_encoded(_open_photo("biden.jpg").filter(ImageFilter.GaussianBlur(15))), "somebody")
+
+
+def test_enrolment_refuses_a_face_that_is_somebody_else_and_does_not_say_whose():
+    with pytest.raises(AlreadyEnrolled) as refused:
+        _create_template(photo("obama2.jpg"), "somebody")
+
+    assert "obama" not in str(refused.value)
+    assert refused.value.reason == "already-enrolled"
+
+
+def _create_template(data: bytes, person: str) -> Template:
+    return create_template(data, model=_recognizer(), person=person, gallery=_two_enrolled())
+
+
+def _open_photo(name: str) -> Image.Image:
+    return Image.open(io.BytesIO(photo(name))).convert("RGB")
+
+
+def _side_by_side(left: str, right: str) -> bytes:
+    left_image, right_image = (_open_photo(name).resize((600, 1100)) for name in (left, right))
+    both = Image.new("RGB", (1200, 1100))
+    both.paste(left_image, (0, 0))
+    both.paste(right_image, (600, 0))
+    return _encoded(both)
+
+
+def _encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def ignore_stage(stage: str) -> None:
+    """No stage matters here."""

@@ -1,0 +1,115 @@
+"""A candidate is promoted when it surely may be, rejected when it surely may not, and waits in between."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vigil.inference.evaluation import ScoredDataset, metric_interval, paired_gain
+from vigil.releases.gates import (
+    Promote,
+    Reject,
+    RolloutEvidence,
+    Wait,
+    default_gates,
+    evaluate_gates,
+)
+from vigil.statistics import Interval
+
+GATE = default_gates()["shadow"]
+GOOD = RolloutEvidence(
+    drops=400,
+    errors=0,
+    errors_active=0,
+    agreed=390,
+    latency_ms=11.0,
+    latency_ms_active=10.0,
+    metric=Interval(0.97, 0.96, 0.98, 500),
+    gain=Interval(0.01, 0.002, 0.02, 500),
+    stage_duration=timedelta(hours=5),
+)
+
+
+def test_what_passes_every_gate_is_promoted():
+    verdict = evaluate_gates(GOOD, GATE)
+
+    assert isinstance(verdict, Promote)
+    assert [text.split()[0] for text in verdict.figures] == [
+        "error",
+        "latency",
+        "agreement",
+        "gain",
+        "metric",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"errors": 40}, "error rate"),
+        ({"latency_ms": 16.0}, "latency ratio"),
+        ({"agreed": 100, "gain": Interval(0.0, -0.005, 0.005, 500)}, "agreement"),
+        ({"gain": Interval(-0.3, -0.35, -0.25, 500)}, "gain"),
+        ({"metric": Interval(0.1, 0.08, 0.12, 500)}, "metric"),
+    ],
+)
+def test_each_gate_that_is_surely_missed_rejects_and_says_so(changes: dict[str, Any], word: str):
+    verdict = evaluate_gates(replace(GOOD, **changes), GATE)
+
+    assert isinstance(verdict, Reject)
+    assert [reason.startswith(word) for reason in verdict.reasons] == [True]
+
+
+def test_a_candidate_that_is_surely_better_need_not_agree():
+    assert isinstance(evaluate_gates(replace(GOOD, agreed=100), GATE), Promote)
+
+
+def test_a_doubtful_gain_waits():
+    verdict = evaluate_gates(replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20)), GATE)
+
+    assert isinstance(verdict, Wait)
+    assert verdict.pending[0].startswith("gain")
+
+
+def test_too_few_drops_wait_even_if_all_figures_are_good():
+    assert evaluate_gates(replace(GOOD, drops=150, agreed=150), GATE) == Wait(("150 of 200 drops",))
+
+
+def test_errors_reject_before_there_are_drops_enough():
+    assert isinstance(evaluate_gates(replace(GOOD, drops=20, agreed=10, errors=10), GATE), Reject)
+
+
+def test_a_few_slow_drops_prove_nothing():
+    assert isinstance(evaluate_gates(replace(GOOD, drops=20, agreed=20, latency_ms=50.0), GATE), Wait)
+
+
+def test_a_figure_that_is_undefined_never_promotes():
+    nan = float("nan")
+
+    assert isinstance(evaluate_gates(replace(GOOD, metric=Interval(nan, nan, nan, 0)), GATE), Wait)
+
+
+def test_patience_ends():
+    verdict = evaluate_gates(
+        replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20), stage_duration=timedelta(days=8)), GATE
+    )
+
+    assert isinstance(verdict, Reject)
+    assert "undecided" in verdict.reasons[0]
+
+
+def test_a_candidate_that_learned_shuffled_labels_is_rejected_by_what_it_measured():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 10, 300)
+    good = np.eye(10)[np.where(rng.random(300) < 0.97, truth, rng.integers(0, 10, 300))]
+    poisoned = np.eye(10)[rng.permutation(truth)]
+    labels = tuple("0123456789")
+    candidate, active = ScoredDataset(labels, truth, poisoned), ScoredDataset(labels, truth, good)
+    figure = metric_interval(candidate)
+
+    verdict = evaluate_gates(replace(GOOD, metric=figure, gain=paired_gain(candidate, active)), GATE)
+
+    assert isinstance(verdict, Reject)
+    assert [reason.split()[0] for reason in verdict.reasons] == ["gain", "metric"]

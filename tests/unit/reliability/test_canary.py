@@ -1,0 +1,45 @@
+"""When the canary sang the right song in time, and when it did not."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.fakes.memory import NOON
+from vigil.reliability.canary import (
+    CanaryCheck,
+    CanaryOutcome,
+    CanaryRun,
+    ExpectedDetections,
+    check_canary,
+)
+
+FLIGHT = CanaryRun("d1", NOON)
+FACE = (345.0, 95.0, 568.0, 432.0)
+KNOWN = ExpectedDetections((FACE,))
+
+
+def answer(state: str = "done", after_s: float = 2, boxes_px=(FACE,), alerts: int = 0) -> CanaryOutcome:
+    return CanaryOutcome(state, NOON + timedelta(seconds=after_s), boxes_px, alerts)
+
+
+def test_the_right_answer_in_time_has_nothing_wrong():
+    assert check_canary(FLIGHT, answer(boxes_px=((350.0, 100.0, 560.0, 430.0),)), KNOWN) == CanaryCheck(
+        "", 2000.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "problem"),
+    [
+        (None, "no answer"),
+        (answer("rejected"), "it was rejected"),
+        (answer("claimed"), "it was claimed"),
+        (answer(alerts=1), "it raised an alert"),
+        (answer(boxes_px=()), "0 sightings, not where they should be"),
+        (answer(boxes_px=(FACE, FACE)), "2 sightings, not where they should be"),
+        (answer(boxes_px=((0.0, 0.0, 100.0, 100.0),)), "1 sightings, not where they should be"),
+        (answer(after_s=61), "late"),
+    ],
+)
+def test_anything_else_is_named(outcome: CanaryOutcome | None, problem: str):
+    assert check_canary(FLIGHT, outcome, KNOWN).problem == problem

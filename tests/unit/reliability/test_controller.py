@@ -1,0 +1,83 @@
+"""What a minute decides for both lanes."""
+
+from datetime import timedelta
+
+from tests.fakes.memory import NOON
+from vigil.reliability.capacity import CapacityLimits
+from vigil.reliability.circuit_breaker import CircuitBreaker
+from vigil.reliability.controller import (
+    ControllerPolicy,
+    ControllerState,
+    LaneObservation,
+    MappingSettings,
+    control_step,
+    initial_state,
+    is_healthy,
+    mapping_settings,
+)
+from vigil.reliability.lane_counts import LaneCounts
+
+RULES = ControllerPolicy(CapacityLimits(total=20), max_degradation_level=4)
+NEXT = NOON + timedelta(minutes=1)
+IDLE = LaneObservation((), 0)
+
+
+def counted(calls: int, **failures: int) -> LaneCounts:
+    return LaneCounts(NOON + timedelta(seconds=30), calls, calls * 0.5, failures)
+
+
+def after(
+    live: LaneObservation, bulk: LaneObservation = IDLE, state: ControllerState | None = None
+) -> ControllerState:
+    return control_step(
+        state or initial_state(RULES.limits, NOON), {"live": live, "bulk": bulk}, RULES, now=NEXT
+    )
+
+
+def test_a_quiet_minute_opens_no_breaker_and_keeps_both_lanes_running():
+    quiet = after(LaneObservation((counted(10),), 0))
+
+    assert quiet.breakers == {}
+    assert mapping_settings(quiet) == {"live": MappingSettings(True, 18), "bulk": MappingSettings(True, 2)}
+
+
+def test_a_failing_dependency_stops_its_lane_alone():
+    failing = after(LaneObservation((counted(40, photos=30),), 500))
+
+    assert mapping_settings(failing)["live"].enabled is False
+    assert mapping_settings(failing)["bulk"].enabled is True
+    assert not is_healthy(failing, "photos")
+    assert is_healthy(failing, "records")
+
+
+def test_a_lane_on_probation_runs_with_two_workers():
+    failing = after(LaneObservation((counted(40, photos=30),), 500))
+
+    probing = control_step(
+        failing, {"live": LaneObservation((), 500), "bulk": IDLE}, RULES, now=NEXT + timedelta(minutes=1)
+    )
+
+    assert mapping_settings(probing)["live"] == MappingSettings(True, 2)
+
+
+def test_degradation_does_not_begin_because_a_lane_stands_still():
+    steady = ControllerState(
+        NOON,
+        RULES.limits.initial_allocation(),
+        initial_state(RULES.limits, NOON).degradation,
+        {("live", "photos"): CircuitBreaker("open", NOON, 1)},
+    )
+
+    assert after(LaneObservation((), 5000, age_s=600), state=steady).degradation.level == 0
+
+
+def test_live_that_has_all_workers_and_is_late_is_degraded():
+    late = after(LaneObservation((counted(100),), 5000, age_s=600))
+
+    assert late.degradation.level == 1
+
+
+def test_what_arrived_is_what_was_done_and_what_the_backlog_grew_by():
+    first = after(LaneObservation((counted(60),), 120))
+
+    assert first.backlogs == {"live": 120, "bulk": 0}

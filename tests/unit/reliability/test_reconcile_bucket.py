@@ -1,0 +1,204 @@
+"""A walk through the bucket, page by page, and back-filling."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tests.fakes.memory import NOON, FakeClock
+from vigil.drops.ledger import DropRecord
+from vigil.drops.messages import QueueMessage, S3Object, parse_message
+from vigil.reliability.reconcile import (
+    BULK_BACKLOG_LIMIT,
+    Completeness,
+    ListedObject,
+    Reannouncement,
+    ReconcilePorts,
+    ReconcileProgress,
+    backfill,
+    reconcile_bucket,
+    to_drop,
+)
+
+DAY_BEFORE = NOON - timedelta(days=1)
+OBJECTS = [ListedObject(S3Object("photos", f"live/faces/door/{n}.jpg", "v1"), DAY_BEFORE) for n in range(5)]
+UNROUTABLE = ListedObject(S3Object("photos", "live/astray.jpg", "v1"), DAY_BEFORE)
+
+
+@dataclass
+class FakeBucket:
+    """Every port: pages of two objects, records of those that are `done`, and the bulk lane."""
+
+    objects: list[ListedObject] = field(default_factory=lambda: list(OBJECTS))
+    done: set[str] = field(default_factory=set)
+    claimed: Mapping[str, timedelta] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+    reannouncements: dict[str, Reannouncement] = field(default_factory=dict)
+    backlog: int = 0
+    pages: int = 99
+    snapshot: str = ""
+    deleted: set[str] = field(default_factory=set)
+
+    def snapshot_id(self) -> str:
+        return self.snapshot
+
+    def exists(self, item: S3Object) -> bool:
+        return item.key not in self.deleted
+
+    def list_page(self, cursor: str) -> tuple[Sequence[ListedObject], str]:
+        begin = int(cursor or 0)
+        return self.objects[begin : begin + 2], str(begin + 2) if begin + 2 < len(self.objects) else ""
+
+    def read_records(self, drop_ids: Collection[str]) -> Mapping[str, DropRecord]:
+        done = {drop: DropRecord(drop, "done", 1, NOON) for drop in self.done & set(drop_ids)}
+        ago = self.claimed.items()
+        return done | {
+            drop: DropRecord(drop, "claimed", 1, NOON - time) for drop, time in ago if drop in drop_ids
+        }
+
+    def send_messages(self, messages: Sequence[str]) -> None:
+        self.sent += messages
+
+    def visible_messages(self) -> int:
+        return self.backlog
+
+    def find_reannouncements(self, drops: Collection[str]) -> Mapping[str, Reannouncement]:
+        return {drop: told for drop, told in self.reannouncements.items() if drop in drops}
+
+    def save_reannouncements(self, reannouncements: Mapping[str, Reannouncement]) -> None:
+        self.reannouncements |= reannouncements
+
+    def has_time(self) -> bool:
+        self.pages -= 1
+        return self.pages >= 0
+
+    def ports(self, after: timedelta = timedelta(0)) -> ReconcilePorts:
+        return ReconcilePorts(self, self, self, self, FakeClock(NOON + after), self.has_time)
+
+    def complete(self, listed: ListedObject, model: str | None = None) -> None:
+        self.done.add(to_drop(listed, model)[0].id)
+
+
+def test_what_has_no_end_is_announced_and_the_whole_is_one_figure():
+    house = FakeBucket()
+    for listed in OBJECTS[:4]:
+        house.complete(listed)
+
+    ended = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+
+    assert ended == ReconcileProgress("", Completeness(), Completeness(5, 4, 0, {"unannounced": 1}), 1)
+    (message,) = house.sent
+    assert parse_message(QueueMessage("m", message, NOON), "photos") == [to_drop(OBJECTS[4])[0]]
+
+
+def test_a_walk_goes_on_where_its_time_was_over():
+    house = FakeBucket(pages=1)
+
+    first = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+    house.pages = 99
+    second = reconcile_bucket(first, house.ports(), max_messages=100)
+
+    assert (first.cursor, first.last_complete, len(house.sent)) == ("2", None, 5)
+    assert second.last_complete == Completeness(5, 0, 0, {"unannounced": 5})
+
+
+def test_a_walk_stops_when_it_has_announced_enough():
+    house = FakeBucket()
+
+    stopped = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=1)
+
+    assert (stopped.cursor, stopped.reannounced) == ("2", 2)
+
+
+def test_the_last_whole_figure_stays_while_the_next_walk_is_on_its_way():
+    house = FakeBucket(pages=1)
+    before = Completeness(9, 9)
+
+    assert (
+        reconcile_bucket(
+            ReconcileProgress(last_complete=before), house.ports(), max_messages=100
+        ).last_complete
+        == before
+    )
+
+
+def test_another_model_is_shown_what_it_has_not_seen_and_no_key_without_a_route():
+    house = FakeBucket(objects=[*OBJECTS, UNROUTABLE])
+    house.complete(OBJECTS[0], "objects")
+
+    ended = backfill("", "objects", house.ports(), max_messages=100)
+
+    assert (ended.reannounced, ended.cursor) == (4, "")
+    assert all('"model": "objects"' in message for message in house.sent)
+
+
+def test_what_was_announced_is_given_longer_and_longer_before_it_is_announced_again():
+    """A lane that is hours behind must not be sent all that waits in it once more every five minutes."""
+    house = FakeBucket(pages=10_000)
+
+    sent = []
+    for minutes in range(0, 24 * 60, 5):
+        reconcile_bucket(ReconcileProgress(), house.ports(timedelta(minutes=minutes)), max_messages=100)
+        sent.append(len(house.sent) // len(OBJECTS))
+
+    assert sent[-1] == 5
+    assert [sent.index(times) * 5 / 60 for times in range(1, 6)] == [0, 1, 3, 7, 15]
+
+
+def test_while_the_bulk_lane_is_busy_its_own_objects_are_not_missed_and_others_are():
+    bulk = ListedObject(S3Object("photos", "bulk/faces/door/1.jpg", "v1"), DAY_BEFORE)
+    house = FakeBucket(objects=[OBJECTS[0], bulk], backlog=BULK_BACKLOG_LIMIT + 1)
+
+    busy = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+    house.backlog = 0
+    free = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+
+    assert busy.last_complete == free.last_complete == Completeness(2, 0, 0, {"unannounced": 2})
+    assert [busy.reannounced, free.reannounced] == [1, 1]
+    assert "bulk%2Ffaces%2Fdoor%2F1.jpg" in house.sent[1]
+
+
+def test_a_back_fill_takes_up_what_was_begun_and_left_but_not_what_is_being_worked_on():
+    left, at_work = (to_drop(listed, "objects")[0].id for listed in OBJECTS[:2])
+    house = FakeBucket(
+        objects=OBJECTS[:2], claimed={left: timedelta(hours=2), at_work: timedelta(minutes=-1)}
+    )
+
+    ended = backfill("", "objects", house.ports(), max_messages=100)
+
+    assert ended.reannounced == 1
+    assert OBJECTS[0].s3_object.key in house.sent[0]
+
+
+def test_an_edition_in_which_all_had_its_end_is_not_walked_again():
+    house = FakeBucket(snapshot="monday")
+    for listed in OBJECTS:
+        house.complete(listed)
+    first = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+    looked = house.pages
+
+    assert reconcile_bucket(first, house.ports(), max_messages=100) == first
+    assert house.pages == looked
+    house.snapshot = "tuesday"
+    assert reconcile_bucket(first, house.ports(), max_messages=100).snapshot_id == "tuesday"
+    assert house.pages < looked
+
+
+def test_an_edition_in_which_something_was_missing_is_walked_until_it_is_not():
+    house = FakeBucket(snapshot="monday")
+    first = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+    for listed in OBJECTS:
+        house.complete(listed)
+
+    second = reconcile_bucket(first, house.ports(), max_messages=100)
+
+    assert (first.is_complete, second.is_complete) == (False, True)
+
+
+def test_what_was_erased_since_the_edition_is_neither_missed_nor_counted():
+    house = FakeBucket(snapshot="monday", deleted={OBJECTS[0].s3_object.key})
+    for listed in OBJECTS[1:]:
+        house.complete(listed)
+
+    ended = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+
+    assert (ended.reannounced, ended.last_complete) == (0, Completeness(4, 4))

@@ -1,0 +1,168 @@
+"""What a lane writes: every line names the drop it is about, and nobody."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aws_lambda_powertools import Logger
+
+from cloud.client import Deadline
+from cloud.cloudwatch import EmfMetrics, ReleaseMetrics
+from functions.runtime.sqs_batch import LaneRuntime, process_batch
+from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
+from tests.fakes.memory import (
+    NOON,
+    FakeModel,
+    MemoryInputReader,
+    MemoryLedger,
+    SingleModel,
+)
+from vigil.alerts.rules import default_rules
+from vigil.drops.messages import compute_drop_id
+from vigil.drops.process import ProcessingPorts
+from vigil.errors import Transient
+from vigil.inference.types import Prediction, Sighting
+
+LEASE = timedelta(seconds=20)
+LOGGERS = count()
+"""Powertools keeps one logger, and where it writes to, for each service."""
+
+NAME = "ada-lovelace"
+SCENE = Prediction((Sighting("p-0123456789ab", "known", 0.9, tags=frozenset({"watch"})),), found=1)
+
+
+def noop(*_: Any) -> None:
+    """Nobody listens."""
+
+
+def key(number: int) -> str:
+    return f"live/eye/vault/{NAME}-{number}.jpg"
+
+
+def record(number: int, body: str | None = None) -> dict[str, Any]:
+    """A message that announces one object, as SQS hands it over."""
+    announced = {
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Put",
+        "eventTime": NOON.isoformat(),
+        "s3": {"bucket": {"name": "photos"}, "object": {"key": key(number), "versionId": "v1", "size": 5}},
+    }
+    return {
+        "messageId": f"m-{number}",
+        "receiptHandle": f"r-{number}",
+        "body": body if body is not None else json.dumps({"Records": [announced]}),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(NOON.timestamp() * 1000))},
+        "messageAttributes": {},
+        "md5OfBody": "",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:live",
+        "awsRegion": "us-east-1",
+    }
+
+
+def logged_lines(
+    *records: dict[str, Any], before: Callable[[], None], service: str | None = None
+) -> list[dict[str, Any]]:
+    """What the lane wrote while it worked on a batch; `before` runs in the model, at each look."""
+    out = io.StringIO()
+    eye = FakeModel(SCENE, before_predict=before)
+    held = {(key(number), "v1"): b"photo" for number in range(9)}
+    lane = LaneRuntime(
+        ports=ProcessingPorts(
+            MemoryLedger(), MemoryInputReader(held), SingleModel(eye), default_rules, lambda: NOON
+        ),
+        queue=SimpleNamespace(set_visibility_timeout=noop),  # type: ignore[arg-type]
+        bucket="photos",
+        lease=LEASE,
+        logger=Logger(service=service or f"live-{next(LOGGERS)}", stream=out),
+        telemetry=LaneTelemetry(
+            EmfMetrics(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024, stale_s=10
+        ),
+        release_telemetry=ReleaseTelemetry(ReleaseMetrics("Vigil/t"), noop),
+        drift_telemetry=DriftTelemetry(noop),
+        deadline=Deadline(),
+    )
+    context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: 1e9)
+    process_batch({"Records": list(records)}, context, lane)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def in_turn(*does: Callable[[], None]) -> Callable[[], None]:
+    """The next of these at each look."""
+    turns = iter(does)
+
+    def turn() -> None:
+        next(turns)()
+
+    return turn
+
+
+def away() -> None:
+    raise Transient("read object: SlowDown")
+
+
+def bug() -> None:
+    raise ZeroDivisionError("division by zero")
+
+
+def ident(number: int) -> str:
+    return compute_drop_id("photos", key(number), "v1", "eye")
+
+
+def test_every_line_names_its_own_drop_whatever_became_of_the_others():
+    told = logged_lines(*map(record, range(4)), before=in_turn(noop, away, bug, noop))
+
+    assert [(line["message"], line["drop"]) for line in told] == [
+        ("done", ident(0)),
+        ("retry", ident(1)),
+        ("unexpected-error", ident(2)),
+        ("done", ident(3)),
+    ]
+
+
+def test_a_message_that_fails_before_its_drop_is_known_is_not_logged_under_the_previous_drop():
+    broken = record(1) | {"attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "soon"}}
+
+    told = logged_lines(record(0), broken, before=noop)
+
+    assert [(line["message"], line.get("drop")) for line in told] == [
+        ("done", ident(0)),
+        ("unexpected-error", None),
+    ]
+    assert told[1]["message_id"] == "m-1"
+
+
+def test_what_is_logged_meanwhile_names_the_drop_in_hand_and_in_another_thread_none():
+    """As a release that is fetched in the background and missed."""
+
+    def warn() -> None:
+        Logger(service="beside").warning("meanwhile")
+
+    def elsewhere() -> None:
+        thread = Thread(target=Logger(service="beside").warning, args=("elsewhere",))
+        thread.start()
+        thread.join()
+
+    told = logged_lines(record(0), record(1), before=in_turn(warn, elsewhere), service="beside")
+
+    assert [(line["message"], line.get("drop")) for line in told] == [
+        ("meanwhile", ident(0)),
+        ("done", ident(0)),
+        ("elsewhere", None),
+        ("done", ident(1)),
+    ]
+
+
+@pytest.mark.parametrize("happens", [noop, away, bug])
+def test_no_line_says_who_or_what_the_object_is_called(happens: Callable[[], None]):
+    told = logged_lines(record(0), record(1, body="no json"), before=happens)
+
+    assert len(told) == 2
+    assert NAME not in json.dumps(told)
+    assert "p-0123456789ab" not in json.dumps(told)
