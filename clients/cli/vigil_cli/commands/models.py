@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -194,7 +195,9 @@ def evaluate(
             split, releases = Path(folder_name) / "test", Path(folder_name)
             _fetch_dataset_and_release(connect(stage, data), model, dataset, release, Path(folder_name))
         arguments = ("-m", "models.evaluation", model, str(split), "--models", str(releases))
-        raise typer.Exit(subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        finished = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=False)
+        raise typer.Exit(finished.returncode)
 
 
 def _fetch_dataset_and_release(
