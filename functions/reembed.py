@@ -23,8 +23,7 @@ from functions.runtime.wiring_people import (
     templates,
 )
 from functions.runtime.wiring_reembedding import reembedding_ports
-from vigil.errors import VigilError
-from vigil.people.enrolment import ConcurrentUpdate
+from vigil.errors import ConcurrentUpdate, VigilError
 from vigil.people.reembedding import (
     ReembeddingProgress,
     ReembeddingState,

@@ -6,7 +6,6 @@ from typing import Any
 from chalice import Blueprint, Rate
 
 from cloud.dynamodb.maintenance_state import load_reembedding_state
-from cloud.dynamodb.releases import ConcurrentUpdate
 from functions.runtime.handler import lambda_handler
 from functions.runtime.settings import settings
 from functions.runtime.wiring_training import (
@@ -15,6 +14,7 @@ from functions.runtime.wiring_training import (
     release_stores,
     state_store,
 )
+from vigil.errors import ConcurrentUpdate
 from vigil.releases.rollout import advance_rollout
 
 trigger = Blueprint(__name__)

@@ -7,6 +7,7 @@
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
     ├── Transient              the world is at fault: the queue retries, later and later
+    │   └── ConcurrentUpdate   another writer changed a row first: read again and decide again
     └── BrokenRelease          a model's own fault: another release of it may answer instead
         └── DamagedRelease     this container's copy is damaged: another container may have it whole
 
@@ -94,6 +95,10 @@ class UnknownModel(Rejected):
 
 class Transient(VigilError):
     """A dependency failed in a way that time may mend; the message says which, and doing what."""
+
+
+class ConcurrentUpdate(Transient):
+    """Another writer changed a row that this write depends on: read it again and decide again."""
 
 
 class BrokenRelease(VigilError):

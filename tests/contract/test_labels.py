@@ -8,12 +8,13 @@ import pytest
 from cloud.dynamodb.attributes import from_item, to_item
 from cloud.dynamodb.erasure import DynamoPersonData
 from cloud.dynamodb.ledger import DynamoLedger
-from cloud.dynamodb.reviews import ConcurrentUpdate, DynamoLabels, DynamoReviews
+from cloud.dynamodb.reviews import DynamoLabels, DynamoReviews
 from cloud.dynamodb.training_drops import DynamoTrainingDrops
 from tests.fakes.memory import NOON
 from vigil.alerts.reviews import Review
 from vigil.drops.ledger import Lease, ProcessingResult
 from vigil.drops.messages import Drop, S3Object
+from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import Prediction, Sighting
 from vigil.training.examples import DropForTraining
 from vigil.training.labels import CannotLabel, Label

@@ -18,7 +18,6 @@ from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject
 from vigil.drops.ledger import (
     MAX_LEASE,
     AlreadyCompleted,
-    ConcurrentUpdate,
     Lease,
     LeaseHeld,
     LeaseLost,
@@ -33,7 +32,7 @@ from vigil.drops.messages import (
     S3Object,
 )
 from vigil.drops.process import select_alerts
-from vigil.errors import MalformedMessage
+from vigil.errors import ConcurrentUpdate, MalformedMessage
 from vigil.inference.types import Prediction, Sighting
 from vigil.people.erasure import ErasureReceipt
 

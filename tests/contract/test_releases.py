@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from cloud.dynamodb.counters import DynamoReleaseHealth
-from cloud.dynamodb.releases import ConcurrentUpdate, DynamoReleases
+from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.reviews import DynamoLabels
 from cloud.dynamodb.routing import CachedPointers, DynamoComparisons
 from cloud.s3.objects import S3ObjectStore
 from cloud.s3.releases import S3ReleaseStore
 from tests.fakes.memory import NOON
 from tests.fakes.onnx_classifier import write_release
-from vigil.errors import Transient
+from vigil.errors import ConcurrentUpdate, Transient
 from vigil.releases.gates import default_gates
 from vigil.releases.health import ExpectedHealth, HealthCounts
 from vigil.releases.lifecycle import ReleasePointers, registered_state

@@ -25,9 +25,9 @@ from vigil.alerts.rules import default_rules
 from vigil.drops.events import OutboundEvent
 from vigil.drops.ledger import Lease, ProcessingResult
 from vigil.drops.messages import Drop, S3Object
-from vigil.errors import ObjectNotFound, ObjectTooLarge, Transient
+from vigil.errors import ConcurrentUpdate, ObjectNotFound, ObjectTooLarge, Transient
 from vigil.inference.types import Prediction, ReferenceImage, Sighting
-from vigil.people.enrolment import ConcurrentUpdate, Person, PersonChange
+from vigil.people.enrolment import Person, PersonChange
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, read_window
 from tests.fakes.memory import NOON
 from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject
-from vigil.drops.ledger import ConcurrentUpdate, Lease, ProcessingResult
+from vigil.drops.ledger import Lease, ProcessingResult
 from vigil.drops.messages import Drop, S3Object
+from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import Prediction, Sighting
 
 FACE = np.array([0.6, 0.8], np.float32)

@@ -9,7 +9,6 @@ from vigil.alerts.unknown_subjects import UnknownSubjects, no_subjects
 from vigil.drops.ledger import (
     MAX_LEASE,
     AlreadyCompleted,
-    ConcurrentUpdate,
     Lease,
     LeaseHeld,
     LeaseLost,
@@ -18,7 +17,7 @@ from vigil.drops.ledger import (
     TerminalState,
 )
 from vigil.drops.messages import Drop, InvalidMessage, S3Object
-from vigil.errors import ObjectNotFound, ObjectTooLarge, UnknownModel
+from vigil.errors import ConcurrentUpdate, ObjectNotFound, ObjectTooLarge, UnknownModel
 from vigil.inference.types import (
     Model,
     Option,

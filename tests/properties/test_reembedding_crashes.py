@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.fakes.memory import NOON
-from vigil.errors import Transient
+from vigil.errors import ConcurrentUpdate, Transient
 from vigil.inference.types import ReferenceImage
-from vigil.people.enrolment import ConcurrentUpdate
 from vigil.people.reembedding import (
     ReembeddingProgress,
     ReembeddingService,

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from cloud.dynamodb.erasure import ERASED_LABEL
-from cloud.dynamodb.reviews import ConcurrentUpdate
 from functions.api.operation import Call, Operation
 from functions.api.pagination import Row, read_page
 from functions.api.problems import Conflict, InvalidCursor, NotFound
@@ -18,6 +17,7 @@ from vigil.alerts.reviews import (
     SameReviewer,
     apply_review,
 )
+from vigil.errors import ConcurrentUpdate
 
 
 def list_alerts(call: Call, query: AlertsQuery) -> AlertList:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from cloud.dynamodb.releases import ConcurrentUpdate
 from cloud.dynamodb.state import reembedding_state_name
 from functions.api.model_cards import DeployedModel
 from functions.api.operation import Call, Operation
@@ -24,6 +23,7 @@ from functions.api.schemas.models import (
 )
 from functions.runtime.wiring_api import model_cards, state_store
 from functions.runtime.wiring_repositories import releases
+from vigil.errors import ConcurrentUpdate
 from vigil.releases import rollout
 from vigil.releases.lifecycle import IllegalTransition, ReleaseState
 from vigil.releases.rollout import (

@@ -24,7 +24,6 @@ from vigil.alerts.unknown_subjects import UnknownSubjects
 from vigil.drops.ledger import (
     MAX_LEASE,
     AlreadyCompleted,
-    ConcurrentUpdate,
     Lease,
     LeaseHeld,
     LeaseLost,
@@ -32,6 +31,7 @@ from vigil.drops.ledger import (
     SubjectBeingErased,
 )
 from vigil.drops.messages import Drop, InvalidMessage, S3Object
+from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import Sighting
 
 OWNED_BY_CLAIM = "#state = :claimed AND #owner = :owner"

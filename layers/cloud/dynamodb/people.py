@@ -10,9 +10,9 @@ from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.gallery import read_gallery_pointer
 from cloud.dynamodb.queries import query_all
 from cloud.errors import error_code, translate_errors
-from vigil.errors import VigilError
+from vigil.errors import ConcurrentUpdate, VigilError
 from vigil.people.consent import TRAINING_CONSENT_TAG
-from vigil.people.enrolment import ConcurrentUpdate, EnrolmentTemplate, G, Person, PersonChange
+from vigil.people.enrolment import EnrolmentTemplate, G, Person, PersonChange
 from vigil.people.gallery_pointer import GalleryPointer
 
 # MERGED: Port People, in the people table; a row of it points to the snapshots that they are recognised by.

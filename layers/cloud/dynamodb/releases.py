@@ -17,7 +17,7 @@ from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.queries import query_all
 from cloud.dynamodb.routing import pointers_from_row, pointers_key
 from cloud.errors import error_code, translate_errors
-from vigil.errors import VigilError
+from vigil.errors import ConcurrentUpdate
 from vigil.releases.lifecycle import (
     ReleasePointers,
     ReleaseState,
@@ -28,10 +28,6 @@ from vigil.releases.rollout import ModelReleases, ReleaseRecord, RolloutChange
 from vigil.statistics import Interval
 
 # MERGED: Releases' lives and pointers in the records table; pointers and lives move in one transaction.
-
-
-class ConcurrentUpdate(VigilError):
-    """Somebody else moved the pointers in between: read again and decide anew."""
 
 
 class DynamoReleases:

@@ -11,16 +11,12 @@ from cloud.dynamodb.erasure_marker import unless_being_erased
 from cloud.dynamodb.queries import Listing, listing_attributes
 from cloud.errors import CONDITION_FAILED, cancellation_reasons, error_code, translate_errors
 from vigil.alerts.reviews import SUPPRESSION_PERIOD, AlertState, Review
-from vigil.errors import VigilError
+from vigil.errors import ConcurrentUpdate
 from vigil.people.consent import is_person_id
 from vigil.training.labels import CannotLabel, Label
 
 _FIRST_REVIEW_CONDITION = "attribute_exists(pk) AND attribute_not_exists(reviews)"
 LABEL_TTL = timedelta(days=90)
-
-
-class ConcurrentUpdate(VigilError):
-    """Somebody else reviewed the same alert in between."""
 
 
 def suppression_key(rule: str, subject: str, source: str) -> Item:

@@ -107,10 +107,6 @@ class LeaseLost(Transient):
     """Somebody else took the drop over, or settled it: what this worker has must not be kept."""
 
 
-class ConcurrentUpdate(Transient):
-    """Another drop changed the window's strangers in between: look again and judge anew."""
-
-
 class SubjectBeingErased(Transient):
     """Somebody in the scene is being erased: whoever looks again finds a gallery without them."""
 

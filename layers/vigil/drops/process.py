@@ -10,14 +10,7 @@ from typing import Literal
 from vigil.alerts.alert import Alert
 from vigil.alerts.evaluate import evaluate_rules
 from vigil.alerts.rules import SEVERITIES, RuleSet
-from vigil.drops.ledger import (
-    AlreadyCompleted,
-    ConcurrentUpdate,
-    Lease,
-    LeaseHeld,
-    Ledger,
-    ProcessingResult,
-)
+from vigil.drops.ledger import AlreadyCompleted, Lease, LeaseHeld, Ledger, ProcessingResult
 from vigil.drops.messages import Drop, InlinePayload, InvalidMessage
 from vigil.drops.ports import (
     ActiveDegradation,
@@ -29,6 +22,7 @@ from vigil.drops.ports import (
     no_degradation,
 )
 from vigil.errors import (
+    ConcurrentUpdate,
     DamagedRelease,
     ObjectTooLarge,
     Rejected,

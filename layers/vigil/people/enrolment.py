@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from vigil.drops.messages import S3Object
-from vigil.errors import Rejected, Transient
+from vigil.errors import ConcurrentUpdate, Rejected
 from vigil.inference.types import Box, ReferenceImage
 
 if TYPE_CHECKING:  # people are read where there is no numpy
@@ -105,10 +105,6 @@ class EnrolmentResult:
     accepted: tuple[S3Object, ...]
     rejected: tuple[RejectedPhoto, ...]
     gallery_version: int
-
-
-class ConcurrentUpdate(Transient):
-    """Another enrolment put a newer gallery in force in between."""
 
 
 class PeopleStore(Protocol[Gallery_contra]):

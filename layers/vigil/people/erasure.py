@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from vigil.drops.messages import S3Object
-from vigil.people.enrolment import MAX_ATTEMPTS, ConcurrentUpdate, Person, PersonNotFound, VersionedGallery
+from vigil.errors import ConcurrentUpdate
+from vigil.people.enrolment import MAX_ATTEMPTS, Person, PersonNotFound, VersionedGallery
 from vigil.people.gallery_pointer import GalleryPointer
 
 G = TypeVar("G", bound=VersionedGallery)

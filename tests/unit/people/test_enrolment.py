@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from tests.fakes.memory import NOON
 from vigil.drops.messages import S3Object
-from vigil.errors import Rejected
+from vigil.errors import ConcurrentUpdate, Rejected
 from vigil.inference.types import ReferenceImage
 from vigil.people.enrolment import (
     MAX_ATTEMPTS,
-    ConcurrentUpdate,
     EnrolmentService,
     EnrolmentTemplate,
     InvalidEnrolment,

@@ -8,8 +8,8 @@ import pytest
 
 from tests.fakes.memory import NOON
 from vigil.drops.messages import S3Object
-from vigil.errors import Transient
-from vigil.people.enrolment import ConcurrentUpdate, Person, PersonNotFound
+from vigil.errors import ConcurrentUpdate, Transient
+from vigil.people.enrolment import Person, PersonNotFound
 from vigil.people.erasure import ErasureReceipt, ErasureService, erase_person
 from vigil.people.gallery_pointer import GalleryPointer
 

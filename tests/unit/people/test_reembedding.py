@@ -9,9 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.fakes.memory import NOON
-from vigil.errors import Rejected
+from vigil.errors import ConcurrentUpdate, Rejected
 from vigil.inference.types import ReferenceImage
-from vigil.people.enrolment import ConcurrentUpdate
 from vigil.people.reembedding import (
     ReembeddingProgress,
     ReembeddingService,
