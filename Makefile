@@ -1,9 +1,9 @@
-# Everything a person does with this repository. `make` alone says what there is.
+# All commands for this repository. `make` lists them.
 .DEFAULT_GOAL := help
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test chaos soak bench learn simulate deploy check clean
+.PHONY: help trainer openapi setup models package demo test chaos soak bench lifecycle simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -17,46 +17,46 @@ SEED ?= 1
 DROPS ?= 500
 MINUTES ?= 10
 
-help: ## this page
+help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-setup: $(VENV) ## a virtual environment with everything pinned
-models: $(VENV) ## fetch, check and prepare the models
+setup: $(VENV) ## create the virtual environment with pinned packages
+models: $(VENV) ## download, verify and prepare the models
 	@$(BIN)/python -m models.build
-package: models ## build what ships; TARGET=local or aws
+package: models ## build the deployment package; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
-demo: ## the whole system on this machine, on real photographs
+demo: ## run the whole system on this machine, on real photographs
 	@$(AGAIN) package TARGET=local
 	@./vigil demo
-test: $(VENV) ## everything that is promised: checks, scans and tests
+test: $(VENV) ## all checks, scans and tests
 	@$(AGAIN) -j2 package check trainer $(SCAN) TARGET=local
 	@$(BIN)/pytest
-chaos: ## everything goes wrong at once: make chaos SEED=7 DROPS=500
+chaos: ## drops under injected faults: make chaos SEED=7 DROPS=500
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --drops $(DROPS)
-soak: ## steady load, nothing piles up: make soak MINUTES=60
+soak: ## steady load with leak checks: make soak MINUTES=60
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
-bench: ## measure: ratios on the screen, numbers and a plot in build/
+bench: ## benchmarks: ratios on the screen, figures and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.benchmark
-learn: ## the life of a model, on real digits, until a bad canary
+lifecycle: ## a model life cycle on real digits, with failing releases
 	@$(AGAIN) package trainer TARGET=local
 	@$(BIN)/python -m tests.lifecycle
-simulate: $(VENV) ## six hours of traffic under the balance controller, with a plot
+simulate: $(VENV) ## simulate traffic under the capacity controller; a plot
 	@$(BIN)/python -m tests.simulation
-deploy: ## ship to AWS: make deploy STAGE=prod SET="Workers=40"
+deploy: ## deploy to AWS: make deploy STAGE=prod SET="Workers=40"
 	@$(AGAIN) package TARGET=aws
 	@$(BIN)/python -m infra.deploy $(STAGE) $(foreach one,$(SET),--set $(one))
-check: $(VENV) ## lint, format and types
+check: $(VENV) ## lint, format and type checks
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
-trainer: $(VENV) ## the environment that training runs in, torch and all
-	@$(BIN)/python -m models.training.environment >/dev/null || echo "training: its tests will be skipped"
-openapi: $(VENV) ## docs/openapi.json and the client's types, from the operations
+trainer: $(VENV) ## create the training environment (PyTorch)
+	@$(BIN)/python -m models.training.environment >/dev/null || echo "trainer: the training environment could not be created; its tests are skipped"
+openapi: $(VENV) ## regenerate docs/openapi.json and the client types
 	@$(BIN)/python clients/python/generate.py
-clean: ## remove what was built; the environments stay
+clean: ## delete build results; environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV): requirements.txt requirements-dev.txt constraints.txt

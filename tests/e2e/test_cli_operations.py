@@ -181,7 +181,7 @@ def test_an_alarm_shows_its_runbook_section(site: RunningSystem):
     unknown = run_vigil(site, "alarms", "nothing")
 
     assert "every worker" in shown.stdout
-    assert "Mends itself" in shown.stdout
+    assert "Automatic recovery" in shown.stdout
     assert (unknown.exit_code, "degraded" in unknown.stderr) == (2, True)
 
 

@@ -159,7 +159,7 @@ def test_every_packaged_alarm_links_to_its_runbook_section(packaged: Path):
 def test_a_runbook_section_has_its_fixed_parts_and_commands(name: str):
     text = RUNBOOK_SECTIONS[name]
 
-    parts = [text.find(f"**{part}**: ") for part in ("Means", "Mends itself", "Do")]
+    parts = [text.find(f"**{part}**: ") for part in ("Meaning", "Automatic recovery", "Action")]
     assert parts[0] == 0
     assert parts == sorted(parts)
     assert re.search(r"```bash\n\./vigil ", text)

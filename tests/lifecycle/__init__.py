@@ -1,1 +1,1 @@
-"""The whole life of a model on this machine, on real labelled pictures: `make learn`."""
+"""The whole life of a model on this machine, on real labelled pictures: `make lifecycle`."""

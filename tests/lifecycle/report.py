@@ -1,4 +1,4 @@
-"""What `make learn` saw, as JSON and a page with plots."""
+"""What `make lifecycle` saw, as JSON and a page with plots."""
 
 import json
 from dataclasses import asdict, dataclass
