@@ -111,7 +111,7 @@ class _LaneBatchProcessor(BatchProcessor):
         raw = record.raw_event
         attempt = int(raw["attributes"]["ApproximateReceiveCount"])
         wait_s = _visibility_delay_s(error, attempt)
-        self._lane.telemetry.record_failure(kind, str(error))
+        self._lane.telemetry.record_failure(error)
         self._delay_message(raw["receiptHandle"], wait_s)
         fields = {"message_id": raw["messageId"], "error": kind.__name__, "retry_in_s": wait_s}
         if issubclass(kind, Transient):

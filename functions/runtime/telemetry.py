@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from cloud.cloudwatch import EmfMetrics, ReleaseMetrics
 from vigil.alerts.evaluate import CANARY_SOURCE
+from vigil.drops.ledger import LeaseLost
 from vigil.drops.messages import Drop
 from vigil.drops.process import DropResult
-from vigil.errors import Transient
+from vigil.errors import failed_dependency
 from vigil.inference.types import Prediction
 from vigil.releases.drift import OutputSketch, sketch_of
 from vigil.releases.health import (
@@ -20,7 +21,7 @@ from vigil.releases.health import (
     unrecognised_increase,
 )
 from vigil.releases.lifecycle import ReleasePointers
-from vigil.reliability.lane_counts import TRANSIENT, LaneCounts, failed_dependency
+from vigil.reliability.lane_counts import LaneCounts
 
 GB_SECOND_USD, REQUEST_USD = 0.0000166667, 0.0000002
 """Of Lambda on x86 in most regions, without discounts: set yours."""
@@ -36,16 +37,6 @@ def invocation_cost_usd(seconds: float, memory_mb: int) -> float:
 
 LANE_COUNTS_INTERVAL_S = 10.0
 """A container adds to its lane's tally no more often, unless something failed."""
-
-_NOT_ATTRIBUTED = {
-    "DropInProgress",
-    "SubjectBeingErased",
-    "InsufficientTime",
-    "LeaseLost",
-    "ConcurrentUpdate",
-}
-"""Failures that say nothing against a dependency: another worker was first, somebody in the scene is being
-erased, or the batch was too long."""
 
 
 @dataclass
@@ -94,17 +85,16 @@ class LaneTelemetry:
         self.metrics.count("GalleryStale", int(gallery_age_s > self.stale_s))
         self.metrics.seconds("GalleryAgeS", gallery_age_s)
 
-    def record_failure(self, kind: type[BaseException], message: str) -> None:
-        """A delivery comes back later; whose failure it was. Nobody's is no delivery: nothing was asked."""
-        self.metrics.count("LeaseLost", int(kind.__name__ == "LeaseLost"))
-        if kind.__name__ in _NOT_ATTRIBUTED:
+    def record_failure(self, error: BaseException) -> None:
+        """Count a failed delivery against its dependency; one for which none failed is not counted at all."""
+        self.metrics.count("LeaseLost", int(isinstance(error, LeaseLost)))
+        dependency = failed_dependency(error)
+        if dependency is None:
             return
         self._calls += 1
         self.metrics.count("Delivered")
         self.metrics.count("Failed")
-        self._failures_by_dependency[
-            failed_dependency(TRANSIENT if issubclass(kind, Transient) else kind.__name__, message)
-        ] += 1
+        self._failures_by_dependency[dependency] += 1
 
     def flush(self, now: datetime, working_s: float) -> None:
         """The batch is done, after so many seconds.

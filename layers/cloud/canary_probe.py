@@ -18,7 +18,7 @@ class CanaryProbe:
 
     def store_photo(self, key: str, photo: bytes) -> S3Object:
         """Store a photograph, as a camera would."""
-        with translate_errors("store canary"):
+        with translate_errors("photos", "store canary photo"):
             answer = self._s3.put_object(Bucket=self._bucket, Key=key, Body=photo)
         return S3Object(self._bucket, key, answer.get("VersionId", ""))
 

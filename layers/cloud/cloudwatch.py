@@ -102,7 +102,7 @@ class CloudWatch:
             )
             for place, one in enumerate(signals)
         ]
-        with translate_errors("read counts"):
+        with translate_errors("metrics", "read metrics"):
             answer = self._client.get_metric_data(MetricDataQueries=queries, StartTime=since, EndTime=until)
         results = {one["Id"]: one for one in answer["MetricDataResults"]}
         return {
@@ -114,7 +114,7 @@ class CloudWatch:
         """The newest minute's value ("AWS/Lambda Throttles"); 0 where there is none."""
         namespace, _, name = metric.partition(" ")
         query = _metric_query("m", _metric_ref(namespace, name, dimension), 60, stat)
-        with translate_errors(f"read {metric}"):
+        with translate_errors("metrics", "read metric"):
             answer = self._client.get_metric_data(
                 MetricDataQueries=[query],
                 StartTime=now - timedelta(minutes=4),

@@ -56,7 +56,7 @@ class SqsDeadLetters:
 
     def _visible_messages(self) -> int:
         name = "ApproximateNumberOfMessages"
-        with translate_errors("read queue"):
+        with translate_errors("queues", "read queue size"):
             answer = self._client.get_queue_attributes(QueueUrl=self._dead_letter_url, AttributeNames=[name])
         return int(answer["Attributes"][name])
 
@@ -70,7 +70,7 @@ class SqsDeadLetters:
         if decision.suspect is not None:
             suspect_text = f"{decision.suspect.attempts_before} {decision.suspect.drop_id}"
             attributes[SUSPECT_ATTRIBUTE] = {"DataType": "String", "StringValue": suspect_text}
-        with translate_errors("send message back"):
+        with translate_errors("queues", "redrive message"):
             self._client.send_message(
                 QueueUrl=self._lane_queue_url,
                 MessageBody=decision.dead_letter.body,
@@ -80,19 +80,19 @@ class SqsDeadLetters:
 
     def make_visible(self, dead_letter: DeadLetter) -> None:
         """It can be received again at once."""
-        with translate_errors("let go of dead letter"):
+        with translate_errors("queues", "release dead letter"):
             self._client.change_message_visibility(
                 QueueUrl=self._dead_letter_url, ReceiptHandle=dead_letter.receipt_handle, VisibilityTimeout=0
             )
 
     def delete(self, dead_letter: DeadLetter) -> None:
-        with translate_errors("delete dead letter"):
+        with translate_errors("queues", "delete dead letter"):
             self._client.delete_message(
                 QueueUrl=self._dead_letter_url, ReceiptHandle=dead_letter.receipt_handle
             )
 
     def _receive(self, limit: int) -> list[DeadLetter]:
-        with translate_errors("receive dead letters"):
+        with translate_errors("queues", "receive dead letters"):
             answer = self._client.receive_message(
                 QueueUrl=self._dead_letter_url,
                 MaxNumberOfMessages=limit,
@@ -142,7 +142,7 @@ class SqsUnpublishedQueue:
         self._dynamodb, self._table = dynamodb, table
 
     def receive(self) -> Sequence[UnpublishedInterval]:
-        with translate_errors("receive untold"):
+        with translate_errors("queues", "receive unpublished interval"):
             answer = self._sqs.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=90
             )
@@ -164,7 +164,7 @@ class SqsUnpublishedQueue:
                 yield transition_event(row)
 
     def delete(self, interval: UnpublishedInterval) -> None:
-        with translate_errors("delete untold"):
+        with translate_errors("queues", "delete unpublished interval"):
             self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=interval.receipt)
 
     def _listed_rows(self, kind: str, gap: UnpublishedInterval, since: datetime) -> Iterator[dict[str, Any]]:
@@ -179,7 +179,14 @@ class SqsUnpublishedQueue:
     def _query_partition(self, pk: str) -> Iterator[dict[str, Any]]:
         query = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": to_item({":pk": pk})}
         return map(
-            from_item, query_all(self._dynamodb, operation="read releases", TableName=self._table, **query)
+            from_item,
+            query_all(
+                self._dynamodb,
+                dependency="records",
+                operation="read releases",
+                TableName=self._table,
+                **query,
+            ),
         )
 
 

@@ -1,23 +1,23 @@
-"""The one seam at which AWS's errors become ours."""
+"""Translates errors of botocore into Transient, at each call of AWS."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from vigil.errors import Transient
+from vigil.errors import Dependency, Transient
 
 
 @contextmanager
-def translate_errors(operation: str) -> Iterator[None]:
-    """Re-raise any failure of an AWS call as Transient, naming the act that failed.
+def translate_errors(dependency: Dependency, operation: str) -> Iterator[None]:
+    """Raise any failure of an AWS call in this block as Transient of this dependency and operation.
 
-    What a caller expects (a condition that did not hold, a missing key) it catches itself, inside.
+    An error that the caller expects (a failed condition, a missing key) is caught inside the block.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise Transient(f"{operation}: {error}") from error
+        raise Transient(str(error), dependency=dependency, operation=operation) from error
 
 
 def error_code(error: ClientError) -> str:

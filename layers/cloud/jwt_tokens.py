@@ -40,7 +40,7 @@ class JwtVerifier:
         try:
             claims = self._claims(token)
         except jwt.PyJWKClientConnectionError as error:
-            raise Transient(f"fetch the issuer's keys: {error}") from error
+            raise Transient(str(error), dependency="issuer", operation="fetch keys") from error
         except jwt.PyJWTError:
             return None
         role = _highest_role(claims.get(self._role_claim))

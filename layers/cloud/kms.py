@@ -17,12 +17,12 @@ class KmsMac:
 
     def sign(self, message: bytes) -> bytes:
         """The message's authentication code: only who may use the key can make it."""
-        with translate_errors("seal"):
+        with translate_errors("keys", "sign"):
             answer = self._client.generate_mac(KeyId=self._key, MacAlgorithm=_ALGORITHM, Message=message)
         return bytes(answer["Mac"])
 
     def verify(self, message: bytes, mac: bytes) -> bool:
-        with translate_errors("check seal"):
+        with translate_errors("keys", "verify signature"):
             try:
                 answer = self._client.verify_mac(
                     KeyId=self._key, MacAlgorithm=_ALGORITHM, Message=message, Mac=mac

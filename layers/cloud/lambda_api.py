@@ -25,14 +25,14 @@ class LambdaFunctions:
 
     def invoke_async(self, name: str, payload: Mapping[str, Any]) -> None:
         """Let a function run by itself."""
-        with translate_errors(f"start {name}"):
+        with translate_errors("functions", "start function"):
             self._client.invoke(
                 FunctionName=name, InvocationType="Event", Payload=json.dumps(payload).encode()
             )
 
     def invoke(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The function's answer. Raises Shed, and Transient where it fails."""
-        with translate_errors(f"invoke {name}"):
+        with translate_errors("functions", "invoke function"):
             try:
                 response = self._client.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
             except ClientError as error:
@@ -41,7 +41,11 @@ class LambdaFunctions:
                 raise FunctionThrottled(name) from error
             result: dict[str, Any] = json.loads(response["Payload"].read())
         if "FunctionError" in response:
-            raise Transient(f"{name}: {result.get('errorType', 'failed')}")
+            raise Transient(
+                f"{name} failed with {result.get('errorType', 'an unknown error')}",
+                dependency="functions",
+                operation="invoke function",
+            )
         return result
 
 
@@ -63,7 +67,7 @@ class EventSourceMapping:
         enabled = found["State"] in _ENABLED_STATES
         if enabled == settings.enabled and found.get("ScalingConfig") == scaling:
             return False
-        with translate_errors(f"change mapping of {self._function}"):
+        with translate_errors("functions", "update event source mapping"):
             self._client.update_event_source_mapping(
                 UUID=found["UUID"],
                 FunctionName=self._function,
@@ -75,7 +79,7 @@ class EventSourceMapping:
     def set_enabled(self, *, enabled: bool) -> None:
         """On or off, whatever else it is."""
         found = self._describe()
-        with translate_errors(f"switch mapping of {self._function}"):
+        with translate_errors("functions", "update event source mapping"):
             self._client.update_event_source_mapping(
                 UUID=found["UUID"], FunctionName=self._function, Enabled=enabled
             )
@@ -84,7 +88,7 @@ class EventSourceMapping:
         return self._describe()["State"] in _ENABLED_STATES
 
     def _describe(self) -> dict[str, Any]:
-        with translate_errors(f"find mapping of {self._function}"):
+        with translate_errors("functions", "read event source mapping"):
             answer = self._client.list_event_source_mappings(
                 FunctionName=self._function, EventSourceArn=self._queue
             )

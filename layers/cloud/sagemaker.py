@@ -43,7 +43,7 @@ class SageMakerTrainer:
         self._client, self._account = client, account
 
     def create_job(self, request: TrainingJobRequest) -> JobAccepted | JobRefused:
-        with translate_errors(f"train {request.name}"):
+        with translate_errors("training", "create training job"):
             try:
                 self._client.create_training_job(**self._job_request(request))
             except ClientError as error:
@@ -59,7 +59,7 @@ class SageMakerTrainer:
 
     def describe(self, name: str) -> dict[str, Any]:
         """All that the service tells of a job; of one that it does not know, that it failed."""
-        with translate_errors(f"look at {name}"):
+        with translate_errors("training", "describe training job"):
             try:
                 return dict(self._client.describe_training_job(TrainingJobName=name))
             except ClientError as error:

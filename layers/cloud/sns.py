@@ -43,7 +43,7 @@ class SnsTopic:
             }
             for number, (_, announcement) in enumerate(batch)
         ]
-        with translate_errors("publish"):
+        with translate_errors("topic", "publish"):
             answer = self._client.publish_batch(TopicArn=self._arn, PublishBatchRequestEntries=entries)
         return {entry["Id"] for entry in answer.get("Failed", [])}
 
@@ -73,7 +73,7 @@ class SnsOperators:
             "runbook": "docs/operations.md#new-fault",
         }
         subject = f"vigil: {fingerprint.kind} in {fingerprint.stage}"[:100]
-        with translate_errors("tell operators"):
+        with translate_errors("operators", "notify operators"):
             self._client.publish(TopicArn=self._arn, Subject=subject, Message=json.dumps(evidence, indent=1))
 
 
@@ -92,7 +92,7 @@ class SnsSubscriptions:
 
     def add(self, url: str, filter_policy: Mapping[str, Any], *, owner: str) -> str:
         """Ask the endpoint to confirm; its id, which SNS gives before it has."""
-        with translate_errors("subscribe"):
+        with translate_errors("topic", "subscribe"):
             answer = self._client.subscribe(
                 TopicArn=self._topic,
                 Protocol="https",
@@ -106,7 +106,7 @@ class SnsSubscriptions:
 
     def owned_by(self, owner: str) -> frozenset[str]:
         """Ids of those that a caller made."""
-        with translate_errors("read subscriptions"):
+        with translate_errors("callers", "read subscriptions"):
             answer = self._dynamodb.get_item(
                 TableName=self._table, Key=_owner_key(owner), ConsistentRead=True
             )
@@ -116,7 +116,7 @@ class SnsSubscriptions:
         """(id, address) of each; "" for one that has not confirmed."""
         pages: dict[str, Any] = {"TopicArn": self._topic}
         while True:
-            with translate_errors("list subscriptions"):
+            with translate_errors("topic", "list subscriptions"):
                 answer = self._client.list_subscriptions_by_topic(**pages)
             for one in answer["Subscriptions"]:
                 if one["Protocol"] == "https":
@@ -127,7 +127,7 @@ class SnsSubscriptions:
 
     def get(self, ident: str) -> tuple[str, dict[str, Any]] | None:
         """(address, filter policy); None where there is no such subscription of this topic."""
-        with translate_errors("read subscription"):
+        with translate_errors("topic", "read subscription"):
             try:
                 answer = self._client.get_subscription_attributes(SubscriptionArn=self._arn(ident))
             except ClientError as error:
@@ -139,13 +139,13 @@ class SnsSubscriptions:
 
     def remove(self, ident: str, *, owner: str) -> None:
         """Tell it nothing more."""
-        with translate_errors("unsubscribe"):
+        with translate_errors("topic", "unsubscribe"):
             self._client.unsubscribe(SubscriptionArn=self._arn(ident))
         self._update_owned_ids(owner, "DELETE", ident)
 
     def _update_owned_ids(self, owner: str, action: str, ident: str) -> None:
         """One id into, or out of, those of a caller."""
-        with translate_errors("note subscription"):
+        with translate_errors("callers", "save subscription"):
             self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_owner_key(owner),

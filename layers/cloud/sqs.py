@@ -18,7 +18,7 @@ class SqsQueue:
 
     def set_visibility_timeout(self, receipt: str, timeout_s: int) -> None:
         """Let a message be seen again after so many seconds (at most 12 hours), not before."""
-        with translate_errors("change message visibility"):
+        with translate_errors("queues", "change message visibility"):
             self._client.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=timeout_s
             )
@@ -32,14 +32,16 @@ class SqsQueue:
         for start in range(0, len(messages), _SEND_BATCH):
             batch = messages[start : start + _SEND_BATCH]
             entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(batch)]
-            with translate_errors("send messages"):
+            with translate_errors("queues", "send messages"):
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             if answer.get("Failed"):
-                raise Transient(f"send messages: {answer['Failed'][0].get('Code')}")
+                raise Transient(
+                    str(answer["Failed"][0].get("Code")), dependency="queues", operation="send messages"
+                )
 
     def visible_messages(self) -> int:
         """About how many messages could be received now."""
         name = "ApproximateNumberOfMessages"
-        with translate_errors("read queue"):
+        with translate_errors("queues", "read queue size"):
             answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
         return int(answer["Attributes"][name])

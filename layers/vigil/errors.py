@@ -6,13 +6,16 @@
     │   ├── WrongType, ObjectTooLarge, ObjectNotFound
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
-    ├── Transient              the world is at fault: the queue retries, later and later
-    │   └── ConcurrentUpdate   another writer changed a row first: read again and decide again
+    ├── Transient              a dependency is at fault: the queue retries with growing delays
+    │   └── NoDependencyFailed nothing is at fault: another worker was first, or time was short
+    │       └── ConcurrentUpdate   another writer changed a row first: read again and decide again
     └── BrokenRelease          a model's own fault: another release of it may answer instead
         └── DamagedRelease     this container's copy is damaged: another container may have it whole
 
 Anything else is a bug: it is retried too, and ends in the dead-letter queue with its stage.
 """
+
+from typing import Literal
 
 
 class VigilError(Exception):
@@ -93,12 +96,55 @@ class UnknownModel(Rejected):
     reason = "unknown-model"
 
 
+Dependency = Literal[
+    "records",
+    "people",
+    "audit",
+    "callers",
+    "photos",
+    "store",
+    "queues",
+    "topic",
+    "operators",
+    "functions",
+    "metrics",
+    "keys",
+    "training",
+    "issuer",
+]
+"""What a Transient failure is counted against: a table, bucket, topic or service of the deployment."""
+
+MODEL = "model"
+"""What every failure that is not Transient is counted against: our own code with the release at work."""
+
+
 class Transient(VigilError):
-    """A dependency failed in a way that time may mend; the message says which, and doing what."""
+    """A dependency failed, and the same attempt may succeed later.
+
+    dependency  the one that failed; None if the failure is counted against none
+    operation   the adapter's operation, which also begins the message
+    """
+
+    def __init__(self, detail: str, *, dependency: Dependency | None, operation: str) -> None:
+        super().__init__(f"{operation}: {detail}")
+        self.dependency, self.operation = dependency, operation
 
 
-class ConcurrentUpdate(Transient):
+class NoDependencyFailed(Transient):
+    """A worker cannot go on now, and no dependency is at fault: the delivery is not counted."""
+
+    def __init__(self, detail: str) -> None:
+        VigilError.__init__(self, detail)
+        self.dependency, self.operation = None, ""
+
+
+class ConcurrentUpdate(NoDependencyFailed):
     """Another writer changed a row that this write depends on: read it again and decide again."""
+
+
+def failed_dependency(error: BaseException) -> str | None:
+    """What a failure is counted against; None for a failure that says nothing about any dependency."""
+    return error.dependency if isinstance(error, Transient) else MODEL
 
 
 class BrokenRelease(VigilError):

@@ -3,8 +3,11 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from vigil.errors import Dependency
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = sorted((ROOT / "layers" / "cloud").rglob("*.py"))
@@ -21,6 +24,34 @@ def test_every_call_to_aws_is_translated_where_it_is_made(path: Path):
     inside = {id(call) for block in _translated(tree) for call in _calls(block)}
 
     assert [ast.unparse(call.func) for call in _calls(tree) if id(call) not in inside] == []
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
+def test_every_translated_error_names_a_known_dependency(path: Path):
+    """A parameter or attribute named `dependency` has the type Dependency, which mypy checks."""
+    named = [
+        ast.unparse(item.context_expr.args[0])
+        for block in _translated(ast.parse(path.read_text()))
+        for item in block.items
+        if isinstance(item.context_expr, ast.Call) and item.context_expr.args
+    ]
+
+    known = {repr(name) for name in get_args(Dependency)} | {"dependency", "self._dependency"}
+    assert [name for name in named if name not in known] == []
+
+
+@pytest.mark.parametrize("folder", ["functions", "layers"])
+def test_every_transient_that_is_raised_by_hand_names_its_dependency(folder: str):
+    unnamed = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Transient"
+        and "dependency" not in {keyword.arg for keyword in node.keywords}
+    ]
+
+    assert unnamed == []
 
 
 def test_only_wiring_makes_clients():

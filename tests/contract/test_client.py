@@ -77,7 +77,7 @@ def attached_client(
 def test_what_is_throttled_is_tried_again_while_there_is_time(deadline: Deadline, client: Any):
     deadline.begin(MARGIN_S + 3.5)
 
-    with pytest.raises(Transient), translate_errors("list tables"):
+    with pytest.raises(Transient), translate_errors("records", "list tables"):
         client.list_tables()
 
     assert ThrottlingService.requests >= 2
@@ -88,7 +88,10 @@ def test_no_wait_for_a_retry_outlives_the_invocation(deadline: Deadline, client:
     deadline.begin(remaining_s)
     began = time.monotonic()
 
-    with pytest.raises(Transient, match=r"ThrottlingException|no time left"), translate_errors("list tables"):
+    with (
+        pytest.raises(Transient, match=r"ThrottlingException|no time left"),
+        translate_errors("records", "list tables"),
+    ):
         client.list_tables()
 
     assert time.monotonic() - began < remaining_s
@@ -97,13 +100,13 @@ def test_no_wait_for_a_retry_outlives_the_invocation(deadline: Deadline, client:
 def test_calls_that_follow_a_throttled_one_keep_its_pace_and_end_in_time(deadline: Deadline, client: Any):
     deadline.begin(MARGIN_S + 0.2)
     for _ in range(3):
-        with pytest.raises(Transient), translate_errors("list tables"):
+        with pytest.raises(Transient), translate_errors("records", "list tables"):
             client.list_tables()
     deadline.begin(1.2)
     began, before = time.monotonic(), ThrottlingService.requests
 
     for _ in range(20):
-        with pytest.raises(Transient), translate_errors("list tables"):
+        with pytest.raises(Transient), translate_errors("records", "list tables"):
             client.list_tables()
 
     assert time.monotonic() - began < 1.2
@@ -115,7 +118,7 @@ def test_nor_does_one_that_the_service_asks_for(deadline: Deadline, client: Any)
     deadline.begin(3)
     began = time.monotonic()
 
-    with pytest.raises(Transient, match="ThrottlingException"), translate_errors("list tables"):
+    with pytest.raises(Transient, match="ThrottlingException"), translate_errors("records", "list tables"):
         client.list_tables()
 
     assert (ThrottlingService.requests, time.monotonic() - began < 3) == (1, True)
@@ -124,7 +127,7 @@ def test_nor_does_one_that_the_service_asks_for(deadline: Deadline, client: Any)
 def test_when_time_is_over_nothing_is_begun(deadline: Deadline, client: Any):
     deadline.begin(0)
 
-    with pytest.raises(Transient, match="no time left"), translate_errors("list tables"):
+    with pytest.raises(Transient, match="no time left"), translate_errors("records", "list tables"):
         client.list_tables()
 
     assert ThrottlingService.requests == 0
@@ -134,7 +137,7 @@ def test_the_next_invocation_has_time_again(deadline: Deadline, client: Any):
     deadline.begin(0)
     deadline.begin(MARGIN_S + 0.5)
 
-    with pytest.raises(Transient, match="ThrottlingException"), translate_errors("list tables"):
+    with pytest.raises(Transient, match="ThrottlingException"), translate_errors("records", "list tables"):
         client.list_tables()
 
     assert ThrottlingService.requests == 1
@@ -147,7 +150,10 @@ def test_who_asks_once_hears_at_once_that_there_is_too_much_to_do(
     began = time.monotonic()
 
     for _ in range(20):
-        with pytest.raises(Transient, match="ThrottlingException"), translate_errors("list tables"):
+        with (
+            pytest.raises(Transient, match="ThrottlingException"),
+            translate_errors("records", "list tables"),
+        ):
             single_attempt_client.list_tables()
 
     assert ThrottlingService.requests == 20

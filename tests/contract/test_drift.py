@@ -64,7 +64,7 @@ def test_a_containers_sketches_are_told_together_and_again_where_that_failed():
 
     def tell(model: str, release: str, sketch: OutputSketch, now: Any) -> None:
         if away.pop() if away else False:
-            raise Transient("away")
+            raise Transient("away", dependency="records", operation="read states")
         told.append(sketch)
 
     noticing = DriftTelemetry(tell)

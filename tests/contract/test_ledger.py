@@ -94,7 +94,9 @@ def test_a_renewed_lease_is_held_for_longer(ledger: Ledger):
 
 
 def test_a_lease_let_go_is_free_at_once(ledger: Ledger):
-    ledger.release_lease(claim_drop(ledger), stage="predict", error="Transient: away", now=NOON)
+    ledger.release_lease(
+        claim_drop(ledger), stage="predict", error="Transient: away", dependency="records", now=NOON
+    )
 
     assert isinstance(ledger.claim(DROP, owner="w2", now=NOON, until=LATER), Lease)
 
@@ -103,7 +105,7 @@ def test_letting_go_of_a_lost_lease_is_no_error_and_changes_nothing(ledger: Ledg
     lost = claim_drop(ledger)
     ledger.claim(DROP, owner="w2", now=LATER, until=LATER + timedelta(seconds=20))
 
-    ledger.release_lease(lost, stage="predict", error="slow", now=LATER)
+    ledger.release_lease(lost, stage="predict", error="slow", dependency="model", now=LATER)
 
     assert isinstance(ledger.claim(DROP, owner="w3", now=LATER, until=LATER), LeaseHeld)
 
@@ -259,13 +261,16 @@ def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(table: Any
 
 def test_dynamodb_forgets_an_attempts_error_when_the_next_one_begins(table: Any):
     ledger = dynamo_ledger(table)
-    ledger.release_lease(claim_drop(ledger), stage="predict", error="E: x", now=NOON, release="r1")
+    ledger.release_lease(
+        claim_drop(ledger), stage="predict", error="E: x", dependency="model", now=NOON, release="r1"
+    )
     failed = rows(table)["drop#d1", "drop"]
     claim_drop(ledger, "w2")
     taken_up = rows(table)["drop#d1", "drop"]
 
-    assert (failed["error"], failed["stage"], failed["release"]) == ("E: x", "predict", "r1")
-    assert "error" not in taken_up
+    assert (failed["error"], failed["dependency"]) == ("E: x", "model")
+    assert (failed["stage"], failed["release"]) == ("predict", "r1")
+    assert not {"error", "dependency"} & taken_up.keys()
 
 
 def test_rows_survive_the_way_to_attribute_values_and_back():

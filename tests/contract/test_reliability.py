@@ -66,12 +66,14 @@ def test_records_are_read_as_the_ledger_wrote_them(table: Any):
     ledger = DynamoLedger(table, "t", lane="live", retention=RETENTION)
     drop = Drop("d1", "faces", "door", S3Object("bucket", KEY, "v1"), NOON)
     claim = ledger.claim(drop, owner="w1", now=NOON, until=NOON + MINUTE)
-    ledger.release_lease(claim, stage="predict", error="E: x", now=NOON, release="r1")  # type: ignore[arg-type]
+    ledger.release_lease(claim, stage="predict", error="E: x", dependency="photos", now=NOON, release="r1")  # type: ignore[arg-type]
 
     read = DynamoDropRecords(table, "t", retention=RETENTION).read_records({"d1", "never"})
 
     assert read == {
-        "d1": DropRecord("d1", "claimed", 1, NOON, "predict", "E: x", "r1", S3Object("bucket", KEY, "v1"))
+        "d1": DropRecord(
+            "d1", "claimed", 1, NOON, "predict", "E: x", "r1", S3Object("bucket", KEY, "v1"), "photos"
+        )
     }
 
 

@@ -40,6 +40,7 @@ class MemoryRecord:
     reason: str = ""
     message: str = ""
     release: str = ""
+    dependency: str = ""
     result: ProcessingResult | None = None
 
 
@@ -74,11 +75,19 @@ class MemoryLedger:
         return replace(lease, until=until)
 
     def release_lease(
-        self, lease: Lease, *, stage: str, error: str, now: datetime, release: str = ""
+        self,
+        lease: Lease,
+        *,
+        stage: str,
+        error: str,
+        dependency: str | None,
+        now: datetime,
+        release: str = "",
     ) -> None:
         record = self.records[lease.drop_id]
         if record.state == "claimed" and record.owner == lease.owner:
             record.until, record.stage, record.error, record.release = now, stage, error, release
+            record.dependency = dependency or ""
 
     def reject(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
         record = self._owned(lease)

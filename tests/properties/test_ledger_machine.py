@@ -152,7 +152,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(worker=consumes(workers))
     def fail(self, worker: Worker):
-        self.world.ledger.release_lease(worker.claim, stage="predict", error="Transient: x", now=self.now)
+        self.world.ledger.release_lease(
+            worker.claim, stage="predict", error="Transient: x", dependency="records", now=self.now
+        )
         worker.message.visible_from = self.now
 
     @rule(worker=consumes(workers))

@@ -65,14 +65,14 @@ class FaultyLedger:
             self.dead = True
             raise Killed
         if step == "fail-before":
-            raise Transient("store away")
+            raise Transient("away", dependency="records", operation="save result")
         if step == "sleep":
             self.clock.advance(25)
         if step == "other":
             self.run_other_worker()
         answer = operation(*args, **more)
         if step == "fail-after":
-            raise Transient("no answer from the store")
+            raise Transient("no answer", dependency="records", operation="save result")
         if step == "die-after":
             self.dead = True
             raise Killed

@@ -61,7 +61,9 @@ def fake_triage_of(kinds: Fates) -> FakeTriage:
         if kind == "done":
             clinic.ledger.reject(claim, reason="x", message="", stage="", now=NOON)
         else:
-            clinic.ledger.release_lease(claim, stage="predict", error=ERRORS[kind], now=NOON)
+            clinic.ledger.release_lease(
+                claim, stage="predict", error=ERRORS[kind], dependency="photos", now=NOON
+            )
     return clinic
 
 
@@ -135,5 +137,7 @@ def _attempt(fake: FakeTriage, ident: str, clock: FakeClock, *, succeeds: bool) 
     if succeeds:
         fake.ledger.reject(claim, reason="x", message="", stage="", now=clock())
     else:
-        fake.ledger.release_lease(claim, stage="predict", error="Transient: read object: x", now=clock())
+        fake.ledger.release_lease(
+            claim, stage="predict", error="Transient: read object: x", dependency="photos", now=clock()
+        )
     return succeeds

@@ -84,7 +84,7 @@ def _work_batch(
         if not isinstance(claim, Lease):
             continue
         if names[ident] == "failing":
-            fake.ledger.release_lease(claim, stage="predict", error="", now=clock())
+            fake.ledger.release_lease(claim, stage="predict", error="", dependency="model", now=clock())
             back.append(one)
         else:
             fake.ledger.reject(claim, reason="x", message="", stage="", now=clock())

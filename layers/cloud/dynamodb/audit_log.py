@@ -37,7 +37,9 @@ class DynamoAuditLog:
                 self._heads[chain] = ChainHead(entry.number, entry.entry_hash)
                 return entry
             del self._heads[chain]
-        raise Transient("audit: the chain is too busy")
+        raise Transient(
+            "too many concurrent entries in the chain", dependency="audit", operation="append audit entry"
+        )
 
     def read_heads(self) -> dict[str, ChainHead]:
         """Where each chain ends now."""
@@ -60,7 +62,7 @@ class DynamoAuditLog:
             "previous_hash": entry.previous_hash,
             "entry_hash": entry.entry_hash,
         }
-        with translate_errors("audit"):
+        with translate_errors("audit", "append audit entry"):
             try:
                 self._client.put_item(
                     TableName=self._table, Item=to_item(row), ConditionExpression="attribute_not_exists(pk)"
@@ -72,7 +74,7 @@ class DynamoAuditLog:
         return True
 
     def _read_head(self, chain: str) -> ChainHead:
-        with translate_errors("audit"):
+        with translate_errors("audit", "read audit head"):
             response = self._client.query(**self._chain_query(chain), ScanIndexForward=False, Limit=1)
         rows = [from_item(row) for row in response["Items"]]
         head = ChainHead(int(rows[0]["number"]), rows[0]["entry_hash"]) if rows else ChainHead()
@@ -80,7 +82,9 @@ class DynamoAuditLog:
         return head
 
     def _read_entries(self, chain: str) -> Iterator[tuple[AuditEntry, str]]:
-        rows = query_all(self._client, operation="read audit", **self._chain_query(chain))
+        rows = query_all(
+            self._client, dependency="audit", operation="read audit log", **self._chain_query(chain)
+        )
         return (_entry_from_row(from_item(row)) for row in rows)
 
     def _chain_query(self, chain: str) -> dict[str, Any]:

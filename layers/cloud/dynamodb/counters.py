@@ -26,7 +26,7 @@ class DynamoLaneCounts:
         """Add to the stretch that `counted.at` falls into; of ages, the latest stays."""
         numbers = {"calls": counts.calls, "seconds": round(counts.seconds, 3)}
         numbers |= {f"{_FAILURE_PREFIX}{name}": count for name, count in counts.failures.items()}
-        with translate_errors("count"):
+        with translate_errors("records", "add lane counts"):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item({"pk": f"lane_counts#{lane}", "sk": _bucket_start(counts.at).isoformat()}),
@@ -41,7 +41,7 @@ class DynamoLaneCounts:
 
     def since(self, lane: str, begin: datetime) -> Sequence[LaneCounts]:
         """All stretches that began at or after a time, oldest first."""
-        with translate_errors("read tallies"):
+        with translate_errors("records", "read lane counts"):
             answer = self._client.query(
                 TableName=self._table,
                 KeyConditionExpression="pk = :lane AND sk >= :begin",
@@ -82,7 +82,7 @@ class DynamoReleaseHealth:
         """Add to the stretch of now."""
         values = {f":{name}": getattr(counts, name) for name in _HEALTH_FIELDS}
         start = datetime.fromtimestamp(int(now.timestamp()) // HEALTH_BUCKET_S * HEALTH_BUCKET_S, UTC)
-        with translate_errors("count what a release shows"):
+        with translate_errors("records", "add release health"):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item({"pk": f"release_health#{model}#{release}", "sk": start.isoformat()}),
@@ -105,7 +105,9 @@ class DynamoReleaseHealth:
             "ConsistentRead": True,
             "Limit": 50,
         }
-        for row in map(from_item, query_all(self._client, operation="read what a release shows", **query)):
+        for row in map(
+            from_item, query_all(self._client, dependency="records", operation="read release health", **query)
+        ):
             yield HealthCounts(*(row[name] for name in _HEALTH_FIELDS))
 
 
@@ -126,7 +128,7 @@ class DynamoSketches:
         """Add to the hour of now."""
         numbers = {name: number for name, number in sketch_to_row(sketch).items() if number}
         expires = to_item({":expires": int((now + SKETCH_TTL).timestamp())})
-        with translate_errors("keep sketch"):
+        with translate_errors("records", "add sketch"):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item({"pk": f"sketch#{model}#{release}", "sk": _hour_key(now)}),
@@ -158,7 +160,10 @@ class DynamoSketches:
             condition, values = f"{condition} AND sk >= :begin", values | {":begin": first_hour}
         query = {"KeyConditionExpression": condition, "ExpressionAttributeValues": to_item(values)}
         return map(
-            from_item, query_all(self._client, operation="read sketches", TableName=self._table, **query)
+            from_item,
+            query_all(
+                self._client, dependency="records", operation="read sketches", TableName=self._table, **query
+            ),
         )
 
 

@@ -68,7 +68,7 @@ class DynamoDropReader:
         return self._listing.for_subject(subject, before=before or END_OF_LIST, page_size=page_size)
 
     def _get_row(self, pk: str, sk: str) -> dict[str, Any] | None:
-        with translate_errors("read record"):
+        with translate_errors("records", "read record"):
             answer = self._client.get_item(
                 TableName=self._table, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True
             )
@@ -85,12 +85,14 @@ class DynamoDropReader:
         }
         query |= {"IndexName": index, "ScanIndexForward": False} if index else {}
         query |= {"ExpressionAttributeNames": {"#object": "object"}} if "#object" in condition else {}
-        return map(from_item, query_all(self._client, operation="read records", **query))
+        return map(
+            from_item, query_all(self._client, dependency="records", operation="read records", **query)
+        )
 
 
 # MERGED: Ports Records and Diary, in the records table: many records at once, and the lines beside one.
 
-_RECORD_PROJECTION = "drop_id, #state, attempts, #until, stage, #error, #release, s3_object"
+_RECORD_PROJECTION = "drop_id, #state, attempts, #until, stage, #error, #release, s3_object, dependency"
 _RECORD_NAMES = {"#state": "state", "#until": "until", "#error": "error", "#release": "release"}
 
 
@@ -103,7 +105,9 @@ class DynamoDropRecords:
     def read_records(self, drop_ids: Collection[str]) -> Mapping[str, DropRecord]:
         keys = [to_item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in sorted(drop_ids)]
         projection = {"ProjectionExpression": _RECORD_PROJECTION, "ExpressionAttributeNames": _RECORD_NAMES}
-        rows = batch_get(self._client, self._table, keys, operation="read records", **projection)
+        rows = batch_get(
+            self._client, self._table, keys, dependency="records", operation="read records", **projection
+        )
         return {record.drop_id: record for record in (_record_from_row(from_item(row)) for row in rows)}
 
     def add_note(self, drop: str, *, action: str, reason: str, now: datetime) -> None:
@@ -115,7 +119,7 @@ class DynamoDropRecords:
             "reason": reason,
             "expires": int((now + self._retention).timestamp()),
         }
-        with translate_errors(f"note {drop}"):
+        with translate_errors("records", "add note"):
             self._client.put_item(TableName=self._table, Item=to_item(row))
 
 
@@ -128,5 +132,6 @@ def _record_from_row(row: Mapping[str, Any]) -> DropRecord:
         stage=row.get("stage", ""),
         error=row.get("error", ""),
         release=row.get("release", ""),
+        dependency=row.get("dependency", ""),
         s3_object=S3Object(**row["s3_object"]) if "s3_object" in row else None,
     )

@@ -15,6 +15,7 @@ from cloud.dynamodb.erasure_marker import erasure_key, erasure_marker
 from cloud.dynamodb.queries import query_all
 from cloud.errors import error_code, translate_errors
 from vigil.drops.messages import S3Object
+from vigil.errors import Dependency
 from vigil.people.erasure import ErasureReceipt
 
 # MERGED: Port Traces: a person's id, taken out of whatever the records table says was seen of them.
@@ -31,7 +32,7 @@ class DynamoPersonData:
 
     def mark_being_erased(self, person: str, now: datetime) -> None:
         """From now on nothing that names them is kept."""
-        with translate_errors("begin to erase"):
+        with translate_errors("records", "mark erasure"):
             self._client.put_item(TableName=self._records, Item=erasure_marker(person, now))
 
     def save_receipt(self, erased: ErasureReceipt) -> None:
@@ -41,7 +42,7 @@ class DynamoPersonData:
             "version": erased.gallery_version,
             "counts": erased.counts,
         }
-        with translate_errors("keep receipt"):
+        with translate_errors("records", "save receipt"):
             self._client.update_item(
                 TableName=self._records,
                 Key=erasure_key(erased.person),
@@ -51,7 +52,7 @@ class DynamoPersonData:
 
     def find_receipt(self, person: str) -> ErasureReceipt | None:
         key = erasure_key(person)
-        with translate_errors("read receipt"):
+        with translate_errors("records", "read receipt"):
             answer = self._client.get_item(TableName=self._records, Key=key, ConsistentRead=True)
         receipt = from_item(answer.get("Item", {})).get("receipt")
         if receipt is None:
@@ -75,13 +76,13 @@ class DynamoPersonData:
             elif kind == "alert":
                 self._update_row(row, "SET subject_id = :gone REMOVE subject")
             else:
-                self._delete_row(self._records, {"pk": row["pk"], "sk": row["sk"]})
+                self._delete_row("records", self._records, {"pk": row["pk"], "sk": row["sk"]})
             yield f"{kind}s"
 
     def recognised_photos(self, person: str) -> Iterator[S3Object]:
         """Where the photos lie in which they were recognised."""
         for drop in _drop_ids(self._rows_about(person)):
-            with translate_errors("read drop"):
+            with translate_errors("records", "read drop"):
                 answer = self._client.get_item(
                     TableName=self._records, Key=to_item({"pk": f"drop#{drop}", "sk": "drop"})
                 )
@@ -99,10 +100,10 @@ class DynamoPersonData:
             "ExpressionAttributeValues": to_item({":person": person}),
         }
         while True:
-            with translate_errors("scan answers"):
+            with translate_errors("callers", "scan callers"):
                 answer = self._client.scan(**query)
             for row in answer["Items"]:
-                self._delete_row(self._callers, {"id": from_item(row)["id"]})
+                self._delete_row("callers", self._callers, {"id": from_item(row)["id"]})
                 deleted += 1
             if "LastEvaluatedKey" not in answer:
                 return deleted
@@ -111,6 +112,8 @@ class DynamoPersonData:
     def _rows_about(self, person: str) -> Iterator[dict[str, Any]]:
         rows = query_all(
             self._client,
+            dependency="records",
+            operation="find rows of person",
             TableName=self._records,
             IndexName="subject",
             KeyConditionExpression="subject = :person",
@@ -119,7 +122,7 @@ class DynamoPersonData:
         return (from_item(row) for row in rows)
 
     def _update_row(self, row: dict[str, Any], update: str) -> None:
-        with translate_errors("unlink"):
+        with translate_errors("records", "remove person"):
             self._client.update_item(
                 TableName=self._records,
                 Key=to_item({"pk": row["pk"], "sk": row["sk"]}),
@@ -128,7 +131,7 @@ class DynamoPersonData:
             )
 
     def _remove_object_location(self, drop: str) -> None:
-        with translate_errors("forget where a photo lay"):
+        with translate_errors("records", "remove object reference"):
             try:
                 self._client.update_item(
                     TableName=self._records,
@@ -141,8 +144,8 @@ class DynamoPersonData:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
 
-    def _delete_row(self, table: str, key: dict[str, Any]) -> None:
-        with translate_errors("delete row"):
+    def _delete_row(self, dependency: Dependency, table: str, key: dict[str, Any]) -> None:
+        with translate_errors(dependency, "delete row"):
             self._client.delete_item(TableName=table, Key=to_item(key))
 
 

@@ -64,12 +64,15 @@ class CachedGallery(Generic[GalleryT]):
 
 
 class GalleryIncomplete(Transient):
-    """Not everybody is in a release's gallery yet; in some minutes they are."""
+    """The gallery for this embedding space is still being built; a retry some minutes later succeeds."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, dependency="people", operation="read gallery")
 
 
 def read_gallery_pointer(client: Any, table: str) -> GalleryPointer:
     """Nothing, version 0, before the first."""
-    with translate_errors("read gallery pointer"):
+    with translate_errors("people", "read gallery pointer"):
         response = client.get_item(TableName=table, Key=_GALLERY_POINTER_KEY, ConsistentRead=True)
     row = from_item(response.get("Item", {}))
     since = datetime.fromisoformat(row["at"]).timestamp() if row else 0.0

@@ -161,7 +161,7 @@ class DynamoLedger:
         update = {
             "Key": drop_key(drop.id),
             "UpdateExpression": "SET #state = :claimed, #owner = :owner, #until = :until, "
-            f"{assign_if_absent(initial)} REMOVE #error ADD attempts :one",
+            f"{assign_if_absent(initial)} REMOVE #error, dependency ADD attempts :one",
             "ConditionExpression": _CLAIMABLE,
             "ExpressionAttributeNames": _LEDGER_NAMES | {f"#{name}": name for name in initial},
             "ExpressionAttributeValues": to_item({f":{name}": value for name, value in initial.items()})
@@ -170,7 +170,7 @@ class DynamoLedger:
             "ReturnValues": "UPDATED_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        with translate_errors(f"claim {drop.id}"):
+        with translate_errors("records", "claim drop"):
             try:
                 answer = self._client.update_item(TableName=self._table, **update)
             except ClientError as error:
@@ -184,9 +184,16 @@ class DynamoLedger:
         return Lease(lease.drop_id, lease.owner, lease.attempt, until)
 
     def release_lease(
-        self, lease: Lease, *, stage: str, error: str, now: datetime, release: str = ""
+        self,
+        lease: Lease,
+        *,
+        stage: str,
+        error: str,
+        dependency: str | None,
+        now: datetime,
+        release: str = "",
     ) -> None:
-        failure = {"stage": stage, "error": error, "release": release or None}
+        failure = {"stage": stage, "error": error, "dependency": dependency, "release": release or None}
         try:
             self._update_owned(lease, {"until": now.timestamp(), **failure})
         except LeaseLost:
@@ -216,7 +223,7 @@ class DynamoLedger:
         ]
         if result.unknown_subjects is not None:
             writes += window_writes(self._table, result.unknown_subjects, now)
-        with translate_errors(f"keep {drop.id}"):
+        with translate_errors("records", "save result"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:
@@ -229,7 +236,7 @@ class DynamoLedger:
 
     def is_suppressed(self, alert: Alert, *, now: datetime) -> bool:
         key = suppression_key(alert.rule, alert.subject, alert.source)
-        with translate_errors("read silence"):
+        with translate_errors("records", "read suppression"):
             answer = self._client.get_item(TableName=self._table, Key=key)
         return "Item" in answer and int(from_item(answer["Item"])["until"]) > now.timestamp()
 
@@ -251,7 +258,7 @@ class DynamoLedger:
 
     def _update_owned(self, claim: Lease, change: Mapping[str, Any]) -> None:
         """Change the drop's record while the claim holds."""
-        with translate_errors(f"write {claim.drop_id}"):
+        with translate_errors("records", "update drop"):
             try:
                 self._client.update_item(TableName=self._table, **owned_update(claim, change))
             except ClientError as error:

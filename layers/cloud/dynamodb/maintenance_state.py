@@ -137,7 +137,12 @@ class DynamoReannouncements:
 
     def find_reannouncements(self, drops: Collection[str]) -> Mapping[str, Reannouncement]:
         keys = [_reannouncement_key(drop) for drop in sorted(drops)]
-        rows = map(from_item, batch_get(self._client, self._table, keys, operation="read announcements"))
+        rows = map(
+            from_item,
+            batch_get(
+                self._client, self._table, keys, dependency="records", operation="read reannouncements"
+            ),
+        )
         return {
             row["drop_id"]: Reannouncement(datetime.fromisoformat(row["at"]), row["times"]) for row in rows
         }
@@ -152,13 +157,15 @@ class DynamoReannouncements:
 
     def _write_batch(self, request_items: Item) -> None:
         for _ in range(8):
-            with translate_errors("note announcements"):
+            with translate_errors("records", "save reannouncements"):
                 request_items = (
                     self._client.batch_write_item(RequestItems=request_items).get("UnprocessedItems") or {}
                 )
             if not request_items:
                 return
-        raise Transient("note announcements: DynamoDB does not keep up")
+        raise Transient(
+            "some rows were not processed", dependency="records", operation="save reannouncements"
+        )
 
 
 def _reannouncement_key(drop: str) -> Item:

@@ -44,7 +44,7 @@ class DynamoPeople(Generic[G]):
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
         """Mark a profile as one that is being erased: no other write holds from then on."""
-        with translate_errors("begin to erase"):
+        with translate_errors("people", "mark erasure"):
             try:
                 answer = self._client.update_item(
                     TableName=self._table,
@@ -90,7 +90,7 @@ class DynamoPeople(Generic[G]):
 
     def withdraw_consent(self, person_id: str) -> None:
         """Take back that a person may be learned from; of a set, DynamoDB deletes what is in it."""
-        with translate_errors("withdraw consent"):
+        with translate_errors("people", "withdraw consent"):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item({"pk": f"person#{person_id}", "sk": "profile"}),
@@ -102,6 +102,8 @@ class DynamoPeople(Generic[G]):
         """Delete templates and name; how many templates there were."""
         rows = query_all(
             self._client,
+            dependency="people",
+            operation="list templates",
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
             ExpressionAttributeValues=to_item({":pk": f"person#{person.id}", ":sk": "template#"}),
@@ -118,7 +120,7 @@ class DynamoPeople(Generic[G]):
         self._delete_row(to_item({"pk": f"person#{person_id}", "sk": "profile"}))
 
     def _delete_row(self, key: Item) -> None:
-        with translate_errors("forget"):
+        with translate_errors("people", "delete row"):
             self._client.delete_item(TableName=self._table, Key=key)
 
     def _profile_writes(self, change: PersonChange, now: datetime) -> list[Item]:
@@ -134,12 +136,12 @@ class DynamoPeople(Generic[G]):
 
     def _read_row(self, pk: str, sk: str) -> dict[str, Any] | None:
         key = to_item({"pk": pk, "sk": sk})
-        with translate_errors("read people"):
+        with translate_errors("people", "read person"):
             answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
     def _transact(self, operation: str, writes: list[Item]) -> None:
-        with translate_errors(operation):
+        with translate_errors("people", operation):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:
@@ -229,7 +231,7 @@ class DynamoProfiles:
     def find(self, ident: str) -> dict[str, Any] | None:
         """A person's profile, read consistently."""
         key = to_item({"pk": f"person#{ident}", "sk": "profile"})
-        with translate_errors("read person"):
+        with translate_errors("people", "read person"):
             answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return from_item(answer["Item"]) if "Item" in answer else None
 
@@ -257,7 +259,7 @@ class DynamoProfiles:
             "ExpressionAttributeValues": to_item({":people": "people", ":after": after or " "}),
             "Limit": page_size,
         }
-        return map(from_item, query_all(self._client, operation="list people", **query))
+        return map(from_item, query_all(self._client, dependency="people", operation="list people", **query))
 
     def _name_put(self, person: Person) -> Item:
         put = self._put_write({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id})
@@ -268,7 +270,7 @@ class DynamoProfiles:
         return {"Put": {"TableName": self._table, "Item": to_item(row)}}
 
     def _transact(self, writes: list[Item]) -> None:
-        with translate_errors("write person"):
+        with translate_errors("people", "write person"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:

@@ -6,13 +6,13 @@ from typing import Any
 
 from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.errors import translate_errors
-from vigil.errors import Transient
+from vigil.errors import Dependency, Transient
 
 
-def query_all(client: Any, *, operation: str = "query", **query: Any) -> Iterator[Item]:
+def query_all(client: Any, *, dependency: Dependency, operation: str, **query: Any) -> Iterator[Item]:
     """Rows as DynamoDB has them; `doing` is what a failure says was being done."""
     while True:
-        with translate_errors(operation):
+        with translate_errors(dependency, operation):
             answer = client.query(**query)
         yield from answer["Items"]
         if "LastEvaluatedKey" not in answer:
@@ -25,7 +25,13 @@ BATCH_GET_MAX_KEYS = 100
 
 
 def batch_get(
-    client: Any, table: str, keys: Sequence[Item], *, operation: str, **projection: Any
+    client: Any,
+    table: str,
+    keys: Sequence[Item],
+    *,
+    dependency: Dependency,
+    operation: str,
+    **projection: Any,
 ) -> Iterator[Item]:
     """Those rows of these keys that there are, consistently; `shown` says which fields. Raises Transient."""
     for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
@@ -34,18 +40,20 @@ def batch_get(
             "ConsistentRead": True,
             **projection,
         }
-        yield from _batch_get_page(client, table, {table: request}, operation)
+        yield from _batch_get_page(client, table, {table: request}, dependency, operation)
 
 
-def _batch_get_page(client: Any, table: str, request_items: Item, operation: str) -> Iterator[Item]:
+def _batch_get_page(
+    client: Any, table: str, request_items: Item, dependency: Dependency, operation: str
+) -> Iterator[Item]:
     for _ in range(8):
-        with translate_errors(operation):
+        with translate_errors(dependency, operation):
             answer = client.batch_get_item(RequestItems=request_items)
         yield from answer["Responses"].get(table, ())
         request_items = answer.get("UnprocessedKeys") or {}
         if not request_items:
             return
-    raise Transient(f"{operation}: DynamoDB does not keep up")
+    raise Transient("some keys were not processed", dependency=dependency, operation=operation)
 
 
 # MERGED: Newest-first lists over the records table: all rows of one kind under one index key, by time. / So
@@ -101,4 +109,4 @@ class Listing:
 
     def _rows(self, conditions: dict[str, Any]) -> Iterator[dict[str, Any]]:
         query = {**conditions, "TableName": self._table, "ScanIndexForward": False}
-        return map(from_item, query_all(self._client, operation="list", **query))
+        return map(from_item, query_all(self._client, dependency="records", operation="list rows", **query))

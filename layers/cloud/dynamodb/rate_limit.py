@@ -39,7 +39,7 @@ class DynamoRateLimiter:
             ":limit": self._per_minute - calls,
             ":expires": int((now + timedelta(minutes=5)).timestamp()),
         }
-        with translate_errors("take permits"):
+        with translate_errors("callers", "reserve calls"):
             try:
                 self._client.update_item(
                     TableName=self._table,

@@ -70,7 +70,7 @@ class DynamoReleases:
         """Pointers and lives at once. Raises Overtaken."""
         writes = [{"Put": self._pointers_put(releases, change.pointers)}]
         writes += [{"Update": self._release_update(life)} for life in change.states]
-        with translate_errors("move release"):
+        with translate_errors("records", "save release change"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:
@@ -81,7 +81,7 @@ class DynamoReleases:
                 ) from error
 
     def _read_pointer_row(self, model: str) -> dict[str, Any]:
-        with translate_errors("read release pointers"):
+        with translate_errors("records", "read release pointers"):
             answer = self._client.get_item(
                 TableName=self._table, Key=pointers_key(model), ConsistentRead=True
             )
@@ -107,7 +107,7 @@ class DynamoReleases:
         }
 
     def _put_if(self, row: Item, condition: str) -> bool:
-        with translate_errors("register release"):
+        with translate_errors("records", "register release"):
             try:
                 self._client.put_item(TableName=self._table, Item=row, ConditionExpression=condition)
             except ClientError as error:
@@ -121,6 +121,8 @@ class DynamoReleases:
         values = {":pk": pk} | ({":sk": sk_prefix} if sk_prefix else {})
         rows = query_all(
             self._client,
+            dependency="records",
+            operation="read releases",
             TableName=self._table,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=to_item(values),

@@ -42,7 +42,7 @@ class DynamoReviews:
                 {"Put": {"TableName": self._table, "Item": _suppression_row(alert, review.reviewed_at)}}
             )
         writes += unless_being_erased(self._table, [alert["subject_id"]])
-        with translate_errors("keep review"):
+        with translate_errors("records", "save review"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:
@@ -124,7 +124,7 @@ class DynamoLabels:
         }
         writes = [{"Put": {"TableName": self._table, "Item": to_item(row)}}]
         writes += unless_being_erased(self._table, [label.label])
-        with translate_errors("keep label"):
+        with translate_errors("records", "save label"):
             try:
                 self._client.transact_write_items(TransactItems=writes)
             except ClientError as error:

@@ -63,7 +63,7 @@ class CachedPointers:
             return known
 
     def _read(self, model: str) -> ReleasePointers:
-        with translate_errors("read release pointers"):
+        with translate_errors("records", "read release pointers"):
             answer = self._client.get_item(
                 TableName=self._table, Key=pointers_key(model), ConsistentRead=True
             )
@@ -97,7 +97,7 @@ class DynamoComparisons:
             "expires": int((now + COMPARISON_TTL).timestamp()),
             **{name: getattr(comparison, name) for name in _COMPARISON_FIELDS},
         }
-        with translate_errors("note trial"):
+        with translate_errors("records", "save comparison"):
             self._client.put_item(TableName=self._table, Item=to_item(row))
 
     def comparisons_since(self, model: str, release: str, since: datetime) -> tuple[ShadowComparison, ...]:
@@ -111,7 +111,9 @@ class DynamoComparisons:
                 {":pk": f"shadow_comparison#{model}#{release}", ":since": since.isoformat()}
             ),
         }
-        rows = map(from_item, query_all(self._client, operation="read trials", **query))
+        rows = map(
+            from_item, query_all(self._client, dependency="records", operation="read comparisons", **query)
+        )
         return tuple(
             ShadowComparison(
                 model, release, row["sk"], **{name: row[name] for name in _COMPARISON_FIELDS if name in row}

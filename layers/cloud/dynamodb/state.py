@@ -19,19 +19,23 @@ class DynamoStateStore:
     def get_many(self, *names: str) -> dict[str, dict[str, Any]]:
         """Of these, what was ever put, by name; in one call."""
         rows = batch_get(
-            self._client, self._table, [_state_key(name) for name in names], operation="read states"
+            self._client,
+            self._table,
+            [_state_key(name) for name in names],
+            dependency="records",
+            operation="read states",
         )
         found = {row["pk"]["S"].removeprefix("state#"): from_item(row)["value"] for row in rows}
         return {name: found[name] for name in names if name in found}
 
     def get(self, name: str) -> dict[str, Any] | None:
         """What was last put; None where nothing ever was."""
-        with translate_errors(f"read state {name}"):
+        with translate_errors("records", "read state"):
             answer = self._client.get_item(TableName=self._table, Key=_state_key(name), ConsistentRead=True)
         return from_item(answer["Item"])["value"] if "Item" in answer else None
 
     def put(self, name: str, value: Mapping[str, Any]) -> None:
-        with translate_errors(f"keep state {name}"):
+        with translate_errors("records", "save state"):
             self._client.put_item(
                 TableName=self._table, Item=_state_key(name) | to_item({"value": dict(value)})
             )

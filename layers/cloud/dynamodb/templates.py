@@ -49,7 +49,7 @@ class DynamoTemplates:
                 self._update_vectors(person, row["sk"], "REMOVE vectors.#space", space, {})
 
     def _update_vectors(self, person: str, key: str, expression: str, space: str, values: Item) -> None:
-        with translate_errors("change template"):
+        with translate_errors("people", "update template"):
             try:
                 self._client.update_item(
                     TableName=self._table,
@@ -67,6 +67,7 @@ class DynamoTemplates:
         """Read consistently."""
         rows = query_all(
             self._client,
+            dependency="people",
             operation="read templates",
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",

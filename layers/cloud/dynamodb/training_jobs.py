@@ -48,6 +48,8 @@ class DynamoTrainingJobs:
         values = to_item({":pk": JOBS_PARTITION})
         for row in query_all(
             self._client,
+            dependency="records",
+            operation="list training jobs",
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=values,
@@ -62,7 +64,7 @@ class DynamoTrainingJobs:
 
     def find(self, spec_id: str) -> TrainingRun | None:
         key = to_item({"pk": JOBS_PARTITION, "sk": spec_id})
-        with translate_errors("read training job"):
+        with translate_errors("records", "read training job"):
             answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         return _run_from_row(from_item(answer["Item"])) if "Item" in answer else None
 
@@ -92,7 +94,7 @@ class DynamoTrainingJobs:
         }
         row |= {"release": run.release, "failure_note": run.failure_note, "cost_usd": run.cost_usd}
         row |= {"expected_usd": run.expected_usd, "max_usd": run.max_usd, "run_s": run.run_s}
-        with translate_errors("keep training job"):
+        with translate_errors("records", "save training job"):
             self._client.put_item(TableName=self._table, Item=to_item(row))
 
 

@@ -37,7 +37,7 @@ def window_writes(table: str, subjects: UnknownSubjects, now: datetime) -> list[
 
 def read_window(client: Any, table: str, source: str, window: str) -> UnknownSubjects:
     """Who was unknown there so far, read consistently."""
-    with translate_errors("read strangers"):
+    with translate_errors("records", "read unknown subjects"):
         answer = client.get_item(TableName=table, Key=_window_key(source, window), ConsistentRead=True)
     if "Item" not in answer:
         return no_subjects(source, window)
@@ -58,7 +58,7 @@ def shrink_window(client: Any, table: str, subjects: UnknownSubjects) -> bool:
     """Keep fewer strangers than were read; whether nobody kept others in between."""
     put = _faces_put(subjects, 0)
     changed = {f":{name}": put["Item"][name] for name in ("revision", "ids", "vectors")}
-    with translate_errors("forget strangers"):
+    with translate_errors("records", "shrink unknown subjects"):
         try:
             client.update_item(
                 TableName=table,
@@ -147,7 +147,11 @@ class DynamoUnknownFaces:
             after = remove_matching(before, vectors)
             if len(after.ids) == len(before.ids) or shrink_window(self._client, self._table, after):
                 return len(before.ids) - len(after.ids)
-        raise Transient(f"forget strangers of {source}: they change all the time")
+        raise Transient(
+            f"too many concurrent updates of {source}",
+            dependency="records",
+            operation="delete unknown subjects",
+        )
 
     def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
         """Take out every face that lies in one of these, where nothing is compared any more; how many."""
@@ -157,7 +161,7 @@ class DynamoUnknownFaces:
         return len(removed)
 
     def _remove_face(self, face: StoredFace) -> None:
-        with translate_errors("forget face"):
+        with translate_errors("records", "delete unknown face"):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_item({"pk": f"drop#{face.drop}", "sk": f"sighting#{face.sighting_index:03}"}),

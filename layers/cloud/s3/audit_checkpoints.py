@@ -29,7 +29,7 @@ class S3AuditCheckpoints:
         heads = {chain: [head.number, head.entry_hash] for chain, head in checkpoint.heads.items()}
         text = json.dumps({"at": checkpoint.at.isoformat(), "heads": heads}, sort_keys=True)
         mac = base64.b64encode(self._signer.sign(text.encode())).decode()
-        with translate_errors("keep checkpoint"):
+        with translate_errors("store", "store checkpoint"):
             try:
                 self._client.put_object(
                     Bucket=self._bucket,
@@ -45,12 +45,12 @@ class S3AuditCheckpoints:
 
     def read_latest(self) -> AuditCheckpoint | None:
         """The one that knows most entries. Raises Forged where it is not as it was sealed."""
-        with translate_errors("list checkpoints"):
+        with translate_errors("store", "list checkpoints"):
             listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=CHECKPOINT_PREFIX, MaxKeys=1)
         if not listed.get("Contents"):
             return None
         key = listed["Contents"][0]["Key"]
-        with translate_errors("read checkpoint"):
+        with translate_errors("store", "read checkpoint"):
             body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         document = json.loads(body)
         if not self._signer.verify(document["checkpoint"].encode(), base64.b64decode(document["mac"])):

@@ -41,7 +41,7 @@ class BucketListing:
         prefix, *marker = json.loads(cursor) if cursor else [LANE_PREFIXES[0]]
         names = ("KeyMarker", "VersionIdMarker")
         after = {name: text for name, text in zip(names, marker, strict=False) if text}
-        with translate_errors("list objects"):
+        with translate_errors("photos", "list objects"):
             response = self._client.list_object_versions(
                 Bucket=self._name, Prefix=prefix, MaxKeys=self._page_size, **after
             )
@@ -126,7 +126,7 @@ class InventoryListing:
 
     def exists(self, item: S3Object) -> bool:
         """Asked of S3: what a day-old inventory names may have been erased meanwhile."""
-        with translate_errors("look for object"):
+        with translate_errors("photos", "find object version"):
             answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=item.key)
         return any(
             (one["Key"], one["VersionId"]) == (item.key, item.version) for one in answer.get("Versions", ())
@@ -174,7 +174,7 @@ class InventoryListing:
     def _download_part(self, key: str, digest: str) -> IO[bytes]:
         """A part on disk, as S3 packed it. Raises Unusable where it is not what its manifest says."""
         digest_found = hashlib.md5(usedforsecurity=False)
-        with ExitStack() as undo, translate_errors("read inventory"):
+        with ExitStack() as undo, translate_errors("store", "read inventory"):
             file = undo.enter_context(TemporaryFile())
             body = self._get_object(key)
             for chunk in iter(lambda: body.read(_CHUNK_BYTES), b""):
@@ -189,7 +189,7 @@ class InventoryListing:
     def _newest_manifest(self) -> str:
         """The manifest of the newest inventory that is whole and fresh."""
         folder = f"{INVENTORY_PREFIX}/{self._bucket}/{INVENTORY_NAME}/"
-        with translate_errors("list inventories"):
+        with translate_errors("store", "list inventories"):
             answer = self._client.list_objects_v2(
                 Bucket=self._inventory_bucket, Prefix=f"{folder}20", Delimiter="/"
             )
@@ -203,7 +203,7 @@ class InventoryListing:
 
     def _is_complete(self, manifest: str) -> bool:
         """S3 writes the checksum last."""
-        with translate_errors("read inventory"):
+        with translate_errors("store", "read inventory"):
             try:
                 expected_digest = (
                     self._get_object(manifest.replace(".json", ".checksum")).read().decode().strip()
@@ -216,13 +216,13 @@ class InventoryListing:
     def _load_manifest(self, key: str) -> InventoryManifest:
         """Read once a walk, not once a page."""
         if self._cached_manifest is None or self._cached_manifest[0] != key:
-            with translate_errors("read inventory"):
+            with translate_errors("store", "read inventory"):
                 document = json.loads(self._get_object(key).read())
             self._cached_manifest = (key, _parse_manifest(document))
         return self._cached_manifest[1]
 
     def _get_object(self, key: str) -> Any:
-        with translate_errors("read inventory"):
+        with translate_errors("store", "read inventory"):
             try:
                 return self._client.get_object(Bucket=self._inventory_bucket, Key=key)["Body"]
             except ClientError as error:

@@ -24,7 +24,7 @@ class S3InputReader:
 
     def fetch(self, item: S3Object, max_bytes: int) -> bytes:
         version = {"VersionId": item.version} if item.version else {}
-        with translate_errors("read object"):
+        with translate_errors("photos", "read object"):
             try:
                 answer = self._client.get_object(Bucket=item.bucket, Key=item.key, **version)
             except ClientError as error:
@@ -47,7 +47,7 @@ class S3ObjectStore:
         self._client, self.bucket = client, bucket
 
     def exists(self, key: str) -> bool:
-        with translate_errors(f"look for {key}"):
+        with translate_errors("store", "find object"):
             try:
                 self._client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
@@ -57,11 +57,11 @@ class S3ObjectStore:
         return True
 
     def put_object(self, key: str, data: bytes) -> None:
-        with translate_errors(f"store {key}"):
+        with translate_errors("store", "store object"):
             self._client.put_object(Bucket=self.bucket, Key=key, Body=data)
 
     def get_object(self, key: str) -> bytes:
-        with translate_errors(f"read {key}"):
+        with translate_errors("store", "read object"):
             return bytes(self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
     def list_folders(self, prefix: str) -> Iterator[str]:
@@ -69,7 +69,7 @@ class S3ObjectStore:
         query = {"Bucket": self.bucket, "Prefix": f"{prefix}/", "Delimiter": "/"}
         continuation: dict[str, str] = {}
         while True:
-            with translate_errors(f"list {prefix}"):
+            with translate_errors("store", "list folders"):
                 answer = self._client.list_objects_v2(**query, **continuation)
             for one in answer.get("CommonPrefixes", ()):
                 yield one["Prefix"].removeprefix(f"{prefix}/").rstrip("/")
@@ -81,14 +81,14 @@ class S3ObjectStore:
         """Delete every version of an object, delete markers too; or all but the newest."""
         for one in [one for one in self.list_versions(key) if one["Key"] == key]:
             if not (except_newest and one["IsLatest"]):
-                with translate_errors(f"shred {key}"):
+                with translate_errors("store", "delete object version"):
                     self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=one["VersionId"])
 
     def list_versions(self, prefix: str) -> Iterator[dict[str, Any]]:
         """Every version below a prefix, delete markers included."""
         continuation: dict[str, str] = {}
         while True:
-            with translate_errors(f"list versions of {prefix}"):
+            with translate_errors("store", "list object versions"):
                 answer = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, **continuation)
             yield from answer.get("Versions", ())
             yield from answer.get("DeleteMarkers", ())
@@ -119,13 +119,13 @@ class S3Store:
         self._client, self._bucket = client, bucket
 
     def get(self, key: str) -> bytes:
-        with translate_errors(f"read {key}"):
+        with translate_errors("store", "read object"):
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
     def save_pending_photo(self, person: str, data: bytes, suffix: str) -> S3Object:
         """Store a photo of somebody that waits to be enrolled; it is erased once it was examined."""
         key = f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}{suffix}"
-        with translate_errors("store photo"):
+        with translate_errors("store", "store photo"):
             answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
         return S3Object(self._bucket, key, answer.get("VersionId", ""))
 
@@ -139,13 +139,13 @@ class S3Store:
     def save_gallery_snapshot(self, version: int, data: bytes) -> str:
         """Store a snapshot under a key never used before; nothing is in force until a pointer says so."""
         key = f"gallery/{version:08}-{uuid.uuid4().hex}"
-        with translate_errors("store gallery"):
+        with translate_errors("store", "store gallery"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
         return key
 
     def read_rules(self) -> str:
         """The stored watch file's text, "" where none was ever put."""
-        with translate_errors("read watch file"):
+        with translate_errors("store", "read rules"):
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=RULES_KEY)
             except ClientError as error:
@@ -156,7 +156,7 @@ class S3Store:
 
     def save_rules(self, text: str) -> None:
         """Put a watch file in force; it has been read before."""
-        with translate_errors("store watch file"):
+        with translate_errors("store", "store rules"):
             self._client.put_object(Bucket=self._bucket, Key=RULES_KEY, Body=text.encode())
 
     def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
@@ -176,7 +176,7 @@ class S3Store:
         found: list[S3Object] = []
         markers: dict[str, Any] = {}
         while True:
-            with translate_errors("list versions"):
+            with translate_errors("store", "list object versions"):
                 answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=prefix, **markers)
             rows = [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]
             found += [S3Object(self._bucket, row["Key"], row["VersionId"]) for row in rows]
@@ -187,7 +187,7 @@ class S3Store:
     def delete_version(self, item: S3Object) -> None:
         """Delete one object version for good."""
         version = {"VersionId": item.version} if item.version else {}
-        with translate_errors("erase object"):
+        with translate_errors("store", "delete object version"):
             self._client.delete_object(Bucket=item.bucket, Key=item.key, **version)
 
 
@@ -219,7 +219,7 @@ class CachedRules:
 
     def _refresh(self) -> None:
         unless = {"IfNoneMatch": self._etag} if self._etag else {}
-        with translate_errors("read watch file"):
+        with translate_errors("store", "read rules"):
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=RULES_KEY, **unless)
             except ClientError as error:

@@ -30,7 +30,7 @@ class PresignedPhotos:
     def upload_form(self, key: str, *, content_type: str, max_bytes: int, expires_s: int) -> PresignedForm:
         """For one object of one type, not empty and not larger than that."""
         conditions = [{"Content-Type": content_type}, ["content-length-range", 1, max_bytes]]
-        with translate_errors("sign upload"):
+        with translate_errors("photos", "sign upload"):
             signed = self._client.generate_presigned_post(
                 self.bucket,
                 key,
@@ -42,7 +42,7 @@ class PresignedPhotos:
 
     def latest_version(self, key: str) -> str:
         """The newest version of an object. Raises ObjectNotFound."""
-        with translate_errors("look at object"):
+        with translate_errors("photos", "read object version"):
             try:
                 answer = self._client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
@@ -54,7 +54,7 @@ class PresignedPhotos:
     def download_url(self, item: S3Object) -> str:
         """To look at one object version, for five minutes."""
         version = {"VersionId": item.version} if item.version else {}
-        with translate_errors("sign link"):
+        with translate_errors("photos", "sign download"):
             return str(
                 self._client.generate_presigned_url(
                     "get_object",

@@ -65,11 +65,11 @@ class S3ReleaseStore:
             (folder / name).write_bytes(data)
 
     def _get(self, key: str) -> bytes:
-        with translate_errors(f"read {key}"):
+        with translate_errors("store", "read object"):
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
     def _put(self, key: str, data: bytes) -> None:
-        with translate_errors(f"store {key}"):
+        with translate_errors("store", "store object"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from vigil.alerts.alert import Alert
 from vigil.drops.messages import Drop, InvalidMessage, S3Object
-from vigil.errors import Transient
+from vigil.errors import NoDependencyFailed
 from vigil.inference.types import Prediction
 
 
@@ -21,6 +21,7 @@ class DropRecord:
     error    what the last attempt said; empty where its worker died without a word
     release  of the model that was at work, empty where none was yet
     where    the object, None for inline data
+    dependency  what the last failure is counted against; empty if none failed
     """
 
     drop_id: str
@@ -31,6 +32,7 @@ class DropRecord:
     error: str = ""
     release: str = ""
     s3_object: S3Object | None = None
+    dependency: str = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -103,11 +105,11 @@ class ProcessingResult:
     store_unknown_faces: bool = False
 
 
-class LeaseLost(Transient):
+class LeaseLost(NoDependencyFailed):
     """Somebody else took the drop over, or settled it: what this worker has must not be kept."""
 
 
-class SubjectBeingErased(Transient):
+class SubjectBeingErased(NoDependencyFailed):
     """Somebody in the scene is being erased: whoever looks again finds a gallery without them."""
 
 
@@ -126,9 +128,19 @@ class Ledger(Protocol):
         """Hold on, and note the stage reached. Raises LeaseLost."""
 
     def release_lease(
-        self, lease: Lease, *, stage: str, error: str, now: datetime, release: str = ""
+        self,
+        lease: Lease,
+        *,
+        stage: str,
+        error: str,
+        dependency: str | None,
+        now: datetime,
+        release: str = "",
     ) -> None:
-        """Let go after a failure, saying where, why and under which model. A lost lease is no error."""
+        """End the lease after a failure and record its stage, error, dependency and release.
+
+        A lost lease is no error.
+        """
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
         """Done: sightings, alerts, strangers and the drop's end in one transaction.

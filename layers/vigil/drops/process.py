@@ -24,10 +24,12 @@ from vigil.drops.ports import (
 from vigil.errors import (
     ConcurrentUpdate,
     DamagedRelease,
+    NoDependencyFailed,
     ObjectTooLarge,
     Rejected,
     Transient,
     WrongType,
+    failed_dependency,
 )
 from vigil.inference.types import Model, Models, Option, Prediction
 from vigil.people.consent import person_ids_in
@@ -153,7 +155,7 @@ class DropResult:
     times_ms: dict[str, float] | None = None
 
 
-class DropInProgress(Transient):
+class DropInProgress(NoDependencyFailed):
     """Another worker holds the drop; `until` says when its lease ends."""
 
     def __init__(self, until: datetime) -> None:
@@ -161,7 +163,7 @@ class DropInProgress(Transient):
         self.until = until
 
 
-class InsufficientTime(Transient):
+class InsufficientTime(NoDependencyFailed):
     """Too little of the invocation is left to begin another drop."""
 
 
@@ -313,6 +315,7 @@ class _Lease:
                 self.claim,
                 stage=self.stages.current,
                 error=message,
+                dependency=failed_dependency(error),
                 now=self._ports.clock(),
                 release=error.release if isinstance(error, DamagedRelease) else self.release,
             )

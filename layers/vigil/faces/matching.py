@@ -14,7 +14,10 @@ from vigil.inference.types import Status
 
 
 class EmbeddingSpaceMismatch(Transient):
-    """The gallery's templates lie in another space than the faces: whoever retries finds the right one."""
+    """The gallery is of another embedding space than the faces, until the lane reads the next one."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, dependency="people", operation="compare faces")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from typing import Literal, Protocol
 
 from vigil.drops.ledger import DropNotes, DropRecord
 from vigil.drops.messages import Drop, InvalidMessage, compute_drop_id
-from vigil.reliability.lane_counts import TRANSIENT, failed_dependency
+from vigil.errors import MODEL, Transient
+
+TRANSIENT = Transient.__name__
+"""The kind of every Transient error: records name the family, not the class."""
 
 WORKER_DIED = "WorkerDied"
 NEVER_CLAIMED = "NeverClaimed"
@@ -62,11 +65,9 @@ def fingerprint_of(record: DropRecord | None) -> Fingerprint:
         return Fingerprint("claim", NEVER_CLAIMED, "no worker ever claimed it", "", "function")
     stage = record.stage or "claim"
     if not record.error:
-        return Fingerprint(stage, WORKER_DIED, "its worker died without a word", record.release, "model")
+        return Fingerprint(stage, WORKER_DIED, "its worker died without a word", record.release, MODEL)
     kind, _, message = record.error.partition(": ")
-    return Fingerprint(
-        stage, kind, normalise_message(message), record.release, failed_dependency(kind, message)
-    )
+    return Fingerprint(stage, kind, normalise_message(message), record.release, record.dependency)
 
 
 def normalise_message(message: str) -> str:

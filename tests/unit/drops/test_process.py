@@ -111,7 +111,7 @@ def test_bad_input_is_rejected_with_its_reason_and_never_again(arrival: Drop | I
 
 def test_a_failure_that_may_pass_lets_the_lease_go_and_tells_where_it_failed():
     def fail() -> None:
-        raise Transient("store away")
+        raise Transient("away", dependency="store", operation="read gallery")
 
     w = processing_ports(FakeModel(PREDICTION, before_predict=fail))
 
@@ -119,8 +119,12 @@ def test_a_failure_that_may_pass_lets_the_lease_go_and_tells_where_it_failed():
         process_drop(drop(), w, invocation())
 
     record = ledger(w).records["d1"]
-    assert (record.state, record.stage, record.error) == ("claimed", "predict", "Transient: store away")
-    assert record.until == NOON
+    assert (record.state, record.stage, record.error) == (
+        "claimed",
+        "predict",
+        "Transient: read gallery: away",
+    )
+    assert (record.until, record.dependency) == (NOON, "store")
 
 
 def test_every_failure_that_may_pass_is_kept_under_its_familys_name():
@@ -128,14 +132,14 @@ def test_every_failure_that_may_pass_is_kept_under_its_familys_name():
         pass
 
     def fail() -> None:
-        raise Stale("of another embedding")
+        raise Stale("of another embedding", dependency="people", operation="compare")
 
     w = processing_ports(FakeModel(PREDICTION, before_predict=fail))
 
     with pytest.raises(Stale):
         process_drop(drop(), w, invocation())
 
-    assert ledger(w).records["d1"].error == "Transient: of another embedding"
+    assert ledger(w).records["d1"].error == "Transient: compare: of another embedding"
 
 
 def test_the_next_attempt_takes_it_up():

@@ -29,7 +29,7 @@ def test_both_are_under_way_at_once():
 
 def test_what_could_not_be_written_down_is_not_told():
     def note() -> None:
-        raise Transient("audit: away")
+        raise Transient("away", dependency="audit", operation="append audit entry")
 
     with pytest.raises(Transient, match="away"):
         run_with_audit(lambda: Response("a secret"), note)

@@ -55,7 +55,7 @@ class ControllerWithoutTable:
         return self
 
     def get(self, name: str) -> dict[str, Any]:
-        raise Transient(f"read state {name}: away")
+        raise Transient(f"{name} away", dependency="records", operation="read state")
 
     def sum_by_window(
         self,

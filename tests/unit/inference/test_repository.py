@@ -172,7 +172,7 @@ class FakeReleaseStore:
 
     def fetch(self, model: str, release: str, folder: Path) -> None:
         if self.unavailable:
-            raise Transient("S3 is away")
+            raise Transient("S3 is away", dependency="store", operation="read object")
         for name, data in self.releases[release].items():
             (folder / name).write_bytes(data)
 

@@ -100,7 +100,7 @@ class FakeErasure:
     def _record(self, what: str) -> None:
         if what.split(" ", maxsplit=1)[0] == self.fails_at:
             self.fails_at = ""
-            raise Transient(what)
+            raise Transient(what, dependency="records", operation="erase")
         self.calls.append(what)
 
 

@@ -34,7 +34,7 @@ class FixedRouter:
 
     def save_comparison(self, comparison: ShadowComparison) -> None:
         if self.unavailable:
-            raise Transient("the table is away")
+            raise Transient("the table is away", dependency="records", operation="save comparison")
         self.comparisons.append(comparison)
 
     def record_health(self, sample: HealthSample) -> None:

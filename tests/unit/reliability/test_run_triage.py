@@ -51,7 +51,10 @@ class FakeTriage:
 
     def read_records(self, drop_ids: object) -> Mapping[str, DropRecord]:
         rows = self.ledger.records.items()
-        return {d: DropRecord(d, r.state, r.attempts, r.until, r.stage, r.error, r.release) for d, r in rows}
+        return {
+            d: DropRecord(d, r.state, r.attempts, r.until, r.stage, r.error, r.release, None, r.dependency)
+            for d, r in rows
+        }
 
     def add_note(self, drop: str, *, action: str, reason: str, now: datetime) -> None:
         self.notes.append((drop, action, reason))
@@ -76,7 +79,7 @@ def dead_letter(ident: str, redrives: int = 0) -> DeadLetter:
 
 def fail_drop(fake: FakeTriage, ident: str, error: str) -> None:
     claim = fake.ledger.claim(drop(ident), owner="w", now=NOON, until=NOON)
-    fake.ledger.release_lease(claim, stage="predict", error=error, now=NOON)  # type: ignore[arg-type]
+    fake.ledger.release_lease(claim, stage="predict", error=error, dependency="photos", now=NOON)  # type: ignore[arg-type]
 
 
 def triage_once(fake: FakeTriage, queue: FakeDeadLetterQueue, *, minutes: float = 0) -> TriageReport:

@@ -40,8 +40,15 @@ def suspect(ident: str, attempts: int = 5) -> DeadLetter:
     return replace(dead_letter(ident, redrives=1), suspect=SuspectDrop(ident, attempts))
 
 
-def record(ident: str, error: str = AWAY, state: str = "claimed", **more: object) -> DropRecord:
-    return replace(DropRecord(ident, state, 5, NOON - MINUTE, "read", error, "r1"), **more)  # type: ignore[arg-type]
+def record(
+    ident: str,
+    error: str = AWAY,
+    state: str = "claimed",
+    *,
+    dependency: str = "photos",
+    **more: object,
+) -> DropRecord:
+    return replace(DropRecord(ident, state, 5, NOON - MINUTE, "read", error, "r1", None, dependency), **more)  # type: ignore[arg-type]
 
 
 def context(
@@ -317,8 +324,7 @@ def test_failures_that_differ_in_stage_kind_or_release_do_not(change: dict[str, 
     assert fingerprint_of(record("a")).id != fingerprint_of(record("a", **change)).id
 
 
-def test_a_transient_names_whose_failure_it_is():
+def test_a_fingerprint_names_the_dependency_that_the_record_names():
     assert fingerprint_of(record("a")).dependency == "photos"
-    assert fingerprint_of(record("a", "Transient: keep d1: away")).dependency == "records"
-    assert fingerprint_of(record("a", BUG)).dependency == "model"
+    assert fingerprint_of(record("a", dependency="records")).dependency == "records"
     assert fingerprint_of(record("a", "")).kind == "WorkerDied"

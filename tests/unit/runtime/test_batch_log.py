@@ -104,7 +104,7 @@ def in_turn(*does: Callable[[], None]) -> Callable[[], None]:
 
 
 def away() -> None:
-    raise Transient("read object: SlowDown")
+    raise Transient("SlowDown", dependency="photos", operation="read object")
 
 
 def bug() -> None:

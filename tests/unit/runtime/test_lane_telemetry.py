@@ -1,23 +1,31 @@
 """What a container counts, and when its lane hears of it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from cloud.cloudwatch import EmfMetrics
+from cloud.dynamodb.ledger import DynamoLedger
+from cloud.dynamodb.state import CachedDegradation, DynamoStateStore
 from functions.runtime.telemetry import LaneTelemetry
 from functions.runtime.wiring_core import GALLERY_STALE_S
 from infra.monitoring.dashboard import STAGES
 from tests.fakes.memory import NOON
 from tests.unit.runtime.emf import PLAN, parse_emf, shown_metrics
+from vigil.alerts.alert import Alert
 from vigil.drops.ledger import LeaseLost, SubjectBeingErased
-from vigil.drops.process import DropResult, InsufficientTime
-from vigil.errors import Transient
+from vigil.drops.process import DropInProgress, DropResult, InsufficientTime
+from vigil.errors import ConcurrentUpdate, Transient
+from vigil.reliability.degradation import default_steps
 from vigil.reliability.lane_counts import LaneCounts
 
 SECOND = timedelta(seconds=1)
+RECORDS_UNAVAILABLE = Transient("timeout", dependency="records", operation="claim drop")
+PHOTOS_UNAVAILABLE = Transient("SlowDown", dependency="photos", operation="read object")
 
 
 def lane_telemetry(flushed: list[LaneCounts]) -> LaneTelemetry:
@@ -82,7 +90,7 @@ def test_failures_are_flushed_at_once_and_other_counts_every_ten_seconds():
     counted.flush(NOON, 0.5)
     counted.record_result(drop_result(), NOON, NOON)
     counted.flush(NOON, 0.5)
-    counted.record_failure(Transient, "read object: SlowDown")
+    counted.record_failure(PHOTOS_UNAVAILABLE)
     counted.flush(NOON, 0.5)
 
     assert told == [LaneCounts(NOON, 1, 0.5, {}), LaneCounts(NOON, 2, 1.0, {"photos": 1})]
@@ -91,15 +99,50 @@ def test_failures_are_flushed_at_once_and_other_counts_every_ten_seconds():
 def test_failures_are_counted_against_their_dependency():
     told: list[LaneCounts] = []
     counted = lane_telemetry(told)
-    counted.record_failure(Transient, "claim d1: timeout")
-    counted.record_failure(ZeroDivisionError, "division by zero")
-    counted.record_failure(LeaseLost, "taken over")
-    counted.record_failure(SubjectBeingErased, "d3 shows somebody who is being erased")
-    counted.record_failure(InsufficientTime, "begin d2: the invocation ends")
+    counted.record_failure(RECORDS_UNAVAILABLE)
+    counted.record_failure(ZeroDivisionError("division by zero"))
+    counted.record_failure(LeaseLost("taken over"))
+    counted.record_failure(SubjectBeingErased("d3 shows somebody who is being erased"))
+    counted.record_failure(InsufficientTime("begin d2: the invocation ends"))
+    counted.record_failure(DropInProgress(NOON))
+    counted.record_failure(ConcurrentUpdate("another drop came first"))
     counted.flush(NOON, 1.0)
 
     assert told[0].failures == {"records": 1, "model": 1}
     assert told[0].calls == 2
+
+
+ALERT = Alert("a1", "vault", "high", "p1", "known", "faces", "door", NOON.isoformat(), NOON, "d1", 0)
+
+
+class UnreachableService:
+    def __getattr__(self, operation: str) -> Callable[..., object]:
+        def call(**_: object) -> object:
+            raise EndpointConnectionError(endpoint_url=operation)
+
+        return call
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: DynamoLedger(UnreachableService(), "t", lane="live", retention=SECOND).is_suppressed(
+            ALERT, now=NOON
+        ),
+        CachedDegradation(DynamoStateStore(UnreachableService(), "t"), default_steps(), max_age_s=0),
+    ],
+    ids=["suppression", "degradation"],
+)
+def test_a_failed_read_of_a_row_counts_against_the_records_table(read: Callable[[], object]):
+    told: list[LaneCounts] = []
+    counted = lane_telemetry(told)
+
+    with pytest.raises(Transient) as raised:
+        read()
+    counted.record_failure(raised.value)
+    counted.flush(NOON, 1.0)
+
+    assert told[0].failures == {"records": 1}
 
 
 def test_failures_that_could_not_be_flushed_do_not_count_against_a_recovered_dependency():
@@ -107,14 +150,14 @@ def test_failures_that_could_not_be_flushed_do_not_count_against_a_recovered_dep
     counted = lane_telemetry(told)
 
     def away(_: LaneCounts) -> None:
-        raise Transient("count: away")
+        raise RECORDS_UNAVAILABLE
 
     counted.save_counts = away
-    counted.record_failure(Transient, "claim d1: x")
+    counted.record_failure(RECORDS_UNAVAILABLE)
     with pytest.raises(Transient):
         counted.flush(NOON, 1.0)
     counted.save_counts = told.append
-    counted.record_failure(Transient, "read object: x")
+    counted.record_failure(PHOTOS_UNAVAILABLE)
     counted.flush(NOON, 1.0)
 
     assert told == [LaneCounts(NOON, 1, 1.0, {"photos": 1})]
@@ -126,7 +169,7 @@ def test_lanes_measure_all_that_the_dashboard_shows_of_them(capsys: pytest.Captu
     for outcome in ("done", "rejected", "duplicate"):
         verdict = replace(drop_result(outcome), times_ms=dict.fromkeys(STAGES, 1.0))
         counted.record_result(verdict, NOON, NOON)
-    counted.record_failure(Transient, "read object: SlowDown")
+    counted.record_failure(PHOTOS_UNAVAILABLE)
     counted.record_gallery_age(1.0)
 
     counted.flush(NOON, 1.0)
