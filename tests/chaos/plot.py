@@ -1,4 +1,4 @@
-"""A storm over time: what waits, what ended how, what went wrong."""
+"""The plot of `make chaos`: waiting messages, final states and injected faults over time."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
+from matplotlib import pyplot as plt
 
 from tests.chaos.harness import Sample
 from tests.chaos.scenario import ScenarioResult
+from tests.plotting import BAD, BULK, GOOD, LIVE, WARNING, WINDOW, save_png, style_axes
 
-_STATE_COLOURS = {"done": "#3f8f5f", "rejected": "#d9a441", "quarantined": "#b03a48"}
-_LANE_QUEUES = {"LiveQueueUrl": ("live", "#0b6e99"), "BulkQueueUrl": ("bulk", "#8fb8a8")}
+_STATE_COLOURS = {"done": GOOD, "rejected": WARNING, "quarantined": BAD}
+_LANE_QUEUES = {"LiveQueueUrl": ("live", LIVE), "BulkQueueUrl": ("bulk", BULK)}
 _DEAD_LETTER_QUEUES = ("LiveDeadLettersUrl", "BulkDeadLettersUrl")
 _FAULT_FAMILIES = {
     "workers killed": ("killed", "poisoned", "frozen", "out of memory"),
     "AWS refused or failed": ("throttled", "failed", "silent"),
-    "messages lost, doubled, late": ("notification", "message"),
-    "stale reads, clocks off, files corrupt": ("stale", "clock", "corrupt"),
+    "messages lost, duplicated, delayed": ("notification", "message"),
+    "stale reads, wrong clocks, damaged files": ("stale", "clock", "corrupt"),
 }
-_FAULT_COLOURS = ("#b03a48", "#d9822b", "#6a5d8f", "#8a8a8a")
+_FAULT_COLOURS = (BAD, WARNING, "#6a5d8f", "#8a8a8a")
 
 
 def draw_chaos(result: ScenarioResult, seed: int, path: Path) -> None:
@@ -35,27 +32,30 @@ def draw_chaos(result: ScenarioResult, seed: int, path: Path) -> None:
     _draw_final_states(axes[1], at_s, result.samples, result.drops)
     _draw_faults(axes[2], at_s, result.samples)
     for axis in axes:
-        axis.axvspan(*result.fault_window_s, color="#444444", alpha=0.07, lw=0)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.axvspan(*result.fault_window_s, **WINDOW)
         axis.set_ylim(0, None)
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9, frameon=False)
     axes[0].text(
-        sum(result.fault_window_s) / 2, axes[0].get_ylim()[1], "storm", ha="center", va="top", color="#555"
+        sum(result.fault_window_s) / 2,
+        axes[0].get_ylim()[1],
+        "faults injected",
+        ha="center",
+        va="top",
+        color="#555",
     )
-    axes[0].set_title(f"{result.drops} drops, all faults at once (seed {seed})", loc="left", fontsize=12)
+    axes[0].set_title(f"{result.drops} drops under all faults at once (seed {seed})", loc="left", fontsize=12)
     axes[2].set_xlabel("seconds")
+    style_axes(axes)
     figure.align_ylabels()
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    save_png(figure, path)
 
 
 def _draw_backlog(axis: Any, at_s: Sequence[float], samples: Sequence[Sample]) -> None:
     for queue, (name, colour) in _LANE_QUEUES.items():
         axis.plot(at_s, [sample.backlog[queue] for sample in samples], color=colour, lw=1.6, label=name)
     dead = [sum(sample.backlog[queue] for queue in _DEAD_LETTER_QUEUES) for sample in samples]
-    axis.plot(at_s, dead, color="#b03a48", lw=1.6, label="dead letters")
+    axis.plot(at_s, dead, color=BAD, lw=1.6, label="dead letters")
     axis.set_ylabel("messages waiting")
 
 
@@ -65,7 +65,7 @@ def _draw_final_states(axis: Any, at_s: Sequence[float], samples: Sequence[Sampl
         at_s, series, colors=list(_STATE_COLOURS.values()), labels=list(_STATE_COLOURS), alpha=0.85
     )
     axis.axhline(drops, color="black", lw=0.8, ls="--", label="all drops")
-    axis.set_ylabel("drops with an end")
+    axis.set_ylabel("completed drops")
 
 
 def _draw_faults(axis: Any, at_s: Sequence[float], samples: Sequence[Sample]) -> None:

@@ -1,4 +1,4 @@
-"""The life of the releases over time, how they measured, and what the promoted one confuses: as SVG."""
+"""The plots of `make lifecycle` as SVG: release timelines, accuracies, confusion matrix."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ from matplotlib.patches import Patch
 
 from models.evaluation.plots import to_svg
 from tests.lifecycle.models import LABELS
+from tests.plotting import INK, MUTED, style_axes
 from vigil.statistics import Interval
 
-INK_COLOUR, MUTED_COLOUR = "#1c2733", "#9aa7b4"
 STAGE_COLOURS: Mapping[str, str] = {
     "shadow": "#9db8d2",
     "canary": "#e0a526",
@@ -29,7 +29,7 @@ StageTimeline = Sequence[tuple[str, datetime]]
 def plot_release_timelines(
     timelines: Mapping[str, StageTimeline], event_times: Sequence[datetime], ended_at: datetime
 ) -> str:
-    """A bar a release; the marks are numbered as the page's list is."""
+    """One bar per release; the numbers of the marks are those of the list on the page."""
     figure, axes = _new_axes(9.4, 2.9)
     started_at = min(event_times)
     for row, timeline in enumerate(timelines.values()):
@@ -40,8 +40,8 @@ def plot_release_timelines(
             axes.barh(row, max(width, 0.4), left=left, height=height, color=STAGE_COLOURS[stage])
     for number, at in enumerate(event_times, 1):
         seconds = (at - started_at).total_seconds()
-        axes.axvline(seconds, color=MUTED_COLOUR, linewidth=0.7, linestyle=":")
-        axes.text(seconds, -0.6 - 0.26 * (number % 3), str(number), ha="center", fontsize=7, color=INK_COLOUR)
+        axes.axvline(seconds, color=MUTED, linewidth=0.7, linestyle=":")
+        axes.text(seconds, -0.6 - 0.26 * (number % 3), str(number), ha="center", fontsize=7, color=INK)
     axes.set_yticks(range(len(timelines)), list(timelines))
     axes.set(
         xlabel="seconds",
@@ -56,28 +56,24 @@ def plot_release_timelines(
 
 
 def plot_accuracies(measured: Mapping[str, Interval], target: float) -> str:
-    """Each release on the same held-out pictures, with its 95 % interval."""
+    """Accuracy of each release on the same test pictures, with its 95 % confidence interval."""
     figure, axes = _new_axes(4.4, 3.4)
     for row, (name, interval) in enumerate(measured.items()):
-        axes.plot([interval.low, interval.high], [row, row], color=INK_COLOUR, linewidth=2)
-        axes.plot([interval.value], [row], "o", color=INK_COLOUR)
+        axes.plot([interval.low, interval.high], [row, row], color=INK, linewidth=2)
+        axes.plot([interval.value], [row], "o", color=INK)
         text_x, alignment = (
             (interval.high + 0.02, "left") if interval.value < 0.5 else (interval.low - 0.02, "right")
         )
         axes.text(text_x, row, f"{interval.value:.3f}", ha=alignment, va="center")
-        axes.text(0, row - 0.3, name, fontsize=8, color=INK_COLOUR)
-    axes.axvline(target, color=MUTED_COLOUR, linewidth=0.8, linestyle="--")
-    axes.text(
-        target - 0.01, len(measured) - 0.6, f"wanted {target:g}", ha="right", fontsize=8, color=INK_COLOUR
-    )
-    axes.set(
-        xlim=(0, 1.02), ylim=(len(measured) - 0.5, -0.7), xlabel="accuracy on held-out pictures", yticks=[]
-    )
+        axes.text(0, row - 0.3, name, fontsize=8, color=INK)
+    axes.axvline(target, color=MUTED, linewidth=0.8, linestyle="--")
+    axes.text(target - 0.01, len(measured) - 0.6, f"target {target:g}", ha="right", fontsize=8, color=INK)
+    axes.set(xlim=(0, 1.02), ylim=(len(measured) - 0.5, -0.7), xlabel="accuracy on test pictures", yticks=[])
     return to_svg(figure)
 
 
 def plot_confusion(predicted: Sequence[str], actual: Sequence[str]) -> str:
-    """Counts; the last column is what was too unsure to be said."""
+    """Counts; the last column holds predictions below the threshold."""
     columns = [*LABELS, ""]
     counts = np.zeros((len(LABELS), len(columns)), np.int64)
     for one, label in zip(predicted, actual, strict=True):
@@ -86,7 +82,7 @@ def plot_confusion(predicted: Sequence[str], actual: Sequence[str]) -> str:
     axes.imshow(counts / counts.sum(axis=1, keepdims=True), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(counts.shape):
         if counts[row, column]:
-            ink = "#ffffff" if row == column else INK_COLOUR
+            ink = "#ffffff" if row == column else INK
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=8)
     axes.set_xticks(range(len(columns)), [*LABELS, "?"])
     axes.set_yticks(range(len(LABELS)), LABELS)
@@ -97,5 +93,5 @@ def plot_confusion(predicted: Sequence[str], actual: Sequence[str]) -> str:
 def _new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
+    style_axes([axes])
     return figure, axes

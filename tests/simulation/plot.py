@@ -1,26 +1,23 @@
-"""Simulated hours as small multiples: traffic, workers, age, back-fill; a column for each scenario."""
+"""The plot of `make simulate`: traffic, workers, age and backfill, one column per scenario."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from matplotlib import pyplot as plt
 
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
-
+from tests.plotting import BACKFILL, LIVE, WARNING, save_png, style_axes
 from tests.simulation.simulation import BOUNDS, SimulatedHour
 from tests.simulation.traffic import MINUTES, seconds
 
-LIVE, BULK, FIXED, DEGRADED = "#0b6e99", "#c8d9c3", "#b8b8b8", "#d9822b"
+BULK_AREA, FIXED = "#c8d9c3", "#b8b8b8"
 SHADE_ALPHA = 0.13
 
 
 def draw_simulation(
     balanced_hours: Sequence[SimulatedHour], fixed_hours: Sequence[SimulatedHour], path: Path
 ) -> None:
-    """Write a PNG: each scenario under the controller, and the same traffic with fixed shares in grey."""
+    """Write a PNG: each scenario under the controller; in grey, the same traffic with fixed allocations."""
     figure, axes = plt.subplots(4, len(balanced_hours), figsize=(17, 9), sharex=True, squeeze=False)
     for column, (hour, fixed_hour) in enumerate(zip(balanced_hours, fixed_hours, strict=True)):
         _draw_traffic(axes[0][column], hour)
@@ -35,9 +32,7 @@ def draw_simulation(
     axes[1][0].legend(loc="upper right", fontsize=9, facecolor="white", edgecolor="none")
     axes[2][0].legend(loc="upper right", fontsize=9, frameon=False)
     _style_grid(figure, axes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    save_png(figure, path)
 
 
 def _draw_traffic(axis: Any, hour: SimulatedHour) -> None:
@@ -48,19 +43,19 @@ def _draw_traffic(axis: Any, hour: SimulatedHour) -> None:
 
 def _draw_workers(axis: Any, hour: SimulatedHour) -> None:
     axis.stackplot(
-        _minutes(), hour.live_workers, hour.bulk_workers, colors=[LIVE, BULK], labels=["live", "bulk"]
+        _minutes(), hour.live_workers, hour.bulk_workers, colors=[LIVE, BULK_AREA], labels=["live", "bulk"]
     )
     capacity = hour.scenario.capacity(seconds())
     if capacity.min() < BOUNDS.total:
         axis.plot(_minutes(), capacity, color="black", lw=1, ls=":")
-        axis.text(20, 80, "not there", fontsize=8, ha="center")
+        axis.text(20, 80, "unavailable", fontsize=8, ha="center")
     axis.set_ylim(0, BOUNDS.total)
 
 
 def _draw_ages(axis: Any, hour: SimulatedHour, fixed_hour: SimulatedHour) -> None:
     _shade_degradation(axis, hour)
-    axis.plot(_minutes(), fixed_hour.age_s + 0.5, color=FIXED, lw=1.4, label="fixed shares 10 : 90")
-    axis.plot(_minutes(), hour.age_s + 0.5, color=LIVE, lw=1.4, label="balanced")
+    axis.plot(_minutes(), fixed_hour.age_s + 0.5, color=FIXED, lw=1.4, label="fixed allocation 10 : 90")
+    axis.plot(_minutes(), hour.age_s + 0.5, color=LIVE, lw=1.4, label="controller")
     axis.axhline(BOUNDS.age_target_s, color="black", lw=0.8, ls="--", label="target")
     axis.set_yscale("log")
     axis.set_ylim(0.4, 5000)
@@ -68,38 +63,38 @@ def _draw_ages(axis: Any, hour: SimulatedHour, fixed_hour: SimulatedHour) -> Non
 
 def _draw_backfill(axis: Any, hour: SimulatedHour, fixed_hour: SimulatedHour) -> None:
     axis.plot(_minutes(), fixed_hour.bulk_backlog / 1000, color=FIXED, lw=1.2)
-    axis.plot(_minutes(), hour.bulk_backlog / 1000, color="#5b8c5a", lw=1.4)
+    axis.plot(_minutes(), hour.bulk_backlog / 1000, color=BACKFILL, lw=1.4)
     axis.set_ylim(0, None)
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}k")
 
 
 def _shade_degradation(axis: Any, hour: SimulatedHour) -> None:
-    """Where steps of degradation are in force, the deeper the more."""
+    """Shade the time in which degradation steps are active, darker for more steps."""
     for level in range(1, int(hour.degradation_level.max()) + 1):
         axis.fill_between(
             _minutes(),
             0.4,
             5000,
             where=hour.degradation_level >= level,
-            color=DEGRADED,
+            color=WARNING,
             alpha=SHADE_ALPHA,
             lw=0,
             step="post",
         )
     if hour.degradation_level.max():
         first = float(_minutes()[hour.degradation_level > 0][0])
-        axis.text(first, 1200, " degraded", color=DEGRADED, fontsize=8)
+        axis.text(first, 1200, " degraded", color=WARNING, fontsize=8)
 
 
 def _style_grid(figure: Any, axes: Any) -> None:
+    style_axes(axes.flat)
     for axis in axes.flat:
-        axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", color="#eeeeee", lw=0.8)
         axis.set_axisbelow(True)
         axis.set_xlim(0, MINUTES)
         axis.set_xticks(range(0, MINUTES + 1, 15))
     figure.suptitle(
-        "The balance controller moves 100 workers between lanes: live stays on time, bulk takes what is free",
+        "The controller moves 100 workers between lanes: live stays within its target, bulk uses the rest",
         x=0.01,
         ha="left",
         fontsize=13,

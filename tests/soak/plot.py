@@ -1,4 +1,4 @@
-"""A soak over time: memory of each process, and drops without an end."""
+"""The plot of `make soak`: memory of each process and unfinished drops over time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib import pyplot as plt
 
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
-
+from tests.plotting import LIVE, WINDOW, save_png, style_axes
 from tests.soak.checks import process_names
 from tests.soak.sampling import WARM_UP_SHARE, SoakSample, memory_series
 
@@ -28,22 +26,18 @@ def draw_soak(samples: Sequence[SoakSample], path: Path) -> None:
         memory_axes.plot(
             [at / 60 for at in at_s], mb, lw=1.3, marker=".", ms=1.6, label=process, color=colour
         )
-    minutes = [look.at_s / 60 for look in samples]
-    open_axes.fill_between(minutes, [look.unfinished for look in samples], color="#0b6e99", alpha=0.4, lw=0)
-    memory_axes.set_ylabel("resident, MB")
+    minutes = [sample.at_s / 60 for sample in samples]
+    open_axes.fill_between(minutes, [sample.unfinished for sample in samples], color=LIVE, alpha=0.4, lw=0)
+    memory_axes.set_ylabel("resident memory, MB")
     memory_axes.set_title(f"{samples[-1].uploaded} drops at a steady rate", loc="left")
     memory_axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9, frameon=False)
     memory_axes.set_ylim(0, None)
-    memory_axes.text(
-        minutes[-1] * WARM_UP_SHARE / 2, 4, "warming up", color="#666666", fontsize=9, ha="center"
-    )
-    open_axes.set_ylabel("drops without an end")
+    memory_axes.text(minutes[-1] * WARM_UP_SHARE / 2, 4, "warm-up", color="#666666", fontsize=9, ha="center")
+    open_axes.set_ylabel("unfinished drops")
     open_axes.set_ylim(0, None)
     open_axes.set_xlabel("minutes")
     for axis in (memory_axes, open_axes):
-        axis.axvspan(0, minutes[-1] * WARM_UP_SHARE, color="#444444", alpha=0.07, lw=0)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.axvspan(0, minutes[-1] * WARM_UP_SHARE, **WINDOW)
+    style_axes((memory_axes, open_axes))
     figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    save_png(figure, path)
