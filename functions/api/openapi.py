@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache, partial
-from importlib.resources import files
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -12,11 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from functions.api.operation import (
     JSON_TYPE,
-    PATH_PARAMETER_DESCRIPTIONS,
-    PATH_PARAMETER_PATTERNS,
-    TAG_DESCRIPTIONS,
-    Call,
-    FileResponse,
+    PATH_PARAMETERS,
     Operation,
 )
 from functions.api.problems import (
@@ -107,6 +101,25 @@ def problem_responses(problems: Iterable[type[Problem]]) -> dict[str, ProblemSch
 JsonObject = dict[str, Any]
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
 
+TAG_DESCRIPTIONS = {
+    "uploads": "Forms that upload a photo to a lane",
+    "drops": "State and results of each processed input",
+    "sightings": "Recognised and unknown faces and other results, with place and time",
+    "thumbnails": "Small pictures behind links that expire",
+    "alerts": "Sightings that a rule selected, and their reviews",
+    "rules": "Sources, hours, and which sightings raise an alert",
+    "people": "Enrolled people, their photos and their tags",
+    "predict": "Synchronous and batch predictions",
+    "models": "Models, their releases and training jobs",
+    "status": "Status of the system",
+    "lanes": "Pausing lanes, and dead letters",
+    "reconcile": "Comparing the bucket with the ledger",
+    "backfill": "Running a model on stored objects",
+    "subscriptions": "Webhooks for alerts and drops",
+    "health": "Whether the API answers",
+}
+"""The description of each tag, which is the first part of a path; in the order of the reference page."""
+
 API_INFO = {
     "title": "Vigil",
     "version": "1",
@@ -120,7 +133,7 @@ API_INFO = {
 
 def openapi_document(operations: Iterable[Operation]) -> JsonObject:
     """The whole document; the same operations give the same one."""
-    operation_list = list(operations)
+    operation_list = [one for one in operations if one.documented]
     paths: dict[str, JsonObject] = {}
     for operation in operation_list:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation_object(operation)
@@ -148,7 +161,7 @@ def _operation_object(one: Operation) -> JsonObject:
         "operationId": one.name,
         "tags": [one.tag],
         "summary": one.summary,
-        "description": _first_paragraph(one.handler.__doc__ or ""),
+        "description": one.description,
         "parameters": [*_path_parameters(one), *_query_parameter_objects(one), *_idempotency_header(one)],
         "responses": _responses_object(one),
     }
@@ -156,8 +169,9 @@ def _operation_object(one: Operation) -> JsonObject:
         described["security"] = []
     else:
         described["x-role"] = one.role
-        described["description"] += f" For the role {one.role}, and those above it."
-        described["description"] += " Not for a token that is bound to sources." if one.all_sources else ""
+        described["description"] += f" Requires the role {one.role} or a higher one."
+        described["description"] += " The token must not be limited to sources." if one.all_sources else ""
+    described["description"] = described["description"].strip() or one.summary + "."
     body = _request_body(one)
     return described | ({"requestBody": body} if body else {})
 
@@ -168,8 +182,8 @@ def _path_parameters(one: Operation) -> list[JsonObject]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": PATH_PARAMETER_DESCRIPTIONS[name],
-            "schema": {"type": "string", "pattern": f"^({PATH_PARAMETER_PATTERNS[name]})$"},
+            "description": PATH_PARAMETERS[name][1],
+            "schema": {"type": "string", "pattern": f"^({PATH_PARAMETERS[name][0]})$"},
         }
         for name in one.parameters
     ]
@@ -303,85 +317,3 @@ def _schema_reference(model: type[BaseModel]) -> JsonObject:
 
 def _first_paragraph(text: str) -> str:
     return " ".join(text.split("\n\n", maxsplit=1)[0].split())
-
-
-# MERGED: The API described by itself: OpenAPI, and a page to read it on.
-
-REFERENCE_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Vigil API</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="reference/page.css">
-<body><main id="reference"></main>
-<script src="reference/page.js"></script>
-<script src="reference/start.js"></script>
-</html>
-"""
-
-REFERENCE_SCRIPT = (
-    'SwaggerUIBundle({url: "openapi.json", dom_id: "#reference", deepLinking: true, docExpansion: "list"})\n'
-)
-
-REFERENCE_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-}
-"""Nothing from elsewhere, nothing inline."""
-
-ASSET_CACHE_HEADERS = {"Cache-Control": "public, max-age=86400"}
-
-
-def documentation_operations(documented: Iterable[Operation]) -> tuple[Operation, ...]:
-    """What serves the description of these operations."""
-    text = cache(partial(_document_json, tuple(documented)))
-    return (
-        _public_operation("/v1/openapi.json", "get-openapi", "This document", partial(_serve_document, text)),
-        _public_operation("/v1/reference", "get-reference", "A page to read it on", _serve_page),
-        _public_operation(
-            "/v1/reference/start.js", "get-reference-start", "What starts the page", _serve_start_script
-        ),
-        _public_operation(
-            "/v1/reference/page.js", "get-reference-script", "The page's program", _serve_ui_script
-        ),
-        _public_operation(
-            "/v1/reference/page.css", "get-reference-style", "The page's looks", _serve_ui_style
-        ),
-    )
-
-
-def _public_operation(path: str, name: str, summary: str, serve: object) -> Operation:
-    return Operation("GET", path, name=name, summary=summary, handler=serve, role=None)  # type: ignore[arg-type]  # a partial, too
-
-
-def _serve_document(text: Callable[[], str], _: Call) -> FileResponse:
-    return FileResponse(text(), JSON_TYPE, {"Cache-Control": "public, max-age=300"})
-
-
-def _document_json(documented: tuple[Operation, ...]) -> str:
-    return json.dumps(openapi_document(documented), separators=(",", ":"))
-
-
-def _serve_page(_: Call) -> FileResponse:
-    return FileResponse(REFERENCE_PAGE, "text/html; charset=utf-8", REFERENCE_PAGE_HEADERS)
-
-
-def _serve_start_script(_: Call) -> FileResponse:
-    return FileResponse(REFERENCE_SCRIPT, "text/javascript; charset=utf-8", ASSET_CACHE_HEADERS)
-
-
-def _serve_ui_script(_: Call) -> FileResponse:
-    return FileResponse(
-        _swagger_asset("swagger-ui-bundle.min.js"), "text/javascript; charset=utf-8", ASSET_CACHE_HEADERS
-    )
-
-
-def _serve_ui_style(_: Call) -> FileResponse:
-    return FileResponse(_swagger_asset("swagger-ui.min.css"), "text/css; charset=utf-8", ASSET_CACHE_HEADERS)
-
-
-@cache
-def _swagger_asset(name: str) -> str:
-    """Swagger UI, as Powertools brings it."""
-    return files("aws_lambda_powertools.event_handler.openapi.swagger_ui").joinpath(name).read_text("utf-8")

@@ -1,9 +1,9 @@
-"""An operation of the API as data: what serves it, what it takes and answers, who may, what is audited."""
+"""The `@operation` decorator, the registry that it fills, and what handlers receive and return."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -12,67 +12,37 @@ from vigil.access.roles import Caller, Role
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
-PATH_PARAMETER_PATTERNS = {
-    "drop": r"[0-9a-f]{32}",
-    "alert": r"[0-9a-f]{32}",
-    "person": r"p-[0-9a-f]{12}",
-    "upload": r"[A-Za-z0-9_-]{24,400}",
-    "thumbnail": r"[A-Za-z0-9_-]{24,1000}",
-    "model": r"[a-z0-9][a-z0-9-]{0,62}",
-    "release": r"[0-9a-f]{16}",
-    "lane": r"live|bulk",
-    "subscription": r"[0-9a-f-]{36}",
-    "letter": r"[A-Za-z0-9_-]{24,4000}",
+PATH_PARAMETERS = {
+    "drop": (r"[0-9a-f]{32}", "Id of the drop"),
+    "alert": (r"[0-9a-f]{32}", "Id of the alert"),
+    "person": (r"p-[0-9a-f]{12}", "Id of the person"),
+    "upload": (r"[A-Za-z0-9_-]{24,400}", "Id of the upload"),
+    "thumbnail": (r"[A-Za-z0-9_-]{24,1000}", "Signed token from a `thumbnail_url`"),
+    "model": (r"[a-z0-9][a-z0-9-]{0,62}", "Name of the model"),
+    "release": (r"[0-9a-f]{16}", "Id of the release"),
+    "lane": (r"live|bulk", "Name of the lane"),
+    "subscription": (r"[0-9a-f-]{36}", "Id of the subscription"),
 }
-"""What a path's parameters look like; anything else is not found."""
-
-PATH_PARAMETER_DESCRIPTIONS = {
-    "drop": "Id of the drop",
-    "alert": "Id of the alert",
-    "person": "Id of the person",
-    "upload": "What POST /v1/uploads called it",
-    "thumbnail": "A sealed link, as sightings and drops show it",
-    "model": "Name of the model",
-    "release": "The beginning of its files' SHA-256",
-    "lane": "live, or bulk for what may wait",
-    "subscription": "Id of the subscription",
-    "letter": "Id of the dead letter",
-}
-"""The same in words."""
-
-TAG_DESCRIPTIONS = {
-    "uploads": "Forms that put a photo into a lane",
-    "drops": "What became of each photo, message or object",
-    "sightings": "Who and what was seen, where and when",
-    "thumbnails": "Small pictures behind links that expire",
-    "alerts": "What rules picked out, and what people decided",
-    "rules": "The watch file: sources, hours, what raises an alert",
-    "people": "Who is enrolled, from which photos, on which lists",
-    "predict": "Models asked directly",
-    "models": "Models, their releases and trainings",
-    "status": "How the system is",
-    "lanes": "Lanes, and what failed in them for good",
-    "reconcile": "Bucket and ledger compared",
-    "backfill": "Objects that lie there shown to a model",
-    "subscriptions": "Who is told of what happens",
-    "health": "Whether the API answers",
-}
-"""What the operations of a path are about, by its first part; in the order of the reference page."""
+"""Pattern and description of each path parameter; a value that does not match is answered with 404."""
 
 JSON_TYPE = "application/json"
 MODERN_IMAGE_TYPES = ("image/webp", "image/avif")
-"""What browsers name first when they ask for any picture; API Gateway has to be told that they are bytes."""
+"""Types that browsers list first in `Accept`; API Gateway must be configured to treat them as binary."""
 
 BINARY_RESPONSE_TYPES = ("image/jpeg", "image/png", "image/gif", *MODERN_IMAGE_TYPES)
 
 MAX_JSON_BYTES = 256 * 1024
 MAX_IMAGE_BYTES = 4_400_000
-"""Lambda takes 6 MB a request, and API Gateway hands bytes over as base64."""
+"""Lambda accepts requests of 6 MB, and API Gateway encodes binary bodies as base64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, checked: who, about what, with which bytes."""
+    """One authorized and validated request.
+
+    media_type  type of `body`; without parameters, except for multipart forms
+    base_url    address of the API, to which `/v1/...` is appended in links
+    """
 
     caller: Caller
     path: Mapping[str, str]
@@ -83,13 +53,13 @@ class Call:
 
     @property
     def accepts_images(self) -> bool:
-        """Whether API Gateway will send a picture as bytes: it looks at the type that is named first."""
+        """Whether API Gateway returns an image as bytes: it checks only the first type in `Accept`."""
         return self.accept.split(",")[0].split(";")[0].strip().lower() in BINARY_RESPONSE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
 class FileResponse:
-    """An answer that is no JSON."""
+    """A response that is not JSON."""
 
     content: str | bytes
     media_type: str
@@ -97,36 +67,41 @@ class FileResponse:
 
 
 HandlerResult = BaseModel | FileResponse | None
-OperationHandler = Callable[..., HandlerResult]
+Handler = Callable[..., HandlerResult]
+AnyHandler = TypeVar("AnyHandler", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path.
 
-    name     in kebab case, as the audit log has it
-    role     the least that may; None: anybody, without a token
-    takes    the query string of a GET or DELETE, else the JSON body; handed to `serve` after the call
-    media    what a body may be besides JSON
-    gives    what an answer is that is no JSON
-    audited  reads of people and faces: written down before they are told; decisions: before they happen
-    everywhere  concerns all sources at once: not for a token that is bound to some
-    example  of what it takes; the tests send it
+    name           in kebab case: operationId and name in the audit log
+    role           the lowest role that may call it; None: no token is needed
+    request_model  the query string of a GET or DELETE, else the JSON body
+    body_types     media types of a body besides JSON
+    media_type     type of a response that is not JSON
+    audited        reads are recorded before they are answered, writes before they are executed
+    all_sources    concerns all sources: tokens that are limited to some sources are refused
+    documented     whether the OpenAPI document contains it
+    example        of the request model; tests send it
+    problems       problems besides those that follow from the other fields
     """
 
     method: Method
     path: str
+    handler: Handler
     name: str
     summary: str
-    handler: OperationHandler
-    role: Role | None = "viewer"
-    request_model: type[BaseModel] | None = None
-    response_model: type[BaseModel] | None = None
+    description: str
+    request_model: type[BaseModel] | None
+    response_model: type[BaseModel] | None
+    role: Role | None
     status: int = 200
     body_types: tuple[str, ...] = ()
     media_type: str = ""
     audited: bool = False
     all_sources: bool = False
+    documented: bool = True
     example: Mapping[str, Any] | None = None
     problems: tuple[type[Problem], ...] = ()
 
@@ -147,6 +122,49 @@ class Operation:
         return self.path.split("/")[2]
 
 
+OPERATIONS: list[Operation] = []
+"""All operations of the modules that are loaded; `routes` loads every resource."""
+
+
+def operation(
+    method: Method, path: str, *, role: Role | None, **options: Any
+) -> Callable[[AnyHandler], AnyHandler]:
+    """Register the decorated function as the handler of a method and path.
+
+    Name, models and texts follow from the function: its name in kebab case, the annotation of its second
+    parameter and of its return value, and the first line and the next paragraph of its docstring.
+    The options are the fields of Operation.
+    """
+
+    def register(handler: AnyHandler) -> AnyHandler:
+        parts = [" ".join(part.split()) for part in (handler.__doc__ or "").split("\n\n")]
+        hints = dict(handler.__annotations__)
+        returned = _model_of(hints.pop("return"))
+        OPERATIONS.append(
+            Operation(
+                method,
+                path,
+                handler,
+                name=handler.__name__.replace("_", "-"),
+                summary=parts[0].removesuffix("."),
+                description=parts[1] if len(parts) > 1 else "",
+                request_model=next((_model_of(hint) for hint in [*hints.values()][1:]), None),
+                response_model=returned,
+                role=role,
+                **options,
+            )
+        )
+        return handler
+
+    return register
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation `Model`, `Model | None` or None."""
+    options = get_args(annotation) or (annotation,)
+    return next((one for one in options if isinstance(one, type) and issubclass(one, BaseModel)), None)
+
+
 def is_well_formed(path: Mapping[str, str]) -> bool:
-    """Whether every parameter of a path could be one."""
-    return all(re.fullmatch(PATH_PARAMETER_PATTERNS[name], text) for name, text in path.items())
+    """Whether every path parameter matches its pattern."""
+    return all(re.fullmatch(PATH_PARAMETERS[name][0], text) for name, text in path.items())

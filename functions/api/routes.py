@@ -1,4 +1,4 @@
-"""Every operation, and how Chalice gets to know them."""
+"""The Chalice routes of all operations."""
 
 from functools import partial
 from time import perf_counter
@@ -6,14 +6,16 @@ from typing import Any
 
 from chalice import Blueprint, Response
 
-from functions.api import openapi as described
 from functions.api.middleware import serve
-from functions.api.operation import MODERN_IMAGE_TYPES, Operation
+from functions.api.operation import MODERN_IMAGE_TYPES, OPERATIONS, Operation
 from functions.api.problems import Forbidden, Headers
-from functions.api.resources import (
+from functions.api.resources import (  # noqa: F401 - each module registers its operations
     alerts,
+    documentation,
     drops,
     health,
+    lanes,
+    maintenance,
     models,
     people,
     predict,
@@ -24,15 +26,6 @@ from functions.api.resources import (
     thumbnails,
     trainings,
 )
-from functions.api.resources import (
-    drops as labels,
-)
-from functions.api.resources import (
-    lanes as operations,
-)
-from functions.api.resources import (
-    people as tags,
-)
 from functions.authorizer import on_token
 from functions.runtime import wiring_api as wiring
 from functions.runtime.settings import settings
@@ -40,39 +33,20 @@ from functions.runtime.wiring_core import deadline
 
 trigger = Blueprint(__name__)
 
-DOCUMENTED_OPERATIONS: tuple[Operation, ...] = (
-    *health.OPERATIONS,
-    *drops.OPERATIONS,
-    *labels.LABEL_OPERATIONS,
-    *sightings.OPERATIONS,
-    *thumbnails.OPERATIONS,
-    *alerts.OPERATIONS,
-    *rules.OPERATIONS,
-    *people.OPERATIONS,
-    *tags.TAG_OPERATIONS,
-    *predict.OPERATIONS,
-    *status.OPERATIONS,
-    *operations.OPERATIONS,
-    *models.OPERATIONS,
-    *trainings.OPERATIONS,
-    *subscriptions.OPERATIONS,
-)
-"""What the API's own description describes."""
-
-ALL_OPERATIONS = (*DOCUMENTED_OPERATIONS, *described.documentation_operations(DOCUMENTED_OPERATIONS))
+DOCUMENTED_OPERATIONS = tuple(one for one in OPERATIONS if one.documented)
 
 BINARY_MEDIA_TYPES = ["multipart/form-data", *MODERN_IMAGE_TYPES]
-"""Besides Chalice's own: what API Gateway hands over as bytes."""
+"""Types that API Gateway passes as bytes, in addition to Chalice's defaults."""
 
 ANY_TYPE = ["*/*"]
-"""Types are checked by each operation, which answers in our own words."""
+"""Each operation checks the media type itself and answers with a problem."""
 
 
-def register_routes(blueprint: Blueprint, operations: tuple[Operation, ...]) -> None:
-    """A route for each operation; those that need a token ask the authorizer."""
-    for operation in operations:
+def register_routes(blueprint: Blueprint) -> None:
+    """Add one route for each operation; operations with a role use the authorizer."""
+    for operation in OPERATIONS:
         view = partial(_serve_operation, operation)
-        view.__name__ = operation.name.replace("-", "_")  # type: ignore[attr-defined]  # Chalice asks for it
+        view.__name__ = operation.handler.__name__  # type: ignore[attr-defined]  # Chalice requires it
         blueprint.route(
             operation.path,
             methods=[operation.method],
@@ -81,21 +55,21 @@ def register_routes(blueprint: Blueprint, operations: tuple[Operation, ...]) -> 
         )(view)
 
 
-def register_preflights(blueprint: Blueprint, operations: tuple[Operation, ...]) -> None:
-    """A route on each path for browsers that ask whether another origin may call."""
-    for number, path in enumerate(dict.fromkeys(operation.path for operation in operations)):
-        methods = ", ".join(one.method for one in operations if one.path == path)
+def register_preflights(blueprint: Blueprint) -> None:
+    """Add one OPTIONS route for each path, which answers CORS preflight requests."""
+    for number, path in enumerate(dict.fromkeys(operation.path for operation in OPERATIONS)):
+        methods = ", ".join(one.method for one in OPERATIONS if one.path == path)
         view = partial(_preflight, methods)
-        view.__name__ = f"preflight_{number}"  # type: ignore[attr-defined]  # Chalice asks for it
+        view.__name__ = f"preflight_{number}"  # type: ignore[attr-defined]  # Chalice requires it
         blueprint.route(path, methods=["OPTIONS"], content_types=ANY_TYPE)(view)
 
 
 def _preflight(methods: str, **_path: Any) -> Response:
-    """What the one origin that is configured may send; nothing for any other."""
+    """Allow the configured origin to call; refuse every other origin."""
     origin = settings().cors_origin
     request_origin = trigger.current_request.headers.get("origin")
     if not origin or request_origin != origin:
-        return Forbidden("other origins may not call").response()
+        return Forbidden("this origin is not allowed").response()
     headers: Headers = {
         "Access-Control-Allow-Methods": methods,
         "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
@@ -114,5 +88,5 @@ def _serve_operation(operation: Operation, **_path: Any) -> Response:
     return response
 
 
-register_routes(trigger, ALL_OPERATIONS)
-register_preflights(trigger, ALL_OPERATIONS)
+register_routes(trigger)
+register_preflights(trigger)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from cloud.dynamodb.erasure import ERASED_LABEL
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.pagination import Row, read_page
 from functions.api.problems import Conflict, InvalidCursor, NotFound
 from functions.api.resources.drops import row_filter
@@ -20,8 +20,16 @@ from vigil.alerts.reviews import (
 from vigil.errors import ConcurrentUpdate
 
 
+@operation(
+    "GET",
+    "/v1/alerts",
+    role="viewer",
+    audited=True,
+    example={"review": "open", "limit": 10},
+    problems=(InvalidCursor,),
+)
 def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
-    """Alerts, newest first."""
+    """List alerts, newest first."""
     filters = {
         "source": query.source,
         "review": query.review,
@@ -32,13 +40,26 @@ def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     return AlertList(items=[_to_alert(row, call) for row in page_rows.rows], next=page_rows.next)
 
 
+@operation("GET", "/v1/alerts/{alert}", role="viewer", audited=True, problems=(NotFound,))
 def get_alert(call: Call) -> AlertOut:
-    """One alert with its reviews."""
+    """Get an alert with its reviews."""
     return _to_alert(_alert_row(call), call)
 
 
+@operation(
+    "POST",
+    "/v1/alerts/{alert}/reviews",
+    role="reviewer",
+    status=201,
+    audited=True,
+    example={"decision": "confirm"},
+    problems=(NotFound, Conflict),
+)
 def review_alert(call: Call, new: NewReview) -> ReviewResult:
-    """A verdict; what it changes (silence, labels) is kept with it."""
+    """Review an alert.
+
+    A dismissal suppresses the same alert for twelve hours. Reviews are also used as labels.
+    """
     row = _alert_row(call)
     review = Review(call.caller.id, new.decision, datetime.now(UTC))
     required = int(row.get("reviewers", 1))
@@ -95,43 +116,3 @@ def _to_alert(row: Row, call: Call) -> AlertOut:
         subject_erased=forgotten,
         thumbnail_url=None if forgotten else thumbnail_url(call, row["drop_id"], int(row["sighting"])),
     )
-
-
-OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/alerts",
-        name="list-alerts",
-        summary="Alerts, newest first",
-        handler=list_alerts,
-        request_model=AlertsQuery,
-        response_model=AlertList,
-        audited=True,
-        example={"review": "open", "limit": 10},
-        problems=(InvalidCursor,),
-    ),
-    Operation(
-        "GET",
-        "/v1/alerts/{alert}",
-        name="get-alert",
-        summary="One alert with its reviews",
-        handler=get_alert,
-        response_model=AlertOut,
-        audited=True,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "POST",
-        "/v1/alerts/{alert}/reviews",
-        name="review-alert",
-        summary="A verdict about an alert",
-        handler=review_alert,
-        role="reviewer",
-        request_model=NewReview,
-        response_model=ReviewResult,
-        status=201,
-        audited=True,
-        example={"decision": "confirm"},
-        problems=(NotFound, Conflict),
-    ),
-)

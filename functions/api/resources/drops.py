@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloud.dynamodb.erasure import ERASED_LABEL
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.pagination import Row, is_before, read_page
 from functions.api.problems import (
     Forbidden,
@@ -42,8 +42,19 @@ POLL_INTERVAL_S = 0.1
 """Between two looks of a long poll."""
 
 
+@operation(
+    "POST",
+    "/v1/uploads",
+    role="operator",
+    status=201,
+    example={"source": "door-3", "suffix": ".jpg"},
+    problems=(UnprocessableContent,),
+)
 def create_upload(call: Call, new: NewUpload) -> UploadForm:
-    """A form that puts one photo into a lane, once, within five minutes."""
+    """Create a form that uploads one photo.
+
+    S3 accepts one file of the declared type with this form, within five minutes.
+    """
     if not call.caller.can_access_source(new.source):
         raise Forbidden("your token is not for this source")
     card = model_cards().get(new.model)
@@ -66,8 +77,12 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
     )
 
 
+@operation("GET", "/v1/uploads/{upload}", role="operator", example={"wait": 20}, problems=(NotFound,))
 def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
-    """The drop that an upload became."""
+    """Get the drop of an upload.
+
+    Without `drop` the file has not arrived yet. With `wait`, the answer comes when the drop has ended.
+    """
     try:
         key = str(verify_value(call.path["upload"], purpose="upload", key=signing_key()))
     except InvalidSignature as error:
@@ -81,8 +96,12 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     return UploadStatus(id=call.path["upload"], drop=row["drop_id"], state=row["state"])
 
 
+@operation("GET", "/v1/drops/{drop}", role="viewer", audited=True, example={"wait": 1}, problems=(NotFound,))
 def get_drop(call: Call, query: WaitQuery) -> DropOut:
-    """One drop with what was seen in it; with `wait`, once it has ended."""
+    """Get a drop with its sightings.
+
+    With `wait`, the answer comes when the drop has ended.
+    """
     drop = call.path["drop"]
     row = wait_until_done(lambda: records().drop_with_sightings(drop), query.wait)
     if row is None or not call.caller.can_access_source(row["source"]):
@@ -93,8 +112,11 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
     return to_drop(row, call, photo=_photo_url(row), sightings=sightings)
 
 
+@operation(
+    "GET", "/v1/drops", role="viewer", example={"state": "done", "limit": 10}, problems=(InvalidCursor,)
+)
 def list_drops(call: Call, query: DropsQuery) -> DropList:
-    """Drops, newest first."""
+    """List drops, newest first."""
     filters = {"source": query.source, "state": query.state, "lane": query.lane, "model": query.model}
     page_rows = read_page(call, query, "drops", row_filter(filters, query.until), query.since)
     return DropList(items=[to_drop(row, call) for row in page_rows.rows], next=page_rows.next)
@@ -186,63 +208,19 @@ def _photo_url(row: Row) -> str | None:
     return photos().download_url(S3Object(**row["s3_object"])) if "s3_object" in row else None
 
 
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/uploads",
-        name="create-upload",
-        summary="A form to upload one photo into a lane",
-        handler=create_upload,
-        role="operator",
-        request_model=NewUpload,
-        response_model=UploadForm,
-        status=201,
-        example={"source": "door-3", "suffix": ".jpg"},
-        problems=(UnprocessableContent,),
-    ),
-    Operation(
-        "GET",
-        "/v1/uploads/{upload}",
-        name="get-upload",
-        summary="The drop that an upload became",
-        handler=get_upload,
-        role="operator",
-        request_model=WaitQuery,
-        response_model=UploadStatus,
-        example={"wait": 20},
-        problems=(NotFound,),
-    ),
-    Operation(
-        "GET",
-        "/v1/drops",
-        name="list-drops",
-        summary="Drops, newest first",
-        handler=list_drops,
-        request_model=DropsQuery,
-        response_model=DropList,
-        example={"state": "done", "limit": 10},
-        problems=(InvalidCursor,),
-    ),
-    Operation(
-        "GET",
-        "/v1/drops/{drop}",
-        name="get-drop",
-        summary="One drop, its state and what was seen in it",
-        handler=get_drop,
-        request_model=WaitQuery,
-        response_model=DropOut,
-        audited=True,
-        example={"wait": 1},
-        problems=(NotFound,),
-    ),
+@operation(
+    "PUT",
+    "/v1/drops/{drop}/label",
+    role="reviewer",
+    audited=True,
+    example={"label": "7"},
+    problems=(NotFound, UnprocessableContent),
 )
-
-
-# MERGED: Labels: what people say a drop shows, for the next data set.
-
-
 def label_drop(call: Call, new: LabelRequest) -> LabelOut:
-    """What a drop shows; a later word replaces an earlier one."""
+    """Label a drop.
+
+    The label is used when the next dataset is built. A later label replaces an earlier one.
+    """
     drop = call.path["drop"]
     row = records().find_drop(drop)
     if row is None or not call.caller.can_access_source(row["source"]):
@@ -259,20 +237,3 @@ def label_drop(call: Call, new: LabelRequest) -> LabelOut:
     except CannotLabel as error:
         raise UnprocessableContent(str(error), reason="not-labellable") from error
     return LabelOut(drop=saved.drop, label=saved.label)
-
-
-LABEL_OPERATIONS = (
-    Operation(
-        "PUT",
-        "/v1/drops/{drop}/label",
-        name="label-drop",
-        summary="Say what a drop shows",
-        handler=label_drop,
-        role="reviewer",
-        request_model=LabelRequest,
-        response_model=LabelOut,
-        audited=True,
-        example={"label": "7"},
-        problems=(NotFound, UnprocessableContent),
-    ),
-)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.schemas.fields import ApiModel
 
 
@@ -14,19 +14,7 @@ class Health(ApiModel):
     status: Annotated[str, Field(description="ok, whenever there is an answer")]
 
 
+@operation("GET", "/v1/health", role=None)
 def get_health(_: Call) -> Health:
-    """The gateway and its function answer."""
+    """Check that the API answers."""
     return Health(status="ok")
-
-
-OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/health",
-        name="get-health",
-        summary="Whether the API answers",
-        handler=get_health,
-        role=None,
-        response_model=Health,
-    ),
-)

@@ -6,12 +6,8 @@ from typing import Any
 
 from cloud.lambda_api import EventSourceMapping as EventMapping
 from cloud.sqs import SqsQueue
-from functions.api.operation import Call, Operation
-from functions.api.pagination import sign_cursor, verify_cursor
-from functions.api.problems import InvalidCursor, NotFound
+from functions.api.operation import Call, operation
 from functions.api.schemas.lanes import (
-    BackfillRequest,
-    BackfillResult,
     DeadLetterList,
     DeadLetterOut,
     DeadLetterSelection,
@@ -19,7 +15,6 @@ from functions.api.schemas.lanes import (
     DeadLettersQuery,
     DropFailure,
     LaneState,
-    TaskStarted,
 )
 from functions.runtime import wiring_api as wiring
 from functions.runtime.settings import settings
@@ -39,30 +34,50 @@ class LaneControls:
     mapping: EventMapping
 
 
+@operation("POST", "/v1/lanes/{lane}/pause", role="admin", all_sources=True, audited=True)
 def pause_lane(call: Call) -> LaneState:
-    """Stop a lane: messages wait in its queue. It stays so until somebody resumes it."""
+    """Pause a lane.
+
+    Its messages stay in the queue until the lane is resumed.
+    """
     lane = call.path["lane"]
     wiring.paused_lanes().pause(lane)
     wiring.lane_controls(lane).mapping.set_enabled(enabled=False)
     return LaneState(lane=lane, paused=True)
 
 
+@operation("POST", "/v1/lanes/{lane}/resume", role="admin", all_sources=True, audited=True)
 def resume_lane(call: Call) -> LaneState:
-    """Let a paused lane go on; an open breaker still holds it, from the next minute on."""
+    """Resume a paused lane.
+
+    An open breaker still stops the lane, from the next controller run on.
+    """
     lane = call.path["lane"]
     wiring.paused_lanes().resume(lane)
     wiring.lane_controls(lane).mapping.set_enabled(enabled=True)
     return LaneState(lane=lane, paused=False)
 
 
+@operation("GET", "/v1/lanes/{lane}/dead-letters", role="operator", all_sources=True, example={"limit": 5})
 def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
-    """Dead letters with their evidence."""
+    """List dead letters with the failures of their drops."""
     dead_letters = wiring.dead_letters(call.path["lane"], LISTED_HIDDEN_S).receive(query.limit)
     return DeadLetterList(items=tuple(_to_dead_letter(one) for one in dead_letters))
 
 
+@operation(
+    "POST",
+    "/v1/lanes/{lane}/dead-letters/redrive",
+    role="operator",
+    all_sources=True,
+    audited=True,
+    example={"ids": []},
+)
 def redrive_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadLettersProcessed:
-    """Send dead letters back to their lane, each with a line in the ledger that says why."""
+    """Send dead letters back to their lane.
+
+    Each redrive is noted on the records of its drops.
+    """
     dead_letters, notes = wiring.dead_letters(call.path["lane"], LISTED_HIDDEN_S), wiring.history()
     selected = _select(dead_letters.receive(MAX_DEAD_LETTERS), selection)
     for dead_letter in selected:
@@ -70,8 +85,19 @@ def redrive_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadLett
     return DeadLettersProcessed(processed=len(selected))
 
 
+@operation(
+    "POST",
+    "/v1/lanes/{lane}/dead-letters/quarantine",
+    role="operator",
+    all_sources=True,
+    audited=True,
+    example={"ids": []},
+)
 def quarantine_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadLettersProcessed:
-    """Settle the drops of dead letters as quarantined, and put the letters away, with a line for each."""
+    """Quarantine the drops of dead letters.
+
+    The dead letters are deleted, with a note on the records of their drops.
+    """
     lane, processed = call.path["lane"], 0
     dead_letters = wiring.dead_letters(lane, LISTED_HIDDEN_S)
     for dead_letter in _select(dead_letters.receive(MAX_DEAD_LETTERS), selection):
@@ -91,25 +117,6 @@ def quarantine_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadL
             )
             processed += 1
     return DeadLettersProcessed(processed=processed)
-
-
-def start_reconcile(_: Call) -> TaskStarted:
-    """Compare bucket and ledger now instead of within five minutes."""
-    wiring.functions().invoke_async(settings().reconcile_function, wiring.SCHEDULED_EVENT)
-    return TaskStarted(task="reconcile")
-
-
-def backfill(call: Call, request: BackfillRequest) -> BackfillResult:
-    """Show objects that lie in the bucket to a model, through the bulk lane."""
-    if request.model is not None and request.model not in wiring.model_cards():
-        raise NotFound(f"there are: {', '.join(wiring.model_cards())}")
-    filters = {"model": request.model}
-    payload: dict[str, Any] = {"model": request.model} if request.model else {}
-    if request.cursor:
-        payload["cursor"] = verify_cursor(call, "backfill", filters, request.cursor)
-    response = wiring.functions().invoke(settings().backfill_function, payload)
-    next_cursor = sign_cursor(call, "backfill", filters, response["cursor"]) if response["cursor"] else ""
-    return BackfillResult(announced=response["announced"], cursor=next_cursor)
 
 
 def _to_dead_letter(dead_letter: DeadLetter) -> DeadLetterOut:
@@ -132,94 +139,3 @@ def _select(dead_letters: Any, selection: DeadLetterSelection) -> list[DeadLette
     return [
         dead_letter for dead_letter in dead_letters if not selection.ids or dead_letter.id in selection.ids
     ]
-
-
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/lanes/{lane}/pause",
-        name="pause-lane",
-        summary="Stop a lane",
-        handler=pause_lane,
-        role="admin",
-        all_sources=True,
-        response_model=LaneState,
-        audited=True,
-    ),
-    Operation(
-        "POST",
-        "/v1/lanes/{lane}/resume",
-        name="resume-lane",
-        summary="Let a paused lane go on",
-        handler=resume_lane,
-        role="admin",
-        all_sources=True,
-        response_model=LaneState,
-        audited=True,
-    ),
-    Operation(
-        "GET",
-        "/v1/lanes/{lane}/dead-letters",
-        name="list-dead-letters",
-        summary="What failed as often as it may, with evidence",
-        handler=list_dead_letters,
-        role="operator",
-        all_sources=True,
-        request_model=DeadLettersQuery,
-        response_model=DeadLetterList,
-        example={"limit": 5},
-    ),
-    Operation(
-        "POST",
-        "/v1/lanes/{lane}/dead-letters/redrive",
-        name="redrive-dead-letters",
-        summary="Send dead letters back to their lane",
-        handler=redrive_dead_letters,
-        role="operator",
-        all_sources=True,
-        request_model=DeadLetterSelection,
-        response_model=DeadLettersProcessed,
-        audited=True,
-        example={"ids": []},
-    ),
-    Operation(
-        "POST",
-        "/v1/lanes/{lane}/dead-letters/quarantine",
-        name="quarantine-dead-letters",
-        summary="Settle dead letters as quarantined",
-        handler=quarantine_dead_letters,
-        role="operator",
-        all_sources=True,
-        request_model=DeadLetterSelection,
-        response_model=DeadLettersProcessed,
-        audited=True,
-        example={"ids": []},
-    ),
-    Operation(
-        "POST",
-        "/v1/reconcile",
-        name="start-reconcile",
-        summary="Compare bucket and ledger now",
-        handler=start_reconcile,
-        role="operator",
-        all_sources=True,
-        response_model=TaskStarted,
-        status=202,
-        audited=True,
-    ),
-    Operation(
-        "POST",
-        "/v1/backfill",
-        name="backfill",
-        summary="Show an old bucket to a model",
-        handler=backfill,
-        role="operator",
-        all_sources=True,
-        request_model=BackfillRequest,
-        response_model=BackfillResult,
-        status=202,
-        audited=True,
-        example={"model": "faces"},
-        problems=(NotFound, InvalidCursor),
-    ),
-)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud.dynamodb.state import reembedding_state_name
 from functions.api.model_cards import DeployedModel
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.problems import Conflict, NotFound
 from functions.api.schemas.models import (
     CandidateOut,
@@ -33,14 +33,28 @@ from vigil.releases.rollout import (
 )
 from vigil.statistics import Interval
 
+release_decision = partial(
+    operation,
+    role="admin",
+    all_sources=True,
+    audited=True,
+    example={"reason": "misreads 9 as 4 since the camera was replaced"},
+    problems=(NotFound, Conflict),
+)
 
+
+@operation("GET", "/v1/models", role="viewer")
 def list_models(_: Call) -> ModelList:
-    """All that can be asked for."""
+    """List the deployed models."""
     return ModelList(items=tuple(_to_model(card) for card in model_cards().values()))
 
 
+@operation("GET", "/v1/models/{model}", role="viewer", problems=(NotFound,))
 def get_model(call: Call) -> ModelDetails:
-    """One model with its card, and every release of it that is on record, the newest first."""
+    """Get a model with its card and releases.
+
+    Releases are listed newest first.
+    """
     name = call.path["model"]
     card, model_releases = model_cards().get(name), _model_releases(name)
     model = _to_model(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
@@ -61,18 +75,30 @@ def get_model(call: Call) -> ModelDetails:
     )
 
 
+@release_decision("POST", "/v1/models/{model}/rollback")
 def roll_back_model(call: Call, reason: Reason) -> StagesChanged:
-    """The former release answers again; a candidate that was compared with the bad one goes too."""
+    """Roll a model back to its previous release.
+
+    A candidate that was compared with the withdrawn release is withdrawn too.
+    """
     return _change_stage(call, reason, roll_back_release)
 
 
+@release_decision("POST", "/v1/models/{model}/releases/{release}/promote")
 def promote_release(call: Call, reason: Reason) -> StagesChanged:
-    """The release that is being tried answers from now on, whatever the gates would say."""
+    """Promote a candidate release.
+
+    The release becomes active immediately, whatever the gates decide.
+    """
     return _change_stage(call, reason, partial(rollout.promote_release, release=call.path["release"]))
 
 
+@release_decision("POST", "/v1/models/{model}/releases/{release}/reject")
 def reject_release(call: Call, reason: Reason) -> StagesChanged:
-    """A release that is being tried, or waits for it, goes no further."""
+    """Reject a release.
+
+    The release must be registered, in shadow or in canary; it goes no further.
+    """
     return _change_stage(call, reason, partial(rollout.reject_release, release=call.path["release"]))
 
 
@@ -144,56 +170,3 @@ def _to_estimate(interval: Interval) -> EstimateOut:
 
 def _registered_at(state: ReleaseState) -> datetime:
     return state.history[0].at if state.history else state.since
-
-
-_RELEASE_DECISION: dict[str, Any] = {
-    "method": "POST",
-    "role": "admin",
-    "all_sources": True,
-    "request_model": Reason,
-    "response_model": StagesChanged,
-    "audited": True,
-    "example": {"reason": "it takes nines for fours since the new camera"},
-    "problems": (NotFound, Conflict),
-}
-
-OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/models",
-        name="list-models",
-        summary="All models that can be asked for",
-        handler=list_models,
-        response_model=ModelList,
-    ),
-    Operation(
-        "GET",
-        "/v1/models/{model}",
-        name="get-model",
-        summary="One model with its card and its releases",
-        handler=get_model,
-        response_model=ModelDetails,
-        problems=(NotFound,),
-    ),
-    Operation(
-        path="/v1/models/{model}/rollback",
-        name="roll-back-model",
-        summary="Back to the former release",
-        handler=roll_back_model,
-        **_RELEASE_DECISION,
-    ),
-    Operation(
-        path="/v1/models/{model}/releases/{release}/promote",
-        name="promote-release",
-        summary="Let a candidate answer now",
-        handler=promote_release,
-        **_RELEASE_DECISION,
-    ),
-    Operation(
-        path="/v1/models/{model}/releases/{release}/reject",
-        name="reject-release",
-        summary="Try a release no further",
-        handler=reject_release,
-        **_RELEASE_DECISION,
-    ),
-)

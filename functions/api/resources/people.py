@@ -10,7 +10,7 @@ from functions.api.media import (
     file_suffix,
     read_image,
 )
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
 from functions.api.problems import (
     Conflict,
@@ -37,8 +37,20 @@ from vigil.people.enrolment import Person, new_person_id
 WATCH_TAG = "watch"
 
 
+@operation(
+    "POST",
+    "/v1/people",
+    role="operator",
+    status=201,
+    audited=True,
+    example={"name": "Ada Lovelace", "tags": ["staff"]},
+    problems=(Conflict,),
+)
 def create_person(_: Call, new: NewPerson) -> PersonRef:
-    """Somebody new, without a face yet."""
+    """Create a person.
+
+    The person has no template yet; enrol photos afterwards.
+    """
     person = Person(new_person_id(), new.name, frozenset(new.tags))
     try:
         profiles().create(person, datetime.now(UTC))
@@ -47,8 +59,11 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
+@operation(
+    "GET", "/v1/people", role="reviewer", audited=True, example={"limit": 10}, problems=(InvalidCursor,)
+)
 def list_people(call: Call, query: PeopleQuery) -> PersonList:
-    """Everybody, in the order of their ids."""
+    """List people, in the order of their ids."""
     rows = profiles().list_page(after=start_position(call, query, "people"), page_size=query.limit + 1)
     matching = (row for row in rows if query.tag is None or query.tag in row.get("tags", ()))
     selected: list[dict[str, Any]] = []
@@ -60,13 +75,22 @@ def list_people(call: Call, query: PeopleQuery) -> PersonList:
     return PersonList(items=[_to_person(one) for one in selected])
 
 
+@operation("GET", "/v1/people/{person}", role="reviewer", audited=True, problems=(NotFound,))
 def get_person(call: Call) -> PersonOut:
-    """One person."""
+    """Get a person."""
     return _to_person(_person_row(call))
 
 
+@operation(
+    "PATCH",
+    "/v1/people/{person}",
+    role="operator",
+    audited=True,
+    example={"name": "Ada King"},
+    problems=(NotFound, Conflict),
+)
 def rename_person(call: Call, new: NewName) -> PersonRef:
-    """Another name for the same person."""
+    """Rename a person."""
     row = _person_row(call)
     person = Person(row["person"], row["name"], frozenset(row.get("tags", ())))
     try:
@@ -76,8 +100,21 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
     return PersonRef(id=person.id)
 
 
+@operation(
+    "POST",
+    "/v1/people/{person}/photos",
+    role="operator",
+    status=201,
+    body_types=IMAGE_BODY_TYPES,
+    audited=True,
+    problems=(NotFound, UnprocessableContent),
+)
 def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
-    """One photo of that face alone; refused with the reason and the place in the picture."""
+    """Enrol a photo of a person.
+
+    The photo must show this person's face alone. The answer to a rejected photo contains the reason and the
+    face boxes.
+    """
     _person_row(call)
     data = read_image(call) if photo is None else decode_base64_image(photo.image)
     person = call.path["person"]
@@ -90,8 +127,12 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     return EnrolledPhoto(person=response["person"], gallery_version=response["gallery_version"])
 
 
+@operation("DELETE", "/v1/people/{person}", role="admin", audited=True, problems=(NotFound,))
 def erase_person(call: Call) -> SignedReceipt:
-    """Everything about them, everywhere; a sealed receipt says what was erased."""
+    """Erase a person.
+
+    Deletes everything that is stored about the person and returns a signed receipt.
+    """
     payload = {"person": call.path["person"]}
     return SignedReceipt(**checked_response(functions().invoke(settings().erase_function, payload)))
 
@@ -124,106 +165,36 @@ def _to_person(row: dict[str, Any]) -> PersonOut:
     )
 
 
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/people",
-        name="create-person",
-        summary="Somebody new",
-        handler=create_person,
-        role="operator",
-        request_model=NewPerson,
-        response_model=PersonRef,
-        status=201,
-        audited=True,
-        example={"name": "Ada Lovelace", "tags": ["staff"]},
-        problems=(Conflict,),
-    ),
-    Operation(
-        "GET",
-        "/v1/people",
-        name="list-people",
-        summary="Everybody, in the order of their ids",
-        handler=list_people,
-        role="reviewer",
-        request_model=PeopleQuery,
-        response_model=PersonList,
-        audited=True,
-        example={"limit": 10},
-        problems=(InvalidCursor,),
-    ),
-    Operation(
-        "GET",
-        "/v1/people/{person}",
-        name="get-person",
-        summary="One person",
-        handler=get_person,
-        role="reviewer",
-        response_model=PersonOut,
-        audited=True,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "PATCH",
-        "/v1/people/{person}",
-        name="rename-person",
-        summary="Another name",
-        handler=rename_person,
-        role="operator",
-        request_model=NewName,
-        response_model=PersonRef,
-        audited=True,
-        example={"name": "Ada King"},
-        problems=(NotFound, Conflict),
-    ),
-    Operation(
-        "POST",
-        "/v1/people/{person}/photos",
-        name="enrol-photo",
-        summary="Enrol one photo",
-        handler=enrol_photo,
-        role="operator",
-        request_model=PhotoUpload,
-        response_model=EnrolledPhoto,
-        status=201,
-        body_types=IMAGE_BODY_TYPES,
-        audited=True,
-        problems=(NotFound, UnprocessableContent),
-    ),
-    Operation(
-        "DELETE",
-        "/v1/people/{person}",
-        name="erase-person",
-        summary="Erase a person, with a sealed receipt",
-        handler=erase_person,
-        role="admin",
-        response_model=SignedReceipt,
-        audited=True,
-        problems=(NotFound,),
-    ),
-)
-
-
-# MERGED: What people are tagged with: the watch list, and consent to be learned from.
-
-
+@operation("PUT", "/v1/people/{person}/watch", role="operator", audited=True, problems=(NotFound,))
 def watch_person(call: Call) -> PersonRef:
-    """On the watch list: an alert whenever they are seen."""
+    """Add a person to the watch list.
+
+    Sightings of people on the watch list raise alerts.
+    """
     return _change_tags(call, {"add": [WATCH_TAG]})
 
 
+@operation("DELETE", "/v1/people/{person}/watch", role="operator", audited=True, problems=(NotFound,))
 def unwatch_person(call: Call) -> PersonRef:
-    """Off the watch list."""
+    """Remove a person from the watch list."""
     return _change_tags(call, {"remove": [WATCH_TAG]})
 
 
+@operation("PUT", "/v1/people/{person}/consent", role="operator", audited=True, problems=(NotFound,))
 def consent_to_learning(call: Call) -> PersonRef:
-    """They agree that models learn from their pictures, where the source allows it."""
+    """Record a person's consent to training.
+
+    Pictures of the person may then be used for training, from sources whose rules allow it.
+    """
     return _change_tags(call, {"add": [TRAINING_CONSENT_TAG]})
 
 
+@operation("DELETE", "/v1/people/{person}/consent", role="operator", audited=True, problems=(NotFound,))
 def withdraw_consent(call: Call) -> PersonRef:
-    """They do not agree any more: what stored data sets hold of them is deleted within the hour."""
+    """Withdraw a person's consent to training.
+
+    Pictures of the person are deleted from stored datasets within an hour.
+    """
     return _change_tags(call, {"remove": [TRAINING_CONSENT_TAG]})
 
 
@@ -231,51 +202,3 @@ def _change_tags(call: Call, change: dict[str, list[str]]) -> PersonRef:
     payload = {"person": call.path["person"], **change}
     response = checked_response(functions().invoke(settings().enrol_function, payload))
     return PersonRef(id=response["person"], tags=tuple(response["tags"]))
-
-
-TAG_OPERATIONS = (
-    Operation(
-        "PUT",
-        "/v1/people/{person}/watch",
-        name="watch-person",
-        summary="Onto the watch list",
-        handler=watch_person,
-        role="operator",
-        response_model=PersonRef,
-        audited=True,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "DELETE",
-        "/v1/people/{person}/watch",
-        name="unwatch-person",
-        summary="Off the watch list",
-        handler=unwatch_person,
-        role="operator",
-        response_model=PersonRef,
-        audited=True,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "PUT",
-        "/v1/people/{person}/consent",
-        name="consent-to-learning",
-        summary="Models may learn from them",
-        handler=consent_to_learning,
-        role="operator",
-        response_model=PersonRef,
-        audited=True,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "DELETE",
-        "/v1/people/{person}/consent",
-        name="withdraw-consent",
-        summary="Models may no longer learn from them",
-        handler=withdraw_consent,
-        role="operator",
-        response_model=PersonRef,
-        audited=True,
-        problems=(NotFound,),
-    ),
-)

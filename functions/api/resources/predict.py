@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_image
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.problems import CapacityExceeded, Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.predict import BatchAccepted, BatchRequest, ImageInput, InlineImage, PredictionOut
 from functions.runtime.settings import settings
@@ -14,8 +14,19 @@ from vigil.drops.messages import S3Object, compute_drop_id, parse_object_key
 from vigil.errors import UnroutableKey
 
 
+@operation(
+    "POST",
+    "/v1/predict/{model}",
+    role="reviewer",
+    body_types=IMAGE_BODY_TYPES,
+    audited=True,
+    problems=(NotFound, UnprocessableContent, CapacityExceeded),
+)
 def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
-    """What a model sees in a picture, now; nothing is stored."""
+    """Run a model on an image.
+
+    The answer is synchronous; neither the image nor the result is stored.
+    """
     model = _deployed_model(call)
     payload: dict[str, Any] = {"model": model}
     if image_input is None:
@@ -29,8 +40,20 @@ def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
     return PredictionOut(model=model, **response)
 
 
+@operation(
+    "POST",
+    "/v1/predict/{model}/batch",
+    role="operator",
+    status=202,
+    audited=True,
+    example={"source": "door-3", "objects": [{"key": "bulk/faces/door-3/frame.jpg"}]},
+    problems=(NotFound, Forbidden, UnprocessableContent),
+)
 def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
-    """Objects through the bulk lane: each becomes a drop."""
+    """Run a model on stored objects.
+
+    Each object is processed as a drop on the bulk lane.
+    """
     model = _deployed_model(call)
     if not call.caller.can_access_source(batch.source):
         raise Forbidden("your token is not for this source")
@@ -75,34 +98,3 @@ def invoke_predict(payload: dict[str, Any]) -> dict[str, Any]:
 def _batch_message(model: str, source: str, item: S3Object) -> dict[str, Any]:
     location = {"bucket": item.bucket, "key": item.key, "version_id": item.version}
     return {"model": model, "source": source, "s3": location}
-
-
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/predict/{model}",
-        name="predict",
-        summary="What a model sees in a picture, now",
-        handler=predict,
-        role="reviewer",
-        request_model=ImageInput,
-        response_model=PredictionOut,
-        body_types=IMAGE_BODY_TYPES,
-        audited=True,
-        problems=(NotFound, UnprocessableContent, CapacityExceeded),
-    ),
-    Operation(
-        "POST",
-        "/v1/predict/{model}/batch",
-        name="predict-batch",
-        summary="Objects through the bulk lane",
-        handler=predict_batch,
-        role="operator",
-        request_model=BatchRequest,
-        response_model=BatchAccepted,
-        status=202,
-        audited=True,
-        example={"source": "door-3", "objects": [{"key": "bulk/faces/door-3/frame.jpg"}]},
-        problems=(NotFound, Forbidden, UnprocessableContent),
-    ),
-)

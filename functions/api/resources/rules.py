@@ -5,7 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.pagination import Row
 from functions.api.problems import Conflict, UnprocessableContent
 from functions.api.schemas.alerts import DryRunRequest, DryRunResult, NewRules, RuleDryRun, RuleOut, RulesOut
@@ -21,11 +21,19 @@ from vigil.drops.messages import Drop, InlinePayload
 from vigil.inference.types import Sighting
 
 MAX_DRY_RUN_ROWS = 5000
-"""Of a kind, that one dry run looks at."""
+"""Rows of each kind that one dry run reads."""
+
+_EXAMPLE = """[[rules]]
+name = "watch-listed"
+severity = "critical"
+reviewers = 2
+when = { tags = ["watch"] }
+"""
 
 
+@operation("GET", "/v1/rules", role="viewer")
 def get_rules(_: Call) -> RulesOut:
-    """The watch file in force."""
+    """Get the current rules."""
     text = _current_rules()
     rules = [
         RuleOut(
@@ -39,8 +47,20 @@ def get_rules(_: Call) -> RulesOut:
     return RulesOut(toml=text, version=_rules_version(text), rules=rules)
 
 
+@operation(
+    "PUT",
+    "/v1/rules",
+    role="operator",
+    all_sources=True,
+    audited=True,
+    example={"toml": _EXAMPLE},
+    problems=(Conflict, UnprocessableContent),
+)
 def replace_rules(call: Call, new: NewRules) -> RulesOut:
-    """Another watch file in force, within seconds, if it can be meant."""
+    """Replace the rules.
+
+    The new rules apply within seconds. Invalid rules are rejected.
+    """
     _parse_rules(new.toml)
     if new.version is not None and new.version != _rules_version(_current_rules()):
         raise Conflict("the watch file has changed since that version")
@@ -48,8 +68,18 @@ def replace_rules(call: Call, new: NewRules) -> RulesOut:
     return get_rules(call)
 
 
+@operation(
+    "POST",
+    "/v1/rules/dry-run",
+    role="operator",
+    example={"toml": _EXAMPLE, "hours": 24},
+    problems=(UnprocessableContent,),
+)
 def dry_run_rules(call: Call, request: DryRunRequest) -> DryRunResult:
-    """What a watch file would have raised from what was seen of late, without putting it in force."""
+    """Evaluate rules on recent sightings.
+
+    The rules are not applied, and no alert is raised.
+    """
     rule_set = _parse_rules(request.toml)
     now = datetime.now(UTC)
     rows = _recent_rows(call, "sightings", now, request.hours)
@@ -103,48 +133,3 @@ def _current_rules() -> str:
 
 def _rules_version(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-_EXAMPLE = """[[rules]]
-name = "watch-listed"
-severity = "critical"
-reviewers = 2
-when = { tags = ["watch"] }
-"""
-
-OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/rules",
-        name="get-rules",
-        summary="The watch file in force",
-        handler=get_rules,
-        response_model=RulesOut,
-    ),
-    Operation(
-        "PUT",
-        "/v1/rules",
-        name="replace-rules",
-        summary="Put another watch file in force",
-        handler=replace_rules,
-        role="operator",
-        all_sources=True,
-        request_model=NewRules,
-        response_model=RulesOut,
-        audited=True,
-        example={"toml": _EXAMPLE},
-        problems=(Conflict, UnprocessableContent),
-    ),
-    Operation(
-        "POST",
-        "/v1/rules/dry-run",
-        name="dry-run-rules",
-        summary="What a watch file would have raised",
-        handler=dry_run_rules,
-        role="operator",
-        request_model=DryRunRequest,
-        response_model=DryRunResult,
-        example={"toml": _EXAMPLE, "hours": 24},
-        problems=(UnprocessableContent,),
-    ),
-)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_image
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.pagination import (
     PageRows,
     Row,
@@ -31,14 +31,37 @@ DEFAULT_SEARCH_DAYS = 7
 """That a search looks back unless it says otherwise."""
 
 
+@operation(
+    "GET",
+    "/v1/sightings",
+    role="viewer",
+    audited=True,
+    example={"status": "unknown", "limit": 10},
+    problems=(InvalidCursor,),
+)
 def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
-    """Sightings, newest first: a person's through all time, others of the last day unless `since` says."""
+    """List sightings, newest first.
+
+    With `person`, all sightings of that person are listed; otherwise those of the last day, unless `since` is
+    given.
+    """
     found = _person_page(call, query, query.person) if query.person else _recent_page(call, query)
     return SightingList(items=[to_sighting(row, call) for row in found.rows], next=found.next)
 
 
+@operation(
+    "POST",
+    "/v1/sightings/search",
+    role="reviewer",
+    body_types=IMAGE_BODY_TYPES,
+    audited=True,
+    problems=(UnprocessableContent, CapacityExceeded),
+)
 def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> SearchHitList:
-    """Unknown people who look like this face, of sources with `store_unknown_faces = true` in the rules."""
+    """Search unknown faces that are similar to a face.
+
+    Only sources with `store_unknown_faces = true` in the rules store unknown faces.
+    """
     data = decode_base64_image(photo.image) if photo else read_image(call)
     days = photo.days if photo else DEFAULT_SEARCH_DAYS
     response = invoke_predict(
@@ -66,32 +89,3 @@ def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows:
 def _query_filter(query: SightingsQuery) -> Callable[[Row], bool]:
     matches = row_filter({"source": query.source, "status": query.status}, query.until)
     return lambda row: matches(row) and not (query.since and is_before(row, query.since))
-
-
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/sightings/search",
-        name="search-sightings",
-        summary="Strangers who look like a face",
-        handler=search_sightings,
-        role="reviewer",
-        request_model=FaceSearchRequest,
-        response_model=SearchHitList,
-        body_types=IMAGE_BODY_TYPES,
-        audited=True,
-        problems=(UnprocessableContent, CapacityExceeded),
-    ),
-    Operation(
-        "GET",
-        "/v1/sightings",
-        name="list-sightings",
-        summary="Who and what was seen, newest first",
-        handler=list_sightings,
-        request_model=SightingsQuery,
-        response_model=SightingList,
-        audited=True,
-        example={"status": "unknown", "limit": 10},
-        problems=(InvalidCursor,),
-    ),
-)

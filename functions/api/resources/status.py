@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from cloud.dynamodb.state import PAUSED_LANES_STATE, paused_lanes
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.schemas.lanes import BreakerOut, CompletenessOut, LaneStatus, Slo, SystemStatus
 from functions.runtime.settings import settings
 from functions.runtime.wiring_api import cloudwatch, executor, lane_controls, slo_objectives, state_store
@@ -16,8 +16,13 @@ from vigil.reliability.slo import SloStatus, evaluate_objectives
 LANES = ("live", "bulk")
 
 
+@operation("GET", "/v1/status", role="operator")
 def get_status(_: Call) -> SystemStatus:
-    """Lanes, breakers, dead letters, degradation, completeness; as of the last minute."""
+    """Get the status of the system.
+
+    Lanes, breakers, dead letters, degradation, completeness and service level objectives, as of the last
+    minute.
+    """
     pending = {lane: [executor().submit(query) for query in _lane_queries(lane)] for lane in LANES}
     slos = executor().submit(_slo_statuses)
     states = state_store().get_many("controller", "reconcile", PAUSED_LANES_STATE)
@@ -80,16 +85,3 @@ def _lane_status(
             for one in breakers
         ),
     )
-
-
-OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/status",
-        name="get-status",
-        summary="How the system is",
-        handler=get_status,
-        role="operator",
-        response_model=SystemStatus,
-    ),
-)

@@ -5,7 +5,7 @@ from itertools import islice
 from math import prod
 from typing import Any
 
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.lanes import NewSubscription, SubscriptionList, SubscriptionOut
 from functions.runtime.wiring_api import subscriptions
@@ -20,8 +20,19 @@ NO_SEVERITY = {"exists": False}
 """Drops have no severity; a filter by it is about alerts."""
 
 
+@operation(
+    "POST",
+    "/v1/subscriptions",
+    role="operator",
+    status=201,
+    audited=True,
+    problems=(Forbidden, UnprocessableContent),
+)
 def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
-    """An endpoint that is told; bound to the sources that the caller sees."""
+    """Subscribe an HTTPS endpoint to events.
+
+    The subscription is limited to the sources that the caller may access. The endpoint must confirm it.
+    """
     if not all(call.caller.can_access_source(source) for source in new.sources):
         raise Forbidden("your token is not for all of these sources")
     policy = _filter_policy(new, new.sources or [_source_filter(pattern) for pattern in call.caller.sources])
@@ -29,8 +40,12 @@ def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     return SubscriptionOut(id=ident, url=new.url, filter=policy)
 
 
+@operation("GET", "/v1/subscriptions", role="operator")
 def list_subscriptions(call: Call) -> SubscriptionList:
-    """Who is told: of your own subscriptions all, and as an admin those of others that have confirmed."""
+    """List subscriptions.
+
+    Callers see their own subscriptions; admins also see all confirmed ones.
+    """
     store = subscriptions()
     others = (ident for ident, _ in store.list_all() if ident) if call.caller.has_role("admin") else ()
     idents = dict.fromkeys([*sorted(store.owned_by(call.caller.id)), *others])
@@ -38,13 +53,22 @@ def list_subscriptions(call: Call) -> SubscriptionList:
     return SubscriptionList(items=tuple(islice((one for one in found if one), MAX_LISTED)))
 
 
+@operation("GET", "/v1/subscriptions/{subscription}", role="operator", problems=(NotFound,))
 def get_subscription(call: Call) -> SubscriptionOut:
-    """One subscription with its filter."""
+    """Get a subscription with its filter."""
     return _owned_subscription(call)
 
 
+@operation(
+    "DELETE",
+    "/v1/subscriptions/{subscription}",
+    role="operator",
+    status=204,
+    audited=True,
+    problems=(NotFound,),
+)
 def delete_subscription(call: Call) -> None:
-    """Tell an endpoint nothing more."""
+    """Delete a subscription."""
     _owned_subscription(call)
     subscriptions().remove(call.path["subscription"], owner=call.caller.id)
 
@@ -88,50 +112,3 @@ def _source_filter(pattern: str) -> object:
     if any(mark in plain for mark in "*?[") or len(pattern) - len(plain) > 1:
         raise Forbidden("name the sources: your token's patterns cannot be made a filter")
     return plain if plain == pattern else {"prefix": plain}
-
-
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/subscriptions",
-        name="create-subscription",
-        summary="Have an HTTPS endpoint told of what happens",
-        handler=create_subscription,
-        role="operator",
-        request_model=NewSubscription,
-        response_model=SubscriptionOut,
-        status=201,
-        audited=True,
-        problems=(Forbidden, UnprocessableContent),
-    ),
-    Operation(
-        "GET",
-        "/v1/subscriptions",
-        name="list-subscriptions",
-        summary="Who is told",
-        handler=list_subscriptions,
-        role="operator",
-        response_model=SubscriptionList,
-    ),
-    Operation(
-        "GET",
-        "/v1/subscriptions/{subscription}",
-        name="get-subscription",
-        summary="One subscription with its filter",
-        handler=get_subscription,
-        role="operator",
-        response_model=SubscriptionOut,
-        problems=(NotFound,),
-    ),
-    Operation(
-        "DELETE",
-        "/v1/subscriptions/{subscription}",
-        name="delete-subscription",
-        summary="Tell an endpoint nothing more",
-        handler=delete_subscription,
-        role="operator",
-        status=204,
-        audited=True,
-        problems=(NotFound,),
-    ),
-)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from functions.api.operation import Call, FileResponse, Operation
+from functions.api.operation import Call, FileResponse, operation
 from functions.api.problems import NotAcceptable, NotFound, TooManyRequests, UnprocessableContent
 from functions.runtime.settings import settings
 from functions.runtime.wiring_api import audit_log, functions, rate_limiter, records, signing_key
@@ -41,8 +41,18 @@ def thumbnail_url(call: Call, drop: str, sighting: int | None = None) -> str:
     return f"{call.base_url}/v1/thumbnails/{sign_value(claims, purpose=SIGNING_PURPOSE, key=signing_key())}"
 
 
+@operation(
+    "GET",
+    "/v1/thumbnails/{thumbnail}",
+    role=None,
+    media_type=JPEG_TYPE,
+    problems=(NotFound, NotAcceptable, UnprocessableContent, TooManyRequests),
+)
 def get_thumbnail(call: Call) -> FileResponse:
-    """A JPEG of at most 320 pixels, without anything but pixels; the link itself is the permission."""
+    """Get a thumbnail of a drop or of a sighting.
+
+    A JPEG of at most 320 pixels without metadata. The signed link is the permission; no token is needed.
+    """
     now = datetime.now(UTC)
     link = _parse_link(call.path["thumbnail"])
     if link.expires_at < now:
@@ -87,17 +97,3 @@ def _error_problem(error: dict[str, str]) -> NotFound | UnprocessableContent:
     if error["reason"] == "object-not-found":
         return NotFound("the photo is gone")
     return UnprocessableContent(error["message"], reason=error["reason"])
-
-
-OPERATIONS = (
-    Operation(
-        "GET",
-        "/v1/thumbnails/{thumbnail}",
-        name="get-thumbnail",
-        summary="A small picture of a drop, or of one sighting",
-        handler=get_thumbnail,
-        role=None,
-        media_type=JPEG_TYPE,
-        problems=(NotFound, NotAcceptable, UnprocessableContent, TooManyRequests),
-    ),
-)

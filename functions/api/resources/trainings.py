@@ -1,7 +1,7 @@
 """Trainings: ordered by hand, and how they go and what they cost."""
 
 from cloud.dynamodb.training_jobs import TrainingRun
-from functions.api.operation import Call, Operation
+from functions.api.operation import Call, operation
 from functions.api.problems import NotFound, UnprocessableContent
 from functions.api.schemas.models import TrainingAccepted, TrainingList, TrainingOut, TrainingRequest
 from functions.runtime.settings import settings
@@ -15,8 +15,21 @@ REASON_BY_ERROR = {
 }
 
 
+@operation(
+    "POST",
+    "/v1/models/{model}/trainings",
+    role="operator",
+    all_sources=True,
+    status=202,
+    audited=True,
+    example={},
+    problems=(UnprocessableContent,),
+)
 def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
-    """A job for the data set that the labels of now make; the same labels and recipe are the same job."""
+    """Start a training job.
+
+    The job trains on the current labels. The same labels and recipe give the same job.
+    """
     payload = {"model": call.path["model"], **request.model_dump(exclude_none=True)}
     response = functions().invoke(settings().train_function, payload)
     if "error" in response:
@@ -27,8 +40,9 @@ def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
     return TrainingAccepted(**response)
 
 
+@operation("GET", "/v1/models/{model}/trainings", role="operator")
 def list_trainings(call: Call) -> TrainingList:
-    """A model's training jobs, the latest first."""
+    """List the training jobs of a model, newest first."""
     jobs = tuple(map(_to_training, training_jobs().for_model(call.path["model"])))
     if not jobs and call.path["model"] not in model_cards():
         raise NotFound("it is not deployed, and nothing was ever trained for it")
@@ -53,31 +67,3 @@ def _to_training(record: TrainingRun) -> TrainingOut:
         usd=record.cost_usd if record.run_s else None,
         seconds=record.run_s or None,
     )
-
-
-OPERATIONS = (
-    Operation(
-        "POST",
-        "/v1/models/{model}/trainings",
-        name="start-training",
-        summary="Train a model on what is labelled now",
-        handler=start_training,
-        role="operator",
-        all_sources=True,
-        request_model=TrainingRequest,
-        response_model=TrainingAccepted,
-        status=202,
-        audited=True,
-        example={},
-        problems=(UnprocessableContent,),
-    ),
-    Operation(
-        "GET",
-        "/v1/models/{model}/trainings",
-        name="list-trainings",
-        summary="Training jobs of a model, with what they cost",
-        handler=list_trainings,
-        role="operator",
-        response_model=TrainingList,
-    ),
-)
