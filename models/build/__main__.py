@@ -6,7 +6,7 @@ from rich.console import Console
 
 from models.build.build import build_all
 from models.build.files import BuildFailure
-from vigil.inference.card import InvalidCard
+from vigil.toml_file import InvalidToml
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     try:
         with console.status("models") as status:
             built = build_all(lambda name, doing: status.update(f"{name}: {doing}"))
-    except (BuildFailure, InvalidCard) as failure:
+    except (BuildFailure, InvalidToml) as failure:
         console.print(f"[red]models:[/] {failure}", soft_wrap=True)
         return 1
     console.print(f"[green]models:[/] {', '.join(built) + ' built' if built else 'all up to date'}")

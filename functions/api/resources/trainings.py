@@ -11,7 +11,7 @@ from functions.runtime.wiring_repositories import training_jobs
 REASON_BY_ERROR = {
     "InsufficientData": "insufficient-data",
     "TrainingUnavailable": "training-unavailable",
-    "InvalidCard": "invalid-recipe",
+    "InvalidToml": "invalid-recipe",
 }
 
 

@@ -6,7 +6,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.inference.card import InvalidCard, TomlReader
+from vigil.inference.card import TomlReader
+from vigil.toml_file import InvalidToml
 
 TAIL_MAX_RATE = 0.05
 """The tail is fitted to the rates from here down: above, scores are not yet extreme."""
@@ -110,7 +111,7 @@ class Calibration:
             len(rates) == len(scores) >= 2 and (np.diff(rates) < 0).all() and (np.diff(scores) > 0).all()
         )
         if not ordered or rates[-1] <= 0:
-            raise InvalidCard(
+            raise InvalidToml(
                 f"{card.file}: calibration.fmr must fall, above 0, while calibration.cosine rises"
             )
         return table

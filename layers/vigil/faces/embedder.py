@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vigil.faces.alignment import Alignment
-from vigil.inference.card import InvalidCard, Preprocessing
+from vigil.inference.card import Preprocessing
 from vigil.inference.preprocess import to_tensor
 from vigil.inference.release import Release
 from vigil.inference.session import Session, open_session
+from vigil.toml_file import InvalidToml
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def open_embedder(release: Release) -> Embedder:
     """Raises BadCard where the card names no input size."""
     preparation, alignment = Preprocessing.from_card(release.card), Alignment.from_card(release.card)
     if preparation.size is None:
-        raise InvalidCard(f"{release.card.file}: input.size is missing")
+        raise InvalidToml(f"{release.card.file}: input.size is missing")
     return Embedder(
         session=open_session(release),
         preparation=preparation,

@@ -6,21 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from vigil.errors import BrokenRelease
+from vigil.toml_file import InvalidToml, TomlFile
 
 T = TypeVar("T")
 
 
-class InvalidCard(BrokenRelease):
-    """A card lacks something or holds something else: a fault of the deployment, not of any input."""
-
-
 @dataclass(frozen=True, slots=True)
-class TomlReader:
+class TomlReader(TomlFile):
     """One card; keys are dotted paths ("input.size")."""
-
-    file: str
-    values: Mapping[str, Any]
 
     def __contains__(self, key: str) -> bool:
         return self._find(key) is not None
@@ -85,7 +78,7 @@ class TomlReader:
     def _require(self, key: str) -> Any:
         value = self._find(key)
         if value is None:
-            raise InvalidCard(f"{self.file}: {key} is missing")
+            raise InvalidToml(f"{self.file}: {key} is missing")
         return value
 
     def _typed(self, key: str, kind: type[T], expected: str) -> T:
@@ -99,8 +92,8 @@ class TomlReader:
             raise self._invalid(key, "made of numbers")
         return value
 
-    def _invalid(self, key: str, expected: str) -> InvalidCard:
-        return InvalidCard(f"{self.file}: {key} must be {expected}, not {self._find(key)!r}")
+    def _invalid(self, key: str, expected: str) -> InvalidToml:
+        return InvalidToml(f"{self.file}: {key} must be {expected}, not {self._find(key)!r}")
 
 
 def load_toml(path: Path) -> TomlReader:
@@ -108,7 +101,7 @@ def load_toml(path: Path) -> TomlReader:
     try:
         return parse_toml(str(path), path.read_bytes())
     except FileNotFoundError as error:
-        raise InvalidCard(f"{path}: there is no such card") from error
+        raise InvalidToml(f"{path}: there is no such card") from error
 
 
 def parse_toml(file: str, data: bytes) -> TomlReader:
@@ -116,7 +109,7 @@ def parse_toml(file: str, data: bytes) -> TomlReader:
     try:
         return TomlReader(file, tomllib.loads(data.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidCard(f"{file}: {error}") from error
+        raise InvalidToml(f"{file}: {error}") from error
 
 
 # MERGED: What every model's card says, as frozen values: preparation, accepted files, network.
@@ -162,7 +155,7 @@ class Preprocessing:
         )
         depth = 1 if preprocessing.channels == "grey" else 3
         if not len(preprocessing.mean) == len(preprocessing.scale) == depth or 0.0 in preprocessing.scale:
-            raise InvalidCard(
+            raise InvalidToml(
                 f"{card.file}: input.mean and input.scale must hold {depth} numbers, no scale 0"
             )
         return preprocessing

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.inference.card import InputLimits, InvalidCard, Preprocessing, TomlReader
+from vigil.inference.card import InputLimits, Preprocessing, TomlReader
 from vigil.inference.images import decode_image
 from vigil.inference.preprocess import to_tensor
 from vigil.inference.release import Release
@@ -18,6 +18,7 @@ from vigil.inference.types import (
     Sighting,
     StageCallback,
 )
+from vigil.toml_file import InvalidToml
 
 Scores = NDArray[np.float32]
 
@@ -75,7 +76,7 @@ class OutputHead:
         returns  (L,) float32, 0..1, in the order of `labels`
         """
         if raw.size != len(self.labels):
-            raise InvalidCard(
+            raise InvalidToml(
                 f"the network gives {raw.size} values for the {len(self.labels)} labels of its card"
             )
         return ACTIVATIONS[self.kind](raw.reshape(-1)).astype(np.float32, copy=False)
@@ -95,7 +96,7 @@ class Classifier:
         self._preprocessing = Preprocessing.from_card(release.card)
         self._head = OutputHead.from_card(release.card)
         if self._preprocessing.size is None:
-            raise InvalidCard(f"{release.card.file}: input.size is missing")
+            raise InvalidToml(f"{release.card.file}: input.size is missing")
         self._decode_side_px = 2 * max(self._preprocessing.size)
 
     @property

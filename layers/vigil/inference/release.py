@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vigil.errors import DamagedRelease
-from vigil.inference.card import InvalidCard, TomlReader, parse_toml
+from vigil.inference.card import TomlReader, parse_toml
+from vigil.toml_file import InvalidToml
 
 CARD_FILE = "card.toml"
 RELEASE_FILE = "release.json"
@@ -45,7 +46,7 @@ def open_release(root: Path, name: str) -> Release:
     )
     release_id = content_id({**digests, **parts})
     if CARD_FILE not in digests:
-        raise InvalidCard(f"{folder / CARD_FILE}: there is no such card")
+        raise InvalidToml(f"{folder / CARD_FILE}: there is no such card")
     card = parse_toml(
         str(folder / CARD_FILE), _read_verified(folder, CARD_FILE, digests[CARD_FILE], release_id)
     )
@@ -67,7 +68,7 @@ def open_part(release: Release, name: str) -> Release:
     """
     file = f"{name}.toml"
     if file not in release.digests:
-        raise InvalidCard(f"{release.card.file}: its part {name!r} is not beside it")
+        raise InvalidToml(f"{release.card.file}: its part {name!r} is not beside it")
     card = parse_toml(str(release.file_path(file)), release.read_file(file))
     return Release(name, release.id, release.folder, card, release.digests)
 

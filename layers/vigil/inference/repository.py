@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from vigil.errors import BrokenRelease, UnknownModel, VigilError
-from vigil.inference.card import InvalidCard, load_toml
+from vigil.inference.card import load_toml
 from vigil.inference.release import (
     CARD_FILE,
     RELEASE_FILE,
@@ -20,6 +20,7 @@ from vigil.inference.release import (
 )
 from vigil.inference.session import verify_golden
 from vigil.inference.types import Model
+from vigil.toml_file import InvalidToml
 
 MODEL_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -56,7 +57,7 @@ class BundledModels:
     def open_part(self, name: str) -> Release:
         """A release by name, served by itself or not. Raises BadCard where there is none."""
         if not MODEL_NAME_PATTERN.fullmatch(name):
-            raise InvalidCard(f"{name!r} is no model's name")
+            raise InvalidToml(f"{name!r} is no model's name")
         return open_release(self._root, name)
 
     def _load(self, name: str) -> Model:

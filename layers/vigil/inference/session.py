@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
 from vigil.errors import BrokenRelease
-from vigil.inference.card import InvalidCard, Network, TomlReader, parse_toml
+from vigil.inference.card import Network, TomlReader, parse_toml
 from vigil.inference.release import Release, list_parts, open_part
+from vigil.toml_file import InvalidToml
 
 _ONNXRUNTIME_ERRORS = (
     engine.EngineError,
@@ -45,7 +46,7 @@ def open_session(release: Release) -> Session:
     """Load a release's network. Raises BadCard where it has none, BrokenRelease where it is no network."""
     network = Network.from_card(release.card)
     if network.file not in release.digests:
-        raise InvalidCard(f"{release.card.file}: network.file {network.file!r} is not beside the card")
+        raise InvalidToml(f"{release.card.file}: network.file {network.file!r} is not beside the card")
     graph = release.read_file(network.file)
     return Session(
         _create_runtime(graph, _session_options(network.threads), release), release.card.get_str("input.name")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from models.build.files import CARDS
 from vigil.faces.calibration import Calibration
-from vigil.inference.card import InvalidCard, TomlReader, load_toml
+from vigil.inference.card import TomlReader, load_toml
+from vigil.toml_file import InvalidToml
 
 CALIBRATION = Calibration.from_card(load_toml(CARDS / "faces" / "card.toml"))
 
@@ -58,5 +59,5 @@ def test_no_score_claims_a_rate_below_the_least(cosine: float):
 def test_a_table_that_does_not_fall_while_it_rises_is_refused(fmr: list[float], cosine: list[float]):
     card = TomlReader("card.toml", {"calibration": {"fmr": fmr, "cosine": cosine, "least_fmr": 1e-9}})
 
-    with pytest.raises(InvalidCard, match="calibration"):
+    with pytest.raises(InvalidToml, match="calibration"):
         Calibration.from_card(card)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from vigil.inference.card import InputLimits, InvalidCard, Network, Preprocessing, TomlReader, load_toml
+from vigil.inference.card import InputLimits, Network, Preprocessing, TomlReader, load_toml
 from vigil.inference.classifier import OutputHead
+from vigil.toml_file import InvalidToml
 
 INPUT = {
     "name": "image",
@@ -31,7 +32,7 @@ def test_a_missing_value_is_named(key: str):
         "models/x/card.toml", {"input": {other: INPUT[other] for other in INPUT if other != key}}
     )
 
-    with pytest.raises(InvalidCard, match=rf"models/x/card\.toml: input\.{key} is missing"):
+    with pytest.raises(InvalidToml, match=rf"models/x/card\.toml: input\.{key} is missing"):
         Preprocessing.from_card(card)
 
 
@@ -55,7 +56,7 @@ def test_a_missing_value_is_named(key: str):
 def test_a_wrong_value_is_named(key: str, value: object):
     card = TomlReader("card.toml", {"input": {**INPUT, key: value}})
 
-    with pytest.raises(InvalidCard, match=rf"input\.{key}"):
+    with pytest.raises(InvalidToml, match=rf"input\.{key}"):
         Preprocessing.from_card(card)
 
 
@@ -63,7 +64,7 @@ def test_each_reader_names_what_it_misses():
     empty = TomlReader("card.toml", {})
 
     for reader in (InputLimits, Network, OutputHead):
-        with pytest.raises(InvalidCard, match="is missing"):
+        with pytest.raises(InvalidToml, match="is missing"):
             reader.from_card(empty)
 
 
@@ -71,7 +72,7 @@ def test_a_card_that_is_not_there_or_not_toml_is_named(tmp_path: Path):
     broken = tmp_path / "card.toml"
     broken.write_text("[input\n")
 
-    with pytest.raises(InvalidCard, match="no such card"):
+    with pytest.raises(InvalidToml, match="no such card"):
         load_toml(tmp_path / "nowhere.toml")
-    with pytest.raises(InvalidCard, match=r"card\.toml"):
+    with pytest.raises(InvalidToml, match=r"card\.toml"):
         load_toml(broken)

@@ -11,10 +11,10 @@ from PIL import Image
 from tests.fakes.onnx_classifier import write_classifier, write_release
 from tests.unit.inference.sample_images import encode_image
 from vigil.errors import DamagedRelease, Transient, UnknownModel
-from vigil.inference.card import InvalidCard
 from vigil.inference.classifier import open_classifier
 from vigil.inference.release import RELEASE_FILE, file_digests, open_release
 from vigil.inference.repository import BundledModels, ReleaseCache, ReleaseCacheConfig
+from vigil.toml_file import InvalidToml
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_release_changes_its_id_with_any_byte(models: BundledModels, tmp_path:
 def test_a_missing_network_is_named(models: BundledModels, tmp_path: Path):
     (tmp_path / "tiny-colours" / "model.onnx").unlink()
 
-    with pytest.raises(InvalidCard, match=r"model\.onnx"):
+    with pytest.raises(InvalidToml, match=r"model\.onnx"):
         models.get("tiny-colours")
 
 
@@ -86,7 +86,7 @@ def test_labels_that_do_not_fit_the_network_are_named(models: BundledModels, tmp
     card = tmp_path / "tiny-colours" / "card.toml"
     card.write_text(card.read_text().replace('"green", "blue"]', '"green"]'))
 
-    with pytest.raises(InvalidCard, match="3 values for the 2 labels"):
+    with pytest.raises(InvalidToml, match="3 values for the 2 labels"):
         models.get("tiny-colours").predict(
             encode_image(Image.new("RGB", (6, 4), "red"), "PNG"), {}, ignore_stage
         )

@@ -11,8 +11,8 @@ from vigil.errors import UnknownModel
 from vigil.faces.gallery import Gallery
 from vigil.faces.matching import MatchDecision
 from vigil.faces.recognizer import FaceRecognizer
-from vigil.inference.card import InvalidCard
 from vigil.inference.types import Model, Option
+from vigil.toml_file import InvalidToml
 from vigil_cli.annotate import FaceLabel, annotate
 from vigil_cli.console import (
     err,
@@ -64,7 +64,7 @@ def _load_model(name: str) -> Model:
         _build_models()
     try:
         return models.get(name)
-    except (UnknownModel, InvalidCard) as error:
+    except (UnknownModel, InvalidToml) as error:
         fail(str(error))
 
 
