@@ -3,7 +3,7 @@
 from chalice import Blueprint
 from chalice.app import AuthRequest, AuthResponse
 
-from functions.runtime.wiring_direct import token_verifier
+from functions.runtime.container import container
 
 trigger = Blueprint(__name__)
 
@@ -21,7 +21,7 @@ def on_token(request: AuthRequest) -> AuthResponse:
 
     The answer is remembered for all routes, so it must not depend on the one that was asked for.
     """
-    caller = token_verifier().authenticate(request.token)
+    caller = container().token_verifier.authenticate(request.token)
     if caller is None:
         raise Unauthorized("Unauthorized")
     context = {"role": caller.role, "sources": " ".join(caller.sources)}

@@ -5,14 +5,14 @@ from typing import Any
 from chalice import Blueprint
 from chalice.app import SQSEvent
 
+from functions.runtime.container import container, warm_up
 from functions.runtime.sqs_batch import process_batch
-from functions.runtime.wiring_core import lane_runtime, warm_up
 
 trigger = Blueprint(__name__)
-warm_up(lane_runtime)
+warm_up(lambda container: container.lane_runtime)
 
 
 @trigger.on_sqs_message(queue="bulk", name="bulk")
 def on_bulk(event: SQSEvent) -> dict[str, Any]:
     """Process one batch of messages; only failed ones come back."""
-    return process_batch(event.to_dict(), event.context, lane_runtime())
+    return process_batch(event.to_dict(), event.context, container().lane_runtime)

@@ -5,13 +5,8 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
-from functions.runtime.wiring_reliability import (
-    canary_probe,
-    emf_metrics,
-    logger,
-    now,
-)
 from vigil.alerts.evaluate import CANARY_SOURCE
 from vigil.drops.messages import compute_drop_id
 from vigil.reliability.canary import (
@@ -32,22 +27,23 @@ EXPECTED_DETECTIONS = ExpectedDetections(((345, 95, 568, 432),))
 @lambda_handler
 def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
     """Nobody waits: what is judged is the flight that the run before started."""
-    previous_run = canary_probe().last_run()
+    c = container()
+    previous_run = c.canary_probe.last_run()
     check = (
-        check_canary(previous_run, canary_probe().read_result(previous_run), EXPECTED_DETECTIONS)
+        check_canary(previous_run, c.canary_probe.read_result(previous_run), EXPECTED_DETECTIONS)
         if previous_run
         else CanaryCheck("", None)
     )
-    at = now()
-    uploaded = canary_probe().store_photo(
+    at = c.clock()
+    uploaded = c.canary_probe.store_photo(
         f"live/faces/{CANARY_SOURCE}/{at:%Y%m%dT%H%M%S}.jpg", CANARY_PHOTO.read_bytes()
     )
-    canary_probe().save_run(
+    c.canary_probe.save_run(
         CanaryRun(compute_drop_id(uploaded.bucket, uploaded.key, uploaded.version, "faces"), at)
     )
-    emf_metrics().count("CanaryFailed", int(bool(check.problem)))
+    c.metrics.count("CanaryFailed", int(bool(check.problem)))
     if check.latency_ms is not None:
-        emf_metrics().ms("CanaryMs", check.latency_ms)
-    emf_metrics().flush()
-    logger().info("canary", extra={"wrong": check.problem, "ms": check.latency_ms})
+        c.metrics.ms("CanaryMs", check.latency_ms)
+    c.metrics.flush()
+    c.logger.info("canary", extra={"wrong": check.problem, "ms": check.latency_ms})
     return {"wrong": check.problem, "ms": check.latency_ms}

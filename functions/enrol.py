@@ -5,8 +5,8 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.runtime.container import Container, container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
-from functions.runtime.wiring_people import EnrolmentContext, enrolment
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.people.enrolment import EnrolmentResult, enrol_by_id, enrol_by_name, update_tags
@@ -24,24 +24,24 @@ def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """
     try:
         with exit_if_release_damaged():
-            return _handle(event, enrolment())
+            return _handle(event, container())
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 
 
-def _handle(event: Mapping[str, Any], context: EnrolmentContext) -> dict[str, Any]:
+def _handle(event: Mapping[str, Any], container: Container) -> dict[str, Any]:
     if "photos" not in event:
         put, drop = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
-        person = update_tags(str(event["person"]), add=put, remove=drop, service=context.ports)
+        person = update_tags(str(event["person"]), add=put, remove=drop, service=container.enrolment)
         return {"person": person.id, "tags": sorted(person.tags)}
     photos = [
-        S3Object(context.bucket, str(photo["key"]), str(photo.get("version", "")))
+        S3Object(container.settings.store_bucket, str(photo["key"]), str(photo.get("version", "")))
         for photo in event["photos"]
     ]
     if "person" in event:
-        return _enrolment_json(enrol_by_id(str(event["person"]), photos, context.ports))
+        return _enrolment_json(enrol_by_id(str(event["person"]), photos, container.enrolment))
     tags = frozenset(str(tag) for tag in event.get("tags", ()))
-    return _enrolment_json(enrol_by_name(str(event["name"]), photos, tags, context.ports))
+    return _enrolment_json(enrol_by_name(str(event["name"]), photos, tags, container.enrolment))
 
 
 def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
-from functions.runtime.wiring_direct import erasure, kms_mac
 from vigil.errors import Rejected
 from vigil.people.erasure import ErasureReceipt, erase_person
 
@@ -20,11 +20,11 @@ trigger = Blueprint(__name__)
 def on_erase(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"person"} → {"receipt", "mac"}; the MAC is over the receipt's JSON, keys sorted, no spaces."""
     try:
-        receipt = _receipt_json(erase_person(str(event["person"]), erasure()))
+        receipt = _receipt_json(erase_person(str(event["person"]), container().erasure))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
     signed_bytes = json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode()
-    return {"receipt": receipt, "mac": base64.b64encode(kms_mac().sign(signed_bytes)).decode()}
+    return {"receipt": receipt, "mac": base64.b64encode(container().mac.sign(signed_bytes)).decode()}
 
 
 def _receipt_json(erased: ErasureReceipt) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.runtime.container import container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
-from functions.runtime.wiring_direct import PredictionPorts, prediction_ports, unknown_subjects
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.inference.predict import PredictionResult, predict_once
@@ -21,31 +21,32 @@ trigger = Blueprint(__name__)
 @lambda_handler
 def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → the scene, or why none."""
-    ports = prediction_ports()
     if "search" in event:
-        return _search(event, ports)
+        return _search(event)
     if "object" in event:
         reference = event["object"]
         image: S3Object | bytes = S3Object(
-            ports.bucket, str(reference["key"]), str(reference.get("version") or "")
+            container().settings.photos_bucket, str(reference["key"]), str(reference.get("version") or "")
         )
     else:
         image = base64.b64decode(event["data"])
     try:
         with exit_if_release_damaged():
-            return _prediction_json(predict_once(str(event["model"]), image, ports.models, ports.objects))
+            return _prediction_json(
+                predict_once(str(event["model"]), image, container().active_models, container().input_reader)
+            )
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 
 
-def _search(event: Mapping[str, Any], ports: PredictionPorts) -> dict[str, Any]:
+def _search(event: Mapping[str, Any]) -> dict[str, Any]:
     """{"model", "data", "search": {"days"}} → {"hits": [...]}, most alike first."""
     since = datetime.now(UTC) - timedelta(days=int(event["search"]["days"]))
     try:
         hits = search_faces(
             base64.b64decode(event["data"]),
-            ports.models.get(str(event["model"])),
-            unknown_subjects().stored_faces(since=since),
+            container().active_models.get(str(event["model"])),
+            container().unknown_faces.stored_faces(since=since),
         )
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}

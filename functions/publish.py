@@ -6,8 +6,8 @@ from chalice import Blueprint
 from chalice.app import DynamoDBEvent
 
 from cloud.dynamodb.stream import events_from_stream
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
-from functions.runtime.wiring_core import outbound_events
 from vigil.drops.events import to_cloud_event
 
 trigger = Blueprint(__name__)
@@ -17,10 +17,9 @@ trigger = Blueprint(__name__)
 @lambda_handler
 def on_records(event: DynamoDBEvent) -> dict[str, Any]:
     """Tell each fact; the stream comes back to the first that was not taken."""
-    target = outbound_events()
+    origin = container().settings.event_source
     events = [
-        (mark, to_cloud_event(fact, origin=target.origin))
-        for mark, fact in events_from_stream(event.to_dict())
+        (mark, to_cloud_event(fact, origin=origin)) for mark, fact in events_from_stream(event.to_dict())
     ]
-    failed = target.topic.publish(events)
+    failed = container().topic.publish(events)
     return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}

@@ -6,9 +6,8 @@ from typing import Any
 
 from chalice import Blueprint
 
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
-from functions.runtime.settings import settings
-from functions.runtime.wiring_reliability import lane_ledger
 from vigil.drops.ledger import Lease, LeaseHeld
 from vigil.drops.messages import QueueMessage, parse_message
 
@@ -25,9 +24,9 @@ def on_quarantine(event: Mapping[str, Any], context: Any) -> dict[str, int]:
     in_progress  drops that a worker has taken up meanwhile: the letter must stay where it is
     """
     message = QueueMessage(str(event["id"]), str(event["body"]), datetime.fromisoformat(event["sent"]))
-    ledger, now = lane_ledger(str(event["lane"])), datetime.now(UTC)
+    ledger, now = container().ledger(str(event["lane"])), datetime.now(UTC)
     counts = {"quarantined": 0, "in_progress": 0}
-    for drop in parse_message(message, settings().photos_bucket):
+    for drop in parse_message(message, container().settings.photos_bucket):
         match ledger.claim(drop, owner=context.aws_request_id, now=now, until=now + LEASE):
             case Lease() as claim:
                 ledger.quarantine(claim, reason="by-hand", message=str(event["reason"]), stage="", now=now)

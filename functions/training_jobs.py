@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from chalice import Blueprint, Rate
 
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
 from functions.runtime.training_service import (
     ALARM_LOST_AFTER,
@@ -19,18 +21,14 @@ from functions.runtime.training_service import (
     register_result,
     training_paths,
 )
-from functions.runtime.wiring_training import (
-    TRAINING_LIMITS,
-    instance_pool,
-    logger,
-    now,
-    trainer,
-    training_jobs,
-)
 from vigil.errors import Transient, VigilError
+from vigil.reliability.time_scale import scale_durations
+from vigil.training.jobs import InstancePool, TrainingLimits, default_instance_types
 from vigil.training.service import expected_cost, refresh, submit
 
 trigger = Blueprint(__name__)
+
+TRAINING_LIMITS = TrainingLimits(max_run_s=4 * 3600, max_wait_s=8 * 3600, volume_gb=30)
 
 DEFAULT_JOB_DURATION_S = timedelta(minutes=30).total_seconds()
 """How long a job is expected to take while none of its model has ended."""
@@ -65,7 +63,9 @@ def on_training_jobs(event: Any) -> dict[str, Any]:
     detail = event.detail or {}
     name = str(detail.get("TrainingJobName", ""))
     moved = [
-        _advance_job(run) for run in training_jobs().list_all() if run.is_open and name in ("", run.job.name)
+        _advance_job(run)
+        for run in container().training_jobs.list_all()
+        if run.is_open and name in ("", run.job.name)
     ]
     if "alarmName" in detail:
         moved += [_advance_job(run) for model in drifted_models() for run in _order_training(model)]
@@ -81,39 +81,55 @@ def _order_training(model: str) -> tuple[TrainingRun, ...]:
     try:
         return (order_training(model, None),)
     except VigilError as fault:
-        logger().warning("training-not-ordered", extra={"model": model, "detail": str(fault)})
+        container().logger.warning("training-not-ordered", extra={"model": model, "detail": str(fault)})
         return ()
+
+
+@cache
+def _instance_pool() -> InstancePool:
+    """The instance types of machines.toml; if all refuse, a pause of 5 minutes that doubles up to 2 hours."""
+    settings = container().settings
+    pool = InstancePool(
+        instance_types=default_instance_types(),
+        spot=settings.training_spot,
+        initial_backoff=timedelta(minutes=5),
+        max_backoff=timedelta(hours=2),
+        deadline=timedelta(days=2),
+    )
+    return scale_durations(pool, settings.minute)
 
 
 def _advance_job(record: TrainingRun) -> TrainingRun:
     """What is known of a job now, kept before anything follows from it."""
-    at = now()
-    job = refresh(record.job, trainer(), pool=instance_pool(), now=at)
+    at = container().clock()
+    job = refresh(record.job, container().trainer, pool=_instance_pool(), now=at)
     job = submit(
         job,
-        trainer(),
+        container().trainer,
         paths=training_paths(job),
-        pool=instance_pool(),
+        pool=_instance_pool(),
         limits=TRAINING_LIMITS,
         now=at,
     )
     moved_machine = not record.expected_usd or record.job.instance_index != job.instance_index
     record = replace(record, job=job)
     record = _with_cost_estimate(record) if moved_machine else record
-    training_jobs().save(record)
+    container().training_jobs.save(record)
     if record.is_open and job.state == "done":
         record = _register_result(record)
     fields = {"job": job.name, "release": record.release, "note": record.failure_note, "detail": job.detail}
-    logger().info(job.state, extra={name: text for name, text in fields.items() if text})
+    container().logger.info(job.state, extra={name: text for name, text in fields.items() if text})
     return record
 
 
 def _with_cost_estimate(record: TrainingRun) -> TrainingRun:
     """With dollars on the machine that it is tried on, by how long the model's last job took."""
-    durations_s = [one.run_s for one in training_jobs().for_model(record.job.spec.model) if one.run_s]
+    durations_s = [
+        one.run_s for one in container().training_jobs.for_model(record.job.spec.model) if one.run_s
+    ]
     cost = expected_cost(
         record.job,
-        instance_pool(),
+        _instance_pool(),
         TRAINING_LIMITS,
         durations_s[0] if durations_s else DEFAULT_JOB_DURATION_S,
     )
@@ -125,9 +141,11 @@ def _register_result(record: TrainingRun) -> TrainingRun:
     try:
         record = register_result(record)
     except Transient as failure:
-        logger().warning("release-not-registered", extra={"job": record.job.name, "detail": str(failure)})
+        container().logger.warning(
+            "release-not-registered", extra={"job": record.job.name, "detail": str(failure)}
+        )
         return record
     except VigilError as fault:
         record = replace(record, failure_note=f"{type(fault).__name__}: {fault}")
-    training_jobs().save(record)
+    container().training_jobs.save(record)
     return record

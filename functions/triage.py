@@ -5,15 +5,8 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
-from functions.runtime.wiring_core import outbound_events
-from functions.runtime.wiring_reliability import (
-    emf_metrics,
-    logger,
-    now,
-    triage_ports,
-    unpublished_intervals,
-)
 from vigil.drops.events import republish
 from vigil.reliability.triage import run_triage
 
@@ -27,19 +20,20 @@ MAX_MESSAGES_PER_LANE = 500
 @lambda_handler
 def on_triage(event: Any) -> dict[str, Any]:
     """One round over both lanes' dead letters, and over what could not be published; the log says why."""
+    c = container()
     report = asdict(
-        run_triage(triage_ports(), owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)
+        run_triage(c.triage_ports, owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)
     )
     report["republished"] = republish(
-        unpublished_intervals(),
-        outbound_events().topic,
-        triage_ports().notes,
-        origin=outbound_events().origin,
-        clock=now,
+        c.unpublished_queue,
+        c.topic,
+        c.drop_records,
+        origin=c.settings.event_source,
+        clock=c.clock,
     )
     counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}
     for name, kind in counted.items():
-        emf_metrics().count(name, report[kind])
-    emf_metrics().flush()
-    logger().info("triage", extra=report)
+        c.metrics.count(name, report[kind])
+    c.metrics.flush()
+    c.logger.info("triage", extra=report)
     return report

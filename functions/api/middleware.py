@@ -40,7 +40,7 @@ from functions.api.problems import (
     UnprocessableContent,
     UnsupportedMediaType,
 )
-from functions.runtime.wiring_api import audit_log, executor, idempotency, rate_limiter
+from functions.runtime.container import container
 from vigil.access.roles import ROLES, Caller
 from vigil.errors import Rejected, Transient
 
@@ -53,8 +53,8 @@ class IdempotentWrites:
     What is kept is the answer of a write: ids and states, no name. Of the request only hashes are kept.
     """
 
-    def __init__(self, table: str, client: Any) -> None:
-        self._store = DynamoDBPersistenceLayer(table, expiry_attr="expiration", boto3_client=client)
+    def __init__(self, store: DynamoDBPersistenceLayer) -> None:
+        self._store = store
 
     def __call__(
         self,
@@ -145,20 +145,22 @@ def _handle(operation: Operation, request: Request) -> Response:
     run = partial(_call_handler, operation, call, payload)
     if operation.audited:
         details = _audit_details(path, payload)
-        record_audit = partial(audit_log().append, caller, operation.name, details, datetime.now(UTC))
+        record_audit = partial(
+            container().audit_log.append, caller, operation.name, details, datetime.now(UTC)
+        )
         if operation.method == "GET":
             return run_with_audit(run, record_audit)
         record_audit()
     if not key or operation.method == "GET":
         return run()
-    return idempotency()(
+    return IdempotentWrites(container().idempotency_store)(
         run, key=key, operation=operation, call=call, payload=payload, context=request.lambda_context
     )
 
 
 def run_with_audit(read: Callable[[], Response], record_audit: Callable[[], object]) -> Response:
     """What was read, once it is written down who reads it: both are under way at once."""
-    recorded = executor().submit(record_audit)
+    recorded = container().executor.submit(record_audit)
     try:
         return read()
     finally:
@@ -184,7 +186,7 @@ def _authorize(operation: Operation, request: Request) -> Caller:
     caller = Caller(
         authorizer["principalId"], authorizer["role"], tuple(str(authorizer.get("sources", "")).split())
     )
-    wait_s = rate_limiter().acquire(caller.id, datetime.now(UTC))
+    wait_s = container().rate_limiter.acquire(caller.id, datetime.now(UTC))
     if wait_s:
         raise TooManyRequests(retry_s=wait_s)
     if not caller.has_role(operation.role):

@@ -10,7 +10,7 @@ from typing import Any
 from functions.api.operation import Call
 from functions.api.problems import InvalidCursor
 from functions.api.schemas.fields import PageQuery
-from functions.runtime.wiring_api import records, signing_key
+from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
 
 Row = dict[str, Any]
@@ -32,7 +32,7 @@ def read_page(
     call: Call, query: PageQuery, kind: str, matches: Callable[[Row], bool], since: datetime | None
 ) -> PageRows:
     """The page of a list ("drops", "sightings", "alerts") that the query asks for."""
-    rows = records().list_rows(
+    rows = container().drop_reader.list_rows(
         kind,
         since=since or datetime.now(UTC) - DEFAULT_PERIOD,
         before=start_position(call, query, kind),
@@ -74,14 +74,16 @@ def next_cursor(call: Call, query: PageQuery, kind: str, at: str) -> str:
 def verify_cursor(call: Call, kind: str, filters: Mapping[str, Any], text: str) -> str:
     """The place that was sealed. Raises BadCursor where it was for another caller, list or filter."""
     try:
-        return str(verify_value(text, purpose=_cursor_purpose(call, kind, filters), key=signing_key()))
+        return str(
+            verify_value(text, purpose=_cursor_purpose(call, kind, filters), key=container().signing_key)
+        )
     except InvalidSignature as error:
         raise InvalidCursor from error
 
 
 def sign_cursor(call: Call, kind: str, filters: Mapping[str, Any], at: str) -> str:
     """A place in a list as text that says nothing."""
-    return sign_value(at, purpose=_cursor_purpose(call, kind, filters), key=signing_key())
+    return sign_value(at, purpose=_cursor_purpose(call, kind, filters), key=container().signing_key)
 
 
 def _cursor_purpose(call: Call, kind: str, filters: Mapping[str, Any]) -> str:

@@ -27,9 +27,7 @@ from functions.api.resources import (  # noqa: F401 - each module registers its 
     trainings,
 )
 from functions.authorizer import on_token
-from functions.runtime import wiring_api as wiring
-from functions.runtime.settings import settings
-from functions.runtime.wiring_core import deadline
+from functions.runtime.container import container
 
 trigger = Blueprint(__name__)
 
@@ -66,7 +64,7 @@ def register_preflights(blueprint: Blueprint) -> None:
 
 def _preflight(methods: str, **_path: Any) -> Response:
     """Allow the configured origin to call; refuse every other origin."""
-    origin = settings().cors_origin
+    origin = container().settings.cors_origin
     request_origin = trigger.current_request.headers.get("origin")
     if not origin or request_origin != origin:
         return Forbidden("this origin is not allowed").response()
@@ -79,12 +77,13 @@ def _preflight(methods: str, **_path: Any) -> Response:
 
 
 def _serve_operation(operation: Operation, **_path: Any) -> Response:
-    started_s, calls_before = perf_counter(), deadline().attempts
+    c = container()
+    started_s, calls_before = perf_counter(), c.deadline.attempts
     response = serve(operation, trigger.current_request)
     took_ms = round((perf_counter() - started_s) * 1000, 1)
     fields = {"operation": operation.name, "status": response.status_code, "took_ms": took_ms}
-    fields["aws_calls"] = deadline().attempts - calls_before
-    wiring.logger().info("request", extra=fields)
+    fields["aws_calls"] = c.deadline.attempts - calls_before
+    c.logger.info("request", extra=fields)
     return response
 
 

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from aws_lambda_powertools import Logger
 
-from functions.runtime.wiring_core import deadline
+from functions.runtime.container import container
 from vigil.errors import DamagedRelease
 
 P = ParamSpec("P")
@@ -28,7 +28,7 @@ def lambda_handler(handler: Callable[P, R]) -> Callable[P, R]:
 
 def start_deadline(context: Any) -> None:
     """An invocation begins."""
-    deadline().begin(context.get_remaining_time_in_millis() / 1000)
+    container().deadline.begin(context.get_remaining_time_in_millis() / 1000)
 
 
 def _lambda_context(args: tuple[Any, ...]) -> Any:
@@ -56,5 +56,5 @@ def exit_if_release_damaged() -> Iterator[None]:
     try:
         yield
     except DamagedRelease as fault:
-        log_damaged_release(fault, Logger())
+        log_damaged_release(fault, container().logger)
         exit_container(fault)

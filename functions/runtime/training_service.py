@@ -7,21 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cloud.dynamodb.training_jobs import TrainingRun
+from functions.runtime.container import container
 from functions.runtime.release_drift import drift_policy, drift_started_at, measure_all_drift, save_reference
-from functions.runtime.settings import settings
-from functions.runtime.wiring_reembedding import compare_on_enrolled_people
-from functions.runtime.wiring_training import (
-    candidate_releases,
-    dataset_builder,
-    dataset_store,
-    labels,
-    now,
-    object_store,
-    release_stores,
-    state_store,
-    trainer,
-    training_jobs,
-)
 from vigil.errors import VigilError
 from vigil.releases.drift import sketch_of
 from vigil.releases.lifecycle import registered_state
@@ -73,34 +60,40 @@ class TrainingUnavailable(VigilError):
 
 def order_training(model: str, recipe: str | None) -> TrainingRun:
     """The lesson that the labels of now and the recipe make; the same again is the same job."""
-    if not settings().trainer_image:
+    if not container().settings.trainer_image:
         raise TrainingUnavailable(
             "set the template's parameter TrainerImage to the container of models/training"
         )
-    at, text = now(), recipe or _latest_recipe(model)
-    data = publish_dataset(model, labels().for_model(model), split_policy(text), dataset_builder(), now=at)
-    object_store().put_object(_recipe_key(model, text), text.encode())
-    object_store().put_object(f"recipes/{model}.toml", text.encode())
-    state_store().put(f"last_training#{model}", {"data": data.id, "at": at.isoformat()})
-    _remember_trained_model(model)
-    spec = TrainingSpec("classifier", model, data.id, text, _parent_release(model), settings().trainer_image)
-    existing = training_jobs().find(spec.id)
-    record = (
-        replace(existing, job=retry(existing.job, now())) if existing else TrainingRun(new_job(spec, now()))
+    at, text = container().clock(), recipe or _latest_recipe(model)
+    data = publish_dataset(
+        model, container().labels.for_model(model), split_policy(text), container().dataset_builder, now=at
     )
-    training_jobs().save(record)
+    container().object_store.put_object(_recipe_key(model, text), text.encode())
+    container().object_store.put_object(f"recipes/{model}.toml", text.encode())
+    container().state_store.put(f"last_training#{model}", {"data": data.id, "at": at.isoformat()})
+    _remember_trained_model(model)
+    spec = TrainingSpec(
+        "classifier", model, data.id, text, _parent_release(model), container().settings.trainer_image
+    )
+    existing = container().training_jobs.find(spec.id)
+    record = (
+        replace(existing, job=retry(existing.job, container().clock()))
+        if existing
+        else TrainingRun(new_job(spec, container().clock()))
+    )
+    container().training_jobs.save(record)
     return record
 
 
 def due_models() -> Iterator[str]:
     """Models that people have labelled much of since they were taught."""
-    policy = scale_durations(RetrainingPolicy(), settings().minute)
+    policy = scale_durations(RetrainingPolicy(), container().settings.minute)
     for model in _trained_models():
-        since = datetime.fromisoformat((state_store().get(f"last_training#{model}") or {})["at"])
+        since = datetime.fromisoformat((container().state_store.get(f"last_training#{model}") or {})["at"])
         if is_due(
-            [label.labelled_at for label in labels().for_model(model, since)],
+            [label.labelled_at for label in container().labels.for_model(model, since)],
             policy,
-            now(),
+            container().clock(),
             last_trained_at=since,
         ):
             yield model
@@ -111,20 +104,22 @@ def drifted_models(min_duration: timedelta = timedelta(0)) -> Iterator[str]:
     trained, pause = _trained_models(), drift_policy().retraining_pause
     for model, drift in measure_all_drift().items():
         started_at = drift_started_at(model, drift)
-        if started_at is None or now() - started_at < min_duration or model not in trained:
+        if started_at is None or container().clock() - started_at < min_duration or model not in trained:
             continue
-        since = datetime.fromisoformat((state_store().get(f"last_training#{model}") or {})["at"])
-        if now() - since >= pause and not any(run.is_open for run in training_jobs().for_model(model)):
+        since = datetime.fromisoformat((container().state_store.get(f"last_training#{model}") or {})["at"])
+        if container().clock() - since >= pause and not any(
+            run.is_open for run in container().training_jobs.for_model(model)
+        ):
             yield model
 
 
 def prune_datasets() -> int:
     """Take out of stored data sets, once an hour, what may no longer be learned from; how much."""
-    row = state_store().get("datasets-pruned") or {"pruned_at": ""}
-    if row["pruned_at"] and now() - datetime.fromisoformat(row["pruned_at"]) < PRUNE_INTERVAL:
+    row = container().state_store.get("datasets-pruned") or {"pruned_at": ""}
+    if row["pruned_at"] and container().clock() - datetime.fromisoformat(row["pruned_at"]) < PRUNE_INTERVAL:
         return 0
-    at, store, register = now(), dataset_store(), dataset_builder().policy
-    state_store().put("datasets-pruned", {"pruned_at": at.isoformat()})
+    at, store, register = container().clock(), container().dataset_store, container().dataset_builder.policy
+    container().state_store.put("datasets-pruned", {"pruned_at": at.isoformat()})
     return sum(
         prune_dataset(
             model, data, lambda entry: is_expired(entry, at) or is_withdrawn(register, entry), store, now=at
@@ -135,7 +130,7 @@ def prune_datasets() -> int:
 
 def training_paths(job: TrainingJob) -> TrainingPaths:
     """Where a job's channels lie and its results go."""
-    spec, store = job.spec, object_store()
+    spec, store = job.spec, container().object_store
     return TrainingPaths(
         dataset=store.url_for(dataset_prefix(spec.model, spec.dataset_id)),
         recipe=store.url_for(_recipe_key(spec.model, spec.recipe).removesuffix("recipe.toml")),
@@ -146,9 +141,9 @@ def training_paths(job: TrainingJob) -> TrainingPaths:
 
 def register_result(record: TrainingRun) -> TrainingRun:
     """What a job left, examined and on record. Raises VigilError."""
-    spec, description = record.job.spec, trainer().describe(record.job.name)
-    archive = object_store().get_object(
-        object_store().key_for(description["ModelArtifacts"]["S3ModelArtifacts"])
+    spec, description = record.job.spec, container().trainer.describe(record.job.name)
+    archive = container().object_store.get_object(
+        container().object_store.key_for(description["ModelArtifacts"]["S3ModelArtifacts"])
     )
     files = read_model_archive(archive, spec.model)
     recipe = hashlib.sha256(spec.recipe.encode()).hexdigest()
@@ -168,14 +163,14 @@ def register_result(record: TrainingRun) -> TrainingRun:
 
 def register_external(model: str, archive_key: str) -> ReleaseRecord:
     """A release that was made elsewhere, through the same examination as any. Raises VigilError."""
-    if model == settings().enrolment_model:
+    if model == container().settings.enrolment_model:
         return _register_on_enrolled_people(
-            model, read_model_archive(object_store().get_object(archive_key), model)
+            model, read_model_archive(container().object_store.get_object(archive_key), model)
         )
     if model not in _trained_models():
         raise TrainingUnavailable(f"{model} was never taught here: there is no reviewed set to examine it on")
-    data = (state_store().get(f"last_training#{model}") or {})["data"]
-    files = read_model_archive(object_store().get_object(archive_key), model)
+    data = (container().state_store.get(f"last_training#{model}") or {})["data"]
+    files = read_model_archive(container().object_store.get_object(archive_key), model)
     manifest = build_manifest(model, files, parent=_parent_release(model), data=data, recipe=None)
     return _register_on_test_set(manifest, files, data)
 
@@ -183,13 +178,15 @@ def register_external(model: str, archive_key: str) -> ReleaseRecord:
 def _register_on_enrolled_people(model: str, files: Mapping[str, bytes]) -> ReleaseRecord:
     """A release whose outputs are compared with one another is examined on what is kept."""
     manifest = build_manifest(model, files, parent=_parent_release(model), data=None, recipe=None)
-    candidate_releases().store_release(manifest, files)
+    container().candidate_releases.store_release(manifest, files)
     standing = ReleaseRecord(
-        registered_state(model, manifest.id, now()),
-        *compare_on_enrolled_people(candidate_releases().open_model(model, manifest.id)),
+        registered_state(model, manifest.id, container().clock()),
+        *container().face_people.compare_on_enrolled(
+            container().candidate_releases.open_model(model, manifest.id)
+        ),
     )
-    bundled = candidate_releases().bundled_release_id(model)
-    release_stores().releases.register(standing, bundled=bundled, data="", parent=manifest.parent)
+    bundled = container().candidate_releases.bundled_release_id(model)
+    container().releases.register(standing, bundled=bundled, data="", parent=manifest.parent)
     return standing
 
 
@@ -203,18 +200,18 @@ def split_policy(recipe: str) -> SplitPolicy:
 
 def _register_on_test_set(manifest: ReleaseManifest, files: Mapping[str, bytes], data: str) -> ReleaseRecord:
     """On record, measured beside the active release on what was held out; that is what it is to see later."""
-    releases, items = release_stores().releases, read_test_set(manifest.model, data, object_store())
+    releases, items = container().releases, read_test_set(manifest.model, data, container().object_store)
     standing = register_release(
         manifest,
         files,
         items,
-        releases=candidate_releases(),
+        releases=container().candidate_releases,
         save=lambda new, bundled, data, parent: releases.register(
             new, bundled=bundled, data=data or "", parent=parent
         ),
-        now=now(),
+        now=container().clock(),
     )
-    model = candidate_releases().open_release(manifest.model, manifest.id)
+    model = container().candidate_releases.open_release(manifest.model, manifest.id)
     sightings = (one for _, data in items for one in model.predict(data, {}, lambda _: None).sightings)
     save_reference(manifest.model, manifest.id, sketch_of(sightings))
     return standing
@@ -222,21 +219,21 @@ def _register_on_test_set(manifest: ReleaseManifest, files: Mapping[str, bytes],
 
 def _parent_release(model: str) -> str | None:
     """What a new release has to be better than."""
-    return release_stores().releases.read_releases(
+    return container().releases.read_releases(
         model
-    ).pointers.active or candidate_releases().bundled_release_id(model)
+    ).pointers.active or container().candidate_releases.bundled_release_id(model)
 
 
 def _trained_models() -> list[str]:
     """The models that had a lesson here."""
-    return list((state_store().get("trained_models") or {"models": []})["models"])
+    return list((container().state_store.get("trained_models") or {"models": []})["models"])
 
 
 def _latest_recipe(model: str) -> str:
     key = f"recipes/{model}.toml"
-    if not object_store().exists(key):
+    if not container().object_store.exists(key):
         raise TrainingUnavailable(f"{model} was never taught: give its recipe the first time")
-    return object_store().get_object(key).decode()
+    return container().object_store.get_object(key).decode()
 
 
 def _recipe_key(model: str, text: str) -> str:
@@ -246,4 +243,4 @@ def _recipe_key(model: str, text: str) -> str:
 def _remember_trained_model(model: str) -> None:
     known = _trained_models()
     if model not in known:
-        state_store().put("trained_models", {"models": sorted([*known, model])})
+        container().state_store.put("trained_models", {"models": sorted([*known, model])})

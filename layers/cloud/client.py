@@ -1,14 +1,16 @@
-"""No call to AWS begins, and nothing waits for one to be tried again, beyond the end of its invocation."""
+"""The AWS clients of a container; no call, and no wait for a retry, goes beyond the end of the invocation."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, CapacityNotAvailableError
 from botocore.retries.adaptive import ClientRateLimiter, RateClocker
 from botocore.retries.bucket import Clock, TokenBucket
 from botocore.retries.standard import RetryEventAdapter, ThrottlingErrorDetector
 from botocore.retries.throttling import CubicCalculator
+from botocore.session import Session
 
 MARGIN_S = 0.4
 """What is left to the invocation for answering its queue."""
@@ -70,6 +72,38 @@ class Deadline:
         """
         pause_s = min(2 ** (attempts - 1), MAX_BACKOFF_S) + _retry_after_s(response)
         return False if time.monotonic() + pause_s >= self._ends_s else None
+
+
+class AwsClients:
+    """The clients of one container, one for each service and use, all held to its deadline.
+
+    They are botocore's own: boto3 loads s3transfer and multiprocessing besides, a tenth of a cold start.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline, self._session = deadline, Session()
+        self._clients: dict[tuple[Any, ...], Any] = {}
+
+    def get(self, service: str, signature: str | None = None) -> Any:
+        """The client of a service, with retries that fit inside an invocation."""
+        config = {
+            "read_timeout": 5,
+            "retries": {"mode": "standard", "total_max_attempts": 4},  # `attach` makes it adaptive
+            "tcp_keepalive": True,
+            "signature_version": signature,
+        }
+        return self._get((service, signature), service, config)
+
+    def without_retries(self, service: str, read_timeout_s: int) -> Any:
+        """A client for slow calls that are never repeated: the caller decides about another attempt."""
+        config = {"read_timeout": read_timeout_s, "retries": {"total_max_attempts": 1}}
+        return self._get((service, read_timeout_s), service, config)
+
+    def _get(self, key: tuple[Any, ...], service: str, config: dict[str, Any]) -> Any:
+        if key not in self._clients:
+            client = self._session.create_client(service, config=Config(connect_timeout=2, **config))
+            self._clients[key] = self._deadline.attach(client)
+        return self._clients[key]
 
 
 class _RateLimitBucket(TokenBucket):  # type: ignore[misc]  # botocore ships no types

@@ -54,7 +54,7 @@ def test_every_transient_that_is_raised_by_hand_names_its_dependency(folder: str
     assert unnamed == []
 
 
-def test_only_wiring_makes_clients():
+def test_clients_are_made_in_one_module():
     makers = [
         str(path.relative_to(ROOT))
         for room in ("functions", "layers")
@@ -62,22 +62,22 @@ def test_only_wiring_makes_clients():
         if "create_client(" in path.read_text() or "boto3.client(" in path.read_text()
     ]
 
-    assert makers == ["functions/runtime/wiring_core.py"]
+    assert makers == ["layers/cloud/client.py"]
 
 
 def test_every_client_is_held_to_the_deadline_and_has_time_outs():
-    tree = ast.parse((ROOT / "functions" / "runtime" / "wiring_core.py").read_text())
-    makers = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and "create_client" in ast.unparse(node)
-    ]
+    tree = ast.parse((ROOT / "layers" / "cloud" / "client.py").read_text())
+    (clients,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "AwsClients"]
+    methods = {node.name: ast.unparse(node) for node in clients.body if isinstance(node, ast.FunctionDef)}
+    make = methods.pop("_get")
+    del methods["__init__"]
 
-    for maker in makers:
-        told = ast.unparse(maker)
-        assert "deadline().attach(" in told, maker.name
-        assert all(name in told for name in ("connect_timeout", "read_timeout", "retries")), maker.name
-    assert len(makers) == 2
+    assert "create_client(" in make
+    assert "deadline.attach(client)" in make
+    assert "connect_timeout" in make
+    assert methods.keys() == {"get", "without_retries"}
+    for name, source in methods.items():
+        assert all(option in source for option in ("read_timeout", "retries")), name
 
 
 @pytest.mark.parametrize("path", TRIGGERS, ids=lambda path: path.stem)

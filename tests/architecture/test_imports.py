@@ -12,9 +12,9 @@ MAY_IMPORT_FACES = (
     *map(
         Path,
         (
-            "functions/runtime/wiring_core.py",
-            "functions/runtime/wiring_people.py",
-            "functions/runtime/wiring_reembedding.py",
+            "functions/runtime/container.py",
+            "functions/runtime/face_people.py",
+            "layers/vigil/people",
             "clients/cli",
             "models/build",
         ),
@@ -45,7 +45,7 @@ def test_only_the_settings_read_the_environment():
     assert {path for path in readers if _mentions(path, "environ", "getenv")} <= {SETTINGS_MODULE}
 
 
-def test_only_the_wiring_the_command_line_and_the_model_build_know_that_faces_exist():
+def test_only_the_container_people_the_command_line_and_the_model_build_import_faces():
     seen = [
         (path, name)
         for room in (*SOURCE_FOLDERS, "infra", "clients", "models")

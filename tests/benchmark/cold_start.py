@@ -14,9 +14,9 @@ from vigil_cli.paths import PACKAGE
 
 LANE_PROGRAM = """
 import os
-from functions.wiring import lane
+from functions.runtime.container import container
 import functions.live
-lane().world.models.get("faces")
+container().lane_runtime.ports.models.get("faces")
 os._exit(0)
 """
 

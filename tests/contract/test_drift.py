@@ -10,17 +10,10 @@ import pytest
 
 from cloud.dynamodb.counters import DynamoSketches, sketch_from_row, sketch_to_row
 from cloud.dynamodb.training_jobs import TrainingRun
-from functions.runtime.release_drift import drift_policy, measure_all_drift, output_sketches
+from functions.runtime.container import container
+from functions.runtime.release_drift import measure_all_drift
 from functions.runtime.telemetry import DriftTelemetry
 from functions.runtime.training_service import ALARM_LOST_AFTER, drifted_models
-from functions.runtime.wiring_core import bundled_models, client
-from functions.runtime.wiring_training import (
-    candidate_releases,
-    object_store,
-    release_stores,
-    state_store,
-    training_jobs,
-)
 from tests.fakes.memory import NOON
 from tests.fakes.onnx_classifier import write_classifier
 from vigil.drops.messages import Drop, InlinePayload
@@ -93,16 +86,6 @@ def _flush_fails(telemetry: DriftTelemetry) -> bool:
 #   soon.
 
 MODEL = "tiny-colours"
-CACHED_BUILDERS = (
-    *(
-        release_stores,
-        training_jobs,
-        state_store,
-        object_store,
-        candidate_releases,
-    ),
-    *(output_sketches, drift_policy, client, bundled_models),
-)
 
 
 def sketch_with_score(score: float, count: int = 300) -> OutputSketch:
@@ -119,27 +102,27 @@ def release(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     write_classifier(tmp_path, MODEL)
-    for builder in CACHED_BUILDERS:
-        builder.cache_clear()
-    state_store().put("trained_models", {"models": [MODEL]})
+    container.cache_clear()
+    container().state_store.put("trained_models", {"models": [MODEL]})
     record_training(timedelta(days=8))
-    yield str(candidate_releases().bundled_release_id(MODEL))
-    for builder in CACHED_BUILDERS:
-        builder.cache_clear()
+    yield str(container().candidate_releases.bundled_release_id(MODEL))
+    container.cache_clear()
 
 
 def record_training(ago: timedelta) -> None:
-    state_store().put(f"last_training#{MODEL}", {"data": "d1", "at": (datetime.now(UTC) - ago).isoformat()})
+    container().state_store.put(
+        f"last_training#{MODEL}", {"data": "d1", "at": (datetime.now(UTC) - ago).isoformat()}
+    )
 
 
 def record_sketch(release: str, sketch: OutputSketch) -> None:
-    output_sketches().add(MODEL, release, sketch, datetime.now(UTC))
+    container().output_sketches.add(MODEL, release, sketch, datetime.now(UTC))
 
 
 def test_a_model_that_sees_another_world_is_to_be_taught_and_a_metric_says_so(
     release: str, capsys: pytest.CaptureFixture[str]
 ):
-    state_store().put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
+    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
     record_sketch(release, sketch_with_score(0.45))
 
     assert list(drifted_models()) == [MODEL]
@@ -147,7 +130,7 @@ def test_a_model_that_sees_another_world_is_to_be_taught_and_a_metric_says_so(
 
 
 def test_one_that_was_taught_lately_is_not(release: str):
-    state_store().put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
+    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
     record_sketch(release, sketch_with_score(0.45))
     record_training(timedelta(days=6))
 
@@ -155,20 +138,20 @@ def test_one_that_was_taught_lately_is_not(release: str):
 
 
 def test_one_that_a_job_is_under_way_for_is_not(release: str):
-    state_store().put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
+    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
     record_sketch(release, sketch_with_score(0.45))
     lesson = TrainingSpec("classifier", MODEL, "d1", "", None, "image")
-    training_jobs().save(TrainingRun(new_job(lesson, datetime.now(UTC))))
+    container().training_jobs.save(TrainingRun(new_job(lesson, datetime.now(UTC))))
 
     assert list(drifted_models()) == []
 
 
 def test_a_tick_waits_for_the_alarm_before_it_takes_it_for_lost(release: str):
-    state_store().put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
+    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
     record_sketch(release, sketch_with_score(0.45))
     at_once = list(drifted_models(ALARM_LOST_AFTER))
     long_ago = datetime.now(UTC) - timedelta(hours=1)
-    state_store().put(f"drift#{MODEL}", {"since": long_ago.isoformat()})
+    container().state_store.put(f"drift#{MODEL}", {"since": long_ago.isoformat()})
 
     assert (at_once, list(drifted_models(ALARM_LOST_AFTER))) == ([], [MODEL])
 
@@ -186,7 +169,7 @@ def test_a_release_that_nobody_examined_is_held_against_what_it_saw_first(releas
 
 
 def test_what_another_release_sees_says_nothing_of_the_active_one(release: str):
-    state_store().put(f"drift_reference#{MODEL}#other", sketch_to_row(sketch_with_score(0.95)))
+    container().state_store.put(f"drift_reference#{MODEL}#other", sketch_to_row(sketch_with_score(0.95)))
     record_sketch("other", sketch_with_score(0.45))
 
     assert dict(measure_all_drift()) == {}

@@ -9,7 +9,7 @@ from functions.api.problems import Conflict, InvalidCursor, NotFound
 from functions.api.resources.drops import row_filter
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.alerts import AlertList, AlertOut, AlertsQuery, NewReview, ReviewOut, ReviewResult
-from functions.runtime.wiring_api import records, review_store
+from functions.runtime.container import container
 from vigil.alerts.reviews import (
     AlertState,
     AlreadyClosed,
@@ -65,7 +65,7 @@ def review_alert(call: Call, new: NewReview) -> ReviewResult:
     required = int(row.get("reviewers", 1))
     state = _apply_review(_reviews_of(row), review, required)
     try:
-        review_store().save_review(row, review, state)
+        container().reviews.save_review(row, review, state)
     except ConcurrentUpdate as error:
         raise Conflict("the alert has changed meanwhile") from error
     decisions = len(_reviews_of(row)) + 1
@@ -82,7 +82,7 @@ def _apply_review(reviews: list[Review], review: Review, required: int) -> Alert
 
 
 def _alert_row(call: Call) -> Row:
-    row = records().alert(call.path["alert"])
+    row = container().drop_reader.alert(call.path["alert"])
     if row is None or not call.caller.can_access_source(row["source"]):
         raise NotFound
     return row

@@ -30,8 +30,7 @@ from functions.api.schemas.drops import (
     WaitQuery,
     parse_timestamp,
 )
-from functions.runtime import wiring_repositories as registers
-from functions.runtime.wiring_api import model_cards, photos, records, signing_key
+from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
 from vigil.drops.messages import S3Object, parse_object_key
 from vigil.training import labels
@@ -57,19 +56,19 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
     """
     if not call.caller.can_access_source(new.source):
         raise Forbidden("your token is not for this source")
-    card = model_cards().get(new.model)
+    card = container().model_cards.get(new.model)
     if card is None or new.suffix not in card.suffixes:
-        known = ", ".join(model_cards()) if card is None else ", ".join(card.suffixes)
+        known = ", ".join(container().model_cards) if card is None else ", ".join(card.suffixes)
         raise UnprocessableContent(
             f"not read here; there are: {known}", reason="unknown-model" if card is None else "wrong-type"
         )
     key = f"{new.lane}/{new.model}/{new.source}/{secrets.token_hex(16)}{new.suffix}"
     media_type = mimetypes.guess_type(f"a{new.suffix}")[0] or "application/octet-stream"
-    form = photos().upload_form(
+    form = container().presigned_photos.upload_form(
         key, content_type=media_type, max_bytes=card.max_bytes, expires_s=UPLOAD_FORM_TTL_S
     )
     return UploadForm(
-        id=sign_value(key, purpose="upload", key=signing_key()),
+        id=sign_value(key, purpose="upload", key=container().signing_key),
         url=form.url,
         fields=form.fields,
         max_bytes=card.max_bytes,
@@ -84,12 +83,12 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     Without `drop` the file has not arrived yet. With `wait`, the answer comes when the drop has ended.
     """
     try:
-        key = str(verify_value(call.path["upload"], purpose="upload", key=signing_key()))
+        key = str(verify_value(call.path["upload"], purpose="upload", key=container().signing_key))
     except InvalidSignature as error:
         raise NotFound from error
     if not call.caller.can_access_source(parse_object_key(key)[1]):
         raise NotFound
-    uri = f"s3://{photos().bucket}/{key}"
+    uri = f"s3://{container().presigned_photos.bucket}/{key}"
     row = wait_until_done(lambda: _latest_drop_of(uri), query.wait)
     if row is None:
         return UploadStatus(id=call.path["upload"])
@@ -103,7 +102,7 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
     With `wait`, the answer comes when the drop has ended.
     """
     drop = call.path["drop"]
-    row = wait_until_done(lambda: records().drop_with_sightings(drop), query.wait)
+    row = wait_until_done(lambda: container().drop_reader.drop_with_sightings(drop), query.wait)
     if row is None or not call.caller.can_access_source(row["source"]):
         raise NotFound
     sightings = [to_sighting(one, call) for one in row["sighting_rows"]]
@@ -200,12 +199,16 @@ def to_sighting(row: Row, call: Call) -> SightingOut:
 
 
 def _latest_drop_of(uri: str) -> Row | None:
-    drops = records().drops_of_object(uri)
-    return records().find_drop(drops[0]) if drops else None
+    drops = container().drop_reader.drops_of_object(uri)
+    return container().drop_reader.find_drop(drops[0]) if drops else None
 
 
 def _photo_url(row: Row) -> str | None:
-    return photos().download_url(S3Object(**row["s3_object"])) if "s3_object" in row else None
+    return (
+        container().presigned_photos.download_url(S3Object(**row["s3_object"]))
+        if "s3_object" in row
+        else None
+    )
 
 
 @operation(
@@ -222,7 +225,7 @@ def label_drop(call: Call, new: LabelRequest) -> LabelOut:
     The label is used when the next dataset is built. A later label replaces an earlier one.
     """
     drop = call.path["drop"]
-    row = records().find_drop(drop)
+    row = container().drop_reader.find_drop(drop)
     if row is None or not call.caller.can_access_source(row["source"]):
         raise NotFound
     try:
@@ -231,8 +234,8 @@ def label_drop(call: Call, new: LabelRequest) -> LabelOut:
             new.label,
             call.caller.id,
             datetime.now(UTC),
-            drops=records(),
-            labels=registers.labels(),
+            drops=container().drop_reader,
+            labels=container().labels,
         )
     except CannotLabel as error:
         raise UnprocessableContent(str(error), reason="not-labellable") from error

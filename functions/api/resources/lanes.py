@@ -1,11 +1,8 @@
 """Operations: what failed for good, lanes that stand still, what is looked through once more."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloud.lambda_api import EventSourceMapping as EventMapping
-from cloud.sqs import SqsQueue
 from functions.api.operation import Call, operation
 from functions.api.schemas.lanes import (
     DeadLetterList,
@@ -16,22 +13,12 @@ from functions.api.schemas.lanes import (
     DropFailure,
     LaneState,
 )
-from functions.runtime import wiring_api as wiring
-from functions.runtime.settings import settings
+from functions.runtime.container import container
 from vigil.reliability.dead_letters import DeadLetter, Redrive, delete_with_note, redrive
 
 MAX_DEAD_LETTERS = 500
-LISTED_HIDDEN_S = 2
-"""A dead letter that was looked at is hidden from others for so long."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneControls:
-    """A lane's queues and its event source mapping."""
-
-    queue: SqsQueue
-    dead_letters: SqsQueue
-    mapping: EventMapping
+LISTED_HIDDEN = timedelta(seconds=2)
+"""The visibility timeout of a dead letter that was listed."""
 
 
 @operation("POST", "/v1/lanes/{lane}/pause", role="admin", all_sources=True, audited=True)
@@ -41,8 +28,8 @@ def pause_lane(call: Call) -> LaneState:
     Its messages stay in the queue until the lane is resumed.
     """
     lane = call.path["lane"]
-    wiring.paused_lanes().pause(lane)
-    wiring.lane_controls(lane).mapping.set_enabled(enabled=False)
+    container().paused_lanes.pause(lane)
+    container().lane_mappings[lane].set_enabled(enabled=False)
     return LaneState(lane=lane, paused=True)
 
 
@@ -53,15 +40,15 @@ def resume_lane(call: Call) -> LaneState:
     An open breaker still stops the lane, from the next controller run on.
     """
     lane = call.path["lane"]
-    wiring.paused_lanes().resume(lane)
-    wiring.lane_controls(lane).mapping.set_enabled(enabled=True)
+    container().paused_lanes.resume(lane)
+    container().lane_mappings[lane].set_enabled(enabled=True)
     return LaneState(lane=lane, paused=False)
 
 
 @operation("GET", "/v1/lanes/{lane}/dead-letters", role="operator", all_sources=True, example={"limit": 5})
 def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
     """List dead letters with the failures of their drops."""
-    dead_letters = wiring.dead_letters(call.path["lane"], LISTED_HIDDEN_S).receive(query.limit)
+    dead_letters = container().dead_letters(call.path["lane"], LISTED_HIDDEN).receive(query.limit)
     return DeadLetterList(items=tuple(_to_dead_letter(one) for one in dead_letters))
 
 
@@ -78,7 +65,7 @@ def redrive_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadLett
 
     Each redrive is noted on the records of its drops.
     """
-    dead_letters, notes = wiring.dead_letters(call.path["lane"], LISTED_HIDDEN_S), wiring.history()
+    dead_letters, notes = container().dead_letters(call.path["lane"], LISTED_HIDDEN), container().drop_records
     selected = _select(dead_letters.receive(MAX_DEAD_LETTERS), selection)
     for dead_letter in selected:
         redrive(Redrive(dead_letter, selection.reason), dead_letters, notes, datetime.now(UTC))
@@ -99,7 +86,7 @@ def quarantine_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadL
     The dead letters are deleted, with a note on the records of their drops.
     """
     lane, processed = call.path["lane"], 0
-    dead_letters = wiring.dead_letters(lane, LISTED_HIDDEN_S)
+    dead_letters = container().dead_letters(lane, LISTED_HIDDEN)
     for dead_letter in _select(dead_letters.receive(MAX_DEAD_LETTERS), selection):
         request = {
             "lane": lane,
@@ -107,11 +94,11 @@ def quarantine_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadL
             "body": dead_letter.body,
             "sent": dead_letter.sent_at.isoformat(),
         }
-        response = wiring.functions().invoke(
-            settings().quarantine_function, request | {"reason": selection.reason}
+        response = container().lambda_functions.invoke(
+            container().settings.quarantine_function, request | {"reason": selection.reason}
         )
         if not response["in_progress"]:
-            now, notes = datetime.now(UTC), wiring.history()
+            now, notes = datetime.now(UTC), container().drop_records
             delete_with_note(
                 dead_letter, dead_letters, action="quarantined", reason=selection.reason, notes=notes, now=now
             )
@@ -130,7 +117,7 @@ def _to_dead_letter(dead_letter: DeadLetter) -> DeadLetterOut:
 
 
 def _drop_failure(drop: str) -> DropFailure:
-    row = wiring.records().find_drop(drop) or {}
+    row = container().drop_reader.find_drop(drop) or {}
     names = ("state", "attempts", "stage", "error", "release")
     return DropFailure(drop=drop, **{name: row[name] for name in names if row.get(name) is not None})
 

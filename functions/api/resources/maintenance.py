@@ -6,8 +6,20 @@ from functions.api.operation import Call, operation
 from functions.api.pagination import sign_cursor, verify_cursor
 from functions.api.problems import InvalidCursor, NotFound
 from functions.api.schemas.lanes import BackfillRequest, BackfillResult, TaskStarted
-from functions.runtime.settings import settings
-from functions.runtime.wiring_api import SCHEDULED_EVENT, functions, model_cards
+from functions.runtime.container import container
+
+SCHEDULED_EVENT = {
+    "version": "0",
+    "id": "by-hand",
+    "account": "",
+    "region": "",
+    "time": "",
+    "source": "vigil.api",
+    "detail-type": "Scheduled Event",
+    "detail": {},
+    "resources": [],
+}
+"""The event of a schedule, to start a scheduled function outside of its schedule."""
 
 
 @operation("POST", "/v1/reconcile", role="operator", all_sources=True, status=202, audited=True)
@@ -16,7 +28,7 @@ def start_reconcile(_: Call) -> TaskStarted:
 
     Otherwise reconcile runs every five minutes.
     """
-    functions().invoke_async(settings().reconcile_function, SCHEDULED_EVENT)
+    container().lambda_functions.invoke_async(container().settings.reconcile_function, SCHEDULED_EVENT)
     return TaskStarted(task="reconcile")
 
 
@@ -36,12 +48,12 @@ def backfill(call: Call, request: BackfillRequest) -> BackfillResult:
     One request announces one part of the bucket on the bulk lane; repeat it with the returned `cursor` until
     that is empty.
     """
-    if request.model is not None and request.model not in model_cards():
-        raise NotFound(f"there are: {', '.join(model_cards())}")
+    if request.model is not None and request.model not in container().model_cards:
+        raise NotFound(f"there are: {', '.join(container().model_cards)}")
     filters = {"model": request.model}
     payload: dict[str, Any] = {"model": request.model} if request.model else {}
     if request.cursor:
         payload["cursor"] = verify_cursor(call, "backfill", filters, request.cursor)
-    response = functions().invoke(settings().backfill_function, payload)
+    response = container().lambda_functions.invoke(container().settings.backfill_function, payload)
     next_cursor = sign_cursor(call, "backfill", filters, response["cursor"]) if response["cursor"] else ""
     return BackfillResult(announced=response["announced"], cursor=next_cursor)

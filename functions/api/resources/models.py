@@ -21,8 +21,7 @@ from functions.api.schemas.models import (
     StagesChanged,
     StageTransitionOut,
 )
-from functions.runtime.wiring_api import model_cards, state_store
-from functions.runtime.wiring_repositories import releases
+from functions.runtime.container import container
 from vigil.errors import ConcurrentUpdate
 from vigil.releases import rollout
 from vigil.releases.lifecycle import IllegalTransition, ReleaseState
@@ -46,7 +45,7 @@ release_decision = partial(
 @operation("GET", "/v1/models", role="viewer")
 def list_models(_: Call) -> ModelList:
     """List the deployed models."""
-    return ModelList(items=tuple(_to_model(card) for card in model_cards().values()))
+    return ModelList(items=tuple(_to_model(card) for card in container().model_cards.values()))
 
 
 @operation("GET", "/v1/models/{model}", role="viewer", problems=(NotFound,))
@@ -56,11 +55,11 @@ def get_model(call: Call) -> ModelDetails:
     Releases are listed newest first.
     """
     name = call.path["model"]
-    card, model_releases = model_cards().get(name), _model_releases(name)
+    card, model_releases = container().model_cards.get(name), _model_releases(name)
     model = _to_model(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
     progress_by_release = (
-        state_store()
-        .get_many(reembedding_state_name(name))
+        container()
+        .state_store.get_many(reembedding_state_name(name))
         .get(reembedding_state_name(name), {})
         .get("progress", {})
     )
@@ -111,7 +110,9 @@ def _change_stage(
     if release is not None and book.find(release) is None:
         raise NotFound(f"{model} has no such release")
     try:
-        changed = transition(model, repository=releases(), now=datetime.now(UTC), reason=reason_text)
+        changed = transition(
+            model, repository=container().releases, now=datetime.now(UTC), reason=reason_text
+        )
     except (IllegalTransition, ConcurrentUpdate) as error:
         raise Conflict(str(error)) from error
     if not changed:
@@ -121,9 +122,9 @@ def _change_stage(
 
 def _model_releases(model: str) -> ModelReleases:
     """All about a model that is deployed, or has releases on record. Raises NotFound."""
-    book = releases().read_releases(model)
-    if model not in model_cards() and not book.records:
-        raise NotFound(f"there are: {', '.join(model_cards())}")
+    book = container().releases.read_releases(model)
+    if model not in container().model_cards and not book.records:
+        raise NotFound(f"there are: {', '.join(container().model_cards)}")
     return book
 
 

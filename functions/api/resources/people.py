@@ -29,8 +29,7 @@ from functions.api.schemas.people import (
     PhotoUpload,
     SignedReceipt,
 )
-from functions.runtime.settings import settings
-from functions.runtime.wiring_api import functions, profiles, store
+from functions.runtime.container import container
 from vigil.people.consent import TRAINING_CONSENT_TAG
 from vigil.people.enrolment import Person, new_person_id
 
@@ -53,7 +52,7 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
     """
     person = Person(new_person_id(), new.name, frozenset(new.tags))
     try:
-        profiles().create(person, datetime.now(UTC))
+        container().profiles.create(person, datetime.now(UTC))
     except NameTaken as error:
         raise Conflict("somebody has that name") from error
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
@@ -64,7 +63,9 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
 )
 def list_people(call: Call, query: PeopleQuery) -> PersonList:
     """List people, in the order of their ids."""
-    rows = profiles().list_page(after=start_position(call, query, "people"), page_size=query.limit + 1)
+    rows = container().profiles.list_page(
+        after=start_position(call, query, "people"), page_size=query.limit + 1
+    )
     matching = (row for row in rows if query.tag is None or query.tag in row.get("tags", ()))
     selected: list[dict[str, Any]] = []
     for row in matching:
@@ -94,7 +95,7 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
     row = _person_row(call)
     person = Person(row["person"], row["name"], frozenset(row.get("tags", ())))
     try:
-        profiles().rename(person, new.name, datetime.now(UTC))
+        container().profiles.rename(person, new.name, datetime.now(UTC))
     except NameTaken as error:
         raise Conflict("somebody has that name, or it has changed meanwhile") from error
     return PersonRef(id=person.id)
@@ -118,9 +119,11 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     _person_row(call)
     data = read_image(call) if photo is None else decode_base64_image(photo.image)
     person = call.path["person"]
-    uploaded = store().save_pending_photo(person, data, file_suffix(call))
+    uploaded = container().store.save_pending_photo(person, data, file_suffix(call))
     payload = {"person": person, "photos": [{"key": uploaded.key, "version": uploaded.version}]}
-    response = checked_response(functions().invoke(settings().enrol_function, payload))
+    response = checked_response(
+        container().lambda_functions.invoke(container().settings.enrol_function, payload)
+    )
     for refusal in response["rejected"]:
         boxes = {"boxes_px": refusal["boxes_px"]} if "boxes_px" in refusal else {}
         raise UnprocessableContent(refusal["message"], reason=refusal["reason"], **boxes)
@@ -134,7 +137,9 @@ def erase_person(call: Call) -> SignedReceipt:
     Deletes everything that is stored about the person and returns a signed receipt.
     """
     payload = {"person": call.path["person"]}
-    return SignedReceipt(**checked_response(functions().invoke(settings().erase_function, payload)))
+    return SignedReceipt(
+        **checked_response(container().lambda_functions.invoke(container().settings.erase_function, payload))
+    )
 
 
 def checked_response(response: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +152,7 @@ def checked_response(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def _person_row(call: Call) -> dict[str, Any]:
-    row = profiles().find(call.path["person"])
+    row = container().profiles.find(call.path["person"])
     if row is None:
         raise NotFound
     return row
@@ -200,5 +205,7 @@ def withdraw_consent(call: Call) -> PersonRef:
 
 def _change_tags(call: Call, change: dict[str, list[str]]) -> PersonRef:
     payload = {"person": call.path["person"], **change}
-    response = checked_response(functions().invoke(settings().enrol_function, payload))
+    response = checked_response(
+        container().lambda_functions.invoke(container().settings.enrol_function, payload)
+    )
     return PersonRef(id=response["person"], tags=tuple(response["tags"]))

@@ -8,8 +8,7 @@ from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_imag
 from functions.api.operation import Call, operation
 from functions.api.problems import CapacityExceeded, Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.predict import BatchAccepted, BatchRequest, ImageInput, InlineImage, PredictionOut
-from functions.runtime.settings import settings
-from functions.runtime.wiring_api import bulk_queue, functions, model_cards, photos
+from functions.runtime.container import container
 from vigil.drops.messages import S3Object, compute_drop_id, parse_object_key
 from vigil.errors import UnroutableKey
 
@@ -59,12 +58,13 @@ def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
         raise Forbidden("your token is not for this source")
     for reference in batch.objects:
         _require_readable(call, reference.key)
-    bucket = settings().photos_bucket
+    bucket = container().settings.photos_bucket
     items = [
-        S3Object(bucket, one.key, one.version or photos().latest_version(one.key)) for one in batch.objects
+        S3Object(bucket, one.key, one.version or container().presigned_photos.latest_version(one.key))
+        for one in batch.objects
     ]
     jobs = [json.dumps(_batch_message(model, batch.source, one)) for one in items]
-    bulk_queue().send_messages(jobs)
+    container().lane_queue("bulk").send_messages(jobs)
     return BatchAccepted(
         drops=tuple(compute_drop_id(one.bucket, one.key, one.version, model) for one in items)
     )
@@ -72,8 +72,8 @@ def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
 
 def _deployed_model(call: Call) -> str:
     model = call.path["model"]
-    if model not in model_cards():
-        raise NotFound(f"there are: {', '.join(model_cards())}")
+    if model not in container().model_cards:
+        raise NotFound(f"there are: {', '.join(container().model_cards)}")
     return model
 
 
@@ -89,7 +89,7 @@ def _require_readable(call: Call, key: str) -> None:
 
 def invoke_predict(payload: dict[str, Any]) -> dict[str, Any]:
     """What the predict function says. Raises Shed where it has no worker free, Refused."""
-    response = functions().invoke(settings().predict_function, payload)
+    response = container().lambda_functions.invoke(container().settings.predict_function, payload)
     if "error" in response:
         raise UnprocessableContent(response["error"]["message"], reason=response["error"]["reason"])
     return response

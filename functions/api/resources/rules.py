@@ -9,7 +9,7 @@ from functions.api.operation import Call, operation
 from functions.api.pagination import Row
 from functions.api.problems import Conflict, UnprocessableContent
 from functions.api.schemas.alerts import DryRunRequest, DryRunResult, NewRules, RuleDryRun, RuleOut, RulesOut
-from functions.runtime.wiring_api import records, store
+from functions.runtime.container import container
 from vigil.alerts.alert import create_alert
 from vigil.alerts.rules import (
     DEFAULT_RULES,
@@ -64,7 +64,7 @@ def replace_rules(call: Call, new: NewRules) -> RulesOut:
     _parse_rules(new.toml)
     if new.version is not None and new.version != _rules_version(_current_rules()):
         raise Conflict("the watch file has changed since that version")
-    store().save_rules(new.toml)
+    container().store.save_rules(new.toml)
     return get_rules(call)
 
 
@@ -115,7 +115,7 @@ def _matching_rules(row: Row, rule_set: RuleSet) -> list[tuple[str, str]]:
 def _recent_rows(call: Call, kind: str, now: datetime, hours: int) -> list[Row]:
     """The newest rows of a kind that are the caller's to see."""
     oldest = now - timedelta(hours=hours)
-    rows = records().list_rows(kind, since=oldest, before="", page_size=1000)
+    rows = container().drop_reader.list_rows(kind, since=oldest, before="", page_size=1000)
     visible = (row for row in islice(rows, MAX_DRY_RUN_ROWS) if call.caller.can_access_source(row["source"]))
     return [row for row in visible if datetime.fromisoformat(row["occurred_at"]) >= oldest]
 
@@ -128,7 +128,7 @@ def _parse_rules(text: str) -> RuleSet:
 
 
 def _current_rules() -> str:
-    return store().read_rules() or DEFAULT_RULES.read_text()
+    return container().store.read_rules() or DEFAULT_RULES.read_text()
 
 
 def _rules_version(text: str) -> str:

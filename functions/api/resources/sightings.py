@@ -25,7 +25,7 @@ from functions.api.schemas.drops import (
     SightingList,
     SightingsQuery,
 )
-from functions.runtime.wiring_api import records
+from functions.runtime.container import container
 
 DEFAULT_SEARCH_DAYS = 7
 """That a search looks back unless it says otherwise."""
@@ -81,7 +81,7 @@ def _recent_page(call: Call, query: SightingsQuery) -> PageRows:
 
 
 def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows:
-    rows = records().for_subject(person, before=start_position(call, query, "sightings"))
+    rows = container().drop_reader.for_subject(person, before=start_position(call, query, "sightings"))
     sightings = (row for row in rows if str(row["sk"]).startswith("sighting#"))
     return collect_page(call, query, "sightings", sightings, _query_filter(query))
 

@@ -9,8 +9,7 @@ from typing import Any
 from cloud.dynamodb.state import PAUSED_LANES_STATE, paused_lanes
 from functions.api.operation import Call, operation
 from functions.api.schemas.lanes import BreakerOut, CompletenessOut, LaneStatus, Slo, SystemStatus
-from functions.runtime.settings import settings
-from functions.runtime.wiring_api import cloudwatch, executor, lane_controls, slo_objectives, state_store
+from functions.runtime.container import container
 from vigil.reliability.slo import SloStatus, evaluate_objectives
 
 LANES = ("live", "bulk")
@@ -23,9 +22,9 @@ def get_status(_: Call) -> SystemStatus:
     Lanes, breakers, dead letters, degradation, completeness and service level objectives, as of the last
     minute.
     """
-    pending = {lane: [executor().submit(query) for query in _lane_queries(lane)] for lane in LANES}
-    slos = executor().submit(_slo_statuses)
-    states = state_store().get_many("controller", "reconcile", PAUSED_LANES_STATE)
+    pending = {lane: [container().executor.submit(query) for query in _lane_queries(lane)] for lane in LANES}
+    slos = container().executor.submit(_slo_statuses)
+    states = container().state_store.get_many("controller", "reconcile", PAUSED_LANES_STATE)
     controller, completeness = states.get("controller", {}), states.get("reconcile", {}).get("last_complete")
     paused_names = paused_lanes(states.get(PAUSED_LANES_STATE))
     counts = (
@@ -43,17 +42,19 @@ def get_status(_: Call) -> SystemStatus:
 
 def _lane_queries(lane: str) -> Sequence[Callable[[], int]]:
     """What is asked of AWS about a lane: all of it at once."""
-    controls = lane_controls(lane)
+    c = container()
     return (
-        controls.queue.visible_messages,
-        controls.dead_letters.visible_messages,
-        controls.mapping.is_enabled,
+        c.lane_queue(lane).visible_messages,
+        c.dead_letter_queue(lane).visible_messages,
+        c.lane_mappings[lane].is_enabled,
     )
 
 
 def _slo_statuses() -> tuple[Slo, ...]:
-    sums = partial(cloudwatch().sum_by_window, settings().metrics_namespace, now=datetime.now(UTC))
-    return tuple(map(_to_slo, evaluate_objectives(slo_objectives(), sums)))
+    sums = partial(
+        container().cloudwatch.sum_by_window, container().settings.metrics_namespace, now=datetime.now(UTC)
+    )
+    return tuple(map(_to_slo, evaluate_objectives(container().slo_objectives, sums)))
 
 
 def _to_slo(status: SloStatus) -> Slo:

@@ -8,7 +8,7 @@ from typing import Any
 from functions.api.operation import Call, operation
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.lanes import NewSubscription, SubscriptionList, SubscriptionOut
-from functions.runtime.wiring_api import subscriptions
+from functions.runtime.container import container
 
 MAX_LISTED = 100
 """SNS filters take so many values; an endpoint for each is not what this is for."""
@@ -36,7 +36,7 @@ def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     if not all(call.caller.can_access_source(source) for source in new.sources):
         raise Forbidden("your token is not for all of these sources")
     policy = _filter_policy(new, new.sources or [_source_filter(pattern) for pattern in call.caller.sources])
-    ident = subscriptions().add(new.url, policy, owner=call.caller.id)
+    ident = container().subscriptions.add(new.url, policy, owner=call.caller.id)
     return SubscriptionOut(id=ident, url=new.url, filter=policy)
 
 
@@ -46,7 +46,7 @@ def list_subscriptions(call: Call) -> SubscriptionList:
 
     Callers see their own subscriptions; admins also see all confirmed ones.
     """
-    store = subscriptions()
+    store = container().subscriptions
     others = (ident for ident, _ in store.list_all() if ident) if call.caller.has_role("admin") else ()
     idents = dict.fromkeys([*sorted(store.owned_by(call.caller.id)), *others])
     found = (_find_subscription(ident) for ident in idents)
@@ -70,13 +70,13 @@ def get_subscription(call: Call) -> SubscriptionOut:
 def delete_subscription(call: Call) -> None:
     """Delete a subscription."""
     _owned_subscription(call)
-    subscriptions().remove(call.path["subscription"], owner=call.caller.id)
+    container().subscriptions.remove(call.path["subscription"], owner=call.caller.id)
 
 
 def _owned_subscription(call: Call) -> SubscriptionOut:
     """A subscription that the caller made; an admin may deal with anybody's. Raises NotFound."""
     ident = call.path["subscription"]
-    if not call.caller.has_role("admin") and ident not in subscriptions().owned_by(call.caller.id):
+    if not call.caller.has_role("admin") and ident not in container().subscriptions.owned_by(call.caller.id):
         raise NotFound
     subscription = _find_subscription(ident)
     if subscription is None:
@@ -86,7 +86,7 @@ def _owned_subscription(call: Call) -> SubscriptionOut:
 
 def _find_subscription(ident: str) -> SubscriptionOut | None:
     """None where it is gone: one that nobody confirms ends by itself."""
-    found = subscriptions().get(ident)
+    found = container().subscriptions.get(ident)
     return None if found is None else SubscriptionOut(id=ident, url=found[0], filter=found[1])
 
 

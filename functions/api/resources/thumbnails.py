@@ -10,8 +10,7 @@ from typing import Any
 
 from functions.api.operation import Call, FileResponse, operation
 from functions.api.problems import NotAcceptable, NotFound, TooManyRequests, UnprocessableContent
-from functions.runtime.settings import settings
-from functions.runtime.wiring_api import audit_log, functions, rate_limiter, records, signing_key
+from functions.runtime.container import container
 from vigil.access.roles import Caller
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
 
@@ -38,7 +37,8 @@ def thumbnail_url(call: Call, drop: str, sighting: int | None = None) -> str:
     """To look at a drop's photo, or at one sighting in it; the look is written down as the caller's."""
     until = int((datetime.now(UTC) + LINK_LIFETIME).timestamp())
     claims = [call.caller.id, call.caller.role, drop, sighting, until]
-    return f"{call.base_url}/v1/thumbnails/{sign_value(claims, purpose=SIGNING_PURPOSE, key=signing_key())}"
+    token = sign_value(claims, purpose=SIGNING_PURPOSE, key=container().signing_key)
+    return f"{call.base_url}/v1/thumbnails/{token}"
 
 
 @operation(
@@ -59,13 +59,13 @@ def get_thumbnail(call: Call) -> FileResponse:
         raise NotFound("the link has expired; ask for the drop again")
     if not call.accepts_images:
         raise NotAcceptable("the picture is sent as bytes only where they are asked for")
-    wait_s = rate_limiter().acquire(link.caller.id, now)
+    wait_s = container().rate_limiter.acquire(link.caller.id, now)
     if wait_s:
         raise TooManyRequests(retry_s=wait_s)
     payload = _thumbnail_request(link)
     about = {"drop": link.drop} | ({} if link.sighting is None else {"sighting": str(link.sighting)})
-    audit_log().append(link.caller, "get-thumbnail", about, now)
-    response = functions().invoke(settings().thumbnail_function, payload)
+    container().audit_log.append(link.caller, "get-thumbnail", about, now)
+    response = container().lambda_functions.invoke(container().settings.thumbnail_function, payload)
     if "jpeg" not in response:
         raise _error_problem(response["error"])
     return FileResponse(base64.b64decode(response["jpeg"]), JPEG_TYPE, THUMBNAIL_HEADERS)
@@ -73,7 +73,9 @@ def get_thumbnail(call: Call) -> FileResponse:
 
 def _parse_link(text: str) -> ThumbnailLink:
     try:
-        who, role, drop, sighting, until = verify_value(text, purpose=SIGNING_PURPOSE, key=signing_key())
+        who, role, drop, sighting, until = verify_value(
+            text, purpose=SIGNING_PURPOSE, key=container().signing_key
+        )
     except InvalidSignature as error:
         raise NotFound from error
     return ThumbnailLink(Caller(who, role), drop, sighting, datetime.fromtimestamp(until, UTC))
@@ -81,13 +83,13 @@ def _parse_link(text: str) -> ThumbnailLink:
 
 def _thumbnail_request(link: ThumbnailLink) -> dict[str, Any]:
     """What to make a picture of. Raises NotFound where the photo, or the sighting, is gone."""
-    row = records().find_drop(link.drop)
+    row = container().drop_reader.find_drop(link.drop)
     if row is None or "s3_object" not in row:
         raise NotFound
     payload = {"model": row["model"], "photo": row["s3_object"]}
     if link.sighting is None:
         return payload
-    sighting = records().sighting(link.drop, link.sighting)
+    sighting = container().drop_reader.sighting(link.drop, link.sighting)
     if sighting is None:
         raise NotFound
     return payload | ({"box_px": sighting["box_px"]} if "box_px" in sighting else {})

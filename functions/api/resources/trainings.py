@@ -4,9 +4,7 @@ from cloud.dynamodb.training_jobs import TrainingRun
 from functions.api.operation import Call, operation
 from functions.api.problems import NotFound, UnprocessableContent
 from functions.api.schemas.models import TrainingAccepted, TrainingList, TrainingOut, TrainingRequest
-from functions.runtime.settings import settings
-from functions.runtime.wiring_api import functions, model_cards
-from functions.runtime.wiring_repositories import training_jobs
+from functions.runtime.container import container
 
 REASON_BY_ERROR = {
     "InsufficientData": "insufficient-data",
@@ -31,7 +29,7 @@ def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
     The job trains on the current labels. The same labels and recipe give the same job.
     """
     payload = {"model": call.path["model"], **request.model_dump(exclude_none=True)}
-    response = functions().invoke(settings().train_function, payload)
+    response = container().lambda_functions.invoke(container().settings.train_function, payload)
     if "error" in response:
         raise UnprocessableContent(
             response["error"]["message"],
@@ -43,8 +41,8 @@ def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
 @operation("GET", "/v1/models/{model}/trainings", role="operator")
 def list_trainings(call: Call) -> TrainingList:
     """List the training jobs of a model, newest first."""
-    jobs = tuple(map(_to_training, training_jobs().for_model(call.path["model"])))
-    if not jobs and call.path["model"] not in model_cards():
+    jobs = tuple(map(_to_training, container().training_jobs.for_model(call.path["model"])))
+    if not jobs and call.path["model"] not in container().model_cards:
         raise NotFound("it is not deployed, and nothing was ever trained for it")
     return TrainingList(items=jobs)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from functions.runtime.wiring_api import SCHEDULED_EVENT
+from functions.api.resources.maintenance import SCHEDULED_EVENT
 from tests.e2e.api.conftest import Site, wait_for_reload
 from vigil.drops.messages import compute_drop_id
 from vigil_cli.__main__ import app

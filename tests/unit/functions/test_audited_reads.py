@@ -8,15 +8,15 @@ from chalice import Response
 
 from functions.api.middleware import run_with_audit
 from functions.api.problems import NotFound
-from functions.runtime.wiring_api import executor
+from functions.runtime.container import container
 from vigil.errors import Transient
 
 
 @pytest.fixture(autouse=True)
 def _threads() -> Iterator[None]:
     yield
-    executor().shutdown()
-    executor.cache_clear()
+    container().executor.shutdown()
+    container.cache_clear()
 
 
 def test_both_are_under_way_at_once():

@@ -1,8 +1,8 @@
-"""Balance while the records table, its memory and everybody's, does not answer."""
+"""The balance function while the records table does not answer."""
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,8 @@ import pytest
 
 from cloud.cloudwatch import EmfMetrics
 from functions import balance
+from functions.runtime.container import Container
+from functions.runtime.settings import Settings
 from tests.fakes.memory import NOON
 from vigil.errors import Transient
 from vigil.reliability.capacity import CapacityLimits
@@ -35,27 +37,18 @@ class FakeMapping:
         self.on = enabled
 
 
-@dataclass
-class ControllerWithoutTable:
-    """Balance's helm while the table is away and CloudWatch is not."""
-
-    counted: Mapping[MetricRef, float]
-    mappings: dict[str, FakeMapping] = field(default_factory=lambda: {lane: FakeMapping() for lane in LANES})
-    rules: ControllerPolicy = field(
-        default_factory=lambda: ControllerPolicy(CapacityLimits(total=12), max_degradation_level=3)
-    )
-    namespace: str = "Vigil/t"
-
-    @property
-    def states(self) -> "ControllerWithoutTable":
-        return self
-
-    @property
-    def cloudwatch(self) -> "ControllerWithoutTable":
-        return self
+class MissingTable:
+    """The state store while the records table does not answer."""
 
     def get(self, name: str) -> dict[str, Any]:
         raise Transient(f"{name} away", dependency="records", operation="read state")
+
+
+@dataclass
+class FakeCloudWatch:
+    """CloudWatch with the sums of one window."""
+
+    counted: Mapping[MetricRef, float]
 
     def sum_by_window(
         self,
@@ -70,47 +63,61 @@ class ControllerWithoutTable:
 
 
 def run_balance(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], controller: ControllerWithoutTable
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    counted: Mapping[MetricRef, float],
+    mappings: Mapping[str, FakeMapping],
 ) -> dict[str, Any]:
-    """One tick; the metrics that it told."""
-    monkeypatch.setattr(balance, "controller_ports", lambda: controller)
-    monkeypatch.setattr(balance, "now", lambda: NOON)
-    gauges = EmfMetrics(namespace="Vigil/t", service="balance")
-    monkeypatch.setattr(balance, "emf_metrics", lambda: gauges)
-    monkeypatch.setattr(balance, "logger", lambda: SimpleNamespace(error=lambda *_, **__: None))
+    """One run of the balance function; the metrics that it emitted."""
+    container = Container(Settings({"METRICS_NAMESPACE": "Vigil/t"}), clock=lambda: NOON)
+    fakes: dict[str, Any] = {
+        "state_store": MissingTable(),
+        "cloudwatch": FakeCloudWatch(counted),
+        "lane_mappings": mappings,
+        "controller_policy": ControllerPolicy(CapacityLimits(total=12), max_degradation_level=3),
+        "metrics": EmfMetrics(namespace="Vigil/t", service="balance"),
+        "logger": SimpleNamespace(error=lambda *_, **__: None),
+    }
+    vars(container).update(fakes)
+    monkeypatch.setattr(balance, "container", lambda: container)
     balance.on_balance(TICK, SimpleNamespace(get_remaining_time_in_millis=lambda: 50_000))
     metrics: dict[str, Any] = json.loads(capsys.readouterr().out)
     return metrics
+
+
+def both_enabled() -> dict[str, FakeMapping]:
+    return {lane: FakeMapping() for lane in LANES}
 
 
 def lane_metrics(lane: str, delivered: float, failed: float) -> dict[MetricRef, float]:
     return {MetricRef(lane, "Delivered"): delivered, MetricRef(lane, "Failed"): failed}
 
 
-def test_a_lane_whose_deliveries_fail_too_stands_still(
+def test_a_lane_whose_deliveries_fail_too_is_stopped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    helm = ControllerWithoutTable(lane_metrics("live", 30, 30) | lane_metrics("bulk", 5, 5))
+    mappings = both_enabled()
+    counted = lane_metrics("live", 30, 30) | lane_metrics("bulk", 5, 5)
 
-    told = run_balance(monkeypatch, capsys, helm)
+    emitted = run_balance(monkeypatch, capsys, counted, mappings)
 
-    assert {lane: one.on for lane, one in helm.mappings.items()} == {"live": False, "bulk": True}
-    assert (told["LiveBreakersOpen"], told["BulkBreakersOpen"]) == ([1], [0])
-
-
-def test_it_still_says_so_a_minute_later(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    helm = ControllerWithoutTable({}, {"live": FakeMapping(on=False), "bulk": FakeMapping()})
-
-    told = run_balance(monkeypatch, capsys, helm)
-
-    assert (told["LiveBreakersOpen"], told["BulkBreakersOpen"]) == ([1], [0])
+    assert {lane: one.on for lane, one in mappings.items()} == {"live": False, "bulk": True}
+    assert (emitted["LiveBreakersOpen"], emitted["BulkBreakersOpen"]) == ([1], [0])
 
 
-def test_lanes_that_do_well_go_on_although_balance_cannot_read(
+def test_the_metric_of_a_stopped_lane_stays_set_in_the_next_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    helm = ControllerWithoutTable(lane_metrics("live", 100, 10) | lane_metrics("bulk", 100, 0))
+    emitted = run_balance(monkeypatch, capsys, {}, {"live": FakeMapping(on=False), "bulk": FakeMapping()})
 
-    run_balance(monkeypatch, capsys, helm)
+    assert (emitted["LiveBreakersOpen"], emitted["BulkBreakersOpen"]) == ([1], [0])
 
-    assert all(one.on for one in helm.mappings.values())
+
+def test_healthy_lanes_continue_although_the_controller_state_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    mappings = both_enabled()
+
+    run_balance(monkeypatch, capsys, lane_metrics("live", 100, 10) | lane_metrics("bulk", 100, 0), mappings)
+
+    assert all(one.on for one in mappings.values())

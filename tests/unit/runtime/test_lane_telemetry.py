@@ -11,8 +11,8 @@ from botocore.exceptions import EndpointConnectionError
 from cloud.cloudwatch import EmfMetrics
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.state import CachedDegradation, DynamoStateStore
+from functions.runtime.container import GALLERY_STALE_S
 from functions.runtime.telemetry import LaneTelemetry
-from functions.runtime.wiring_core import GALLERY_STALE_S
 from infra.monitoring.dashboard import STAGES
 from tests.fakes.memory import NOON
 from tests.unit.runtime.emf import PLAN, parse_emf, shown_metrics

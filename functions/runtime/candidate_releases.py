@@ -1,4 +1,4 @@
-"""Port Shelves: releases opened for an examination, the bundled ones among them."""
+"""Opens releases, bundled and stored, that a new release is compared with."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,8 +6,6 @@ from tempfile import gettempdir
 
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.s3.releases import S3ReleaseStore
-from functions.runtime.settings import settings
-from functions.runtime.wiring_core import client
 from vigil.errors import BrokenRelease, UnknownModel
 from vigil.inference.classifier import Classifier
 from vigil.inference.repository import BundledModels, ReleaseCache, ReleaseCacheConfig
@@ -18,13 +16,14 @@ from vigil.releases.manifest import ReleaseManifest
 class CandidateReleases:
     """Classifiers are examined on labels; what is compared with what is kept is examined on that."""
 
-    def __init__(self, bundled: BundledModels, lives: DynamoReleases) -> None:
-        self._bundled, self._releases = bundled, lives
-        self._release_files = S3ReleaseStore(client("s3"), settings().store_bucket)
+    def __init__(
+        self, bundled: BundledModels, releases: DynamoReleases, release_files: S3ReleaseStore
+    ) -> None:
+        self._bundled, self._releases, self._release_files = bundled, releases, release_files
         self._release_cache = ReleaseCache(
             ReleaseCacheConfig(
                 folder=Path(gettempdir()) / "candidates",
-                fetch=self._release_files.fetch,
+                fetch=release_files.fetch,
                 factories=bundled.factories,
             )
         )

@@ -1,0 +1,443 @@
+"""The composition root: builds what a function needs, once per Lambda container and at its first use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache, cached_property, partial
+from pathlib import Path
+from tempfile import gettempdir
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from functions.runtime.adapters import Adapters
+from functions.runtime.settings import settings
+
+if TYPE_CHECKING:
+    from cloud.dynamodb.people import DynamoPeople
+    from functions.api.model_cards import DeployedModel
+    from functions.runtime.candidate_releases import CandidateReleases
+    from functions.runtime.face_people import FacePeople
+    from functions.runtime.sqs_batch import LaneRuntime
+    from functions.runtime.telemetry import LaneTelemetry
+    from vigil.drops.ports import ActiveDegradation
+    from vigil.faces.enrolment_check import Template
+    from vigil.faces.gallery import GallerySet
+    from vigil.inference.card import InputLimits
+    from vigil.inference.repository import BundledModels, ReleaseCache
+    from vigil.people.enrolment import EnrolmentService
+    from vigil.people.erasure import ErasureService
+    from vigil.people.galleries import GalleryRepository
+    from vigil.people.reembedding import ReembeddingService
+    from vigil.releases.health import HealthSample
+    from vigil.releases.lifecycle import ReleasePointers
+    from vigil.releases.manifest import RemovedTrainingData
+    from vigil.releases.routing import ActiveModels, ReleasesInUse, RolloutRouter
+    from vigil.reliability.controller import ControllerPolicy, ControllerState
+    from vigil.reliability.reconcile import ObjectListing, ReconcilePorts
+    from vigil.reliability.slo import Objective
+    from vigil.reliability.triage import TriagePorts
+    from vigil.training.dataset_store import DatasetBuilder, DatasetStore
+
+GALLERY_REFRESH_S = 2.0
+"""Seconds within which a warm lane notices a new gallery or new rules."""
+
+GALLERY_STALE_S = 5 * GALLERY_REFRESH_S
+"""Age in seconds from which a replaced gallery counts as stale; the objective gallery-freshness uses it."""
+
+DEGRADATION_REFRESH_S = 5.0
+"""Seconds within which a warm lane notices another degradation level."""
+
+POINTERS_REFRESH_S = 3.0
+"""Seconds within which a warm function notices another active release."""
+
+TRAINING_RULES_REFRESH_S = 30.0
+"""Seconds for which the rules are cached while a data set is built."""
+
+INDEX_DELAY_S = 2.5
+"""Seconds within which a stored row is in the index where erasure searches for it."""
+
+SHUTDOWN_MARGIN_S = 5.0
+"""A run begins nothing new in the last seconds of its invocation."""
+
+PARALLEL_IMAGES = 8
+"""Images of a data set that are read or stored at the same time."""
+
+
+class Container(Adapters):
+    """The use cases of the functions, each with its adapters."""
+
+    # Models and their releases
+
+    @cached_property
+    def bundled_models(self) -> BundledModels:
+        """The models in the models layer; every prediction reads the gallery in force."""
+        return self._bundled_models(0.0)
+
+    def _bundled_models(self, gallery_max_age_s: float) -> BundledModels:
+        from cloud.dynamodb.gallery import CachedGallery
+        from vigil.faces.gallery import Gallery, deserialize_gallery
+        from vigil.faces.recognizer import open_face_recognizer
+        from vigil.inference.classifier import open_classifier
+        from vigil.inference.repository import BundledModels
+
+        @cache
+        def gallery_source(space: str) -> CachedGallery[Gallery]:
+            return CachedGallery(
+                self.dynamodb,
+                self.settings.people_table,
+                space=space,
+                load=lambda key: deserialize_gallery(self.store.get(key)),
+                empty=Gallery(space),
+                max_age_s=gallery_max_age_s,
+                on_use=self.lane_telemetry.record_gallery_age if gallery_max_age_s else None,
+            )
+
+        faces = partial(open_face_recognizer, lambda space: gallery_source(space)())
+        return BundledModels(self.settings.models_dir, {"faces": faces, "classifier": open_classifier})
+
+    def _rollout_router(
+        self, bundled: BundledModels, on_health: Callable[[HealthSample, ReleasePointers], None]
+    ) -> RolloutRouter:
+        """Routes drops to the releases that the pointers name; they are downloaded to /tmp."""
+        from cloud.dynamodb.routing import CachedPointers
+        from vigil.releases.routing import RolloutRouter
+
+        releases = self._release_cache(
+            bundled,
+            "releases",
+            run_in_background=lambda task: Thread(target=task, daemon=True).start(),
+            on_failure=self._log_failed_download,
+        )
+        table = self.settings.records_table
+        pointers = CachedPointers(self.dynamodb, table, max_age_s=POINTERS_REFRESH_S)
+        return RolloutRouter(
+            pointers, releases, lambda one: self.comparisons.save(one, self.clock()), on_health
+        )
+
+    def _release_cache(self, bundled: BundledModels, folder: str, **options: Any) -> ReleaseCache:
+        from vigil.inference.repository import ReleaseCache, ReleaseCacheConfig
+
+        return ReleaseCache(
+            ReleaseCacheConfig(
+                folder=Path(gettempdir()) / folder,
+                fetch=self.release_files.fetch,
+                factories=bundled.factories,
+                **options,
+            )
+        )
+
+    def _log_failed_download(self, model: str, release: str, reason: str) -> None:
+        fields = {"model": model, "release": release, "detail": reason}
+        self.logger.warning("release-download-failed", extra=fields)
+
+    @cached_property
+    def active_models(self) -> ActiveModels:
+        """The active release of every model, for predictions outside the lanes."""
+        from vigil.releases.routing import ActiveModels
+
+        router = self._rollout_router(self.bundled_models, lambda _sample, _pointers: None)
+        return ActiveModels(router, self.bundled_models)
+
+    @cached_property
+    def releases_in_use(self) -> ReleasesInUse:
+        """The releases that people are enrolled for."""
+        from vigil.releases.routing import ReleasesInUse
+
+        name = self.settings.enrolment_model
+        releases = self._release_cache(self.bundled_models, "releases-in-use")
+        return ReleasesInUse(
+            name,
+            bundled=self.bundled_models,
+            read_releases=partial(self.releases.read_releases, name),
+            open_release=partial(releases.fetch_and_open, name),
+        )
+
+    @cached_property
+    def candidate_releases(self) -> CandidateReleases:
+        """Stored and bundled releases, opened to compare them."""
+        from functions.runtime.candidate_releases import CandidateReleases
+
+        return CandidateReleases(self.bundled_models, self.releases, self.release_files)
+
+    @cached_property
+    def model_cards(self) -> dict[str, DeployedModel]:
+        """The cards of the deployed models by name."""
+        from functions.api.model_cards import read_deployed_models
+
+        return read_deployed_models(self.settings.cards_dir)
+
+    @cached_property
+    def input_limits(self) -> Callable[[str], InputLimits]:
+        """What the card of a model says about its input; the model itself is not opened."""
+        from vigil.inference.card import InputLimits, load_toml
+        from vigil.inference.release import CARD_FILE
+
+        cards = self.settings.cards_dir
+        return cache(lambda model: InputLimits.from_card(load_toml(cards / model / CARD_FILE)))
+
+    # Lanes
+
+    @cached_property
+    def lane_runtime(self) -> LaneRuntime:
+        """The lane that this function serves; its models are opened in the background."""
+        bundled = self._bundled_models(GALLERY_REFRESH_S)
+        for name in self.settings.preload:
+            Thread(target=bundled.get, args=(name,), daemon=True).start()
+        from cloud.cloudwatch import ReleaseMetrics
+        from functions.runtime.sqs_batch import LaneRuntime
+        from functions.runtime.telemetry import DriftTelemetry, ReleaseTelemetry
+        from vigil.drops.process import ProcessingPorts
+
+        env = self.settings
+        releases = ReleaseTelemetry(ReleaseMetrics(env.metrics_namespace), self.release_health.add)
+        drift = DriftTelemetry(self.output_sketches.add)
+        ports = ProcessingPorts(
+            self.ledger(env.lane),
+            self.input_reader,
+            bundled,
+            self.rules(GALLERY_REFRESH_S),
+            self.clock,
+            self._active_degradation(),
+            self._rollout_router(bundled, releases.record_health),
+            drift.record_prediction,
+        )
+        telemetry = (self.lane_telemetry, releases, drift)
+        queue = self._queue(env.queue_url)
+        return LaneRuntime(ports, queue, env.photos_bucket, env.lease, self.logger, *telemetry, self.deadline)
+
+    @cached_property
+    def lane_telemetry(self) -> LaneTelemetry:
+        from functions.runtime.telemetry import LaneTelemetry
+
+        env = self.settings
+        save_counts = partial(self.lane_counts.add, env.lane)
+        return LaneTelemetry(self.metrics, save_counts, env.age_target, env.memory_mb, GALLERY_STALE_S)
+
+    def _active_degradation(self) -> ActiveDegradation:
+        """Only the live lane is degraded: drops of the bulk lane may wait."""
+        from cloud.dynamodb.state import CachedDegradation
+        from vigil.drops.ports import no_degradation
+        from vigil.reliability.degradation import default_steps
+
+        if self.settings.lane != "live":
+            return no_degradation
+        return CachedDegradation(self.state_store, default_steps(), max_age_s=DEGRADATION_REFRESH_S)
+
+    # Reliability
+
+    @cached_property
+    def triage_ports(self) -> TriagePorts:
+        from cloud.dynamodb.maintenance_state import DynamoFaultCases, load_controller_state
+        from vigil.reliability.controller import LANES, is_healthy
+        from vigil.reliability.time_scale import scale_durations
+        from vigil.reliability.triage import TriagePolicy, TriagePorts
+
+        minute = self.settings.minute
+        return TriagePorts(
+            queues={lane: self.dead_letters(lane, 1.5 * minute) for lane in LANES},
+            records=self.drop_records,
+            notes=self.drop_records,
+            cases=DynamoFaultCases(self.state_store),
+            ledger=self.ledger("bulk"),
+            notifier=self.operators,
+            is_healthy=lambda dependency: is_healthy(
+                load_controller_state(self.state_store, self._initial_controller_state), dependency
+            ),
+            clock=self.clock,
+            policy=scale_durations(TriagePolicy(), minute),
+        )
+
+    def _initial_controller_state(self) -> ControllerState:
+        from vigil.reliability.controller import initial_state
+
+        return initial_state(self.controller_policy.limits, self.clock())
+
+    @cached_property
+    def controller_policy(self) -> ControllerPolicy:
+        from vigil.reliability.capacity import CapacityLimits
+        from vigil.reliability.circuit_breaker import BreakerPolicy
+        from vigil.reliability.controller import ControllerPolicy
+        from vigil.reliability.degradation import DegradationPolicy, default_steps
+        from vigil.reliability.time_scale import scale_durations
+
+        env = self.settings
+        limits = CapacityLimits(
+            total=env.workers, live_min=env.min_live_workers, age_target_s=env.age_target.total_seconds()
+        )
+        return ControllerPolicy(
+            limits,
+            max_degradation_level=len(default_steps()),
+            breaker=scale_durations(BreakerPolicy(), env.minute, unscaled=("window",)),
+            degradation=scale_durations(DegradationPolicy(), env.minute),
+        )
+
+    def reconcile_ports(self, context: Any, listing: ObjectListing) -> ReconcilePorts:
+        """For one invocation: nothing new begins shortly before its end."""
+        from cloud.dynamodb.maintenance_state import DynamoReannouncements
+        from vigil.reliability.reconcile import ReconcilePolicy, ReconcilePorts
+        from vigil.reliability.time_scale import scale_durations
+
+        env = self.settings
+        policy = ReconcilePolicy(retention=env.retention)
+        return ReconcilePorts(
+            objects=listing,
+            records=self.drop_records,
+            bulk_queue=self.lane_queue("bulk"),
+            reannouncements=DynamoReannouncements(self.dynamodb, env.records_table),
+            clock=self.clock,
+            has_time=lambda: context.get_remaining_time_in_millis() > SHUTDOWN_MARGIN_S * 1000,
+            policy=scale_durations(policy, env.minute, unscaled=("remembers",)),
+        )
+
+    @cached_property
+    def slo_objectives(self) -> tuple[Objective, ...]:
+        from vigil.reliability.slo import parse_objectives
+
+        return parse_objectives((self.settings.cards_dir / "slo.toml").read_text("utf-8"))
+
+    # People
+
+    @cached_property
+    def people(self) -> DynamoPeople[GallerySet]:
+        from cloud.dynamodb.people import DynamoPeople
+
+        return DynamoPeople(
+            self.dynamodb,
+            self.settings.people_table,
+            store_gallery=self._store_changed_galleries,
+        )
+
+    def _store_changed_galleries(self, gallery_set: GallerySet) -> dict[str, str]:
+        return self.galleries.store_changed(gallery_set)
+
+    @cached_property
+    def galleries(self) -> GalleryRepository:
+        from vigil.people.galleries import GalleryRepository
+
+        return GalleryRepository(self.people, self.store)
+
+    @cached_property
+    def face_people(self) -> FacePeople:
+        from functions.runtime.face_people import FacePeople
+
+        return FacePeople(self)
+
+    @cached_property
+    def enrolment(self) -> EnrolmentService[GallerySet, Template]:
+        from functions.runtime.face_people import with_new_templates
+        from vigil.faces.enrolment_check import set_tags
+        from vigil.people.enrolment import EnrolmentService
+
+        faces = self.face_people
+        return EnrolmentService(
+            people=self.people,
+            read_gallery=faces.load_or_initial,
+            create_template=faces.check_photo,
+            check_consistency=faces.inconsistent_photos,
+            add_templates=with_new_templates,
+            set_tags=lambda known, person, tags: known.apply(lambda one: set_tags(one, person, tags)),
+            fetch_photo=lambda photo: self.input_reader.fetch(photo, faces.active_model().max_bytes),
+            delete_photo=self.store.delete_version,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def erasure(self) -> ErasureService[GallerySet]:
+        from cloud.dynamodb.erasure import DynamoPersonData
+        from vigil.people.erasure import ErasureService
+
+        env = self.settings
+        return ErasureService(
+            records=self.people,
+            personal_data=DynamoPersonData(self.dynamodb, env.records_table, env.callers_table),
+            read_gallery=self.galleries.read,
+            contains=lambda galleries, person: galleries.contains_person(person),
+            without_person=lambda galleries, person: galleries.apply(lambda one: one.without_person(person)),
+            remove_from_datasets=self._remove_from_datasets,
+            remove_unknown_faces=self._remove_unknown_faces,
+            wait_for_index=partial(time.sleep, INDEX_DELAY_S),
+            delete_pending_photos=self.store.delete_pending_photos,
+            delete_snapshots=self.store.delete_other_snapshots,
+            delete_object_version=self.store.delete_version,
+            clock=self.clock,
+        )
+
+    def _remove_from_datasets(self, person: str) -> int:
+        from vigil.training.dataset_store import list_datasets, prune_dataset
+
+        datasets = self.dataset_store
+        return sum(
+            prune_dataset(model, data, lambda entry: person in entry.people, datasets, now=self.clock())
+            for model, data in list_datasets(datasets.objects)
+        )
+
+    def _remove_unknown_faces(self, person: str) -> int:
+        """Sightings of the person from before their enrolment."""
+        since = self.clock() - self.settings.retention
+        return self.unknown_faces.remove_matching(self.templates.vectors(person), since=since)
+
+    def reembedding(self, release: str, has_time: Callable[[], bool]) -> ReembeddingService[GallerySet]:
+        from functions.runtime.face_people import with_embeddings
+        from vigil.faces.gallery import GallerySet
+        from vigil.people.reembedding import ReembeddingService
+
+        return ReembeddingService(
+            photos=self.templates,
+            read_gallery=self.galleries.read,
+            list_people=GallerySet.person_ids,
+            missing_people=GallerySet.missing_people,
+            is_space_complete=lambda known, space: (
+                space in known.by_space and space not in known.incomplete_spaces
+            ),
+            embed=partial(self.face_people.embed_reference_image, release),
+            add_vectors=with_embeddings,
+            commit=lambda base, gallery, at: self.people.replace_gallery(base=base, gallery=gallery, now=at),
+            has_time=has_time,
+            clock=self.clock,
+        )
+
+    # Training
+
+    @cached_property
+    def dataset_store(self) -> DatasetStore:
+        from vigil.training.dataset_store import DatasetStore
+
+        def record_removal(model: str, data: str, removed: RemovedTrainingData) -> None:
+            for release in self.releases.trained_on(model, data):
+                self.release_files.record_removed_data(model, release, removed)
+
+        return DatasetStore(self.object_store, record_removal)
+
+    @cached_property
+    def dataset_builder(self) -> DatasetBuilder:
+        from concurrent.futures import ThreadPoolExecutor
+
+        from vigil.people.consent import TRAINING_CONSENT_TAG
+        from vigil.training.dataset_store import DatasetBuilder
+        from vigil.training.examples import TrainingPolicy
+
+        def has_consented(person_id: str) -> bool | None:
+            person = self.people.find_person(person_id)
+            return TRAINING_CONSENT_TAG in person.tags if person else None
+
+        rules = self.rules(TRAINING_RULES_REFRESH_S)
+        policy = TrainingPolicy(
+            find_drop=self.training_drops.get_drop,
+            source_policy=lambda source: rules().source_settings(source).training_policy,
+            has_consented=has_consented,
+            fetch_object=self.input_reader.fetch,
+        )
+        return DatasetBuilder(self.dataset_store, policy, ThreadPoolExecutor(PARALLEL_IMAGES).map)
+
+
+@cache
+def container() -> Container:
+    """The container of this process."""
+    return Container(settings())
+
+
+def warm_up(build: Callable[[Container], object]) -> None:
+    """On Lambda, build while the container starts instead of at the first event."""
+    if settings().on_lambda:
+        build(container())

@@ -1,0 +1,49 @@
+"""Reads the galleries in force, and stores changed galleries as snapshots."""
+
+from functools import lru_cache
+from typing import Protocol
+
+from vigil.faces.gallery import GallerySet, deserialize_gallery, serialize_gallery
+from vigil.people.gallery_pointer import GalleryPointer
+
+
+class GalleryPointerReader(Protocol):
+    """Says which snapshots are in force."""
+
+    def gallery_pointer(self) -> GalleryPointer:
+        """Read consistently; version 0 and no keys before the first enrolment. Raises Transient."""
+
+
+class SnapshotStore(Protocol):
+    """Stores snapshots; a snapshot is never changed under its key. Raises Transient."""
+
+    def get(self, key: str) -> bytes: ...
+
+    def save_gallery_snapshot(self, version: int, data: bytes) -> str:
+        """The new snapshot's key."""
+
+
+class GalleryRepository:
+    """The galleries of all embedding spaces; the last four that were read stay in memory."""
+
+    def __init__(self, pointers: GalleryPointerReader, snapshots: SnapshotStore) -> None:
+        self._pointers, self._snapshots = pointers, snapshots
+        self._load = lru_cache(maxsize=4)(lambda key: deserialize_gallery(snapshots.get(key)))
+
+    def read(self) -> GallerySet:
+        """The galleries in force. Raises Transient, InvalidSnapshot."""
+        pointer = self._pointers.gallery_pointer()
+        return GallerySet(
+            pointer.version,
+            {space: self._load(key) for space, key in pointer.snapshot_keys.items()},
+            pointer.snapshot_keys,
+            pointer.incomplete_spaces,
+        )
+
+    def store_changed(self, gallery_set: GallerySet) -> dict[str, str]:
+        """Store the galleries that have no snapshot yet; the key of every space's snapshot."""
+        return {
+            space: gallery_set.snapshot_keys.get(space)
+            or self._snapshots.save_gallery_snapshot(gallery_set.version, serialize_gallery(gallery))
+            for space, gallery in gallery_set.by_space.items()
+        }
