@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+import tomli_w
 
 from models.build.files import BuildFailure
 from models.build.files import RELEASES
-from models.training.toml_writer import to_toml
 from vigil.faces.calibration import Calibration
 from vigil.inference.release import CARD_FILE, open_release, list_parts
 from vigil.inference.card import TomlReader
@@ -42,7 +42,7 @@ def compose_release(model: str, part: Path, bundled: Path = RELEASES) -> dict[st
     card_values: dict[str, Any] = {"licence": {"spdx": " AND ".join(sorted(licences))}, **composite.card.values}
     if ("embed", replaced) in list_parts(composite.card):
         card_values |= _calibration_values(composite.card, replacement.card)
-    return files | {CARD_FILE: to_toml(card_values).encode(), "golden.toml": golden.encode()}
+    return files | {CARD_FILE: tomli_w.dumps(card_values).encode(), "golden.toml": golden.encode()}
 
 
 def _calibration_values(composite: TomlReader, embedding: TomlReader) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 
-from models.evaluation.metrics import ClassifierEvaluation, Curve, Figures, ReliabilityTable, SearchScores
+from models.evaluation.identification import SearchScores
+from models.evaluation.metrics import ClassifierEvaluation, Curve, Figures, ReliabilityTable
 
 
 def to_svg(figure: Figure) -> str:

@@ -18,17 +18,15 @@ from jinja2 import (
 from numpy.typing import NDArray
 
 from models.evaluation import plots
-from models.evaluation.metrics import (
-    ClassifierEvaluation,
-    Figures,
-    FiguresBySlice,
+from models.evaluation.identification import (
     IdentificationEvaluation,
     SearchScores,
-    evaluate_classifier,
     evaluate_identification,
+    probe_indices,
+    search_split,
 )
+from models.evaluation.metrics import ClassifierEvaluation, Figures, FiguresBySlice, evaluate_classifier
 from models.training.data import Samples, read_channel
-from models.training.embedding_eval import probe_indices, search_split
 from vigil.errors import VigilError
 from vigil.inference.card import Preprocessing
 from vigil.inference.classifier import OutputHead

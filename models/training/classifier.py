@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.evaluation.metrics import METRICS, best_threshold, decision_rates, evaluate_classifier
+from models.evaluation.metrics import best_threshold, classification_metrics, evaluate_classifier
 from models.training.augmentation import augment
 from models.training.data import INPUT_LIMITS, Samples, read_channel
 from models.training.errors import InvalidRecipe
@@ -22,7 +22,7 @@ from models.training.onnx_module import OnnxModule
 from models.training.quantise import quantise_model
 from models.training.recipe import Augmentation, ClassifierRecipe, OutputHead, parse_classifier_recipe
 from models.training.trainer import ProgressLog, StopSignal, Trainer, TrainingGroup
-from vigil.inference.evaluation import ScoredDataset
+from vigil.inference.evaluation import ScoredDataset, accuracy
 
 SCORING_BATCH_SIZE = 32
 """Pictures scored together."""
@@ -114,7 +114,8 @@ class ClassifierLearner:
         logits = self.logits(self._validation)
         truth = torch.from_numpy(self._validation.class_indices(self.labels))
         loss = self.module.from_logits(logits.to(self._device), truth.to(self._device))
-        return float(loss), METRICS[self.metric](score_split(logits.numpy(), self._validation, self.labels))
+        scored = score_split(logits.numpy(), self._validation, self.labels)
+        return float(loss), classification_metrics(scored)[self.metric]
 
     def inputs(self, samples: Samples) -> Tensor:
         """(N, C, H, W) float32: what the network gets of these samples, unvaried."""
@@ -289,7 +290,7 @@ def _quantise_if_allowed(
     quantised = quantise_model(model, inputs)
     validation_inputs = learner.inputs(validation).numpy()
     before, after = (
-        decision_rates(score_split(run_onnx(one, validation_inputs), validation, learner.labels)).accuracy
+        accuracy(score_split(run_onnx(one, validation_inputs), validation, learner.labels))
         for one in (model, quantised)
     )
     loss = before - after

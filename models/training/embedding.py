@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from models.evaluation.metrics import evaluate_identification
-from models.training.arcface import ArcFace
-from models.training.data import Samples, read_channel
-from models.training.embedding_eval import (
+from models.evaluation.identification import (
+    evaluate_identification,
     identification_rate,
     impostor_scores,
     probe_indices,
     search_split,
 )
+from models.training.arcface import ArcFace
+from models.training.data import Samples, read_channel
 from models.training.errors import InvalidRecipe, InvalidTrainingData
 from models.training.export import identification_quality, write_release
 from models.training.export_check import check_export, run_onnx

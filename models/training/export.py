@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import tomli_w
 from numpy.typing import NDArray
 
-from models.evaluation.metrics import ClassifierEvaluation, IdentificationEvaluation
+from models.evaluation.identification import IdentificationEvaluation
+from models.evaluation.metrics import ClassifierEvaluation
 from models.training.export_check import run_onnx
-from models.training.toml_writer import to_toml
 from vigil.statistics import Interval
 
 
@@ -81,7 +82,7 @@ def write_release(folder: Path, model: onnx.ModelProto, card: Mapping[str, Any])
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     (folder / "golden.toml").write_text(_golden_toml(model), "utf-8")
-    (folder / "card.toml").write_text(to_toml(card), "utf-8")
+    (folder / "card.toml").write_text(tomli_w.dumps(card), "utf-8")
 
 
 def _golden_toml(model: onnx.ModelProto) -> str:
@@ -89,7 +90,7 @@ def _golden_toml(model: onnx.ModelProto) -> str:
     shape = [1, *(size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:])]
     noise = np.random.default_rng(GOLDEN_SEED).uniform(-1, 1, shape).astype(np.float32)
     output: NDArray[np.float32] = run_onnx(model, noise)
-    table = {
+    noise_table = {
         "seed": GOLDEN_SEED,
         "shape": shape,
         "output": model.graph.output[0].name,
@@ -98,4 +99,6 @@ def _golden_toml(model: onnx.ModelProto) -> str:
         "mean": round(float(output.mean()), 5),
         "tolerance": round(GOLDEN_TOLERANCE * max(1.0, float(np.abs(output).max())), 5),
     }
-    return f"# What this very graph answers, measured when it was made.\n\n[[noise]]\n{to_toml(table)}"
+    return (
+        f"# The model's outputs, measured when it was exported.\n\n{tomli_w.dumps({'noise': [noise_table]})}"
+    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from models.evaluation.metrics import METRICS
+from models.evaluation.metrics import METRIC_NAMES
 from models.training.errors import InvalidRecipe
 from vigil.inference.card import Channels, Preprocessing, TomlReader
 
@@ -149,6 +149,6 @@ def _parse_augmentation(table: TomlReader) -> Augmentation:
 
 def _parse_metric(table: TomlReader) -> str:
     metric = table.get_str("fit.score")
-    if metric not in METRICS:
-        raise InvalidRecipe(f"fit.score {metric!r} is no measure; there are: {', '.join(METRICS)}")
+    if metric not in METRIC_NAMES:
+        raise InvalidRecipe(f"fit.score {metric!r} is no measure; there are: {', '.join(METRIC_NAMES)}")
     return metric

@@ -35,7 +35,7 @@ class S3ReleaseStore:
             )
         self._put(
             _release_object_key(manifest.model, manifest.id, MANIFEST_FILE),
-            format_release_manifest(manifest).encode(),
+            format_release_manifest(manifest),
         )
 
     def record_removed_data(self, model: str, release: str, removed: RemovedTrainingData) -> None:
@@ -43,14 +43,12 @@ class S3ReleaseStore:
         updated = mark_removed(self.read_manifest(model, release), removed)
         self._put(
             _release_object_key(model, release, MANIFEST_FILE),
-            format_release_manifest(updated).encode(),
+            format_release_manifest(updated),
         )
 
     def read_manifest(self, model: str, release: str) -> ReleaseManifest:
         """Raises BadPedigree, Transient."""
-        manifest = parse_release_manifest(
-            self._get(_release_object_key(model, release, MANIFEST_FILE)).decode()
-        )
+        manifest = parse_release_manifest(self._get(_release_object_key(model, release, MANIFEST_FILE)))
         if (manifest.model, manifest.id) != (model, release):
             raise InvalidReleaseManifest(f"releases/{model}/{release} is {manifest.id} of {manifest.model}")
         return manifest

@@ -1,7 +1,9 @@
-"""What a release says of the world, as counts and sums: enough to see it drift, too little to see anybody.
+"""Measures drift: how far a release's outputs have moved from its reference outputs.
 
-Of an embedding only sums of waves over it are kept (random Fourier features): the distance between two such
-means is that between the distributions, and no vector can be read off a sum of hundreds.
+An output sketch has counts and sums only. Of embeddings it has sums of random Fourier features: the distance
+of two means of these is the distance of the distributions, and no vector can be recovered from such a sum.
+Drift is reported when a distance exceeds both its sampling noise (99th percentile) and its limit in
+`drift.toml`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,24 +16,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.inference.card import TomlReader, load_toml
 from vigil.inference.types import Sighting
+from vigil.toml_file import load_toml
 
 SCORE_BINS = 20
-"""Of scores, each as wide as the next from 0 to 1."""
+"""Bins of equal width for scores from 0 to 1."""
 
 FOURIER_FREQUENCIES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSketch:
-    """What was seen in some time; sketches add up.
+    """Sums over sightings; the sketches of two periods are added.
 
-    items    sightings that were judged at all
-    unknown  of them, nobody and nothing known
-    scores   how many best candidates scored in each of BINS
-    vectors  how many had an embedding
-    waves    sums over these, a cosine and a sine of each wave
+    items         sightings that are not unfit
+    unknown       sightings without a known subject
+    score_counts  best candidates' scores in each of SCORE_BINS
+    embeddings    sightings with an embedding
+    fourier_sums  sums over their embeddings: the cosine and the sine of each frequency
     """
 
     items: int = 0
@@ -51,7 +53,7 @@ class OutputSketch:
 
 
 def sketch_of(sightings: Iterable[Sighting]) -> OutputSketch:
-    """The sketch of what was seen; what is unfit to be judged is no part of it."""
+    """The sketch of sightings; unfit ones are ignored."""
     evaluated = [one for one in sightings if one.status != "unfit"]
     scores = np.array([one.score for one in evaluated if one.score is not None], np.float64)
     vectors = [one.vector for one in evaluated if one.vector is not None]
@@ -75,34 +77,30 @@ def _sum_fourier_features(vectors: Sequence[NDArray[np.float32]]) -> tuple[float
 
 @cache
 def _frequencies(size: int) -> NDArray[np.float64]:
-    """(size, WAVES) directions, always the same: of a Gaussian kernel as wide as a unit vector is long."""
+    """(size, FOURIER_FREQUENCIES) float64, the same in every process: a Gaussian kernel of width 1."""
     return np.random.default_rng(size).normal(0, 1, (size, FOURIER_FREQUENCIES))
 
 
-# MERGED: How far what a release sees now has moved from what it was proven on. / A distance counts where it
-#   is more than chance explains and more than matters; `drift.toml` says what does.
-
-DEFAULT_DRIFT_FILE = Path(__file__).with_name("drift.toml")
 NOISE_ROUNDS = 200
 NOISE_QUANTILE = 0.99
-"""Chance alone strays further in one of a hundred windows."""
+"""Sampling noise exceeds this quantile in one of a hundred windows."""
 
 CHI_SQUARED_99 = 6.63
-"""Of one degree of freedom, what 99 of 100 stay below: no sum of squares of the same mean strays further."""
+"""99th percentile of chi-squared with one degree of freedom."""
 
 DriftMeasure = Literal["scores", "embeddings", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class DriftPolicy:
-    """When a model has drifted, and what follows.
+    """When a model has drifted, and when drift may start a training.
 
-    scores   population stability index
-    vectors  squared distance of the embeddings' distributions: 0 the same, 2 nothing in common
-    unknown  change of the share of unknowns
-    least    items without which nothing is said
-    window   that is compared with the reference
-    pause    after a lesson, in which drift orders no other
+    scores            limit of the population stability index
+    embeddings        limit of the squared distance of the distributions: 0 equal, 2 disjoint
+    unknown           limit of the change of the share of unknown sightings
+    min_items         items below which drift is not measured
+    window            the period that is compared with the reference
+    retraining_pause  after a training, in which drift starts no other
     """
 
     scores: float
@@ -115,7 +113,7 @@ class DriftPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DriftDistances:
-    """How far a window lies from the reference; or how far it may."""
+    """Distances of a window from the reference, or their limits."""
 
     scores: float
     embeddings: float
@@ -124,14 +122,14 @@ class DriftDistances:
 
 @dataclass(frozen=True, slots=True)
 class DriftResult:
-    """A window's distances, and from where on each counts."""
+    """The distances of a window and the limit of each."""
 
     distances: DriftDistances
     limits: DriftDistances
 
     @property
     def ratios(self) -> dict[DriftMeasure, float]:
-        """Each distance in units of its limit: above 1, it has drifted."""
+        """Each distance divided by its limit: above 1 is drift."""
         found, limits = self.distances, self.limits
         return {
             "scores": found.scores / limits.scores,
@@ -145,7 +143,7 @@ class DriftResult:
 
 
 def measure_drift(window: OutputSketch, reference: OutputSketch, policy: DriftPolicy) -> DriftResult | None:
-    """Compare a window with the reference; None where either holds too little to say anything."""
+    """Compare a window with the reference; None if either has too few items."""
     if min(window.items, reference.items) < policy.min_items:
         return None
     distances = DriftDistances(
@@ -170,7 +168,7 @@ def population_stability_index(shares: NDArray[np.float64], reference: NDArray[n
 
 
 def embedding_distance(first: OutputSketch, second: OutputSketch) -> float:
-    """Squared distance (MMD) of two samples' embeddings, unbiased: of the same distribution 0 on the mean."""
+    """Unbiased squared maximum mean discrepancy of two samples of embeddings: 0 on average if equal."""
     if min(first.embeddings, second.embeddings) < 2:
         return 0.0
     first_mean, second_mean = (
@@ -182,24 +180,13 @@ def embedding_distance(first: OutputSketch, second: OutputSketch) -> float:
     return float(((first_mean - second_mean) ** 2).sum() - noise)
 
 
-def parse_drift_policy(table: TomlReader) -> DriftPolicy:
-    """From a table. Raises BadCard."""
-    return DriftPolicy(
-        scores=table.get_float("limits.scores"),
-        embeddings=table.get_float("limits.embeddings"),
-        unknown=table.get_float("limits.unknown"),
-        min_items=table.get_int("window.min_items"),
-        window=timedelta(hours=table.get_float("window.hours")),
-        retraining_pause=timedelta(hours=table.get_float("retraining.pause_h")),
-    )
-
-
 def default_drift_policy() -> DriftPolicy:
-    return parse_drift_policy(load_toml(DEFAULT_DRIFT_FILE))
+    """The policy in drift.toml."""
+    return load_toml(Path(__file__).with_name("drift.toml")).convert(DriftPolicy)
 
 
 def _sampling_noise(window: OutputSketch, reference: OutputSketch) -> DriftDistances:
-    """How far windows of this size stray from such a reference, though nothing has changed."""
+    """The distances that windows of this size reach by chance."""
     sizes = max(sum(window.score_counts), 1), max(sum(reference.score_counts), 1)
     rng = np.random.default_rng(0)
     shares = _bin_shares(reference.score_counts)
@@ -227,12 +214,12 @@ def _embedding_noise(window: OutputSketch, reference: OutputSketch) -> float:
 
 
 def _total_variance(mean: NDArray[np.float64]) -> float:
-    """Variance of the waves in all, whose squares sum to 1 for every vector."""
+    """Total variance of the Fourier features, whose squares sum to 1 for every vector."""
     return float(1 - (mean**2).sum())
 
 
 def _bin_shares(counts: tuple[int, ...] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each bin its share, with half an item added to each, so that no bin is empty."""
+    """The share of each bin, with half an item added to each so that none is empty."""
     padded = np.asarray(counts, np.float64) + 0.5
     shares: NDArray[np.float64] = padded / padded.sum()
     return shares

@@ -1,21 +1,20 @@
-"""What a candidate has shown beside the active release becomes promote, reject with reasons, or wait."""
+"""Decides from the evidence of a stage whether a candidate is promoted, rejected with reasons, or waits."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from vigil.inference.card import TomlReader, load_toml
 from vigil.statistics import Interval, wilson_interval
-
-DEFAULT_GATES_FILE = Path(__file__).with_name("gates.toml")
+from vigil.toml_file import load_toml
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutGate:
-    """What one stage asks for; shares are 0 to 1.
+    """The limits of one stage; shares are 0 to 1.
 
-    share  of the drops that take part in the stage
+    share    the share of drops that take part in the stage
+    timeout  time after which an undecided candidate is rejected
     """
 
     share: float
@@ -31,13 +30,13 @@ class RolloutGate:
 
 @dataclass(frozen=True, slots=True)
 class RolloutEvidence:
-    """What both releases did on the same drops, and on the reviewed set.
+    """The results of both releases on the same drops and on the test split.
 
-    agreed         drops on which both said the same, of `drops`
-    latency_ms     95th percentile
-    metric         of the candidate on the reviewed set
-    gain           the candidate's metric less the active one's on the same items (measures.gain)
-    waited         since the stage began
+    agreed          drops with the same result of both, of `drops`
+    latency_ms      95th percentile
+    metric          of the candidate on the test split
+    gain            the candidate's metric less the active release's on the same items
+    stage_duration  since the stage began
     """
 
     drops: int
@@ -53,21 +52,21 @@ class RolloutEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Every gate is passed; with which figures."""
+    """Every gate is passed."""
 
     figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """At least one gate is surely missed, or patience ended."""
+    """At least one gate is failed with confidence, or the timeout has passed."""
 
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not enough is known yet."""
+    """The evidence is not sufficient yet."""
 
     pending: tuple[str, ...]
 
@@ -77,7 +76,7 @@ GateDecision = Promote | Reject | Wait
 
 @dataclass(frozen=True, slots=True)
 class GateCheck:
-    """One gate: surely passed, surely missed, or neither yet; `text` says with which figures."""
+    """One gate: passed, failed, or undecided (neither); `text` has the figures."""
 
     text: str
     passed: bool
@@ -85,7 +84,7 @@ class GateCheck:
 
 
 def evaluate_gates(evidence: RolloutEvidence, gate: RolloutGate) -> GateDecision:
-    """Weigh what was shown. Errors alone may reject before there are drops enough: harm does not wait."""
+    """Check every gate. A failed gate rejects at once; promotion needs the minimum number of drops."""
     checks = tuple(_checks(evidence, gate))
     if failed := tuple(check.text for check in checks if check.failed):
         return Reject(failed)
@@ -99,13 +98,9 @@ def evaluate_gates(evidence: RolloutEvidence, gate: RolloutGate) -> GateDecision
     return Wait(pending)
 
 
-def parse_gates(table: TomlReader) -> Mapping[str, RolloutGate]:
-    """The gate of each stage in a table. Raises BadCard."""
-    return {stage: _parse_gate(table, stage) for stage in table.values}
-
-
 def default_gates() -> Mapping[str, RolloutGate]:
-    return parse_gates(load_toml(DEFAULT_GATES_FILE))
+    """The gate of each stage in gates.toml."""
+    return load_toml(Path(__file__).with_name("gates.toml")).convert(dict[str, RolloutGate])
 
 
 def _checks(evidence: RolloutEvidence, gate: RolloutGate) -> Iterable[GateCheck]:
@@ -131,7 +126,7 @@ def _checks(evidence: RolloutEvidence, gate: RolloutGate) -> Iterable[GateCheck]
 
 
 def _check_latency(evidence: RolloutEvidence, gate: RolloutGate) -> GateCheck:
-    """Judged once there are drops enough: a percentile of few is chance."""
+    """Fails only after the minimum number of drops: a percentile of few drops is chance."""
     ratio = (
         evidence.latency_ms / evidence.latency_ms_active if evidence.latency_ms_active > 0 else float("nan")
     )
@@ -141,7 +136,7 @@ def _check_latency(evidence: RolloutEvidence, gate: RolloutGate) -> GateCheck:
 
 
 def _check_agreement(evidence: RolloutEvidence, gate: RolloutGate) -> GateCheck:
-    """A candidate that is surely better may disagree as it likes: the active release is what is wrong."""
+    """A candidate that is better with confidence need not agree with the active release."""
     agreed, better = wilson_interval(evidence.agreed, evidence.drops), evidence.gain.low > 0
     check = _check_minimum(
         f"agreement {_format_interval(agreed)}, wanted {gate.min_agreement:.3f}", agreed, gate.min_agreement
@@ -155,17 +150,3 @@ def _check_minimum(text: str, interval: Interval, minimum: float) -> GateCheck:
 
 def _format_interval(interval: Interval) -> str:
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
-def _parse_gate(table: TomlReader, stage: str) -> RolloutGate:
-    return RolloutGate(
-        share=table.get_float(f"{stage}.share"),
-        min_drops=table.get_int(f"{stage}.min_drops"),
-        timeout=timedelta(hours=table.get_float(f"{stage}.timeout_h")),
-        max_error_rate_increase=table.get_float(f"{stage}.max_error_rate_increase"),
-        max_latency_ratio=table.get_float(f"{stage}.max_latency_ratio"),
-        latency_target_ms=table.get_float(f"{stage}.latency_target_ms"),
-        min_agreement=table.get_float(f"{stage}.min_agreement"),
-        max_metric_loss=table.get_float(f"{stage}.max_metric_loss"),
-        min_metric=table.get_float(f"{stage}.min_metric"),
-    )

@@ -1,22 +1,22 @@
-"""What the active release shows while it answers, by drop and summed up, beside what it showed in canary."""
+"""Health of the active release: latency, failures and unrecognised drops, compared with its canary."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 MIN_SAMPLES = 20
-"""The newest so many looks tell how it is now."""
+"""The number of newest samples that describe the present."""
 
 SLOW_FACTOR = 3.0
 ALWAYS_FAST_MS = 10.0
-"""So fast is fast enough, whatever it was before."""
+"""A latency that is never slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedHealth:
-    """What a release showed in canary.
+    """The health of a release in its canary stage.
 
-    ms      95th percentile of its time for a drop
-    unsure  share of drops in which it knew nothing, 0 to 1
+    latency_ms          95th percentile
+    unrecognised_share  share of drops in which nothing was recognised, 0 to 1
     """
 
     latency_ms: float
@@ -25,7 +25,7 @@ class ExpectedHealth:
 
 @dataclass(frozen=True, slots=True)
 class HealthSample:
-    """The active release on one drop; `unsure` that it knew nothing in it."""
+    """The active release on one drop."""
 
     model: str
     release: str
@@ -36,7 +36,7 @@ class HealthSample:
 
 @dataclass(frozen=True, slots=True)
 class HealthCounts:
-    """Of some time: looks that gave an answer, of them slow ones and unsure ones; drops that it broke on."""
+    """Samples with a result, the slow and the unrecognised ones among them, and drops on which it failed."""
 
     samples: int = 0
     slow: int = 0
@@ -49,12 +49,12 @@ def is_slow(sample: HealthSample, expected: ExpectedHealth | None) -> bool:
 
 
 def unrecognised_increase(sample: HealthSample, expected: ExpectedHealth | None) -> float:
-    """How much more unsure than in canary: 0 on the mean, while nothing changes."""
+    """Unrecognised (1 or 0) less the share in canary: 0 on average if nothing has changed."""
     return sample.nothing_recognised - expected.unrecognised_share if expected else 0.0
 
 
 def latest(intervals: Iterable[HealthCounts]) -> HealthCounts:
-    """The sum of the newest stretches, as few as hold looks enough; `stretches` from the newest back."""
+    """The sum of the newest intervals, given newest first, until there are MIN_SAMPLES."""
     samples = slow = unrecognised = 0
     for interval in intervals:
         samples, slow, unrecognised = (

@@ -1,4 +1,4 @@
-"""A release's life, from registered to retired, and which release answers which drop.
+"""The stages of a release and their transitions, and which release processes which drop.
 
     registered ── shadow ──> shadow ── pass ──> canary ── pass ──> active ── replace ──> retired
         │                      │                  │                  ▲  │                   │
@@ -6,7 +6,7 @@
                                                   │                  └──── restore ────│───┘
                                                   └── roll back ──> rolled-back <──────┘
 
-A stage moves only as drawn; the same event told twice is told by `IllegalMove`, and harms nothing.
+Other transitions raise IllegalTransition, so that an event that is handled twice changes nothing.
 """
 
 import hashlib
@@ -36,12 +36,12 @@ TRANSITIONS: Mapping[tuple[ReleaseStage, RolloutStep], ReleaseStage] = {
 
 
 class IllegalTransition(VigilError):
-    """A release cannot take this step from its stage."""
+    """The release cannot take this step from its stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageTransition:
-    """One line of a release's history."""
+    """One entry of a release's history."""
 
     step: RolloutStep
     stage: ReleaseStage
@@ -51,7 +51,7 @@ class StageTransition:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseState:
-    """Where a release stands, and how it came there; `id` is its content hash."""
+    """The stage of a release and its history."""
 
     model: str
     release: str
@@ -64,12 +64,12 @@ class ReleaseState:
 class ReleasePointers:
     """Which releases of one model are in use.
 
-    active     answers; None before the first
-    candidate  in shadow or canary; at most one at a time
-    former     what `active` was before: where a roll-back leads
-    share      of the drops that the candidate answers for real, 0 to 1: 0 in shadow
-    beside     of the drops at which both look, so that they can be compared; never less than `share`
-    expected   of `active`: what it showed in canary
+    active        its results are used; None before the first
+    candidate     in shadow or canary; at most one at a time
+    previous      was active before; a rollback restores it
+    canary_share  share of drops for which the candidate's results are used, 0 to 1; 0 in shadow
+    shadow_share  share of drops that both process, for comparison; at least `canary_share`
+    expected      the active release's health in its canary stage
     """
 
     active: str | None = None
@@ -87,11 +87,11 @@ def registered_state(model: str, release: str, now: datetime) -> ReleaseState:
 def advance(
     state: ReleaseState, step: RolloutStep, *, now: datetime, reasons: tuple[str, ...] = ()
 ) -> ReleaseState:
-    """Take one step. Raises IllegalMove."""
+    """Take one step. Raises IllegalTransition."""
     stage = TRANSITIONS.get((state.stage, step))
     if stage is None:
         raise IllegalTransition(
-            f"release {state.release} of {state.model} is {state.stage}: {step!r} leads nowhere from there"
+            f"release {state.release} of {state.model} is {state.stage}: step {step!r} is not possible"
         )
     return replace(
         state, stage=stage, since=now, history=(*state.history, StageTransition(step, stage, now, reasons))
@@ -99,53 +99,52 @@ def advance(
 
 
 def start_shadow(pointers: ReleasePointers, release: str, shadow_share: float = 1.0) -> ReleasePointers:
-    """Let a release look at a share of the drops as well. Raises IllegalMove while another does."""
+    """Make a release the candidate in shadow. Raises IllegalTransition if there is another candidate."""
     if pointers.candidate not in (None, release):
-        raise IllegalTransition(f"{pointers.candidate} is still being tried; {release} has to wait")
+        raise IllegalTransition(f"{pointers.candidate} is the candidate; {release} has to wait")
     return replace(pointers, candidate=release, canary_share=0.0, shadow_share=shadow_share)
 
 
 def start_canary(pointers: ReleasePointers, canary_share: float) -> ReleasePointers:
-    """Let the candidate answer a share of the drops."""
+    """Use the candidate's results for a share of drops."""
     if pointers.candidate is None:
-        raise IllegalTransition("there is no candidate to try")
+        raise IllegalTransition("there is no candidate")
     return replace(pointers, canary_share=canary_share, shadow_share=canary_share)
 
 
 def promote_candidate(pointers: ReleasePointers, expected: ExpectedHealth | None = None) -> ReleasePointers:
-    """The candidate takes the active release's place; what it showed so far is what is expected of it."""
+    """The candidate becomes active; `expected` is its health in canary."""
     if pointers.candidate is None:
         raise IllegalTransition("there is no candidate to promote")
     return ReleasePointers(active=pointers.candidate, previous=pointers.active, expected=expected)
 
 
 def remove_candidate(pointers: ReleasePointers) -> ReleasePointers:
-    """The candidate goes, the active release stays."""
     return replace(pointers, candidate=None, canary_share=0.0, shadow_share=0.0)
 
 
 def restore_previous(pointers: ReleasePointers) -> ReleasePointers:
-    """Back to the former release; a candidate compared with the bad one goes too. Raises IllegalMove."""
+    """Make the previous release active and remove the candidate. Raises IllegalTransition."""
     if pointers.previous is None:
-        raise IllegalTransition("there is no former release to go back to")
+        raise IllegalTransition("there is no previous release to restore")
     return ReleasePointers(active=pointers.previous)
 
 
 def release_for(pointers: ReleasePointers, drop_id: str) -> str | None:
-    """The release that answers a drop for real: the same for the same drop, however often it is delivered."""
+    """The release whose result is used for a drop; the same for every delivery of the drop."""
     if pointers.candidate is None or _drop_fraction(pointers.candidate, drop_id) >= pointers.canary_share:
         return pointers.active
     return pointers.candidate
 
 
 def shadow_release_for(pointers: ReleasePointers, drop_id: str) -> str | None:
-    """The release that looks at a drop without answering it, for comparison; None where none does."""
+    """The release that processes a drop for comparison only; None if none does."""
     if pointers.candidate is None or _drop_fraction(pointers.candidate, drop_id) >= pointers.shadow_share:
         return None
     return pointers.candidate if release_for(pointers, drop_id) != pointers.candidate else pointers.active
 
 
 def _drop_fraction(release: str, drop_id: str) -> float:
-    """0 to 1, even over drops, and another for each release."""
+    """0 to 1, uniform over drops and independent between releases."""
     digest = hashlib.sha256(f"{release}\n{drop_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

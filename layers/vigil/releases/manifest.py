@@ -1,26 +1,25 @@
-"""What a release says of itself: its files, licence, quality, and what it was made from."""
+"""The manifest of a release: its files, licence and quality, and the data and recipe it was trained with."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+
+import msgspec
 
 from vigil.errors import VigilError
 from vigil.inference.release import content_id
 
 
 class InvalidReleaseManifest(VigilError):
-    """The text is no pedigree, or its id is not its content's."""
+    """The text is not a manifest, or its id does not match its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedTrainingData:
-    """What was taken out of the data set after the release had learned from it.
+    """Items that were removed from the dataset after the release was trained on it.
 
-    content  id that the rest of the set would have
-    items    how many went
+    remaining_dataset_id  the id of the remaining content
     """
 
     remaining_dataset_id: str
@@ -30,15 +29,15 @@ class RemovedTrainingData:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseManifest:
-    """The manifest of a release; it holds for exactly these bytes.
+    """Describes one release; valid for exactly the files with these digests.
 
-    digests  sha256 of each file, in hex, card included
-    card     its text, with all that was measured: by label and slice too, with intervals
-    quality  the card's figures of the whole held-out split: {"accuracy": 0.97}
-    parent   the release that it was to be better than; None for a first
-    data     id of the data set that it learned from; None where it came from elsewhere
-    recipe   sha256 of the recipe, in hex; None likewise
-    forgotten  what it learned from and would not any more: people erased, consent withdrawn
+    digests        sha256 of each file in hex, including the card
+    card           the card's text with all measured quality
+    quality        the card's figures on the whole test split: {"accuracy": 0.97}
+    parent         the release that it was trained to replace; None for a first
+    dataset_id     the dataset that it was trained on; None if it was not trained here
+    recipe_sha256  in hex; None likewise
+    removed_data   training data removed since: people erased, consent withdrawn
     """
 
     model: str
@@ -53,71 +52,44 @@ class ReleaseManifest:
 
     @property
     def id(self) -> str:
-        """The release's id, as every result names it."""
+        """The release id that results refer to."""
         return content_id(self.digests)
 
 
 def verify_file(manifest: ReleaseManifest, name: str, data: bytes) -> bytes:
-    """The bytes, if they are the file of that name. Raises BadPedigree."""
+    """The bytes if their digest is the file's. Raises InvalidReleaseManifest."""
     digest = hashlib.sha256(data).hexdigest()
     if manifest.digests.get(name) != digest:
         raise InvalidReleaseManifest(
-            f"{manifest.model}/{name} is {digest[:16]}, not what release {manifest.id} was made of"
+            f"{manifest.model}/{name} has digest {digest[:16]}, which is not in release {manifest.id}"
         )
     return data
 
 
 def mark_removed(manifest: ReleaseManifest, removed: RemovedTrainingData) -> ReleaseManifest:
-    """The pedigree with a mark; told twice, it is marked once."""
+    """The manifest with a removal; adding the same removal twice has no effect."""
     if removed.remaining_dataset_id in {one.remaining_dataset_id for one in manifest.removed_data}:
         return manifest
     return replace(manifest, removed_data=(*manifest.removed_data, removed))
 
 
-def format_release_manifest(manifest: ReleaseManifest) -> str:
-    """The pedigree as text, its id beside it."""
-    fields: dict[str, Any] = {"id": manifest.id, "model": manifest.model, "files": dict(manifest.digests)}
-    fields |= {"licence": manifest.licence, "quality": dict(manifest.quality), "parent": manifest.parent}
-    fields |= {
-        "dataset_id": manifest.dataset_id,
-        "recipe_sha256": manifest.recipe_sha256,
-        "card": manifest.card,
-    }
-    if manifest.removed_data:
-        fields["removed_data"] = [
-            asdict(one) | {"removed_at": one.removed_at.isoformat()} for one in manifest.removed_data
-        ]
-    return json.dumps(fields, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+def format_release_manifest(manifest: ReleaseManifest) -> bytes:
+    """The manifest as JSON, with its id."""
+    fields = {"id": manifest.id, **msgspec.to_builtins(manifest)}
+    return msgspec.json.format(msgspec.json.encode(fields, order="sorted"), indent=1) + b"\n"
 
 
-def parse_release_manifest(text: str) -> ReleaseManifest:
-    """A pedigree from its text. Raises BadPedigree."""
+def parse_release_manifest(data: bytes) -> ReleaseManifest:
+    """Raises InvalidReleaseManifest."""
     try:
-        manifest = _parse_fields(json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidReleaseManifest(f"no pedigree: {error!r}") from error
+        stated_id = msgspec.json.decode(data, type=_ManifestId).id
+        manifest = msgspec.json.decode(data, type=ReleaseManifest)
+    except msgspec.MsgspecError as error:
+        raise InvalidReleaseManifest(f"not a release manifest: {error}") from error
+    if manifest.id != stated_id:
+        raise InvalidReleaseManifest(f"id {stated_id!r} does not match the files, whose id is {manifest.id}")
     return manifest
 
 
-def _parse_fields(fields: dict[str, Any]) -> ReleaseManifest:
-    manifest = ReleaseManifest(
-        model=str(fields["model"]),
-        digests={str(name): str(digest) for name, digest in fields["files"].items()},
-        licence=str(fields["licence"]),
-        card=str(fields["card"]),
-        quality={str(name): float(value) for name, value in fields["quality"].items()},
-        parent=fields["parent"],
-        dataset_id=fields["dataset_id"],
-        recipe_sha256=fields["recipe_sha256"],
-        removed_data=tuple(
-            RemovedTrainingData(
-                str(one["remaining_dataset_id"]),
-                int(one["removed_items"]),
-                datetime.fromisoformat(one["removed_at"]),
-            )
-            for one in fields.get("removed_data", ())
-        ),
-    )
-    if manifest.id != fields["id"]:
-        raise ValueError(f"id {fields['id']!r} is not that of the files, {manifest.id}")
-    return manifest
+class _ManifestId(msgspec.Struct):
+    id: str

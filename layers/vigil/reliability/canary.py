@@ -1,4 +1,4 @@
-"""What a known photograph must come to, and whether it did."""
+"""Checks the result of a canary probe against the expected detections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from vigil.inference.types import Box
 
 @dataclass(frozen=True, slots=True)
 class CanaryRun:
-    """A canary under way: its drop, and when its photograph was stored."""
+    """A canary probe in progress."""
 
     drop_id: str
     stored_at: datetime
@@ -17,7 +17,7 @@ class CanaryRun:
 
 @dataclass(frozen=True, slots=True)
 class CanaryOutcome:
-    """What became of a flight: the drop's end and when, and the boxes of what was seen, in pixels."""
+    """The final state of a probe's drop, with the boxes of its sightings in pixels."""
 
     state: str
     completed_at: datetime
@@ -27,7 +27,7 @@ class CanaryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedDetections:
-    """The right answer: one box for each face, met by at least so much overlap (intersection / union)."""
+    """The correct result: one box for each face, each matched with at least `min_iou`."""
 
     boxes_px: Sequence[Box]
     min_iou: float = 0.5
@@ -36,23 +36,22 @@ class ExpectedDetections:
 
 @dataclass(frozen=True, slots=True)
 class CanaryCheck:
-    """How a flight ended: what is wrong, or ""; milliseconds from stored to answered, None without answer."""
+    """`problem` is "" if the result is correct; `latency_ms` is None without a result."""
 
     problem: str
     latency_ms: float | None
 
 
 def check_canary(run: CanaryRun, outcome: CanaryOutcome | None, expected: ExpectedDetections) -> CanaryCheck:
-    """Judge one flight."""
     if outcome is None:
-        return CanaryCheck("no answer", None)
+        return CanaryCheck("no result", None)
     latency_ms = (outcome.completed_at - run.stored_at).total_seconds() * 1000
     if outcome.state != "done":
-        return CanaryCheck(f"it was {outcome.state}", latency_ms)
+        return CanaryCheck(f"its drop is {outcome.state}", latency_ms)
     if outcome.alerts:
         return CanaryCheck("it raised an alert", latency_ms)
     if not _matches_expected(outcome.boxes_px, expected):
-        return CanaryCheck(f"{len(outcome.boxes_px)} sightings, not where they should be", latency_ms)
+        return CanaryCheck(f"{len(outcome.boxes_px)} sightings, not at the expected positions", latency_ms)
     return CanaryCheck("late" if latency_ms > expected.time_limit.total_seconds() * 1000 else "", latency_ms)
 
 
@@ -64,7 +63,6 @@ def _matches_expected(boxes_px: Sequence[Box], expected: ExpectedDetections) -> 
 
 
 def _intersection_over_union(first: Box, second: Box) -> float:
-    """Intersection / union, 0 to 1."""
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
     intersection = max(0.0, width) * max(0.0, height)

@@ -1,8 +1,8 @@
-"""How many workers each lane may have: live what it needs to be on time, bulk all that is left.
+"""Divides the workers between the lanes: live gets what it needs to be on time, bulk gets the rest.
 
-A controller that runs once a minute. Live rises at once, to what the traffic and the backlog ask for
-(Little's law, with headroom); it falls slowly, and only after calm minutes, so that it does not swing.
-Throttles mean that the account has less than we thought: the whole budget then shrinks, and grows back.
+The live lane is raised at once to what traffic and backlog require (Little's law, with headroom). It is
+lowered slowly and only after calm minutes, to avoid oscillation. Throttles mean that the account has fewer
+workers than the budget: the budget then shrinks and grows back step by step.
 """
 
 import math
@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class LaneLoad:
-    """One lane as it was during the last minute.
+    """One lane during the last minute.
 
-    age_s      of the oldest message
-    backlog    messages that wait, now
-    arrived_per_s, service_s    messages a second, and seconds that a worker spends on one
-    throttles  invocations that Lambda refused
+    age_s          age of the oldest message
+    backlog        messages that are waiting now
+    arrived_per_s  messages per second
+    service_s      seconds that a worker spends on one message
+    throttles      invocations that Lambda refused
     """
 
     age_s: float
@@ -28,7 +29,7 @@ class LaneLoad:
 
 @dataclass(frozen=True, slots=True)
 class WorkerAllocation:
-    """Workers by lane (MaximumConcurrency), out of a budget; calm minutes since live last was in need."""
+    """Workers by lane (MaximumConcurrency), their budget, and the minutes since live last needed more."""
 
     live: int
     bulk: int
@@ -38,15 +39,15 @@ class WorkerAllocation:
 
 @dataclass(frozen=True, slots=True)
 class CapacityLimits:
-    """What the controller may do.
+    """Limits of the allocation.
 
     total         workers of both lanes together
-    live_least, bulk_least    what a lane keeps in any case; Lambda takes no fewer than 2
-    age_target_s  of the oldest live message
-    drain_s       a backlog is to be gone in so many seconds
-    headroom      workers beyond the bare need
-    calm_minutes  before live gives anything back
-    fall          the most that live gives back in a minute, of what it has
+    live_min, bulk_min    workers that a lane always has; Lambda accepts no fewer than 2
+    age_target_s  target age of the oldest live message
+    drain_s       time in which a backlog is to be processed
+    headroom      factor on the required workers
+    calm_minutes  minutes without need before live is lowered
+    max_decrease  largest share of its workers by which live is lowered in a minute
     """
 
     total: int
@@ -59,14 +60,14 @@ class CapacityLimits:
     max_decrease: float = 0.25
 
     def initial_allocation(self) -> WorkerAllocation:
-        """Before anything is known: bulk as little as can be."""
+        """Before the first measurement: bulk has its minimum."""
         return WorkerAllocation(self.total - self.bulk_min, self.bulk_min, self.total)
 
 
 def allocate_workers(
     allocation: WorkerAllocation, live: LaneLoad, bulk: LaneLoad, limits: CapacityLimits
 ) -> WorkerAllocation:
-    """The next minute's share."""
+    """The allocation for the next minute."""
     budget = _next_budget(allocation, live.throttles + bulk.throttles, limits)
     required = _required_workers(allocation, live, limits)
     is_in_need = required >= allocation.live or live.age_s > limits.age_target_s / 2
@@ -81,35 +82,35 @@ def allocate_workers(
 
 
 def is_overloaded(allocation: WorkerAllocation, live: LaneLoad, limits: CapacityLimits) -> bool:
-    """Live has all that there is, and what arrives now will be late nevertheless: time for degradation.
+    """Whether live has every worker and new messages will be late nevertheless.
 
-    How old the oldest is says what was: a crowd that its workers have nearly dealt with costs no quality.
+    The age of the oldest message is not used: it describes a peak that may be almost processed.
     """
     will_be_late = live.backlog * live.service_s > limits.age_target_s * allocation.live
     return allocation.live >= allocation.budget - limits.bulk_min and will_be_late
 
 
 def capped(allocation: WorkerAllocation, max_workers: int) -> WorkerAllocation:
-    """The share with live held to a breaker's probation; what live cannot use is not given to bulk."""
+    """The allocation with live limited while a breaker is half-open; bulk does not get the difference."""
     return replace(allocation, live=min(allocation.live, max_workers))
 
 
 def _required_workers(allocation: WorkerAllocation, live: LaneLoad, limits: CapacityLimits) -> int:
-    """Workers for the traffic and the backlog; where live is late all the same, half as many again."""
+    """Workers for traffic and backlog; half as many again if live is late."""
     required = limits.headroom * live.service_s * (live.arrived_per_s + live.backlog / limits.drain_s)
     is_late = live.age_s > limits.age_target_s and live.backlog > 0
     return max(math.ceil(required), math.ceil(allocation.live * 1.5) if is_late else 0)
 
 
 def _decreased(workers: int, required: int, calm_minutes: int, limits: CapacityLimits) -> int:
-    """A step down, once it has been calm for long enough and the step is worth taking."""
+    """One step down after enough calm minutes, if the difference is large enough."""
     if calm_minutes < limits.calm_minutes or required > workers * (1 - limits.max_decrease):
         return workers
     return max(required, math.floor(workers * (1 - limits.max_decrease)))
 
 
 def _next_budget(allocation: WorkerAllocation, throttles: int, limits: CapacityLimits) -> int:
-    """Down by a sixth where Lambda refused, else back up by a twentieth."""
+    """Lowered by a sixth after throttles, else raised by a twentieth of the total."""
     if throttles:
         return max(limits.live_min + limits.bulk_min, allocation.budget * 5 // 6)
     return min(limits.total, allocation.budget + max(1, limits.total // 20))

@@ -1,11 +1,11 @@
-"""Whether a lane may go on while a dependency fails: closed, open, half-open.
+"""Circuit breaker of one dependency in one lane: closed, open, half-open.
 
     closed ── failures reach the rate ──> open ── cool-down over ──> half-open
       ▲                                     ▲                            │
       └──────────── probes succeed ─────────│──── probes fail ───────────┘
 
-Open, the lane's mapping is off: messages wait in the queue, unseen and uncounted, instead of using up
-their receives. Each time that probes fail, the next cool-down is twice as long.
+While it is open the lane's event source mapping is disabled: messages wait in the queue without using up
+their receives. Each time the probes fail, the next cool-down is twice as long.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ BreakerState = Literal["closed", "open", "half-open"]
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """One dependency's, in one lane. `trips` counts openings since it last closed."""
+    """`openings` counts openings since it was last closed."""
 
     state: BreakerState
     since: datetime
@@ -27,7 +27,7 @@ class CircuitBreaker:
 
 @dataclass(frozen=True, slots=True)
 class CallCounts:
-    """Calls of one dependency in one short stretch of time that began `at`."""
+    """Calls of one dependency in one time bucket that began `at`."""
 
     at: datetime
     calls: int
@@ -36,12 +36,12 @@ class CallCounts:
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When it opens, and how it closes again.
+    """When a breaker opens and closes.
 
-    window   that tallies count for
-    calls    fewer than these say nothing
-    rate     failures / calls, 0 to 1
-    probes   calls that decide while it is half-open
+    window            time in which calls are counted
+    min_calls         calls below which the failure rate is ignored
+    max_failure_rate  failures / calls at which it opens, 0 to 1
+    probes            calls that decide while it is half-open
     """
 
     window: timedelta = timedelta(minutes=2)
@@ -52,25 +52,23 @@ class BreakerPolicy:
     max_cool_down: timedelta = timedelta(minutes=15)
 
     def should_trip(self, calls: float, failures: float) -> bool:
-        """Whether so many failures of so many calls are too many."""
         return _exceeds_failure_rate(calls, failures, self.min_calls, self.max_failure_rate)
 
     def cool_down(self, openings: int) -> timedelta:
-        """The cool-down after so many openings in a row, from 1."""
+        """The cool-down after this number of consecutive openings, from 1."""
         return min(self.initial_cool_down * (1 << min(max(openings - 1, 0), 20)), self.max_cool_down)
 
 
 def closed_breaker(now: datetime) -> CircuitBreaker:
-    """As every breaker begins."""
     return CircuitBreaker("closed", now)
 
 
 def next_breaker(
     breaker: CircuitBreaker, counts: Iterable[CallCounts], policy: BreakerPolicy, *, now: datetime
 ) -> CircuitBreaker:
-    """The breaker after what was counted since its last change, at most one change a step."""
+    """The breaker after the calls since its last change; at most one change per step."""
     begin = max(breaker.since, now - policy.window) if breaker.state == "closed" else breaker.since
-    recent = [tally for tally in counts if tally.at >= begin]
+    recent = [one for one in counts if one.at >= begin]
     calls, failures = sum(one.calls for one in recent), sum(one.failures for one in recent)
     match breaker.state:
         case "closed":
@@ -85,7 +83,7 @@ def next_breaker(
 
 
 def combined_state(breakers: Sequence[CircuitBreaker]) -> BreakerState:
-    """What a lane with these breakers may do: one open dependency stops it, one on probation slows it."""
+    """The state of a lane with these breakers: any open one stops it, any half-open one limits it."""
     states = {breaker.state for breaker in breakers}
     return "open" if "open" in states else "half-open" if "half-open" in states else "closed"
 

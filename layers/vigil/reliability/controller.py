@@ -1,4 +1,4 @@
-"""Whose failure an error is, read from its kind and from what was being done."""
+"""One control step per minute: breakers, worker allocation and degradation from what the lanes counted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,19 +24,14 @@ from vigil.reliability.circuit_breaker import (
 from vigil.reliability.degradation import DegradationLevel, DegradationPolicy, next_level
 from vigil.reliability.lane_counts import LaneCounts
 
-# MERGED: What the containers of a lane count, and what the minute's decisions are made from.
-
-
-# MERGED: A minute's decisions: breakers, workers, degradation, from what was counted in the lanes.
-
 LANES = ("live", "bulk")
 PROBE_WORKERS = 2
-"""Workers of a lane on probation: the fewest that Lambda takes."""
+"""Workers of a lane with a half-open breaker: the minimum that Lambda accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneObservation:
-    """One lane as it is: lately counted, waiting now, refused by Lambda, and CloudWatch's oldest age."""
+    """A lane's recent counts, waiting messages, throttles, and age of the oldest message from CloudWatch."""
 
     counts: Sequence[LaneCounts]
     backlog: int
@@ -46,7 +41,7 @@ class LaneObservation:
 
 @dataclass(frozen=True, slots=True)
 class ControllerState:
-    """What is remembered from minute to minute; breakers by (lane, dependency)."""
+    """State that is stored between steps; breakers by (lane, dependency)."""
 
     at: datetime
     allocation: WorkerAllocation
@@ -57,7 +52,7 @@ class ControllerState:
 
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
-    """What a lane's event source mapping is to be."""
+    """Desired settings of a lane's event source mapping."""
 
     enabled: bool
     workers: int
@@ -65,8 +60,6 @@ class MappingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ControllerPolicy:
-    """Everything that can be set."""
-
     limits: CapacityLimits
     max_degradation_level: int
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
@@ -74,14 +67,13 @@ class ControllerPolicy:
 
 
 def initial_state(limits: CapacityLimits, now: datetime) -> ControllerState:
-    """Before anything is known."""
     return ControllerState(now, limits.initial_allocation(), DegradationLevel(0, now))
 
 
 def control_step(
     state: ControllerState, lanes: Mapping[str, LaneObservation], policy: ControllerPolicy, *, now: datetime
 ) -> ControllerState:
-    """The next state. Breakers first: a lane that stands still says nothing about the workers it needs."""
+    """The next state. Breakers come first: counts of a stopped lane say nothing about its workers."""
     breakers = _next_breakers(state, lanes, policy.breaker, now)
     live, bulk = (_lane_load(lane, lanes[lane], state, now) for lane in LANES)
     allocation = allocate_workers(state.allocation, live, bulk, policy.limits)
@@ -100,7 +92,6 @@ def control_step(
 
 
 def mapping_settings(state: ControllerState) -> dict[str, MappingSettings]:
-    """What follows for each lane's mapping."""
     states = {lane: lane_breaker_state(lane, state.breakers) for lane in LANES}
     allocation = (
         capped(state.allocation, PROBE_WORKERS) if states["live"] == "half-open" else state.allocation
@@ -113,21 +104,21 @@ def mapping_settings(state: ControllerState) -> dict[str, MappingSettings]:
 
 
 def lane_breaker_state(lane: str, breakers: Mapping[tuple[str, str], CircuitBreaker]) -> BreakerState:
-    """The worst of a lane's breakers."""
+    """The combined state of a lane's breakers."""
     return combined_state(
         [breaker for (breaker_lane, _), breaker in breakers.items() if breaker_lane == lane]
     )
 
 
 def is_healthy(state: ControllerState, dependency: str) -> bool:
-    """Whether no lane's breaker is open for it."""
+    """Whether no lane's breaker is open for the dependency."""
     return all(one.state != "open" for (_, name), one in state.breakers.items() if name == dependency)
 
 
 def _next_breakers(
     state: ControllerState, lanes: Mapping[str, LaneObservation], policy: BreakerPolicy, now: datetime
 ) -> dict[tuple[str, str], CircuitBreaker]:
-    """Those there are and those that failures ask for, a step on."""
+    """One step of every existing breaker and of a new one for each failing dependency."""
     failing = {(lane, name) for lane in LANES for one in lanes[lane].counts for name in one.failures}
     return {
         (lane, name): next_breaker(
@@ -141,7 +132,7 @@ def _next_breakers(
 
 
 def _lane_load(lane: str, observation: LaneObservation, state: ControllerState, now: datetime) -> LaneLoad:
-    """What arrived is what was done and what the backlog grew by."""
+    """Arrivals are the calls plus the growth of the backlog."""
     elapsed_s = max(1.0, (now - state.at).total_seconds())
     recent = [one for one in observation.counts if one.at >= state.at]
     calls = sum(one.calls for one in recent)

@@ -1,4 +1,4 @@
-"""Where and how a drop failed, without what is its own: equal failures get equal fingerprints."""
+"""Dead letters, the fault that each one shares with others, and what can be decided about one."""
 
 import hashlib
 import re
@@ -30,11 +30,11 @@ _VARIABLE_PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What failures have in common.
+    """What equal failures have in common.
 
     kind        the exception's type, or WorkerDied, or NeverClaimed
-    message     with ids, numbers, times and quoted text taken out
-    dependency  whose failure it is: a store's, or "model" for what happened in our own code
+    message     without ids, numbers, times and quoted text
+    dependency  the dependency that failed; "model" for errors in our own code
     """
 
     stage: str
@@ -50,43 +50,41 @@ class Fingerprint:
 
     @property
     def description(self) -> str:
-        """For people: which fault it is, and what it looks like."""
+        """A line for people."""
         return f"{self.id}: {self.kind} in {self.stage}: {self.message}"
 
     @property
     def is_transient(self) -> bool:
-        """Whether time may mend it; a bug, or an input that kills workers, will be the same tomorrow."""
+        """Whether a later attempt may succeed; after a bug, or an input that kills workers, it will not."""
         return self.kind in (TRANSIENT, NEVER_CLAIMED, DAMAGED_RELEASE)
 
 
 def fingerprint_of(record: DropRecord | None) -> Fingerprint:
-    """Of a drop that did not reach its end; None where no worker ever claimed it."""
+    """The fingerprint of a drop without a final state; `record` is None if no worker ever claimed it."""
     if record is None:
         return Fingerprint("claim", NEVER_CLAIMED, "no worker ever claimed it", "", "function")
     stage = record.stage or "claim"
     if not record.error:
-        return Fingerprint(stage, WORKER_DIED, "its worker died without a word", record.release, MODEL)
+        return Fingerprint(stage, WORKER_DIED, "its worker died without an error", record.release, MODEL)
     kind, _, message = record.error.partition(": ")
     return Fingerprint(stage, kind, normalise_message(message), record.release, record.dependency)
 
 
 def normalise_message(message: str) -> str:
-    """The message without what only this failure has."""
+    """The message with placeholders for ids, numbers, times and quoted text."""
     for pattern, placeholder in _VARIABLE_PARTS:
         message = pattern.sub(placeholder, message)
     return message[:200]
 
-
-# MERGED: Dead letters, the cases that they belong to, and all that can be decided about one.
 
 FaultPhase = Literal["new", "testing", "resolved", "backing-off"]
 
 
 @dataclass(frozen=True, slots=True)
 class SuspectDrop:
-    """A drop that may kill its workers, or meet a bug whenever it is tried.
+    """A drop that may kill its workers or meet a bug at every attempt.
 
-    attempts  at it when that was first thought of it: those since are evidence
+    attempts_before  its attempts when it became a suspect: only later ones are evidence
     """
 
     drop_id: str
@@ -97,10 +95,10 @@ class SuspectDrop:
 class DeadLetter:
     """A message in a dead-letter queue.
 
-    sent       when it was last put into its lane, by S3, a client or triage
-    redrives   how often it was sent back before
-    drops      all that it announces, in its own order; none for S3's test event
-    suspicion  under which it was last sent back; None where time might have mended what it failed of
+    sent_at   when it was last put into its lane, by S3, a client or triage
+    redrives  how often it was redriven before
+    drops     all drops that it contains, in order; none for S3's test event
+    suspect   the suspect drop of its last redrive; None if its fault was transient
     """
 
     id: str
@@ -115,7 +113,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class FaultCase:
-    """One fingerprint's story: `since` when its phase began, `canary` the drop that goes first."""
+    """The state of one fingerprint in triage; `since` is when its phase began."""
 
     fingerprint: Fingerprint
     first_failed_at: datetime
@@ -127,7 +125,7 @@ class FaultCase:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Send it back to its lane, to be seen there after so long."""
+    """Send the message back to its lane with a delay."""
 
     dead_letter: DeadLetter
     reason: str
@@ -137,9 +135,9 @@ class Redrive:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """Settle these of its drops as quarantined; `reason` is stable and machine-readable.
+    """Quarantine these of its drops; `reason` is stable and machine-readable.
 
-    A letter that announces others too stays, until those have their end.
+    A message with other drops stays in the queue until those have a final state.
     """
 
     dead_letter: DeadLetter
@@ -151,7 +149,7 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Delete it: every drop in it has its end already."""
+    """Delete the message: every drop in it has a final state."""
 
     dead_letter: DeadLetter
     reason: str
@@ -159,7 +157,7 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Leave it where it is."""
+    """Leave the message in the dead-letter queue."""
 
     dead_letter: DeadLetter
     reason: str
@@ -167,7 +165,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class NewFault:
-    """Tell operators of a fault never seen before, with a letter as evidence."""
+    """Notify operators of a new fault, with one dead letter as evidence."""
 
     case: FaultCase
     dead_letter: DeadLetter
@@ -177,24 +175,21 @@ class NewFault:
 TriageDecision = Redrive | Quarantine | Discard | Leave | NewFault
 
 
-# MERGED: How a dead letter leaves its queue: first the ledger's line that says why, then the deed.
-
-
 class DeadLetterQueue(Protocol):
     """One lane's dead-letter queue. All raise Transient."""
 
     def receive(self, max_messages: int) -> Sequence[DeadLetter]:
-        """So many letters, hidden from others for a while."""
+        """At most this many messages, invisible to other receivers for a while."""
 
     def redrive(self, decision: Redrive) -> None:
-        """Into its lane, one more redrive to its name; at least once."""
+        """Send it to its lane with its number of redrives raised by one; at least once."""
 
     def delete(self, dead_letter: DeadLetter) -> None:
-        """For good."""
+        """Delete the message from its queue."""
 
 
 def redrive(decision: Redrive, queue: DeadLetterQueue, notes: DropNotes, now: datetime) -> None:
-    """Back to its lane; a crash in between leaves it in both, which the ledger knows for one drop."""
+    """Note, send, delete: after a crash the message may be in both queues, which the ledger tolerates."""
     add_notes(
         decision.dead_letter,
         decision.dead_letter.drops,
@@ -216,7 +211,7 @@ def delete_with_note(
     notes: DropNotes,
     now: datetime,
 ) -> None:
-    """Out of its queue for good: every drop in it has its end."""
+    """Note why each drop's message is deleted, then delete it."""
     add_notes(dead_letter, dead_letter.drops, notes, action=action, reason=reason, now=now)
     queue.delete(dead_letter)
 
@@ -230,6 +225,6 @@ def add_notes(
     reason: str,
     now: datetime,
 ) -> None:
-    """A line for each drop; what announces nothing has its line under the message's own id."""
+    """A note for each drop; a message without drops gets one under its own id."""
     for drop in [drop.id for drop in drops] or [compute_drop_id("message", dead_letter.id)]:
         notes.add_note(drop, action=action, reason=reason, now=now)

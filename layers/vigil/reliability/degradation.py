@@ -1,4 +1,4 @@
-"""What is given up, step by step, when live cannot be on time; and given back when it can."""
+"""Reduces quality in steps while the live lane is overloaded, and restores it afterwards."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,19 +11,19 @@ from vigil.drops.messages import Drop
 from vigil.inference.types import Option
 
 BURST_OPTION = "burst"
-"""The option by which a source says that its frames come many at a time, so that some may be left out."""
+"""The option of a source whose frames arrive in bursts, so that some of them may be skipped."""
 
 DEGRADED_NOTE = "degraded"
-"""Under which a drop's notes name the steps that touched it."""
+"""The note of a drop that names the steps applied to it."""
 
 
 class InvalidDegradationSteps(ValueError):
-    """The file of steps says something that cannot be meant."""
+    """The file of steps is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSwap:
-    """Where an option has one value, it gets the other."""
+    """Replaces one value of an option by another."""
 
     option: str
     from_value: Option
@@ -32,10 +32,10 @@ class OptionSwap:
 
 @dataclass(frozen=True, slots=True)
 class DegradationStep:
-    """One thing that is given up.
+    """One reduction of quality.
 
-    set_options    options that are set, whatever they were
-    sample_one_in  frames of a burst, of which one is looked at; 1 keeps all
+    set_options    options that are set, whatever their value
+    sample_one_in  one in this many frames of a burst is processed; 1 processes all
     """
 
     name: str
@@ -46,7 +46,7 @@ class DegradationStep:
 
 @dataclass(frozen=True, slots=True)
 class DegradationLevel:
-    """How many steps are in force, and since when."""
+    """The number of steps in force, and since when."""
 
     level: int
     since: datetime
@@ -54,7 +54,7 @@ class DegradationLevel:
 
 @dataclass(frozen=True, slots=True)
 class DegradationPolicy:
-    """How long a level is kept at least, before the next step is taken or the last one taken back."""
+    """The minimum time at a level before the next step is applied or the last one removed."""
 
     step_up_after: timedelta = timedelta(minutes=2)
     step_down_after: timedelta = timedelta(minutes=5)
@@ -62,7 +62,7 @@ class DegradationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DegradedOptions:
-    """Options for one drop, what was changed in them, and whether the drop is looked at all."""
+    """The options for one drop, the steps that changed them, and whether the drop is skipped."""
 
     options: Mapping[str, Option]
     steps: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ def next_level(
     now: datetime,
     policy: DegradationPolicy,
 ) -> DegradationLevel:
-    """One level up while live is strained, one down while it is calm, and no faster than the tempo."""
+    """One level up while live is overloaded, one down while it is calm, at the pace of the policy."""
     elapsed = now - current.since
     if (
         is_overloaded
@@ -94,10 +94,10 @@ def next_level(
 def apply_steps(
     drop: Drop, options: Mapping[str, Option], steps: Sequence[DegradationStep], *, is_first_of_burst: bool
 ) -> DegradedOptions:
-    """What the steps in force make of a source's options, for this drop.
+    """Apply the steps in force to a source's options for one drop.
 
-    The first frame of a burst is kept. Which others are follows from the drop's id: a redelivery decides the
-    same.
+    The first frame of a burst is always processed. The drop's id decides about the others, so that a
+    redelivery gives the same result.
     """
     result = DegradedOptions(options)
     for step in steps:
@@ -118,22 +118,22 @@ def apply_steps(
 
 
 def default_steps() -> tuple[DegradationStep, ...]:
-    """The steps beside this module."""
+    """The steps in degradation.toml."""
     return parse_steps(files("vigil.reliability").joinpath("degradation.toml").read_text())
 
 
 def parse_steps(text: str) -> tuple[DegradationStep, ...]:
-    """Parse a file of steps. Raises BadSteps."""
+    """Parse a file of steps. Raises InvalidDegradationSteps."""
     try:
         return tuple(_parse_step(table) for table in tomllib.loads(text)["steps"])
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise InvalidDegradationSteps(f"not a file of degradation steps: {error!r}") from error
+        raise InvalidDegradationSteps(f"invalid degradation steps: {error!r}") from error
 
 
 def _parse_step(table: Mapping[str, Any]) -> DegradationStep:
     unknown = set(table) - {"name", "swap", "set", "sample_one_in"}
     if unknown:
-        raise InvalidDegradationSteps(f"unknown {', '.join(sorted(unknown))}")
+        raise InvalidDegradationSteps(f"unknown keys: {', '.join(sorted(unknown))}")
     swaps = tuple(OptionSwap(swap["option"], swap["from"], swap["to"]) for swap in table.get("swap", ()))
     return DegradationStep(
         str(table["name"]), swaps, dict(table.get("set", {})), int(table.get("sample_one_in", 1))
@@ -149,17 +149,14 @@ def _changed_options(options: Mapping[str, Option], step: DegradationStep) -> di
     return {**options, **swapped, **step.set_options}
 
 
-# MERGED: Which frame is the first of its burst that can be seen: that one is never left out, however short
-#   it is.
-
 BURST_GAP = timedelta(seconds=5)
-"""Frames of one source that are further apart belong to two bursts."""
+"""Frames of one source with a longer gap belong to different bursts."""
 
 
 class BurstTracker:
-    """What one container saw of each source last; every container looks at the first frame that it sees.
+    """Which frame of each source is the first of its burst in this container; that one is never skipped.
 
-    A redelivery decides the same: a first frame stays one until the next burst begins.
+    A redelivery gives the same result: a first frame stays first until the next burst begins.
     """
 
     def __init__(self) -> None:
@@ -167,7 +164,6 @@ class BurstTracker:
         self._last_frame_at: dict[str, datetime] = {}
 
     def is_first_of_burst(self, drop: Drop) -> bool:
-        """Whether a drop is the first of its burst here."""
         last = self._last_frame_at.get(drop.source)
         if (
             drop.source not in self._first_drop_ids
@@ -179,6 +175,6 @@ class BurstTracker:
         return self._first_drop_ids[drop.source] == drop.id
 
     def forget_unreadable(self, drop: Drop) -> None:
-        """It could not be seen: where it was the first, the next one is."""
+        """The drop could not be read: if it was the first of its burst, the next one is."""
         if self._first_drop_ids.get(drop.source) == drop.id:
             del self._first_drop_ids[drop.source]

@@ -1,4 +1,4 @@
-"""The bucket against the ledger: which objects have no end yet, why, and the messages that bring them one."""
+"""Compares the bucket with the ledger and announces again every object whose drop has no final state."""
 
 import json
 from collections import Counter
@@ -29,12 +29,12 @@ from vigil.errors import Rejected
 MissingReason = Literal["unannounced", "lease-expired", "stuck-lease"]
 
 BULK_PREFIX = "bulk/"
-"""Keys of objects whose own events go to the bulk lane."""
+"""Key prefix of objects whose own events go to the bulk lane."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """One object version as the bucket lists it; `at` is when it was stored."""
+    """One object version in the bucket's listing."""
 
     s3_object: S3Object
     stored_at: datetime
@@ -42,7 +42,7 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class MissingOutcome:
-    """An object without an end: what it lacks, and the message that makes it a drop again."""
+    """A drop without a final state, why, and the message that announces it again."""
 
     drop: Drop | InvalidMessage
     reason: MissingReason
@@ -51,12 +51,12 @@ class MissingOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ReconcilePolicy:
-    """How long something may take before it is called missing.
+    """When an object counts as missing.
 
-    young    an object's event may be on its way for so long
-    quiet    a claim's lease may have ended so long ago: its message waits to be tried again
-    longest  what was announced again may wait so long at most before it is announced once more
-    remembers  of objects older than this the ledger has forgotten: that they are not in it says nothing
+    event_grace  time that an object's event may take
+    lease_grace  time after the end of a lease in which its message may be delivered again
+    max_wait     longest wait between two announcements of one object
+    retention    age at which ledger records expire: the absence of an older one means nothing
     """
 
     event_grace: timedelta = timedelta(minutes=15)
@@ -65,24 +65,22 @@ class ReconcilePolicy:
     retention: timedelta = timedelta(days=90)
 
     def wait_after(self, announcements: int) -> timedelta:
-        """How long after so many announcements the next may follow: its message may wait in the lane."""
+        """The wait before the next announcement: the message of the last one may still be in the lane."""
         return min(self.lease_grace * (1 << min(max(announcements - 1, 0), 20)), self.max_wait)
 
 
 @dataclass(frozen=True, slots=True)
 class Reannouncement:
-    """When a drop was last announced again, and how often so far."""
-
     announced_at: datetime
     announcements: int
 
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """How many of the objects that could have an end have one; pages add up.
+    """How many objects have a drop with a final state; the values of pages are added.
 
-    objects  old enough to be expected in the ledger
-    young    too new to be judged
+    objects     objects that should be in the ledger
+    too_recent  objects whose event may still be on its way
     """
 
     objects: int = 0
@@ -100,14 +98,14 @@ class Completeness:
 
     @property
     def ratio(self) -> float:
-        """Objects with an end / objects, 0 to 1."""
+        """completed / objects, 0 to 1."""
         return self.completed / self.objects if self.objects else 1.0
 
 
 def to_drop(listed: ListedObject, model: str | None = None) -> tuple[Drop | InvalidMessage, str]:
-    """The drop that an object is, and a message that announces it: S3's own, or a job for another model.
+    """The drop of an object and a message that announces it: S3's own, or a job for another model.
 
-    The drop is read from the message itself, so that both always have one id.
+    The drop is parsed from the message itself, so that both always have the same id.
     """
     body = s3_notification(listed) if model is None else backfill_message(listed, model)
     (drop,) = parse_message(QueueMessage("", body, listed.stored_at), listed.s3_object.bucket)
@@ -121,7 +119,7 @@ def find_missing(
     now: datetime,
     policy: ReconcilePolicy,
 ) -> tuple[list[MissingOutcome], Completeness]:
-    """What one page of the listing lacks. `page` holds each object with what `as_drop` made of it."""
+    """The missing outcomes of one page; `page` has each object with the result of `to_drop`."""
     missing, completed, too_recent, objects = [], 0, 0, 0
     for listed, drop, message in page:
         record, age = records.get(drop.id), now - listed.stored_at
@@ -148,10 +146,10 @@ def due_announcements(
     policy: ReconcilePolicy,
     is_bulk_busy: bool,
 ) -> list[MissingOutcome]:
-    """Those to be announced now, so that a lane that is behind is not buried under what it has already.
+    """Those to be announced now; a lane that is behind gets no second message for what is in its queue.
 
-    One that was announced waits for an hour before it is again, then for two, four ... While the bulk lane
-    is busy its own objects are not missed at all: their events may be among what waits there.
+    After an announcement the next one waits for an hour, then two, four ... While the bulk lane is busy,
+    its own unannounced objects are not announced: their events may be in its queue.
     """
     return [
         one
@@ -166,12 +164,12 @@ def due_announcements(
 
 
 def routable_objects(page: Sequence[ListedObject]) -> list[ListedObject]:
-    """Those whose key names a model and a source: the others were never for a model to see."""
+    """Those whose key names a model and a source."""
     return [listed for listed in page if _is_routable(listed.s3_object.key)]
 
 
 def s3_notification(listed: ListedObject) -> str:
-    """The notification that S3 would have sent: the ledger cannot tell one from the other."""
+    """An S3 notification of the object; it makes the same drop as S3's own."""
     s3_object = listed.s3_object
     stored = {"key": quote_plus(s3_object.key), "versionId": s3_object.version}
     record = {
@@ -183,7 +181,7 @@ def s3_notification(listed: ListedObject) -> str:
 
 
 def backfill_message(listed: ListedObject, model: str) -> str:
-    """A job that shows an old object to another model: a drop of its own. Raises UnroutableKey."""
+    """A job message that runs another model on an old object, as a drop of its own. Raises UnroutableKey."""
     s3_object = listed.s3_object
     _, source = parse_object_key(s3_object.key)
     location = {"bucket": s3_object.bucket, "key": s3_object.key, "version_id": s3_object.version}
@@ -191,7 +189,7 @@ def backfill_message(listed: ListedObject, model: str) -> str:
 
 
 def missing_reason(record: DropRecord | None, now: datetime, policy: ReconcilePolicy) -> MissingReason | None:
-    """What keeps a drop from its end; None where it has it, or somebody is at it."""
+    """Why a drop has no final state; None if it has one or a worker may still process it."""
     if record is None:
         return "unannounced"
     if record.is_terminal:
@@ -215,38 +213,36 @@ def _is_routable(key: str) -> bool:
     return True
 
 
-# MERGED: The bucket walked page by page against the ledger; what has no end is announced again, in bulk.
-
 START_CURSOR = ""
 """The cursor before the first page, and after the last."""
 
 
 BULK_BACKLOG_LIMIT = 1000
-"""With more messages waiting, the bulk lane is busy."""
+"""With more visible messages than this the bulk lane is busy."""
 
 
 class ObjectListing(Protocol):
     """The bucket's object versions. Raises Transient."""
 
     def snapshot_id(self) -> str:
-        """What is on the shelves, by name: of one name, all walks see the same; "" where each may differ."""
+        """An id of the listing: passes with one id list the same objects; "" if they may differ."""
 
     def list_page(self, cursor: str) -> tuple[Sequence[ListedObject], str]:
         """The page at a cursor, and the cursor of the next."""
 
     def exists(self, item: S3Object) -> bool:
-        """Whether one that was on a page is still there."""
+        """Whether a listed object still exists."""
 
 
 class BulkQueue(Protocol):
-    """The bulk lane's way in. Raises Transient."""
+    """The bulk lane's queue. Raises Transient."""
 
     def send_messages(self, messages: Sequence[str]) -> None: ...
     def visible_messages(self) -> int: ...
 
 
 class ReannouncementStore(Protocol):
-    """What was announced again, when and how often. Raises Transient."""
+    """When and how often each drop was announced again. Raises Transient."""
 
     def find_reannouncements(self, drops: Collection[str]) -> Mapping[str, Reannouncement]: ...
     def save_reannouncements(self, reannouncements: Mapping[str, Reannouncement]) -> None: ...
@@ -254,7 +250,7 @@ class ReannouncementStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReconcilePorts:
-    """All that a walk needs; `in_time` is false when the invocation should come to its end."""
+    """Ports of a pass over the bucket; `has_time` is false when the invocation should end."""
 
     objects: ObjectListing
     records: DropRecordReader
@@ -267,7 +263,7 @@ class ReconcilePorts:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileProgress:
-    """Where a walk is. `whole` is what the last one came to that saw the whole bucket, in which edition."""
+    """The state of a pass; `last_complete` is the result of the last complete pass."""
 
     cursor: str = START_CURSOR
     partial: Completeness = field(default_factory=Completeness)
@@ -288,10 +284,10 @@ class ReconcileProgress:
 def reconcile_bucket(
     progress: ReconcileProgress, ports: ReconcilePorts, *, max_messages: int
 ) -> ReconcileProgress:
-    """Go on where the last run stopped, until the bucket's end, the time's, or so many announcements.
+    """Continue where the last run stopped, until the end of the bucket, the time or the message limit.
 
-    A page is announced before that is noted: a crash announces again, which the ledger knows for
-    duplicates. An edition in which everything had its end is not walked once more.
+    A page is announced before its announcements are stored: after a crash they are sent again, which the
+    ledger recognises as duplicates. A listing in which everything was complete is not compared again.
     """
     current = replace(progress, reannounced=0)
     if current.cursor == START_CURSOR:
@@ -301,10 +297,12 @@ def reconcile_bucket(
         current = replace(current, snapshot_id=snapshot_id)
     while ports.has_time() and current.reannounced < max_messages:
         page, cursor = ports.objects.list_page(current.cursor)
-        found, census = _compare_page(page, ports)
+        found, completeness = _compare_page(page, ports)
         busy = bool(found) and ports.bulk_queue.visible_messages() > BULK_BACKLOG_LIMIT
         reannounced = current.reannounced + _reannounce(found, ports, busy=busy)
-        current = replace(current, cursor=cursor, partial=current.partial + census, reannounced=reannounced)
+        current = replace(
+            current, cursor=cursor, partial=current.partial + completeness, reannounced=reannounced
+        )
         if cursor == START_CURSOR:
             return replace(current, partial=Completeness(), last_complete=current.partial)
     return current
@@ -313,9 +311,9 @@ def reconcile_bucket(
 def backfill(
     cursor: str, model: str | None, ports: ReconcilePorts, *, max_messages: int
 ) -> ReconcileProgress:
-    """Show a bucket, from a cursor on, to another model (or anew to its own where it has no end yet).
+    """Announce a bucket's objects, from a cursor on, for another model (None: for their own model).
 
-    Objects that the model has an end for, or is at, are passed over: it can be repeated and resumed at will.
+    Objects whose drop has a final state or is being processed are skipped: it can be repeated and resumed.
     """
     progress = ReconcileProgress(cursor)
     while ports.has_time() and progress.reannounced < max_messages:
@@ -336,7 +334,7 @@ def backfill(
 
 
 def _reannounce(found: Sequence[MissingOutcome], ports: ReconcilePorts, *, busy: bool) -> int:
-    """Send what is due to the bulk lane; how many that were."""
+    """Send what is due to the bulk lane; returns the number of messages."""
     previous, now = ports.reannouncements.find_reannouncements({one.drop.id for one in found}), ports.clock()
     ready = due_announcements(found, previous, now=now, policy=ports.policy, is_bulk_busy=busy)
     ports.bulk_queue.send_messages([one.message for one in ready])

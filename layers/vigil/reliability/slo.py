@@ -1,4 +1,4 @@
-"""What is promised, as shares of good events, and how fast each promise's budget goes."""
+"""Service level objectives: shares of good events, and the burn rate of their error budgets."""
 
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,18 +12,18 @@ BURN_WINDOWS = {
     "3d": timedelta(days=3),
     "30d": timedelta(days=30),
 }
-"""The long windows of the burn-rate alarms, and the time that a budget is for."""
+"""The long windows of the burn-rate alarms, and the period of the error budget."""
 
 BUDGET_WINDOW = "30d"
 
 
 class InvalidObjective(ValueError):
-    """A promise says something that cannot be meant; the message names it."""
+    """An objective is invalid; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRef:
-    """One of our own metrics, of one service."""
+    """A metric of one service in the project's namespace."""
 
     service: str
     metric: str
@@ -31,7 +31,7 @@ class MetricRef:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A share of good events: `target` 0 to 1, good = total - bad; signals of a kind add up."""
+    """`target` is a share of good events, 0 to 1; good = total - bad; the metrics of each list are summed."""
 
     name: str
     description: str
@@ -41,17 +41,17 @@ class Objective:
 
     @property
     def budget(self) -> float:
-        """The share of events that may be bad."""
+        """The allowed share of bad events."""
         return 1 - self.target
 
 
 @dataclass(frozen=True, slots=True)
 class SloStatus:
-    """How an objective is kept; a window in which nothing happened has no share.
+    """The state of an objective; a window without events has no entry.
 
-    good  share of good events, 0 to 1, by window
-    burn  by window, how many times as fast as it may the budget goes
-    left  of the budget of 30 days, 1 when nothing is spent; below 0 the promise is broken
+    good_share        share of good events by window, 0 to 1
+    burn_rate         by window: 1 uses up the budget in exactly 30 days
+    budget_remaining  share of the 30-day budget: 1 if unused, below 0 if the objective is missed
     """
 
     objective: Objective
@@ -63,22 +63,21 @@ class SloStatus:
 MetricSums = Callable[
     [Collection[MetricRef], Mapping[str, timedelta]], Mapping[str, Mapping[MetricRef, float]]
 ]
-"""(signals, windows) -> what was counted of each, by window."""
+"""(metrics, windows) -> the sum of each metric by window."""
 
 
 def parse_objectives(text: str) -> tuple[Objective, ...]:
-    """The objectives of infra/slo.toml. Raises BadObjective, and what TOML and lacking keys raise."""
+    """The objectives of infra/slo.toml. Raises InvalidObjective, TOMLDecodeError or KeyError."""
     return tuple(_parse_objective(name, table) for name, table in tomllib.loads(text)["objectives"].items())
 
 
 def evaluate_objectives(objectives: Sequence[Objective], sum_metrics: MetricSums) -> tuple[SloStatus, ...]:
-    """How each is kept, from one look at all that was counted. Raises what counting raises."""
+    """The status of each objective from one query of all metrics."""
     sums = sum_metrics({signal for one in objectives for signal in (*one.bad, *one.total)}, BURN_WINDOWS)
     return tuple(slo_status(one, sums) for one in objectives)
 
 
 def slo_status(objective: Objective, sums: Mapping[str, Mapping[MetricRef, float]]) -> SloStatus:
-    """From what was counted in each window."""
     good_share: dict[str, float] = {}
     for window, window_sums in sums.items():
         bad, total = (
@@ -95,6 +94,6 @@ def slo_status(objective: Objective, sums: Mapping[str, Mapping[MetricRef, float
 def _parse_objective(name: str, table: Mapping[str, Any]) -> Objective:
     target = float(table["target"])
     if not 0 < target < 1:
-        raise InvalidObjective(f"{name}: a target lies between 0 and 1")
+        raise InvalidObjective(f"{name}: the target must lie between 0 and 1")
     bad, total = (tuple(MetricRef(**signal) for signal in table[kind]) for kind in ("bad", "total"))
     return Objective(name, str(table["description"]), target, bad, total)

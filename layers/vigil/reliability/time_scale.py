@@ -1,4 +1,4 @@
-"""The waits of those who mend where a minute is shorter than a minute: in drills, never in production."""
+"""Scales the durations of a policy down in tests; in production a minute is a minute."""
 
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 def scale_durations(policy: Durations, minute: timedelta, *, unscaled: tuple[str, ...] = ()) -> Durations:
-    """The same value with each of its durations shorter by as much as a minute is, but for some."""
+    """The policy with each duration multiplied by `minute` / 1 min, except the fields in `unscaled`."""
     if minute == _MINUTE:
         return policy
     values = {one.name: getattr(policy, one.name) for one in fields(policy) if one.name not in unscaled}

@@ -1,11 +1,13 @@
-"""Dead letters and what the ledger knows of them, turned into what is done with each, and why.
+"""Decides what to do with each dead letter, from the ledger's records, and does it.
 
-Whatever the fault, one letter goes first, as a canary. If it reaches its end, the others follow at a
-limited rate. If it comes back, a fault that time may mend is tried again later and later. A bug, or an
-input that kills its worker, is another matter: what looks alike need not be alike, so each letter is
-judged by itself. It is sent back under suspicion; only if its own drop is then taken up again and fails
-again, so often that chance cannot be why, is that drop quarantined. The more canaries failed, the more of
-the others are tried at once, up to a few, and apart, so that none goes down with another.
+Of the dead letters of one fault, one is redriven first, as a canary. If its drop reaches a final state, the
+others follow at a limited rate. If it comes back, a transient fault is tried again after longer and longer
+waits. After a bug, or an input that kills its worker, equal messages need not have an equal cause, so each
+dead letter is decided by itself: it is redriven as a suspect, and its drop is quarantined only if that drop
+itself fails again so often that chance is excluded. The more canaries failed, the more suspects are redriven
+together, up to a few, with an interval between them, so that none ends another's worker.
+
+Every decision is noted on the drop before it is carried out: no message leaves its queue without a note.
 """
 
 from collections import Counter
@@ -54,14 +56,13 @@ CLOCK_SKEW = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class TriagePolicy:
-    """How fast triage goes.
+    """The pace of triage.
 
-    per_run   letters redriven a run
-    patience  how long it waits for a canary; after one that failed, `first_wait`, then longer and longer
-              where time may mend it
-    at_risk   of those that may kill their workers, so many are tried at once
-    apart     so long after one another: a batch whose worker is killed takes all that are in it along
-    proof     so many failures under suspicion are no chance
+    max_redrives       redrives per run
+    canary_timeout     wait for a canary; then `initial_backoff`, doubled up to `max_backoff` if transient
+    max_suspects       suspects that are redriven together
+    suspect_interval   between two of them: a worker that is killed takes its whole batch with it
+    failures_to_prove  failures as a suspect after which a drop is quarantined
     """
 
     max_redrives: int = 100
@@ -73,7 +74,7 @@ class TriagePolicy:
     failures_to_prove: int = 3
 
     def suspects_at_once(self, failures: int) -> int:
-        """How many of those that may kill their workers go together, after so many canaries failed."""
+        """The number of suspects that are redriven together after this number of failed canaries."""
         return min(1 << min(failures, 20), self.max_suspects)
 
     def backoff(self, failures: int) -> timedelta:
@@ -82,7 +83,7 @@ class TriagePolicy:
 
 @dataclass(frozen=True, slots=True)
 class TriageContext:
-    """What triage sees at one time: the ledger's records, and which dependencies answer."""
+    """The ledger's records and the health of dependencies at one time."""
 
     records: Mapping[str, DropRecord]
     is_healthy: Callable[[str], bool]
@@ -93,20 +94,20 @@ class TriageContext:
 def triage(
     dead_letters: Sequence[DeadLetter], cases: Mapping[str, FaultCase], context: TriageContext
 ) -> tuple[list[TriageDecision], dict[str, FaultCase]]:
-    """One decision a letter, alerts for new faults, and the cases as they are now."""
+    """A decision for each dead letter, a notification for each new fault, and the updated cases."""
     decisions: list[TriageDecision] = []
     groups: dict[str, list[DeadLetter]] = {}
     updated = dict(cases)
     for dead_letter in dead_letters:
         open_drops = _open_drops(dead_letter, context.records)
         if not open_drops:
-            reason = "every drop in it has its end" if dead_letter.drops else "it announces nothing"
+            reason = "every drop in it has a final state" if dead_letter.drops else "it contains no drop"
             decisions.append(Discard(dead_letter, reason))
         elif any(
             drop.id in context.records and context.records[drop.id].is_leased(context.now)
             for drop in open_drops
         ):
-            decisions.append(Leave(dead_letter, "a worker holds it"))
+            decisions.append(Leave(dead_letter, "a worker is processing it"))
         else:
             fault = fingerprint_of(context.records.get(open_drops[0].id))
             updated.setdefault(fault.id, FaultCase(fault, first_failed_at=context.now, since=context.now))
@@ -120,7 +121,7 @@ def triage(
 def _decide_case(
     case: FaultCase, group: Sequence[DeadLetter], context: TriageContext
 ) -> tuple[FaultCase, list[TriageDecision]]:
-    """One case's step: first what became of the canary, then what that means for the letters."""
+    """One step of a case: first the result of its canary, then a decision for each dead letter."""
     decisions: list[TriageDecision] = [NewFault(case, group[0], len(group))] if case.phase == "new" else []
     case = _update_from_canary(case, group, context)
     if not case.fingerprint.is_transient:
@@ -138,22 +139,23 @@ def _decide_case(
             Leave(one, _reason_text(case, f"{case.fingerprint.dependency} does not answer")) for one in group
         ]
     if case.phase == "resolved":
-        return case, decisions + _redrive_some(case, group, context, "a letter like it went through")
+        return case, decisions + _redrive_some(case, group, context, "a message like it succeeded")
     if case.phase == "testing":
         return case, decisions + [
-            Leave(one, _reason_text(case, f"canary {case.canary_drop_id} is under way")) for one in group
+            Leave(one, _reason_text(case, f"canary {case.canary_drop_id} is being processed"))
+            for one in group
         ]
     if case.phase == "backing-off" and context.now < case.since + _case_backoff(case, context.policy):
         return case, decisions + [
-            Leave(one, _reason_text(case, f"{case.failures} canaries came back")) for one in group
+            Leave(one, _reason_text(case, f"{case.failures} canaries failed")) for one in group
         ]
-    decisions += _redrive_some(case, group, context, "its canary")
+    decisions += _redrive_some(case, group, context, "canary")
     canary = _open_drops(group[0], context.records)[0].id
     return replace(case, phase="testing", since=context.now, canary_drop_id=canary), decisions
 
 
 def _case_backoff(case: FaultCase, policy: TriagePolicy) -> timedelta:
-    """Longer and longer where time may mend it; the others have waited in their lane, each for its proof."""
+    """Longer and longer for transient faults; suspects have waited in their lane already."""
     return policy.backoff(case.failures) if case.fingerprint.is_transient else policy.initial_backoff
 
 
@@ -162,7 +164,7 @@ def _reason_text(case: FaultCase, reason: str) -> str:
 
 
 def _is_proven(dead_letter: DeadLetter, context: TriageContext) -> bool:
-    """Whether its own drop failed often enough since it is suspected: others' deaths do not count."""
+    """Whether its own drop failed often enough since it became a suspect."""
     drop_id, suspect = _open_drops(dead_letter, context.records)[0].id, dead_letter.suspect
     if suspect is None or suspect.drop_id != drop_id or drop_id not in context.records:
         return False
@@ -172,7 +174,7 @@ def _is_proven(dead_letter: DeadLetter, context: TriageContext) -> bool:
 def _redrive_some(
     case: FaultCase, group: Sequence[DeadLetter], context: TriageContext, reason: str
 ) -> list[TriageDecision]:
-    """So many letters are sent back, in order; the others wait for them."""
+    """Redrive as many as the case allows, in order; the others wait."""
     text = _reason_text(case, reason)
     if case.fingerprint.is_transient:
         count = len(group) if case.phase == "resolved" else 1
@@ -192,11 +194,14 @@ def _redrive_some(
             )
             for place, dead_letter in enumerate(group[:count])
         ]
-    return [*redrives, *(Leave(dead_letter, "others like it go first") for dead_letter in group[count:])]
+    return [
+        *redrives,
+        *(Leave(dead_letter, "others like it go first") for dead_letter in group[count:]),
+    ]
 
 
 def _suspect_of(dead_letter: DeadLetter, records: Mapping[str, DropRecord]) -> SuspectDrop:
-    """Its first open drop: since before, or from now on."""
+    """Its first open drop, with the attempts before it became a suspect."""
     drop_id = _open_drops(dead_letter, records)[0].id
     if dead_letter.suspect is not None and dead_letter.suspect.drop_id == drop_id:
         return dead_letter.suspect
@@ -204,7 +209,7 @@ def _suspect_of(dead_letter: DeadLetter, records: Mapping[str, DropRecord]) -> S
 
 
 def _update_from_canary(case: FaultCase, group: Sequence[DeadLetter], context: TriageContext) -> FaultCase:
-    """The case after news of its canary, or of letters that came back although it was mended."""
+    """The case after the result of its canary, or after messages failed again although it was resolved."""
     record = context.records.get(case.canary_drop_id)
     returned = [
         dead_letter
@@ -240,7 +245,7 @@ def _quarantine_decision(dead_letter: DeadLetter, case: FaultCase, context: Tria
 
 
 def _limit_redrives(decisions: Sequence[TriageDecision], policy: TriagePolicy) -> list[TriageDecision]:
-    """Redrives beyond the rate wait for the next run."""
+    """Redrives beyond the limit wait for the next run."""
     remaining, limited = policy.max_redrives, []
     for decision in decisions:
         if isinstance(decision, Redrive):
@@ -263,30 +268,26 @@ def _drop_ids(drops: Collection[Drop | InvalidMessage]) -> set[str]:
     return {drop.id for drop in drops}
 
 
-# MERGED: Dead letters mended: read, decide, write down why, act. None leaves its queue without a ledger line.
-
 CASE_RETENTION = timedelta(days=14)
-"""As long as SQS keeps a dead letter: no case is older than its last letter can be."""
+"""The retention of the dead-letter queues: no message of an older case can exist."""
 
 _QUARANTINE_LEASE = timedelta(minutes=1)
 
 
 class FaultCaseStore(Protocol):
-    """Triage's memory, by fingerprint id."""
+    """Fault cases by fingerprint id."""
 
     def load_cases(self) -> Mapping[str, FaultCase]: ...
     def save_cases(self, cases: Mapping[str, FaultCase]) -> None: ...
 
 
 class OperatorNotifier(Protocol):
-    """The people who keep this running."""
-
     def notify(self, fault: NewFault) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TriagePorts:
-    """All that triage needs; `letters` by lane."""
+    """Ports of triage; `queues` by lane."""
 
     queues: Mapping[str, DeadLetterQueue]
     records: DropRecordReader
@@ -304,7 +305,7 @@ TriageAction = Literal["redriven", "quarantined", "discarded", "waiting", "new_f
 
 @dataclass(frozen=True, slots=True)
 class TriageReport:
-    """What one run came to, and how many letters each reason was of."""
+    """What one run did, and the number of messages by reason."""
 
     messages: int = 0
     redriven: int = 0
@@ -320,7 +321,7 @@ class TriageReport:
 
 
 def run_triage(ports: TriagePorts, *, owner: str, max_messages: int) -> TriageReport:
-    """One run over at most so many letters a lane. A crash in it repeats work; it loses none."""
+    """One run over at most `max_messages` of each lane. A crash repeats work and loses none."""
     dead_letters = [
         dead_letter for queue in ports.queues.values() for dead_letter in queue.receive(max_messages)
     ]
@@ -342,7 +343,7 @@ def run_triage(ports: TriagePorts, *, owner: str, max_messages: int) -> TriageRe
 
 
 def carry_out(decision: TriageDecision, ports: TriagePorts, owner: str, report: TriageReport) -> TriageReport:
-    """Carry one decision out, triage's or a person's."""
+    """Carry out one decision, made by triage or by a person."""
     match decision:
         case NewFault(case):
             ports.notifier.notify(decision)
@@ -351,7 +352,7 @@ def carry_out(decision: TriageDecision, ports: TriagePorts, owner: str, report: 
             redrive(decision, ports.queues[letter.lane], ports.notes, ports.clock())
             return report.with_action("redriven", why)
         case Quarantine(detail=why) if not _quarantine_drops(decision, ports, owner):
-            return report.with_action("waiting", f"a worker took it up meanwhile; {why}")
+            return report.with_action("waiting", f"a worker has claimed it meanwhile; {why}")
         case Quarantine(letter, drops, _, _, why) if drops != letter.drops:
             add_notes(letter, drops, ports.notes, action="quarantined", reason=why, now=ports.clock())
             return report.with_action("quarantined", why)
@@ -374,7 +375,7 @@ def _delete_with_action(
 
 
 def _quarantine_drops(decision: Quarantine, ports: TriagePorts, owner: str) -> bool:
-    """Whether all its drops have their end now; a worker may have taken one up in between."""
+    """Whether all its drops have a final state now; a worker may have claimed one meanwhile."""
     return all(_quarantine_drop(drop, decision, ports, owner) for drop in decision.drops)
 
 

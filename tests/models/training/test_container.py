@@ -17,7 +17,11 @@ from tests.models.training.jobs import (
 )
 
 DOCKERFILE = (ROOT / "models" / "training" / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
-COPIES = re.findall(r"(?m)^COPY (\S+) (\S+)$", DOCKERFILE)
+COPIES = [
+    (source, target if target.rstrip("/") == target else target + Path(source).name)
+    for sources, target in re.findall(r"(?m)^COPY (.+) (\S+)$", DOCKERFILE)
+    for source in sources.split()
+]
 
 
 def test_the_container_runs_the_same_entry_point_as_this_machine():

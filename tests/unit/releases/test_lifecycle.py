@@ -108,7 +108,7 @@ def test_a_file_is_accepted_only_with_its_own_bytes():
         verify_file(MANIFEST, "model.onnx", b"tost\n")
 
 
-@pytest.mark.parametrize("change", [("f2ca", "f2cb"), ("{", "["), ("quality", "qualities")])
-def test_a_tampered_manifest_is_rejected(change: tuple[str, str]):
+@pytest.mark.parametrize("change", [(b"f2ca", b"f2cb"), (b"{", b"["), (b"licence", b"license")])
+def test_a_tampered_manifest_is_rejected(change: tuple[bytes, bytes]):
     with pytest.raises(InvalidReleaseManifest):
         parse_release_manifest(format_release_manifest(MANIFEST).replace(*change))

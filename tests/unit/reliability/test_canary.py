@@ -31,13 +31,13 @@ def test_the_right_answer_in_time_has_nothing_wrong():
 @pytest.mark.parametrize(
     ("outcome", "problem"),
     [
-        (None, "no answer"),
-        (answer("rejected"), "it was rejected"),
-        (answer("claimed"), "it was claimed"),
+        (None, "no result"),
+        (answer("rejected"), "its drop is rejected"),
+        (answer("claimed"), "its drop is claimed"),
         (answer(alerts=1), "it raised an alert"),
-        (answer(boxes_px=()), "0 sightings, not where they should be"),
-        (answer(boxes_px=(FACE, FACE)), "2 sightings, not where they should be"),
-        (answer(boxes_px=((0.0, 0.0, 100.0, 100.0),)), "1 sightings, not where they should be"),
+        (answer(boxes_px=()), "0 sightings, not at the expected positions"),
+        (answer(boxes_px=(FACE, FACE)), "2 sightings, not at the expected positions"),
+        (answer(boxes_px=((0.0, 0.0, 100.0, 100.0),)), "1 sightings, not at the expected positions"),
         (answer(after_s=61), "late"),
     ],
 )

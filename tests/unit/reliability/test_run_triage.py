@@ -157,7 +157,7 @@ def test_a_run_says_of_each_letter_why():
     (fault,) = {one.case.fingerprint.id for one in clinic.notified}
     assert done.reasons == {
         f"new_faults: {fault}: Transient in predict: read object: x": 1,
-        f"redriven: fault {fault}: its canary": 1,
+        f"redriven: fault {fault}: canary": 1,
         "waiting: others like it go first": 2,
     }
 
@@ -183,7 +183,7 @@ def test_a_letter_that_announces_nothing_leaves_a_line_too():
     triage_once(clinic, queue)
 
     assert queue.letters == []
-    assert clinic.notes == [(compute_drop_id("message", "m-a"), "discarded", "it announces nothing")]
+    assert clinic.notes == [(compute_drop_id("message", "m-a"), "discarded", "it contains no drop")]
 
 
 def test_nothing_leaves_without_a_line():

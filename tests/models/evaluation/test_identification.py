@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from models.evaluation.metrics import evaluate_identification, fnir_at_fpir, rank_one_rate, search_scores
+from models.evaluation.identification import (
+    evaluate_identification,
+    fnir_at_fpir,
+    rank_one_rate,
+    search_scores,
+)
 from vigil.inference.evaluation import Resampling
 
 QUICK = Resampling(rounds=50)
