@@ -1,4 +1,4 @@
-"""The API's own entry point on Lambda: its routes, and none of what the other triggers load."""
+"""The Chalice app of the API function; it loads only the routes of the API."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""On every answer that does not say otherwise itself."""
+"""Headers of every response that does not set them itself."""
 
 app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.BINARY_MEDIA_TYPES)
@@ -28,7 +28,7 @@ app.register_blueprint(routes.trigger)
 
 @app.middleware("http")
 def finish_response(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Chalice's own errors as problems; security headers; other origins only where one is configured."""
+    """Convert Chalice's errors to problems, and add security and CORS headers."""
     start_deadline(event.lambda_context)
     response = get_response(event)
     if response.status_code >= 400 and isinstance(response.body, dict):

@@ -1,9 +1,8 @@
-"""The picture in a request's body, whatever it is wrapped in."""
+"""The image in the body of a request: raw bytes, a multipart form, or base64 in JSON."""
 
 import base64
 import binascii
 import mimetypes
-from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 
@@ -20,43 +19,37 @@ IMAGE_BODY_TYPES = (
     "application/octet-stream",
     MULTIPART_FORM,
 )
-"""What a picture may be sent as, besides base64 in JSON."""
+"""Accepted media types of images, besides base64 in JSON."""
 
 
-def read_image(call: Call) -> bytes:
-    """The bytes of the picture. Raises EmptyFile where there is none."""
-    data = _first_form_file(call) if call.media_type.startswith(MULTIPART_FORM) else call.body
+def read_image(call: Call, base64_text: str | None = None) -> bytes:
+    """The image in base64 if it is given, else the one in the body. Raises InvalidRequest, EmptyFile."""
+    if base64_text is not None:
+        data = _decode_base64(base64_text)
+    else:
+        data = _first_form_file(call) if call.media_type.startswith(MULTIPART_FORM) else call.body
     if not data:
-        raise EmptyFile("there is no picture in the body")
-    return data
-
-
-def decode_base64_image(text: str) -> bytes:
-    """The bytes of a picture that came as base64. Raises Invalid, EmptyFile."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(
-            "image is not base64", errors=[{"at": "/image", "message": "not base64"}]
-        ) from error
-    if not data:
-        raise EmptyFile("there is no picture in the body")
+        raise EmptyFile("the body contains no image")
     return data
 
 
 def file_suffix(call: Call) -> str:
-    """A file ending that fits the body's type, "" where it says nothing."""
+    """The file name suffix of the body's media type, "" if it is not an image type."""
     return mimetypes.guess_extension(call.media_type) or "" if call.media_type.startswith("image/") else ""
 
 
+def _decode_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        errors = [{"at": "/image", "message": "not base64"}]
+        raise InvalidRequest("image is not base64", errors=errors) from error
+
+
 def _first_form_file(call: Call) -> bytes:
-    """The first file of a form."""
+    """The first file of the form, b"" without one."""
     head = f"Content-Type: {call.media_type}\r\n\r\n".encode()
     form = BytesParser(policy=HTTP).parsebytes(head + call.body)
-    files = [part for part in form.walk() if part.get_filename()]
-    return _part_bytes(files[0]) if files else b""
-
-
-def _part_bytes(part: Message) -> bytes:
-    data = part.get_payload(decode=True)
+    files = (part.get_payload(decode=True) for part in form.walk() if part.get_filename())
+    data = next(files, b"")
     return data if isinstance(data, bytes) else b""

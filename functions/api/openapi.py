@@ -1,4 +1,4 @@
-"""Problems as OpenAPI describes them: their shape, and what each status may mean."""
+"""The OpenAPI 3.1 document of the registered operations; the models that validate are the schemas."""
 
 import json
 import re
@@ -27,76 +27,7 @@ from functions.api.problems import (
     TooManyRequests,
     UnsupportedMediaType,
 )
-
-ProblemSchema = dict[str, Any]
-
-PROBLEM_SCHEMA = {
-    "type": "object",
-    "required": ["type", "title", "status", "remedy"],
-    "properties": {
-        "type": {
-            "type": "string",
-            "pattern": f"^{PROBLEM_TYPE_PREFIX}[a-z-]+$",
-            "description": "What it is; stable",
-        },
-        "title": {"type": "string", "description": "The same, for people"},
-        "status": {"type": "integer", "description": "The answer's status code"},
-        "detail": {"type": "string", "description": "What is particular to this one"},
-        "remedy": {"type": "string", "description": "What can be done about it"},
-        "reason": {"type": "string", "description": "Why it was refused; stable"},
-        "errors": {
-            "type": "array",
-            "items": {"type": "object"},
-            "description": "Each place of the request that cannot be read: at, message",
-        },
-        "boxes_px": {
-            "type": "array",
-            "items": {"type": "array", "items": {"type": "number"}},
-            "description": "Where in the photo the reason is: left, top, right, bottom",
-        },
-    },
-}
-
-_RETRYABLE_STATUSES = (TooManyRequests.status, ServiceUnavailable.status)
-_RETRY_AFTER_HEADER = {
-    "Retry-After": {
-        "description": "Seconds to wait before it is worth asking again",
-        "schema": {"type": "integer", "minimum": 1},
-    }
-}
-
-
-class MissingToken(Problem):
-    """API Gateway's own answer, where the authorizer finds no good token."""
-
-    name, status, title = "unauthorized", 401, "A good token is needed"
-    remedy = "Send Authorization: Bearer with a token of the configured issuer that has not expired."
-
-
-def problem_responses(problems: Iterable[type[Problem]]) -> dict[str, ProblemSchema]:
-    """What each status says, once for all operations."""
-    by_status: dict[int, dict[str, type[Problem]]] = {}
-    for problem in problems:
-        by_status.setdefault(problem.status, {})[problem.title] = problem
-    return {
-        f"Problem{status}": {
-            "description": "; or ".join(sorted(problems)),
-            **({"headers": _RETRY_AFTER_HEADER} if status in _RETRYABLE_STATUSES else {}),
-            "content": {
-                PROBLEM_MEDIA_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
-                    "examples": {
-                        kind.name: {"summary": title, "value": kind().body()}
-                        for title, kind in sorted(problems.items())
-                    },
-                }
-            },
-        }
-        for status, problems in sorted(by_status.items())
-    }
-
-
-# MERGED: The operations as an OpenAPI 3.1 document: the shapes that validate are the shapes that describe.
+from vigil import __version__
 
 JsonObject = dict[str, Any]
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
@@ -122,17 +53,65 @@ TAG_DESCRIPTIONS = {
 
 API_INFO = {
     "title": "Vigil",
-    "version": "1",
-    "summary": "Who and what was seen, where and when; what people decided about it",
-    "description": "Every answer that is no success is a problem (RFC 9457): a stable `type`, a way out. "
-    "Lists are read with `next` as the `cursor` of the next request. Writes take an `Idempotency-Key`: "
-    "repeated within a day, the answer is that of the first.",
+    "version": __version__,
+    "summary": "Drops, sightings, alerts, people and models of one deployment",
+    "description": "Every error is a problem (RFC 9457) with a stable `type` and a `remedy`. Lists are"
+    " paginated: send `next` of a page as `cursor` to get the next page. A write with an `Idempotency-Key` is"
+    " executed once: a repetition within a day gets the first response.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "remedy"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "pattern": f"^{PROBLEM_TYPE_PREFIX}[a-z-]+$",
+            "description": "Type of the problem; stable",
+        },
+        "title": {"type": "string", "description": "Short text for people"},
+        "status": {"type": "integer", "description": "HTTP status code"},
+        "detail": {"type": "string", "description": "Details of this occurrence"},
+        "remedy": {"type": "string", "description": "What the client can do"},
+        "reason": {"type": "string", "description": "Why the content was rejected; stable"},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "Invalid fields of the request: `at` is a JSON pointer, `message` the error",
+        },
+        "boxes_px": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "number"}},
+            "description": "Boxes in the photo that caused the rejection: left, top, right, bottom in pixels",
+        },
+    },
+}
+
+_RETRYABLE_STATUSES = (TooManyRequests.status, ServiceUnavailable.status)
+_RETRY_AFTER_HEADER = {
+    "Retry-After": {
+        "description": "Seconds to wait before a retry",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+_FILE_FORM_SCHEMA = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
+}
+
+
+class MissingToken(Problem):
+    """Documented only: API Gateway sends this response, as the template defines it."""
+
+    name, status, title = "unauthorized", 401, "Unauthorized"
+    remedy = "Send Authorization: Bearer with a valid token of the configured issuer."
+
 
 def openapi_document(operations: Iterable[Operation]) -> JsonObject:
-    """The whole document; the same operations give the same one."""
+    """The document of the documented ones of the operations."""
     operation_list = [one for one in operations if one.documented]
     paths: dict[str, JsonObject] = {}
     for operation in operation_list:
@@ -148,7 +127,7 @@ def openapi_document(operations: Iterable[Operation]) -> JsonObject:
         "paths": paths,
         "components": {
             "schemas": {**_component_schemas(operation_list), "Problem": PROBLEM_SCHEMA},
-            "responses": problem_responses(
+            "responses": _problem_responses(
                 problem for one in operation_list for problem in _possible_problems(one)
             ),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -190,7 +169,7 @@ def _path_parameters(one: Operation) -> list[JsonObject]:
 
 
 def _query_parameter_objects(one: Operation) -> list[JsonObject]:
-    """The fields of what a GET takes, each a parameter."""
+    """The fields of the request model of a GET or DELETE, as parameters."""
     if one.request_model is None or not one.in_query:
         return []
     schema = one.request_model.model_json_schema(ref_template=SCHEMA_REFERENCE)
@@ -208,13 +187,13 @@ def _query_parameter_objects(one: Operation) -> list[JsonObject]:
 
 
 def _with_description_next_to_schema(shape: JsonObject) -> JsonObject:
-    """A parameter's description stands beside its schema: there pages show it."""
+    """Move the description beside the schema, where reference pages show it."""
     schema = {name: part for name, part in shape.items() if name != "description"}
     return {"description": shape["description"], "schema": schema}
 
 
 def _without_null_option(shape: Mapping[str, Any]) -> JsonObject:
-    """A query parameter, or a field of an answer, is there or it is not: it is never null."""
+    """Query parameters and response fields are absent instead of null."""
     cleaned = {name: part for name, part in shape.items() if name != "title" and part is not None}
     options = [option for option in cleaned.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) == 1:
@@ -227,7 +206,7 @@ def _idempotency_header(one: Operation) -> list[JsonObject]:
     if one.method == "GET":
         return []
     header = {"name": "Idempotency-Key", "in": "header", "required": False}
-    header["description"] = "Of your making, new for each write: repeated with it, the write happens once"
+    header["description"] = "Unique key of the write, chosen by the client; repetitions are not executed"
     return [header | {"schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,128}$"}}]
 
 
@@ -241,13 +220,6 @@ def _request_body(one: Operation) -> JsonObject | None:
     for media in one.body_types:
         content[media] = {"schema": _FILE_FORM_SCHEMA if media.startswith("multipart/") else {}}
     return {"required": True, "content": content}
-
-
-_FILE_FORM_SCHEMA = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
-}
 
 
 def _responses_object(one: Operation) -> dict[str, JsonObject]:
@@ -266,7 +238,7 @@ def _responses_object(one: Operation) -> dict[str, JsonObject]:
 
 
 def _possible_problems(one: Operation) -> list[type[Problem]]:
-    """All that an operation can answer besides success."""
+    """The problems of an operation, declared and implied."""
     problems: list[type[Problem]] = list(one.problems)
     if one.role is not None:
         problems += [MissingToken, Forbidden, TooManyRequests, ServiceUnavailable]
@@ -279,6 +251,29 @@ def _possible_problems(one: Operation) -> list[type[Problem]]:
     if one.method != "GET":
         problems += [InvalidRequest, Conflict, RequestInProgress]
     return problems
+
+
+def _problem_responses(problems: Iterable[type[Problem]]) -> dict[str, JsonObject]:
+    """One response for each status, with an example of each problem."""
+    by_status: dict[int, dict[str, type[Problem]]] = {}
+    for problem in problems:
+        by_status.setdefault(problem.status, {})[problem.title] = problem
+    return {
+        f"Problem{status}": {
+            "description": "; or ".join(sorted(problems)),
+            **({"headers": _RETRY_AFTER_HEADER} if status in _RETRYABLE_STATUSES else {}),
+            "content": {
+                PROBLEM_MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        problem.name: {"summary": title, "value": problem().body()}
+                        for title, problem in sorted(problems.items())
+                    },
+                }
+            },
+        }
+        for status, problems in sorted(by_status.items())
+    }
 
 
 def _component_schemas(operations: Collection[Operation]) -> dict[str, JsonObject]:
@@ -302,7 +297,7 @@ def _component_schemas(operations: Collection[Operation]) -> dict[str, JsonObjec
 
 
 def _reachable_schemas(names: set[str], shapes: Mapping[str, JsonObject]) -> set[str]:
-    """These shapes, and all that they are made of."""
+    """The named schemas and all schemas that they refer to."""
     found, further = set[str](), set(names)
     while further:
         found |= further

@@ -1,4 +1,4 @@
-"""One page of a list: rows that the caller may see, newest first, and a cursor to where it stopped."""
+"""Pages of lists: rows that the caller may access, and a signed cursor for the next page."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ Row = dict[str, Any]
 DEFAULT_PERIOD = timedelta(days=1)
 FILTERED_BATCH_SIZE = 250
 MAX_ROWS_READ = 2000
-"""How far one request looks for what passes the filters; then it answers with what it has, and a cursor."""
+"""Rows that one request reads at most; a page may have fewer items than its limit, and still a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRows:
-    """Rows of one page; `next` leads on, None at the end."""
+    """Rows of one page; `next` is the cursor of the next page, None on the last one."""
 
     rows: list[Row]
     next: str | None
@@ -31,7 +31,7 @@ class PageRows:
 def read_page(
     call: Call, query: PageQuery, kind: str, matches: Callable[[Row], bool], since: datetime | None
 ) -> PageRows:
-    """The page of a list ("drops", "sightings", "alerts") that the query asks for."""
+    """Read a page of the list `kind`: "drops", "sightings" or "alerts"."""
     rows = container().drop_reader.list_rows(
         kind,
         since=since or datetime.now(UTC) - DEFAULT_PERIOD,
@@ -44,7 +44,7 @@ def read_page(
 def collect_page(
     call: Call, query: PageQuery, kind: str, rows: Iterator[Row], matches: Callable[[Row], bool]
 ) -> PageRows:
-    """As many rows as the page takes, of those that are wanted and the caller's to see."""
+    """Take rows that match and that the caller may access, up to the limit of the page."""
     selected: list[Row] = []
     last = ""
     for number, row in enumerate(rows):
@@ -56,23 +56,30 @@ def collect_page(
     return PageRows(selected, None)
 
 
+def row_filter(query: PageQuery, *names: str) -> Callable[[Row], bool]:
+    """A filter for rows whose attributes equal the query's fields of these names, and before `until`."""
+    active = {name: value for name in names if (value := getattr(query, name)) is not None}
+    until = getattr(query, "until", None)
+    return lambda row: all(row.get(name) == value for name, value in active.items()) and is_before(row, until)
+
+
 def is_before(row: Row, moment: datetime | None) -> bool:
-    """Whether what a row tells of happened before a moment, where there is one."""
+    """Whether the row's event happened before the moment; True without a moment."""
     return moment is None or datetime.fromisoformat(str(row["occurred_at"])) < moment
 
 
 def start_position(call: Call, query: PageQuery, kind: str) -> str:
-    """The place that the query's cursor names, "" where it brings none. Raises BadCursor."""
+    """The position in the query's cursor, "" without a cursor. Raises InvalidCursor."""
     return "" if query.cursor is None else verify_cursor(call, kind, _cursor_filters(query), query.cursor)
 
 
 def next_cursor(call: Call, query: PageQuery, kind: str, at: str) -> str:
-    """A cursor that is good for this caller, this list and these filters."""
+    """A cursor that is valid for this caller, list and filters."""
     return sign_cursor(call, kind, _cursor_filters(query), at)
 
 
 def verify_cursor(call: Call, kind: str, filters: Mapping[str, Any], text: str) -> str:
-    """The place that was sealed. Raises BadCursor where it was for another caller, list or filter."""
+    """The signed position. Raises InvalidCursor if it is of another caller, list or filter."""
     try:
         return str(
             verify_value(text, purpose=_cursor_purpose(call, kind, filters), key=container().signing_key)
@@ -82,7 +89,7 @@ def verify_cursor(call: Call, kind: str, filters: Mapping[str, Any], text: str) 
 
 
 def sign_cursor(call: Call, kind: str, filters: Mapping[str, Any], at: str) -> str:
-    """A place in a list as text that says nothing."""
+    """An opaque cursor for a position in a list."""
     return sign_value(at, purpose=_cursor_purpose(call, kind, filters), key=container().signing_key)
 
 
@@ -92,7 +99,7 @@ def _cursor_purpose(call: Call, kind: str, filters: Mapping[str, Any]) -> str:
 
 
 def _batch_size(call: Call, query: PageQuery) -> int:
-    """Rows a query: the page and one, which shows whether it is the last; many where most do not fit."""
+    """Rows per database query: one more than the page, to detect the last page; more with filters."""
     is_filtered = call.caller.sources or _cursor_filters(query)
     return FILTERED_BATCH_SIZE if is_filtered else query.limit + 1
 

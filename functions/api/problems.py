@@ -1,15 +1,15 @@
-"""Everything that an answer can say went wrong (RFC 9457), each with a stable type and a way out.
+"""Error responses of the API (RFC 9457), each with a stable type and a remedy.
 
 Problem
-├── Invalid, BadCursor             400  the request cannot be meant
-├── Forbidden                      403  the role does not allow it
-├── NotFound                       404  there is none, or it is not the caller's to see
-├── NotAcceptable                  406  the answer would be no use
-├── Conflict, StillRunning         409  the world has moved on
-├── TooLarge, WrongMedia           413, 415
-├── Refused                        422  understood, and not possible with this content
-├── TooMany, Busy                  429  later
-└── Unavailable                    503  our fault, and it may pass
+├── InvalidRequest, InvalidCursor                   400
+├── Forbidden                                       403
+├── NotFound                                        404
+├── MethodNotAllowed, NotAcceptable                 405, 406
+├── Conflict, RequestInProgress                     409
+├── TooLarge, UnsupportedMediaType                  413, 415
+├── UnprocessableContent                            422
+├── TooManyRequests, CapacityExceeded               429
+└── ServiceUnavailable                              503
 """
 
 import json
@@ -24,12 +24,15 @@ Headers = dict[str, str | list[str]]
 
 
 class Problem(Exception):
-    """An answer that is no success."""
+    """An error response; without a subclass, 500.
+
+    retry_s  seconds after which the client may retry, sent as Retry-After
+    """
 
     name: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
-    title: ClassVar[str] = "Something broke on our side"
-    remedy: ClassVar[str] = "Try again later; the request id finds it in our logs."
+    title: ClassVar[str] = "Internal server error"
+    remedy: ClassVar[str] = "Retry later. Search the logs for the request id to find the cause."
 
     def __init__(self, detail: str = "", *, retry_s: float = 0.0, **more: Any) -> None:
         super().__init__(detail)
@@ -48,90 +51,82 @@ class Problem(Exception):
 
 
 class InvalidRequest(Problem):
-    name, status, title = "invalid-request", 400, "The request cannot be read"
-    remedy = "See /v1/openapi.json for what may stand there; `errors` names each place."
+    name, status, title = "invalid-request", 400, "Invalid request"
+    remedy = "Correct the fields in `errors`; /v1/openapi.json describes them."
 
 
 class InvalidCursor(Problem):
-    name, status, title = "invalid-cursor", 400, "The cursor is not one that was handed out for this list"
-    remedy = "Ask again without a cursor, with the same filters throughout."
+    name, status, title = "invalid-cursor", 400, "Invalid cursor"
+    remedy = "Start again without a cursor, and use the same filters for all pages."
 
 
 class Forbidden(Problem):
-    name, status, title = "forbidden", 403, "Your role does not allow this"
-    remedy = "Ask an administrator for the role that the operation names in /v1/openapi.json."
+    name, status, title = "forbidden", 403, "Forbidden"
+    remedy = "Ask an administrator for the role or the sources that the operation requires."
 
 
 class NotFound(Problem):
-    name, status, title = "not-found", 404, "There is no such thing, or it is not yours to see"
-    remedy = "Check the id; what is past its retention is gone."
+    name, status, title = "not-found", 404, "Not found"
+    remedy = "Check the id and the sources of the token. Expired data is deleted."
 
 
 class MethodNotAllowed(Problem):
-    name, status, title = "method-not-allowed", 405, "The resource knows no such method"
-    remedy = "See /v1/openapi.json for the methods of each path."
+    name, status, title = "method-not-allowed", 405, "Method not allowed"
+    remedy = "Use one of the methods in the Allow header."
 
 
 class NotAcceptable(Problem):
-    name, status, title = "not-acceptable", 406, "It cannot be sent as you would have it"
-    remedy = "Name the type in the request: Accept: image/jpeg."
+    name, status, title = "not-acceptable", 406, "Not acceptable"
+    remedy = "Send Accept: image/jpeg."
 
 
 class Conflict(Problem):
-    name, status, title = "conflict", 409, "It has changed meanwhile, or has been decided already"
-    remedy = "Read it again, and decide anew."
+    name, status, title = "conflict", 409, "Conflict with the current state"
+    remedy = "Read the resource again, and repeat the request if it still applies."
 
 
 class RequestInProgress(Problem):
-    name, status, title = (
-        "request-in-progress",
-        409,
-        "A request with this Idempotency-Key is still being worked on",
-    )
-    remedy = "Repeat it unchanged in a moment: the answer will be that of the first."
+    name, status, title = "request-in-progress", 409, "A request with this Idempotency-Key is in progress"
+    remedy = "Repeat the same request later to get the response of the first one."
 
 
 class TooLarge(Problem):
-    name, status, title = "too-large", 413, "The body is too large"
-    remedy = "Upload large files with POST /v1/uploads and refer to them."
+    name, status, title = "too-large", 413, "Content too large"
+    remedy = "Upload large files with POST /v1/uploads."
 
 
 class UnsupportedMediaType(Problem):
-    name, status, title = "unsupported-media-type", 415, "The body is of a type that is not read here"
-    remedy = "Send application/json, unless the operation names others."
+    name, status, title = "unsupported-media-type", 415, "Unsupported media type"
+    remedy = "Send application/json, or one of the media types that the operation accepts."
 
 
 class UnprocessableContent(Problem):
-    name, status, title = (
-        "unprocessable-content",
-        422,
-        "It was understood, and is not possible with this content",
-    )
-    remedy = "`reason` says why; change the content."
+    name, status, title = "unprocessable-content", 422, "Unprocessable content"
+    remedy = "Change the content; `reason` states why it was rejected."
 
 
 class TooManyRequests(Problem):
-    name, status, title = "too-many-requests", 429, "You have asked too often this minute"
-    remedy = "Wait for as many seconds as Retry-After says."
+    name, status, title = "too-many-requests", 429, "Too many requests"
+    remedy = "Retry after the number of seconds in Retry-After."
 
 
 class CapacityExceeded(Problem):
-    name, status, title = "capacity-exceeded", 429, "All workers for this are taken"
-    remedy = "Wait for as many seconds as Retry-After says, or send it through a lane, which queues."
+    name, status, title = "capacity-exceeded", 429, "All workers are busy"
+    remedy = "Retry after the number of seconds in Retry-After, or use a lane, which queues its input."
 
 
 class ServiceUnavailable(Problem):
-    name, status, title = "unavailable", 503, "A service that this needs does not answer"
-    remedy = "Wait for as many seconds as Retry-After says, and repeat with the same Idempotency-Key."
+    name, status, title = "unavailable", 503, "Service unavailable"
+    remedy = "Retry after the number of seconds in Retry-After, with the same Idempotency-Key."
 
 
 def problem_from_chalice(status: int, body: Mapping[str, Any]) -> Problem:
-    """The problem in an error that Chalice itself answered with."""
-    kinds: dict[int, type[Problem]] = {
+    """Convert an error response of Chalice."""
+    by_status: dict[int, type[Problem]] = {
         404: NotFound,
         405: MethodNotAllowed,
         413: TooLarge,
         415: UnsupportedMediaType,
     }
-    kind = kinds.get(status, Problem if status >= 500 else InvalidRequest)
-    return kind(str(body.get("Message", "")) if status < 500 else "")
+    problem = by_status.get(status, Problem if status >= 500 else InvalidRequest)
+    return problem(str(body.get("Message", "")) if status < 500 else "")

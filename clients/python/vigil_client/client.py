@@ -1,4 +1,4 @@
-"""The API's operations as methods; the shapes of answers are generated from its own description."""
+"""The API's operations as methods; the types of their results are generated from the OpenAPI document."""
 
 import mimetypes
 from collections.abc import Iterator, Sequence
@@ -44,11 +44,11 @@ Lane = Literal["live", "bulk"]
 
 
 class Vigil:
-    """One deployment's API, for one token.
+    """Client of one deployment's API. Every method raises Problem for an error response.
 
-    url        as `./vigil up` and the stack's outputs tell it: it ends in the stage
-    timeout_s  of one answer; long polls stay below it
-    retries    of one request, on failures that may pass
+    url        the stack output EndpointURL; `./vigil up` prints it
+    timeout_s  time to wait for a response; `wait` of long polls must be below it
+    retries    maximum number of retries after temporary failures
     """
 
     def __init__(self, url: str, token: Token, *, timeout_s: float = 30.0, retries: int = 3) -> None:
@@ -57,144 +57,133 @@ class Vigil:
     def drop_photo(
         self, photo: Path | str, *, source: str, lane: Lane = "live", model: str = "faces"
     ) -> DropOut:
-        """Upload a photo and wait until it has its end: at most 40 seconds."""
+        """Upload a photo and wait up to 40 seconds for the end of its drop.
+
+        Raises TimeoutError if there is no drop after 20 seconds.
+        """
         file = Path(photo)
         request = {"source": source, "lane": lane, "model": model, "suffix": file.suffix.lower()}
-        form: UploadForm = self._transport.request_json("POST", "/v1/uploads", body=request)
+        form = self._transport.request(UploadForm, "POST", "/v1/uploads", body=request)
         self._transport.post_form(
             form["url"], form["fields"], (file.name, file.read_bytes(), _media_type(file))
         )
-        uploaded: UploadStatus = self._transport.request_json(
-            "GET", f"/v1/uploads/{form['id']}", query={"wait": 20}
+        uploaded = self._transport.request(
+            UploadStatus, "GET", f"/v1/uploads/{form['id']}", query={"wait": 20}
         )
         if "drop" not in uploaded:
-            raise TimeoutError(f"{file.name} was uploaded, and no drop has come of it yet")
+            raise TimeoutError(f"{file.name} was uploaded, but has no drop after 20 seconds")
         return self.get_drop(uploaded["drop"], wait_s=20)
 
     def get_drop(self, drop: str, *, wait_s: int = 0) -> DropOut:
-        answer: DropOut = self._transport.request_json("GET", f"/v1/drops/{drop}", query={"wait": wait_s})
-        return answer
+        return self._transport.request(DropOut, "GET", f"/v1/drops/{drop}", query={"wait": wait_s})
 
     def get_thumbnail(self, link: str) -> bytes:
-        """The small JPEG behind a `thumbnail_url`, while the link is good. Raises NotFound."""
+        """The JPEG behind a `thumbnail_url`. Raises NotFound after its expiry."""
         return self._transport.get_image(link)
 
     def list_drops(self, **filters: Any) -> Iterator[DropOut]:
-        """All that fit, newest first; pages are fetched as they are needed."""
+        """Drops, newest first. This and all other lists fetch further pages when they are needed."""
         return self._iterate_pages("/v1/drops", filters)
 
     def label_drop(self, drop: str, label: str) -> LabelOut:
-        """What a drop shows, for the next data set."""
-        answer: LabelOut = self._transport.request_json(
-            "PUT", f"/v1/drops/{drop}/label", body={"label": label}
-        )
-        return answer
+        return self._transport.request(LabelOut, "PUT", f"/v1/drops/{drop}/label", body={"label": label})
 
     def list_sightings(self, **filters: Any) -> Iterator[SightingOut]:
         return self._iterate_pages("/v1/sightings", filters)
 
     def search_sightings(self, photo: Path | str) -> list[SearchHitOut]:
-        """Strangers who look like the one face in a photo, of sources that remember them."""
+        """Unknown people similar to the one face in a photo, from sources that store unknown faces."""
         file = Path(photo)
-        answer: SearchHitList = self._transport.request_json(
-            "POST", "/v1/sightings/search", body=file.read_bytes(), media=_media_type(file)
-        )
-        return answer["items"]
+        return self._transport.request(
+            SearchHitList, "POST", "/v1/sightings/search", body=file.read_bytes(), media=_media_type(file)
+        )["items"]
 
     def list_alerts(self, **filters: Any) -> Iterator[AlertOut]:
         return self._iterate_pages("/v1/alerts", filters)
 
     def get_alert(self, alert: str) -> AlertOut:
-        answer: AlertOut = self._transport.request_json("GET", f"/v1/alerts/{alert}")
-        return answer
+        return self._transport.request(AlertOut, "GET", f"/v1/alerts/{alert}")
 
     def review_alert(self, alert: str, decision: ReviewDecision) -> ReviewResult:
-        answer: ReviewResult = self._transport.request_json(
-            "POST", f"/v1/alerts/{alert}/reviews", body={"decision": decision}
+        return self._transport.request(
+            ReviewResult, "POST", f"/v1/alerts/{alert}/reviews", body={"decision": decision}
         )
-        return answer
 
     def get_rules(self) -> RulesOut:
-        answer: RulesOut = self._transport.request_json("GET", "/v1/rules")
-        return answer
+        return self._transport.request(RulesOut, "GET", "/v1/rules")
 
     def replace_rules(self, toml: str, *, version: str | None = None) -> RulesOut:
         body = {"toml": toml} | ({"version": version} if version else {})
-        answer: RulesOut = self._transport.request_json("PUT", "/v1/rules", body=body)
-        return answer
+        return self._transport.request(RulesOut, "PUT", "/v1/rules", body=body)
 
     def dry_run_rules(self, toml: str, *, hours: int = 24) -> DryRunResult:
-        answer: DryRunResult = self._transport.request_json(
-            "POST", "/v1/rules/dry-run", body={"toml": toml, "hours": hours}
+        return self._transport.request(
+            DryRunResult, "POST", "/v1/rules/dry-run", body={"toml": toml, "hours": hours}
         )
-        return answer
 
     def create_person(self, name: str, *, tags: Sequence[str] = ()) -> str:
-        """The new person's id."""
-        answer: PersonRef = self._transport.request_json(
-            "POST", "/v1/people", body={"name": name, "tags": [*tags]}
-        )
-        return answer["id"]
+        """Create a person and return the id."""
+        return self._transport.request(PersonRef, "POST", "/v1/people", body={"name": name, "tags": [*tags]})[
+            "id"
+        ]
 
     def list_people(self, **filters: Any) -> Iterator[PersonOut]:
         return self._iterate_pages("/v1/people", filters)
 
     def get_person(self, person: str) -> PersonOut:
-        answer: PersonOut = self._transport.request_json("GET", f"/v1/people/{person}")
-        return answer
+        return self._transport.request(PersonOut, "GET", f"/v1/people/{person}")
 
     def enrol_photo(self, person: str, photo: Path | str) -> EnrolledPhoto:
-        """Raises Refused with the reason, and the place in the picture."""
+        """Raises UnprocessableContent if the photo is rejected, with the reason and `boxes_px`."""
         file = Path(photo)
-        answer: EnrolledPhoto = self._transport.request_json(
-            "POST", f"/v1/people/{person}/photos", body=file.read_bytes(), media=_media_type(file)
+        return self._transport.request(
+            EnrolledPhoto,
+            "POST",
+            f"/v1/people/{person}/photos",
+            body=file.read_bytes(),
+            media=_media_type(file),
         )
-        return answer
 
     def rename_person(self, person: str, name: str) -> None:
-        self._transport.request_json("PATCH", f"/v1/people/{person}", body={"name": name})
+        self._transport.send("PATCH", f"/v1/people/{person}", body={"name": name})
 
     def watch_person(self, person: str) -> None:
-        self._transport.request_json("PUT", f"/v1/people/{person}/watch")
+        self._transport.send("PUT", f"/v1/people/{person}/watch")
 
     def unwatch_person(self, person: str) -> None:
-        self._transport.request_json("DELETE", f"/v1/people/{person}/watch")
+        self._transport.send("DELETE", f"/v1/people/{person}/watch")
 
     def give_consent(self, person: str) -> None:
-        """They agree that models learn from their pictures."""
-        self._transport.request_json("PUT", f"/v1/people/{person}/consent")
+        self._transport.send("PUT", f"/v1/people/{person}/consent")
 
     def withdraw_consent(self, person: str) -> None:
-        self._transport.request_json("DELETE", f"/v1/people/{person}/consent")
+        self._transport.send("DELETE", f"/v1/people/{person}/consent")
 
     def erase_person(self, person: str) -> SignedReceipt:
-        """Keep the receipt: `./vigil erasure verify` proves it."""
-        answer: SignedReceipt = self._transport.request_json("DELETE", f"/v1/people/{person}")
-        return answer
+        """Erase a person; `./vigil erasure verify` checks the returned receipt."""
+        return self._transport.request(SignedReceipt, "DELETE", f"/v1/people/{person}")
 
     def predict(self, photo: Path | str, *, model: str = "faces") -> PredictionOut:
-        """What a model sees, now; nothing is stored."""
+        """Run a model on a photo without storing anything."""
         file = Path(photo)
-        answer: PredictionOut = self._transport.request_json(
-            "POST", f"/v1/predict/{model}", body=file.read_bytes(), media=_media_type(file)
+        return self._transport.request(
+            PredictionOut, "POST", f"/v1/predict/{model}", body=file.read_bytes(), media=_media_type(file)
         )
-        return answer
 
     def predict_batch(self, keys: Sequence[str], *, source: str, model: str = "faces") -> tuple[str, ...]:
-        """The drops that objects of the photos bucket are going to be."""
+        """Process objects of the photos bucket on the bulk lane; returns the ids of their drops."""
         body = {"source": source, "objects": [{"key": key} for key in keys]}
-        answer: BatchAccepted = self._transport.request_json("POST", f"/v1/predict/{model}/batch", body=body)
-        return tuple(answer["drops"])
+        return tuple(
+            self._transport.request(BatchAccepted, "POST", f"/v1/predict/{model}/batch", body=body)["drops"]
+        )
 
     def get_status(self) -> SystemStatus:
-        answer: SystemStatus = self._transport.request_json("GET", "/v1/status")
-        return answer
+        return self._transport.request(SystemStatus, "GET", "/v1/status")
 
     def list_dead_letters(self, lane: Lane, *, limit: int = 10) -> list[DeadLetterOut]:
-        answer: DeadLetterList = self._transport.request_json(
-            "GET", f"/v1/lanes/{lane}/dead-letters", query={"limit": limit}
-        )
-        return answer["items"]
+        return self._transport.request(
+            DeadLetterList, "GET", f"/v1/lanes/{lane}/dead-letters", query={"limit": limit}
+        )["items"]
 
     def redrive_dead_letters(
         self, lane: Lane, message_ids: Sequence[str] = (), *, reason: str = "by hand"
@@ -207,25 +196,21 @@ class Vigil:
         return self._process_dead_letters(lane, "quarantine", message_ids, reason)
 
     def pause_lane(self, lane: Lane) -> None:
-        self._transport.request_json("POST", f"/v1/lanes/{lane}/pause")
+        self._transport.send("POST", f"/v1/lanes/{lane}/pause")
 
     def resume_lane(self, lane: Lane) -> None:
-        self._transport.request_json("POST", f"/v1/lanes/{lane}/resume")
+        self._transport.send("POST", f"/v1/lanes/{lane}/resume")
 
     def list_models(self) -> list[ModelOut]:
-        answer: ModelList = self._transport.request_json("GET", "/v1/models")
-        return answer["items"]
+        return self._transport.request(ModelList, "GET", "/v1/models")["items"]
 
     def get_model(self, model: str) -> ModelDetails:
-        """One model with its card and every release on record."""
-        answer: ModelDetails = self._transport.request_json("GET", f"/v1/models/{model}")
-        return answer
+        return self._transport.request(ModelDetails, "GET", f"/v1/models/{model}")
 
     def roll_back_model(self, model: str, *, reason: str) -> StagesChanged:
-        answer: StagesChanged = self._transport.request_json(
-            "POST", f"/v1/models/{model}/rollback", body={"reason": reason}
+        return self._transport.request(
+            StagesChanged, "POST", f"/v1/models/{model}/rollback", body={"reason": reason}
         )
-        return answer
 
     def promote_release(self, model: str, release: str, *, reason: str) -> StagesChanged:
         return self._decide_release(model, release, "promote", reason)
@@ -234,49 +219,41 @@ class Vigil:
         return self._decide_release(model, release, "reject", reason)
 
     def start_training(self, model: str, *, recipe: str | None = None) -> TrainingAccepted:
-        """A job for what is labelled now; asked for again, it is the same job."""
+        """Start a training job on the current labels; a repetition returns the same job."""
         body = {"recipe": recipe} if recipe else {}
-        answer: TrainingAccepted = self._transport.request_json(
-            "POST", f"/v1/models/{model}/trainings", body=body
-        )
-        return answer
+        return self._transport.request(TrainingAccepted, "POST", f"/v1/models/{model}/trainings", body=body)
 
     def list_trainings(self, model: str) -> list[TrainingOut]:
-        answer: TrainingList = self._transport.request_json("GET", f"/v1/models/{model}/trainings")
-        return answer["items"]
+        return self._transport.request(TrainingList, "GET", f"/v1/models/{model}/trainings")["items"]
 
     def subscribe(self, url: str, **filters: Any) -> SubscriptionOut:
-        """Have an HTTPS endpoint told; it must confirm, as SNS asks it to."""
-        answer: SubscriptionOut = self._transport.request_json(
-            "POST", "/v1/subscriptions", body={"url": url, **filters}
+        """Subscribe an HTTPS endpoint, which must confirm the subscription."""
+        return self._transport.request(
+            SubscriptionOut, "POST", "/v1/subscriptions", body={"url": url, **filters}
         )
-        return answer
 
     def _decide_release(self, model: str, release: str, action: str, reason: str) -> StagesChanged:
-        answer: StagesChanged = self._transport.request_json(
-            "POST", f"/v1/models/{model}/releases/{release}/{action}", body={"reason": reason}
+        return self._transport.request(
+            StagesChanged, "POST", f"/v1/models/{model}/releases/{release}/{action}", body={"reason": reason}
         )
-        return answer
 
     def list_subscriptions(self) -> list[SubscriptionOut]:
-        """Your own; everybody's, for an admin."""
-        answer: SubscriptionList = self._transport.request_json("GET", "/v1/subscriptions")
-        return answer["items"]
+        """The caller's subscriptions; for an admin all confirmed ones too."""
+        return self._transport.request(SubscriptionList, "GET", "/v1/subscriptions")["items"]
 
     def unsubscribe(self, subscription: str) -> None:
-        self._transport.request_json("DELETE", f"/v1/subscriptions/{subscription}")
+        self._transport.send("DELETE", f"/v1/subscriptions/{subscription}")
 
     def _process_dead_letters(self, lane: Lane, action: str, message_ids: Sequence[str], reason: str) -> int:
         body = {"ids": [*message_ids], "reason": reason}
-        answer: DeadLettersProcessed = self._transport.request_json(
-            "POST", f"/v1/lanes/{lane}/dead-letters/{action}", body=body
-        )
-        return answer["processed"]
+        return self._transport.request(
+            DeadLettersProcessed, "POST", f"/v1/lanes/{lane}/dead-letters/{action}", body=body
+        )["processed"]
 
     def _iterate_pages(self, path: str, filters: dict[str, Any]) -> Iterator[Any]:
         query = dict(filters)
         while True:
-            page = self._transport.request_json("GET", path, query=query)
+            page = self._transport.send("GET", path, query=query)
             yield from page["items"]
             if "next" not in page:
                 return

@@ -1,11 +1,11 @@
-"""What the API says when something went wrong (RFC 9457), as exceptions."""
+"""Error responses of the API (RFC 9457) as exceptions."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class Problem(Exception):
-    """An answer that is no success; `type` is stable, `remedy` says what to do."""
+    """An error response; `type` is stable, `remedy` states what the client can do."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         self.type = str(body.get("type", "about:blank"))
@@ -19,23 +19,23 @@ class Problem(Exception):
 
 
 class Unauthorized(Problem):
-    """401: a good token is needed."""
+    """401: the token is missing, invalid or expired."""
 
 
 class Forbidden(Problem):
-    """403: the role does not allow it."""
+    """403: the role or the sources of the token do not allow the operation."""
 
 
 class NotFound(Problem):
-    """404: there is none, or it is not yours to see."""
+    """404: the resource does not exist, or the token cannot access it."""
 
 
 class Conflict(Problem):
-    """409: it has changed meanwhile, or has been decided."""
+    """409: the resource was changed or decided by another request."""
 
 
 class UnprocessableContent(Problem):
-    """422: understood, and not possible with this content; `reason` says why."""
+    """422: the content cannot be processed; `reason` states why."""
 
 
 PROBLEM_BY_STATUS: Mapping[int, type[Problem]] = {
@@ -48,6 +48,6 @@ PROBLEM_BY_STATUS: Mapping[int, type[Problem]] = {
 
 
 def problem_from_response(status: int, body: Any) -> Problem:
-    """The exception for an answer."""
-    fields = body if isinstance(body, Mapping) else {"title": "not JSON"}
+    """The exception for an error response."""
+    fields = body if isinstance(body, Mapping) else {"title": "The response is not JSON"}
     return PROBLEM_BY_STATUS.get(status, Problem)({"status": status, **fields})

@@ -1,29 +1,30 @@
-"""One HTTP request to the API and its answer: time-outs, retries, and a key that makes retrying safe."""
+"""HTTP requests to the API: timeouts, retries, and an idempotency key that makes retries safe."""
 
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import urllib3
 
 from vigil_client.problems import problem_from_response
 
+Result = TypeVar("Result")
 Token = str | Callable[[], str]
-"""A bearer token, or what makes one anew when it is needed."""
+"""A bearer token, or a function that returns a valid one."""
 
-_RETRIED_STATUSES = (429, 502, 503, 504)
+RETRIED_STATUSES = (429, 502, 503, 504)
 
 
 class Transport:
-    """Asks again where that may help: connection failures and 429, 502, 503, 504, as Retry-After says."""
+    """Sends requests; retries connection failures and 429, 502, 503, 504, and obeys Retry-After."""
 
     def __init__(self, url: str, token: Token, *, timeout_s: float, retries: int) -> None:
         self._url, self._token = url.rstrip("/"), token
         retry_policy = urllib3.Retry(
             total=retries,
-            status_forcelist=_RETRIED_STATUSES,
+            status_forcelist=RETRIED_STATUSES,
             allowed_methods=None,
             backoff_factor=0.5,
             raise_on_status=False,
@@ -32,7 +33,21 @@ class Transport:
         timeouts = urllib3.Timeout(connect=5.0, read=timeout_s)
         self._http = urllib3.PoolManager(retries=retry_policy, timeout=timeouts)
 
-    def request_json(
+    def request(
+        self,
+        result_type: type[Result],  # noqa: ARG002 - binds the type variable
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
+        media: str = "application/json",
+    ) -> Result:
+        """The response's JSON as a value of the type. Raises Problem."""
+        result: Result = self.send(method, path, query=query, body=body, media=media)
+        return result
+
+    def send(
         self,
         method: str,
         path: str,
@@ -41,7 +56,7 @@ class Transport:
         body: Mapping[str, Any] | bytes | None = None,
         media: str = "application/json",
     ) -> Any:
-        """The answer's JSON, None where it has none. Raises Problem."""
+        """The response's JSON, None without a body. Raises Problem."""
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
         address = f"{self._url}{path}" + (f"?{urlencode(parameters, doseq=True)}" if parameters else "")
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -52,18 +67,18 @@ class Transport:
         return content
 
     def get_image(self, link: str) -> bytes:
-        """What is behind a link that needs no token. Raises Problem."""
+        """The image behind a signed link, which needs no token. Raises Problem."""
         response = self._http.request("GET", link, headers={"Accept": "image/jpeg"})
         if response.status >= 400:
             raise problem_from_response(response.status, json.loads(response.data))
         return bytes(response.data)
 
     def post_form(self, url: str, fields: Mapping[str, str], file: tuple[str, bytes, str]) -> None:
-        """A file into an upload form."""
+        """Upload a file with a form of S3. Raises Problem."""
         response = self._http.request("POST", url, fields={**fields, "file": file})
         if response.status >= 400:
             raise problem_from_response(
-                response.status, {"title": "the upload was refused", "detail": response.data.decode()}
+                response.status, {"title": "Upload rejected", "detail": response.data.decode()}
             )
 
     def _headers(self, method: str, body: object, media: str) -> dict[str, str]:

@@ -1,22 +1,15 @@
-"""Alerts, and what people decide about them."""
+"""Alerts and their reviews."""
 
 from datetime import UTC, datetime
 
 from cloud.dynamodb.erasure import ERASED_LABEL
 from functions.api.operation import Call, operation
-from functions.api.pagination import Row, read_page
+from functions.api.pagination import Row, read_page, row_filter
 from functions.api.problems import Conflict, InvalidCursor, NotFound
-from functions.api.resources.drops import row_filter
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.alerts import AlertList, AlertOut, AlertsQuery, NewReview, ReviewOut, ReviewResult
 from functions.runtime.container import container
-from vigil.alerts.reviews import (
-    AlertState,
-    AlreadyClosed,
-    Review,
-    SameReviewer,
-    apply_review,
-)
+from vigil.alerts.reviews import AlreadyClosed, Review, SameReviewer, apply_review
 from vigil.errors import ConcurrentUpdate
 
 
@@ -30,14 +23,9 @@ from vigil.errors import ConcurrentUpdate
 )
 def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     """List alerts, newest first."""
-    filters = {
-        "source": query.source,
-        "review": query.review,
-        "rule": query.rule,
-        "severity": query.severity,
-    }
-    page_rows = read_page(call, query, "alerts", row_filter(filters, query.until), query.since)
-    return AlertList(items=[_to_alert(row, call) for row in page_rows.rows], next=page_rows.next)
+    matches = row_filter(query, "source", "review", "rule", "severity")
+    page = read_page(call, query, "alerts", matches, query.since)
+    return AlertList(items=[_to_alert(row, call) for row in page.rows], next=page.next)
 
 
 @operation("GET", "/v1/alerts/{alert}", role="viewer", audited=True, problems=(NotFound,))
@@ -63,22 +51,17 @@ def review_alert(call: Call, new: NewReview) -> ReviewResult:
     row = _alert_row(call)
     review = Review(call.caller.id, new.decision, datetime.now(UTC))
     required = int(row.get("reviewers", 1))
-    state = _apply_review(_reviews_of(row), review, required)
+    reviews = _reviews_of(row)
     try:
+        state = apply_review(reviews, review, required)
         container().reviews.save_review(row, review, state)
-    except ConcurrentUpdate as error:
-        raise Conflict("the alert has changed meanwhile") from error
-    decisions = len(_reviews_of(row)) + 1
-    return ReviewResult(
-        alert=row["alert_id"], review=state, review_count=decisions, required_reviewers=required
-    )
-
-
-def _apply_review(reviews: list[Review], review: Review, required: int) -> AlertState:
-    try:
-        return apply_review(reviews, review, required)
     except (AlreadyClosed, SameReviewer) as error:
         raise Conflict(str(error)) from error
+    except ConcurrentUpdate as error:
+        raise Conflict("the alert was changed by another request") from error
+    return ReviewResult(
+        alert=row["alert_id"], review=state, review_count=len(reviews) + 1, required_reviewers=required
+    )
 
 
 def _alert_row(call: Call) -> Row:
@@ -96,7 +79,7 @@ def _reviews_of(row: Row) -> list[Review]:
 
 
 def _to_alert(row: Row, call: Call) -> AlertOut:
-    forgotten = row["subject_id"] == ERASED_LABEL
+    erased = row["subject_id"] == ERASED_LABEL
     return AlertOut(
         id=row["alert_id"],
         rule=row["rule"],
@@ -113,6 +96,6 @@ def _to_alert(row: Row, call: Call) -> AlertOut:
         review=row["review"],
         required_reviewers=row.get("reviewers", 1),
         reviews=tuple(ReviewOut(**one) for one in row.get("reviews", ())),
-        subject_erased=forgotten,
-        thumbnail_url=None if forgotten else thumbnail_url(call, row["drop_id"], int(row["sighting"])),
+        subject_erased=erased,
+        thumbnail_url=None if erased else thumbnail_url(call, row["drop_id"], int(row["sighting"])),
     )

@@ -1,21 +1,15 @@
-"""Uploads and drops: a photo into a lane, and what became of it."""
+"""Uploads, drops and labels of drops."""
 
 import mimetypes
 import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from cloud.dynamodb.erasure import ERASED_LABEL
 from functions.api.operation import Call, operation
-from functions.api.pagination import Row, is_before, read_page
-from functions.api.problems import (
-    Forbidden,
-    InvalidCursor,
-    NotFound,
-    UnprocessableContent,
-)
+from functions.api.pagination import Row, read_page, row_filter
+from functions.api.problems import Forbidden, InvalidCursor, NotFound, UnprocessableContent
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
     DropList,
@@ -28,7 +22,6 @@ from functions.api.schemas.drops import (
     UploadForm,
     UploadStatus,
     WaitQuery,
-    parse_timestamp,
 )
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
@@ -38,7 +31,7 @@ from vigil.training.labels import CannotLabel
 
 UPLOAD_FORM_TTL_S = 300
 POLL_INTERVAL_S = 0.1
-"""Between two looks of a long poll."""
+"""Time between two reads while a request waits for the end of a drop."""
 
 
 @operation(
@@ -55,13 +48,14 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
     S3 accepts one file of the declared type with this form, within five minutes.
     """
     if not call.caller.can_access_source(new.source):
-        raise Forbidden("your token is not for this source")
-    card = container().model_cards.get(new.model)
-    if card is None or new.suffix not in card.suffixes:
-        known = ", ".join(container().model_cards) if card is None else ", ".join(card.suffixes)
-        raise UnprocessableContent(
-            f"not read here; there are: {known}", reason="unknown-model" if card is None else "wrong-type"
-        )
+        raise Forbidden(f"the token cannot access the source {new.source}")
+    models = container().model_cards
+    card = models.get(new.model)
+    if card is None:
+        raise UnprocessableContent(f"unknown model; use {', '.join(models)}", reason="unknown-model")
+    if new.suffix not in card.suffixes:
+        accepted = ", ".join(card.suffixes)
+        raise UnprocessableContent(f"{new.model} accepts {accepted}, not {new.suffix}", reason="wrong-type")
     key = f"{new.lane}/{new.model}/{new.source}/{secrets.token_hex(16)}{new.suffix}"
     media_type = mimetypes.guess_type(f"a{new.suffix}")[0] or "application/octet-stream"
     form = container().presigned_photos.upload_form(
@@ -89,7 +83,7 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     if not call.caller.can_access_source(parse_object_key(key)[1]):
         raise NotFound
     uri = f"s3://{container().presigned_photos.bucket}/{key}"
-    row = wait_until_done(lambda: _latest_drop_of(uri), query.wait)
+    row = _wait_until_done(lambda: _latest_drop_of(uri), query.wait)
     if row is None:
         return UploadStatus(id=call.path["upload"])
     return UploadStatus(id=call.path["upload"], drop=row["drop_id"], state=row["state"])
@@ -102,13 +96,13 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
     With `wait`, the answer comes when the drop has ended.
     """
     drop = call.path["drop"]
-    row = wait_until_done(lambda: container().drop_reader.drop_with_sightings(drop), query.wait)
+    row = _wait_until_done(lambda: container().drop_reader.drop_with_sightings(drop), query.wait)
     if row is None or not call.caller.can_access_source(row["source"]):
         raise NotFound
     sightings = [to_sighting(one, call) for one in row["sighting_rows"]]
     if "s3_object" not in row:
         sightings = [one.model_copy(update={"thumbnail_url": None}) for one in sightings]
-    return to_drop(row, call, photo=_photo_url(row), sightings=sightings)
+    return _to_drop(row, call, photo=_photo_url(row), sightings=sightings)
 
 
 @operation(
@@ -116,13 +110,13 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
 )
 def list_drops(call: Call, query: DropsQuery) -> DropList:
     """List drops, newest first."""
-    filters = {"source": query.source, "state": query.state, "lane": query.lane, "model": query.model}
-    page_rows = read_page(call, query, "drops", row_filter(filters, query.until), query.since)
-    return DropList(items=[to_drop(row, call) for row in page_rows.rows], next=page_rows.next)
+    matches = row_filter(query, "source", "state", "lane", "model")
+    page = read_page(call, query, "drops", matches, query.since)
+    return DropList(items=[_to_drop(row, call) for row in page.rows], next=page.next)
 
 
-def wait_until_done(load: Callable[[], Row | None], wait_s: int) -> Row | None:
-    """Look until it is there and has ended, or the time is up."""
+def _wait_until_done(load: Callable[[], Row | None], wait_s: int) -> Row | None:
+    """Load the row until the drop has ended or the time is over."""
     deadline_s = time.monotonic() + wait_s
     while True:
         row = load()
@@ -131,16 +125,9 @@ def wait_until_done(load: Callable[[], Row | None], wait_s: int) -> Row | None:
         time.sleep(POLL_INTERVAL_S)
 
 
-def row_filter(filters: dict[str, Any], until: datetime | None) -> Callable[[Row], bool]:
-    """Whether a row has each value that is asked for, and is of before a moment, where one is named."""
-    active = {name: value for name, value in filters.items() if value is not None}
-    return lambda row: all(row.get(name) == value for name, value in active.items()) and is_before(row, until)
-
-
-def to_drop(
+def _to_drop(
     row: Row, call: Call, *, photo: str | None = None, sightings: list[SightingOut] | None = None
 ) -> DropOut:
-    """A drop's row as the API tells it."""
     return DropOut(
         id=row["drop_id"],
         state=row["state"],
@@ -148,7 +135,7 @@ def to_drop(
         model=row["model"],
         source=row["source"],
         at=row["occurred_at"],
-        completed_at=parse_timestamp(row.get("completed_at")),
+        completed_at=row.get("completed_at") or None,
         photo_url=photo,
         thumbnail_url=thumbnail_url(call, row["drop_id"])
         if "s3_object" in row and "size_px" in row
@@ -173,9 +160,8 @@ _UNCHANGED_FIELDS = (
 
 
 def to_sighting(row: Row, call: Call) -> SightingOut:
-    """A sighting's row as the API tells it."""
     number = int(str(row["sk"]).removeprefix("sighting#"))
-    forgotten = row["label"] == ERASED_LABEL
+    erased = row["label"] == ERASED_LABEL
     return SightingOut(
         id=f"{row['drop_id']}-{number}",
         drop=row["drop_id"],
@@ -191,10 +177,8 @@ def to_sighting(row: Row, call: Call) -> SightingOut:
         quality=row.get("quality"),
         quality_issues=tuple(row.get("quality_issues", ())),
         tags=tuple(sorted(row.get("tags", ()))),
-        subject_erased=forgotten,
-        thumbnail_url=thumbnail_url(call, row["drop_id"], number)
-        if "box_px" in row and not forgotten
-        else None,
+        subject_erased=erased,
+        thumbnail_url=thumbnail_url(call, row["drop_id"], number) if "box_px" in row and not erased else None,
     )
 
 
@@ -204,11 +188,9 @@ def _latest_drop_of(uri: str) -> Row | None:
 
 
 def _photo_url(row: Row) -> str | None:
-    return (
-        container().presigned_photos.download_url(S3Object(**row["s3_object"]))
-        if "s3_object" in row
-        else None
-    )
+    if "s3_object" not in row:
+        return None
+    return container().presigned_photos.download_url(S3Object(**row["s3_object"]))
 
 
 @operation(

@@ -1,4 +1,4 @@
-"""Whether the API is there."""
+"""Liveness of the API."""
 
 from typing import Annotated
 
@@ -9,9 +9,9 @@ from functions.api.schemas.fields import ApiModel
 
 
 class Health(ApiModel):
-    """All that the unauthenticated are told."""
+    """Liveness of the API."""
 
-    status: Annotated[str, Field(description="ok, whenever there is an answer")]
+    status: Annotated[str, Field(description="Always ok")]
 
 
 @operation("GET", "/v1/health", role=None)

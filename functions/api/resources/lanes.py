@@ -1,4 +1,4 @@
-"""Operations: what failed for good, lanes that stand still, what is looked through once more."""
+"""Pausing lanes, and dead letters."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

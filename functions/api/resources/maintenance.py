@@ -49,7 +49,7 @@ def backfill(call: Call, request: BackfillRequest) -> BackfillResult:
     that is empty.
     """
     if request.model is not None and request.model not in container().model_cards:
-        raise NotFound(f"there are: {', '.join(container().model_cards)}")
+        raise NotFound(f"unknown model; use {', '.join(container().model_cards)}")
     filters = {"model": request.model}
     payload: dict[str, Any] = {"model": request.model} if request.model else {}
     if request.cursor:

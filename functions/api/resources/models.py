@@ -1,4 +1,4 @@
-"""Models: which there are, how their releases fared, and what a person decides about them."""
+"""Models, their releases, and decisions about releases."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -104,11 +104,11 @@ def reject_release(call: Call, reason: Reason) -> StagesChanged:
 def _change_stage(
     call: Call, reason: Reason, transition: Callable[..., tuple[ReleaseState, ...]]
 ) -> StagesChanged:
-    """What moved, with who said so and why in its history."""
+    """Change the stage of releases; the caller and the reason are stored in their history."""
     model, reason_text = call.path["model"], f"by {call.caller.id}: {reason.reason}"
-    book, release = _model_releases(model), call.path.get("release")
-    if release is not None and book.find(release) is None:
-        raise NotFound(f"{model} has no such release")
+    model_releases, release = _model_releases(model), call.path.get("release")
+    if release is not None and model_releases.find(release) is None:
+        raise NotFound(f"{model} has no release {release}")
     try:
         changed = transition(
             model, repository=container().releases, now=datetime.now(UTC), reason=reason_text
@@ -116,24 +116,24 @@ def _change_stage(
     except (IllegalTransition, ConcurrentUpdate) as error:
         raise Conflict(str(error)) from error
     if not changed:
-        raise Conflict(f"{model} has no former release to go back to")
-    return StagesChanged(model=model, stages={life.release: life.stage for life in changed})
+        raise Conflict(f"{model} has no previous release")
+    return StagesChanged(model=model, stages={state.release: state.stage for state in changed})
 
 
 def _model_releases(model: str) -> ModelReleases:
-    """All about a model that is deployed, or has releases on record. Raises NotFound."""
-    book = container().releases.read_releases(model)
-    if model not in container().model_cards and not book.records:
-        raise NotFound(f"there are: {', '.join(container().model_cards)}")
-    return book
+    """The releases of a model that is deployed or has releases. Raises NotFound."""
+    model_releases = container().releases.read_releases(model)
+    if model not in container().model_cards and not model_releases.records:
+        raise NotFound(f"unknown model; use {', '.join(container().model_cards)}")
+    return model_releases
 
 
 def _to_model(card: DeployedModel) -> ModelOut:
     return ModelOut(name=card.name, release=card.release, suffixes=card.suffixes, max_bytes=card.max_bytes)
 
 
-def _to_candidate(book: ModelReleases) -> CandidateOut | None:
-    pointers = book.pointers
+def _to_candidate(model_releases: ModelReleases) -> CandidateOut | None:
+    pointers = model_releases.pointers
     if pointers.candidate is None:
         return None
     return CandidateOut(

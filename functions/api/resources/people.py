@@ -1,4 +1,4 @@
-"""People: made, enrolled, renamed, watched, erased."""
+"""People: enrolment, names, tags and erasure."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from cloud.dynamodb.people import NameTaken
 from functions.api.media import (
     IMAGE_BODY_TYPES,
-    decode_base64_image,
     file_suffix,
     read_image,
 )
@@ -54,7 +53,7 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
     try:
         container().profiles.create(person, datetime.now(UTC))
     except NameTaken as error:
-        raise Conflict("somebody has that name") from error
+        raise Conflict("another person has this name") from error
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
@@ -97,7 +96,7 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
     try:
         container().profiles.rename(person, new.name, datetime.now(UTC))
     except NameTaken as error:
-        raise Conflict("somebody has that name, or it has changed meanwhile") from error
+        raise Conflict("another person has this name, or another request changed the person") from error
     return PersonRef(id=person.id)
 
 
@@ -117,16 +116,14 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     face boxes.
     """
     _person_row(call)
-    data = read_image(call) if photo is None else decode_base64_image(photo.image)
+    data = read_image(call, photo.image if photo else None)
     person = call.path["person"]
     uploaded = container().store.save_pending_photo(person, data, file_suffix(call))
     payload = {"person": person, "photos": [{"key": uploaded.key, "version": uploaded.version}]}
-    response = checked_response(
-        container().lambda_functions.invoke(container().settings.enrol_function, payload)
-    )
-    for refusal in response["rejected"]:
-        boxes = {"boxes_px": refusal["boxes_px"]} if "boxes_px" in refusal else {}
-        raise UnprocessableContent(refusal["message"], reason=refusal["reason"], **boxes)
+    response = _invoke(container().settings.enrol_function, payload)
+    for rejection in response["rejected"]:
+        boxes = {"boxes_px": rejection["boxes_px"]} if "boxes_px" in rejection else {}
+        raise UnprocessableContent(rejection["message"], reason=rejection["reason"], **boxes)
     return EnrolledPhoto(person=response["person"], gallery_version=response["gallery_version"])
 
 
@@ -137,13 +134,12 @@ def erase_person(call: Call) -> SignedReceipt:
     Deletes everything that is stored about the person and returns a signed receipt.
     """
     payload = {"person": call.path["person"]}
-    return SignedReceipt(
-        **checked_response(container().lambda_functions.invoke(container().settings.erase_function, payload))
-    )
+    return SignedReceipt(**_invoke(container().settings.erase_function, payload))
 
 
-def checked_response(response: dict[str, Any]) -> dict[str, Any]:
-    """What a function said, or the problem in it."""
+def _invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The response of a Lambda function. Raises NotFound, UnprocessableContent if it is an error."""
+    response = container().lambda_functions.invoke(function, payload)
     if "error" not in response:
         return response
     if response["error"]["reason"] == "person-not-found":
@@ -205,7 +201,5 @@ def withdraw_consent(call: Call) -> PersonRef:
 
 def _change_tags(call: Call, change: dict[str, list[str]]) -> PersonRef:
     payload = {"person": call.path["person"], **change}
-    response = checked_response(
-        container().lambda_functions.invoke(container().settings.enrol_function, payload)
-    )
+    response = _invoke(container().settings.enrol_function, payload)
     return PersonRef(id=response["person"], tags=tuple(response["tags"]))

@@ -1,10 +1,10 @@
-"""Predictions: one at once, on a function of its own; many through the bulk lane."""
+"""Synchronous predictions, and batches on the bulk lane."""
 
 import base64
 import json
 from typing import Any
 
-from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_image
+from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.problems import CapacityExceeded, Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.predict import BatchAccepted, BatchRequest, ImageInput, InlineImage, PredictionOut
@@ -31,7 +31,7 @@ def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
     if image_input is None:
         payload["data"] = base64.b64encode(read_image(call)).decode()
     elif isinstance(image_input.root, InlineImage):
-        payload["data"] = base64.b64encode(decode_base64_image(image_input.root.image)).decode()
+        payload["data"] = base64.b64encode(read_image(call, image_input.root.image)).decode()
     else:
         _require_readable(call, image_input.root.object.key)
         payload["object"] = image_input.root.object.model_dump(exclude_none=True)
@@ -55,7 +55,7 @@ def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
     """
     model = _deployed_model(call)
     if not call.caller.can_access_source(batch.source):
-        raise Forbidden("your token is not for this source")
+        raise Forbidden(f"the token cannot access the source {batch.source}")
     for reference in batch.objects:
         _require_readable(call, reference.key)
     bucket = container().settings.photos_bucket
@@ -73,12 +73,12 @@ def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
 def _deployed_model(call: Call) -> str:
     model = call.path["model"]
     if model not in container().model_cards:
-        raise NotFound(f"there are: {', '.join(container().model_cards)}")
+        raise NotFound(f"unknown model; use {', '.join(container().model_cards)}")
     return model
 
 
 def _require_readable(call: Call, key: str) -> None:
-    """Objects of lanes and sources that the caller may see, and no others."""
+    """Raise NotFound for an object that is not in a lane or whose source the caller cannot access."""
     try:
         source = parse_object_key(key)[1]
     except UnroutableKey as error:
@@ -88,7 +88,7 @@ def _require_readable(call: Call, key: str) -> None:
 
 
 def invoke_predict(payload: dict[str, Any]) -> dict[str, Any]:
-    """What the predict function says. Raises Shed where it has no worker free, Refused."""
+    """The response of the predict function. Raises FunctionThrottled, UnprocessableContent."""
     response = container().lambda_functions.invoke(container().settings.predict_function, payload)
     if "error" in response:
         raise UnprocessableContent(response["error"]["message"], reason=response["error"]["reason"])

@@ -1,4 +1,4 @@
-"""The watch file: in force, replaced, tried on what was seen."""
+"""The rules: read, replace, evaluate on recent sightings."""
 
 import hashlib
 from collections import Counter
@@ -11,12 +11,7 @@ from functions.api.problems import Conflict, UnprocessableContent
 from functions.api.schemas.alerts import DryRunRequest, DryRunResult, NewRules, RuleDryRun, RuleOut, RulesOut
 from functions.runtime.container import container
 from vigil.alerts.alert import create_alert
-from vigil.alerts.rules import (
-    DEFAULT_RULES,
-    InvalidRules,
-    RuleSet,
-    parse_rules,
-)
+from vigil.alerts.rules import DEFAULT_RULES, InvalidRules, RuleSet, parse_rules
 from vigil.drops.messages import Drop, InlinePayload
 from vigil.inference.types import Sighting
 
@@ -63,7 +58,7 @@ def replace_rules(call: Call, new: NewRules) -> RulesOut:
     """
     _parse_rules(new.toml)
     if new.version is not None and new.version != _rules_version(_current_rules()):
-        raise Conflict("the watch file has changed since that version")
+        raise Conflict(f"the current version is not {new.version}")
     container().store.save_rules(new.toml)
     return get_rules(call)
 
@@ -100,7 +95,7 @@ def dry_run_rules(call: Call, request: DryRunRequest) -> DryRunResult:
 
 
 def _matching_rules(row: Row, rule_set: RuleSet) -> list[tuple[str, str]]:
-    """(rule, alert id) of each rule that picks a stored sighting."""
+    """Name and alert id of each rule that matches a stored sighting."""
     sighting = Sighting(row["label"], row["status"], row.get("score"), tags=frozenset(row.get("tags", ())))
     at = datetime.fromisoformat(row["occurred_at"])
     drop = Drop(row["drop_id"], row["model"], row["source"], InlinePayload(b""), at)
@@ -113,7 +108,7 @@ def _matching_rules(row: Row, rule_set: RuleSet) -> list[tuple[str, str]]:
 
 
 def _recent_rows(call: Call, kind: str, now: datetime, hours: int) -> list[Row]:
-    """The newest rows of a kind that are the caller's to see."""
+    """The newest rows of a kind that the caller can access, at most MAX_DRY_RUN_ROWS."""
     oldest = now - timedelta(hours=hours)
     rows = container().drop_reader.list_rows(kind, since=oldest, before="", page_size=1000)
     visible = (row for row in islice(rows, MAX_DRY_RUN_ROWS) if call.caller.can_access_source(row["source"]))

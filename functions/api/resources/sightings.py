@@ -1,10 +1,10 @@
-"""Sightings: who and what was seen, where and when."""
+"""Lists of sightings, and search for similar unknown faces."""
 
 import base64
 from collections.abc import Callable
 from typing import Any
 
-from functions.api.media import IMAGE_BODY_TYPES, decode_base64_image, read_image
+from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import (
     PageRows,
@@ -12,10 +12,11 @@ from functions.api.pagination import (
     collect_page,
     is_before,
     read_page,
+    row_filter,
     start_position,
 )
 from functions.api.problems import CapacityExceeded, InvalidCursor, UnprocessableContent
-from functions.api.resources.drops import row_filter, to_sighting
+from functions.api.resources.drops import to_sighting
 from functions.api.resources.predict import invoke_predict
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
@@ -28,7 +29,7 @@ from functions.api.schemas.drops import (
 from functions.runtime.container import container
 
 DEFAULT_SEARCH_DAYS = 7
-"""That a search looks back unless it says otherwise."""
+"""Days that a search with an image body covers."""
 
 
 @operation(
@@ -62,7 +63,7 @@ def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> Sear
 
     Only sources with `store_unknown_faces = true` in the rules store unknown faces.
     """
-    data = decode_base64_image(photo.image) if photo else read_image(call)
+    data = read_image(call, photo.image if photo else None)
     days = photo.days if photo else DEFAULT_SEARCH_DAYS
     response = invoke_predict(
         {"model": "faces", "data": base64.b64encode(data).decode(), "search": {"days": days}}
@@ -87,5 +88,5 @@ def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows:
 
 
 def _query_filter(query: SightingsQuery) -> Callable[[Row], bool]:
-    matches = row_filter({"source": query.source, "status": query.status}, query.until)
+    matches = row_filter(query, "source", "status")
     return lambda row: matches(row) and not (query.since and is_before(row, query.since))

@@ -1,4 +1,4 @@
-"""How the system is: promises, lanes, breakers, dead letters, degradation, completeness."""
+"""The status of the system: lanes, breakers, degradation, completeness, service level objectives."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -8,7 +8,7 @@ from typing import Any
 
 from cloud.dynamodb.state import PAUSED_LANES_STATE, paused_lanes
 from functions.api.operation import Call, operation
-from functions.api.schemas.lanes import BreakerOut, CompletenessOut, LaneStatus, Slo, SystemStatus
+from functions.api.schemas.status import BreakerOut, CompletenessOut, LaneStatus, Slo, SystemStatus
 from functions.runtime.container import container
 from vigil.reliability.slo import SloStatus, evaluate_objectives
 
@@ -41,12 +41,11 @@ def get_status(_: Call) -> SystemStatus:
 
 
 def _lane_queries(lane: str) -> Sequence[Callable[[], int]]:
-    """What is asked of AWS about a lane: all of it at once."""
-    c = container()
+    """AWS calls about a lane, to run in parallel."""
     return (
-        c.lane_queue(lane).visible_messages,
-        c.dead_letter_queue(lane).visible_messages,
-        c.lane_mappings[lane].is_enabled,
+        container().lane_queue(lane).visible_messages,
+        container().dead_letter_queue(lane).visible_messages,
+        container().lane_mappings[lane].is_enabled,
     )
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: who is told of what happens, over HTTPS by SNS, and of no more than they may see."""
+"""Webhooks: HTTPS subscriptions to the SNS topic, limited to the sources of the subscriber."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -7,17 +7,17 @@ from typing import Any
 
 from functions.api.operation import Call, operation
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
-from functions.api.schemas.lanes import NewSubscription, SubscriptionList, SubscriptionOut
+from functions.api.schemas.subscriptions import NewSubscription, SubscriptionList, SubscriptionOut
 from functions.runtime.container import container
 
 MAX_LISTED = 100
-"""SNS filters take so many values; an endpoint for each is not what this is for."""
+"""Subscriptions that a list contains at most."""
 
 MAX_FILTER_COMBINATIONS = 150
-"""What SNS takes of a filter: the numbers of values, multiplied."""
+"""Limit of SNS for a filter: the product of the numbers of values."""
 
 NO_SEVERITY = {"exists": False}
-"""Drops have no severity; a filter by it is about alerts."""
+"""Lets events of drops pass a filter by severity, which they do not have."""
 
 
 @operation(
@@ -34,7 +34,7 @@ def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     The subscription is limited to the sources that the caller may access. The endpoint must confirm it.
     """
     if not all(call.caller.can_access_source(source) for source in new.sources):
-        raise Forbidden("your token is not for all of these sources")
+        raise Forbidden("the token cannot access all of these sources")
     policy = _filter_policy(new, new.sources or [_source_filter(pattern) for pattern in call.caller.sources])
     ident = container().subscriptions.add(new.url, policy, owner=call.caller.id)
     return SubscriptionOut(id=ident, url=new.url, filter=policy)
@@ -74,7 +74,7 @@ def delete_subscription(call: Call) -> None:
 
 
 def _owned_subscription(call: Call) -> SubscriptionOut:
-    """A subscription that the caller made; an admin may deal with anybody's. Raises NotFound."""
+    """A subscription of the caller, or any subscription for an admin. Raises NotFound."""
     ident = call.path["subscription"]
     if not call.caller.has_role("admin") and ident not in container().subscriptions.owned_by(call.caller.id):
         raise NotFound
@@ -85,13 +85,13 @@ def _owned_subscription(call: Call) -> SubscriptionOut:
 
 
 def _find_subscription(ident: str) -> SubscriptionOut | None:
-    """None where it is gone: one that nobody confirms ends by itself."""
+    """None if it does not exist; SNS deletes subscriptions that are not confirmed."""
     found = container().subscriptions.get(ident)
     return None if found is None else SubscriptionOut(id=ident, url=found[0], filter=found[1])
 
 
 def _filter_policy(new: NewSubscription, sources: Sequence[object]) -> dict[str, list[Any]]:
-    """SNS's filter. Raises Refused where it has more combinations than SNS takes."""
+    """The SNS filter policy. Raises UnprocessableContent if it has more combinations than SNS allows."""
     severities: list[Any] = [*dict.fromkeys(new.severities)]
     if severities and set(new.types) != {"vigil.alert.raised"}:
         severities.append(NO_SEVERITY)
@@ -99,16 +99,16 @@ def _filter_policy(new: NewSubscription, sources: Sequence[object]) -> dict[str,
     policy = {name: values for name, values in values_by_name.items() if values}
     if prod(map(len, policy.values())) > MAX_FILTER_COMBINATIONS:
         raise UnprocessableContent(
-            f"types, severities and sources multiply to more than {MAX_FILTER_COMBINATIONS}:"
-            " make several subscriptions",
+            f"types, severities and sources have more than {MAX_FILTER_COMBINATIONS} combinations:"
+            " create several subscriptions",
             reason="too-many-combinations",
         )
     return policy
 
 
 def _source_filter(pattern: str) -> object:
-    """A pattern of sources as SNS can filter by it. Raises Forbidden for one that it cannot."""
+    """A source pattern as an SNS filter value. Raises Forbidden if SNS cannot filter by it."""
     plain = pattern.rstrip("*")
-    if any(mark in plain for mark in "*?[") or len(pattern) - len(plain) > 1:
-        raise Forbidden("name the sources: your token's patterns cannot be made a filter")
+    if any(character in plain for character in "*?[") or len(pattern) - len(plain) > 1:
+        raise Forbidden("list the sources: SNS cannot filter by the source patterns of the token")
     return plain if plain == pattern else {"prefix": plain}

@@ -1,6 +1,6 @@
-"""Thumbnails: a link that is good for five minutes, and the small picture that is made when it is followed.
+"""Thumbnails behind signed links that are valid for five minutes.
 
-No thumbnail is stored: it is made from the photo each time, so that whatever ends the photo ends it.
+A thumbnail is computed from the photo for each request and not stored, so it disappears with the photo.
 """
 
 import base64
@@ -22,9 +22,9 @@ SIGNING_PURPOSE = "thumbnail"
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailLink:
-    """What a link says: who may look at what, until when.
+    """The contents of a signed link.
 
-    sighting  its place among the drop's sightings; None for the whole photo
+    sighting  number of the sighting in the drop; None for the whole photo
     """
 
     caller: Caller
@@ -34,7 +34,7 @@ class ThumbnailLink:
 
 
 def thumbnail_url(call: Call, drop: str, sighting: int | None = None) -> str:
-    """To look at a drop's photo, or at one sighting in it; the look is written down as the caller's."""
+    """A signed link to the thumbnail of a drop or sighting; its use is audited for the caller."""
     until = int((datetime.now(UTC) + LINK_LIFETIME).timestamp())
     claims = [call.caller.id, call.caller.role, drop, sighting, until]
     token = sign_value(claims, purpose=SIGNING_PURPOSE, key=container().signing_key)
@@ -56,9 +56,9 @@ def get_thumbnail(call: Call) -> FileResponse:
     now = datetime.now(UTC)
     link = _parse_link(call.path["thumbnail"])
     if link.expires_at < now:
-        raise NotFound("the link has expired; ask for the drop again")
+        raise NotFound("the link has expired; read the drop again to get a new one")
     if not call.accepts_images:
-        raise NotAcceptable("the picture is sent as bytes only where they are asked for")
+        raise NotAcceptable("the first media type in Accept must be an image type")
     wait_s = container().rate_limiter.acquire(link.caller.id, now)
     if wait_s:
         raise TooManyRequests(retry_s=wait_s)
@@ -73,16 +73,15 @@ def get_thumbnail(call: Call) -> FileResponse:
 
 def _parse_link(text: str) -> ThumbnailLink:
     try:
-        who, role, drop, sighting, until = verify_value(
-            text, purpose=SIGNING_PURPOSE, key=container().signing_key
-        )
+        claims = verify_value(text, purpose=SIGNING_PURPOSE, key=container().signing_key)
     except InvalidSignature as error:
         raise NotFound from error
-    return ThumbnailLink(Caller(who, role), drop, sighting, datetime.fromtimestamp(until, UTC))
+    caller, role, drop, sighting, until = claims
+    return ThumbnailLink(Caller(caller, role), drop, sighting, datetime.fromtimestamp(until, UTC))
 
 
 def _thumbnail_request(link: ThumbnailLink) -> dict[str, Any]:
-    """What to make a picture of. Raises NotFound where the photo, or the sighting, is gone."""
+    """Payload for the thumbnail function. Raises NotFound if the photo or the sighting is deleted."""
     row = container().drop_reader.find_drop(link.drop)
     if row is None or "s3_object" not in row:
         raise NotFound
@@ -97,5 +96,5 @@ def _thumbnail_request(link: ThumbnailLink) -> dict[str, Any]:
 
 def _error_problem(error: dict[str, str]) -> NotFound | UnprocessableContent:
     if error["reason"] == "object-not-found":
-        return NotFound("the photo is gone")
+        return NotFound("the photo is deleted")
     return UnprocessableContent(error["message"], reason=error["reason"])

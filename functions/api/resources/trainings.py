@@ -1,4 +1,4 @@
-"""Trainings: ordered by hand, and how they go and what they cost."""
+"""Training jobs of models."""
 
 from cloud.dynamodb.training_jobs import TrainingRun
 from functions.api.operation import Call, operation
@@ -43,7 +43,7 @@ def list_trainings(call: Call) -> TrainingList:
     """List the training jobs of a model, newest first."""
     jobs = tuple(map(_to_training, container().training_jobs.for_model(call.path["model"])))
     if not jobs and call.path["model"] not in container().model_cards:
-        raise NotFound("it is not deployed, and nothing was ever trained for it")
+        raise NotFound("the model is not deployed and has no training jobs")
     return TrainingList(items=jobs)
 
 

@@ -1,1 +1,1 @@
-"""The shapes of requests and answers: what validates them is what describes them."""
+"""Pydantic models of requests and responses; they validate requests and describe them in OpenAPI."""

@@ -1,6 +1,6 @@
-"""Alerts, reviews and the rules that raise alerts."""
+"""Models of alerts, reviews and rules."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -12,138 +12,156 @@ from functions.api.schemas.fields import (
     NextCursor,
     PageQuery,
     RulesToml,
+    Severity,
     SightingId,
+    Since,
     Source,
     SourceName,
     SubjectErased,
     ThumbnailUrl,
     Timestamp,
-    TimestampParameter,
     Until,
 )
 from vigil.alerts.reviews import AlertState, ReviewDecision
 
-Severity = Literal["info", "warning", "critical"]
+ReviewState = Annotated[AlertState, Field(description="State that follows from the reviews")]
+RequiredReviewers = Annotated[
+    int, Field(description="Number of different people who must agree to close the alert")
+]
 
 
 class ReviewOut(ApiModel):
-    """One reviewer's verdict."""
+    """The decision of one reviewer."""
 
-    reviewer: Annotated[str, Field(description="Subject of the token that said so")]
-    decision: Annotated[ReviewDecision, Field(description="What was said")]
+    reviewer: Annotated[str, Field(description="Subject of the reviewer's token")]
+    decision: Annotated[ReviewDecision, Field(description="Decision of the reviewer")]
     at: Timestamp
 
 
 class AlertOut(ApiModel):
-    """A sighting that a rule picked out, for people to decide about."""
+    """An alert: a sighting that a rule selected for review."""
 
     id: AlertId
-    rule: Annotated[str, Field(description="That picked it", examples=["watch-listed"])]
-    severity: Annotated[Severity, Field(description="As the rule has it")]
-    status: Annotated[str, Field(description="Of the sighting", examples=["known"])]
+    rule: Annotated[str, Field(description="Rule that raised the alert", examples=["watch-listed"])]
+    severity: Annotated[Severity, Field(description="Severity of the rule")]
+    status: Annotated[str, Field(description="Status of the sighting", examples=["known"])]
     source: SourceName
     model: ModelName
-    subject: Annotated[str, Field(description="A person's id, a stranger's within the window, or a label")]
+    subject: Annotated[
+        str, Field(description="Id of a person, id of an unknown subject within the time window, or a label")
+    ]
     drop: DropId
     sighting: SightingId
     at: Timestamp
     last_at: Timestamp
-    drop_count: Annotated[int, Field(description="How many drops showed the same in this window")]
-    review: Annotated[AlertState, Field(description="What the verdicts so far come to")]
-    required_reviewers: Annotated[int, Field(description="Different people who must agree to close it")]
-    reviews: Annotated[tuple[ReviewOut, ...], Field(description="The verdicts so far")] = ()
+    drop_count: Annotated[int, Field(description="Number of drops with the same subject in the time window")]
+    review: ReviewState
+    required_reviewers: RequiredReviewers
+    reviews: Annotated[tuple[ReviewOut, ...], Field(description="Reviews of the alert")] = ()
     subject_erased: SubjectErased = False
     thumbnail_url: ThumbnailUrl = None
 
 
 class AlertsQuery(PageQuery):
-    """Which alerts, newest first."""
+    """Filters of a list of alerts."""
 
     AUDITED_FIELDS: ClassVar = ("source", "review", "rule")
 
     source: Source | None = None
-    review: Annotated[AlertState | None, Field(description="Only these")] = None
-    rule: Annotated[str | None, Field(max_length=100, description="Only of this rule")] = None
-    severity: Annotated[Severity | None, Field(description="Only these")] = None
-    since: Annotated[TimestampParameter | None, Field(description="A day back unless given")] = None
+    review: Annotated[AlertState | None, Field(description="Only alerts in this review state")] = None
+    rule: Annotated[str | None, Field(max_length=100, description="Only alerts of this rule")] = None
+    severity: Annotated[Severity | None, Field(description="Only alerts of this severity")] = None
+    since: Since = None
     until: Until = None
 
 
 class AlertList(ApiModel):
     """A page of alerts."""
 
-    items: Annotated[list[AlertOut], Field(description="The newest first")]
+    items: Annotated[list[AlertOut], Field(description="Alerts, newest first")]
     next: NextCursor = None
 
 
 class NewReview(ApiModel):
-    """A verdict: it is that person, or that stranger, rightly; it is nothing; it is somebody else."""
+    """A review of an alert."""
 
     AUDITED_FIELDS: ClassVar = ("decision",)
 
-    decision: Annotated[ReviewDecision, Field(description="It is so; it is nothing; it is somebody else")]
+    decision: Annotated[
+        ReviewDecision,
+        Field(
+            description="confirm: the alert is correct; dismiss: it is irrelevant;"
+            " not-this-person: the subject is somebody else"
+        ),
+    ]
 
 
 class ReviewResult(ApiModel):
-    """What the verdicts so far come to."""
+    """The state of an alert after a review."""
 
     alert: AlertId
-    review: Annotated[AlertState, Field(description="What they come to")]
-    review_count: Annotated[int, Field(description="That there are")]
-    required_reviewers: Annotated[int, Field(description="Different people who must agree")]
+    review: ReviewState
+    review_count: Annotated[int, Field(description="Number of reviews")]
+    required_reviewers: RequiredReviewers
 
 
 class RuleOut(ApiModel):
-    """One rule in force."""
+    """A current rule."""
 
-    name: Annotated[str, Field(description="As alerts name it", examples=["watch-listed"])]
-    severity: Annotated[Severity, Field(description="Of its alerts")]
+    name: Annotated[str, Field(description="Name of the rule", examples=["watch-listed"])]
+    severity: Annotated[Severity, Field(description="Severity of its alerts")]
     window_s: Annotated[
         int,
         Field(
-            description="Seconds in which the same subject at the same source is one alert", examples=[300]
+            description="Seconds in which sightings of the same subject and source raise one alert",
+            examples=[300],
         ),
     ]
-    required_reviewers: Annotated[int, Field(description="Different people who must agree to close one")]
+    required_reviewers: RequiredReviewers
 
 
 class RulesOut(ApiModel):
-    """The watch file in force, as it stands, and its rules."""
+    """The current rules."""
 
     toml: RulesToml
-    version: Annotated[str, Field(description="Changes with any character of the file")]
-    rules: Annotated[list[RuleOut], Field(description="In their order")]
+    version: Annotated[str, Field(description="Hash of the text")]
+    rules: Annotated[list[RuleOut], Field(description="Rules in the order of the text")]
 
 
 class NewRules(ApiModel):
-    """A watch file to put in force."""
+    """Rules that replace the current ones."""
 
     AUDITED_FIELDS: ClassVar = ("version",)
 
     toml: RulesToml
     version: Annotated[
-        str | None, Field(description="Replace only this version: another one has changed meanwhile")
+        str | None,
+        Field(description="Version to replace; answered with 409 if the current version is another one"),
     ] = None
 
 
 class DryRunRequest(ApiModel):
-    """A watch file to try on what was seen."""
+    """Rules to evaluate on recent sightings."""
 
     toml: RulesToml
-    hours: Annotated[int, Field(ge=1, le=24, description="How far back")] = 24
+    hours: Annotated[int, Field(ge=1, le=24, description="Age of the oldest sighting in hours")] = 24
 
 
 class RuleDryRun(ApiModel):
-    """One rule on the sightings of the last hours."""
+    """What one rule selects."""
 
-    rule: Annotated[str, Field(description="Its name")]
-    sightings: Annotated[int, Field(description="That it picks")]
-    alerts: Annotated[int, Field(description="At most: strangers who are alike would be one alert")]
-    current_alerts: Annotated[int, Field(description="Alerts that rules in force raised under this name")]
+    rule: Annotated[str, Field(description="Name of the rule")]
+    sightings: Annotated[int, Field(description="Number of selected sightings")]
+    alerts: Annotated[
+        int, Field(description="Maximum number of alerts; similar unknown people may be one subject")
+    ]
+    current_alerts: Annotated[
+        int, Field(description="Number of alerts that a current rule of this name raised in this time")
+    ]
 
 
 class DryRunResult(ApiModel):
-    """What would have been raised."""
+    """What the rules select among recent sightings."""
 
-    sightings: Annotated[int, Field(description="That were looked at")]
-    rules: Annotated[list[RuleDryRun], Field(description="What each would have done")]
+    sightings: Annotated[int, Field(description="Number of evaluated sightings")]
+    rules: Annotated[list[RuleDryRun], Field(description="Result of each rule")]

@@ -1,113 +1,133 @@
-"""What all shapes have in common, and the fields that many share."""
+"""The base model of all request and response models, and fields that several of them share."""
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 _ISO_8601_START = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 
 VISIBLE_CHARACTER = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
-"""A character that is to be seen, by whatever engine reads the pattern: they differ about what a space is."""
+"""A visible character; spelled out because regular expression engines differ about what white space is."""
 
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-"""What unpacking takes; looking at six million characters twice would be for nothing."""
+"""Documented only: decoding validates the text, and a pattern would read six million characters twice."""
 
 
 class ApiModel(BaseModel):
-    """Frozen, and strict about names: a misspelt field is an error, not a silence."""
+    """Frozen; unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
 
 
 def _require_iso_8601(value: Any) -> Any:
-    """Seconds since 1970, which Pydantic would take too, are no ISO 8601."""
+    """Refuse seconds since 1970, which Pydantic accepts."""
     if isinstance(value, str) and not _ISO_8601_START.match(value):
-        raise ValueError("not a date and time by ISO 8601")
+        raise ValueError("not a date and time in ISO 8601")
     return value
 
 
-Timestamp = Annotated[datetime, Field(description="ISO 8601, with its offset")]
+Lane = Literal["live", "bulk"]
+DropState = Literal["claimed", "done", "rejected", "quarantined"]
+Severity = Literal["info", "warning", "critical"]
+SightingStatus = Literal["known", "unknown", "ambiguous", "unfit"]
+
+Timestamp = Annotated[datetime, Field(description="Time in ISO 8601 with UTC offset")]
 TimestampParameter = Annotated[
-    AwareDatetime, BeforeValidator(_require_iso_8601), Field(description="ISO 8601, with its offset")
+    AwareDatetime, BeforeValidator(_require_iso_8601), Field(description="Time in ISO 8601 with UTC offset")
 ]
 Source = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="A door, a camera, a feed")
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="Name of a camera, door or other source"),
 ]
-Score = Annotated[float, Field(ge=0, le=1, description="0 (worst) to 1")]
+Score = Annotated[float, Field(ge=0, le=1, description="Quality from 0 (worst) to 1 (best)")]
 
-DropId = Annotated[str, Field(description="A drop's id", examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921"])]
+DropId = Annotated[str, Field(description="Id of the drop", examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921"])]
 SightingId = Annotated[
     str,
     Field(
-        description="A sighting's id: its drop's, and its number there",
+        description="Id of the sighting: the id of its drop and its number in the drop",
         examples=["0f6d2c7be1a94f8d93a5b0c4e7d8f921-0"],
     ),
 ]
-AlertId = Annotated[str, Field(description="An alert's id", examples=["7b1e90c25d3f4a6e8c9d0b1a2f3e4d5c"])]
-PersonId = Annotated[
-    str,
-    Field(description="A person's id: random, nothing about them is in it", examples=["p-4c1f09ab72de"]),
-]
-ModelName = Annotated[str, Field(description="A model's name", examples=["faces"])]
+AlertId = Annotated[str, Field(description="Id of the alert", examples=["7b1e90c25d3f4a6e8c9d0b1a2f3e4d5c"])]
+PersonId = Annotated[str, Field(description="Random id of the person", examples=["p-4c1f09ab72de"])]
+ModelName = Annotated[str, Field(description="Name of the model", examples=["faces"])]
+ModelParameter = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of the model")]
 ReleaseId = Annotated[
-    str, Field(description="A release: the beginning of its files' SHA-256", examples=["5d0c41f2a9be7713"])
+    str,
+    Field(
+        description="Id of the release: the first 16 digits of the SHA-256 of its files",
+        examples=["5d0c41f2a9be7713"],
+    ),
 ]
-SourceName = Annotated[
-    str, Field(description="The door, camera or feed that it came from", examples=["door-3"])
-]
-LaneName = Annotated[str, Field(description="live, or bulk for what may wait", examples=["live"])]
+SourceName = Annotated[str, Field(description="Name of the source", examples=["door-3"])]
+LaneName = Annotated[str, Field(description="Name of the lane: live or bulk", examples=["live"])]
 NextCursor = Annotated[
-    str | None, Field(description="`cursor` of the next page; none after the last", examples=["bmV4dA"])
+    str | None, Field(description="`cursor` of the next page; absent on the last page", examples=["bmV4dA"])
 ]
 LabelText = Annotated[
-    str, Field(description="A person's id, a class's name, or unknown", examples=["unknown"])
+    str, Field(description="Id of a person, name of a class, or `unknown`", examples=["unknown"])
+]
+StatusOfSighting = Annotated[
+    SightingStatus,
+    Field(
+        description="known: above the threshold; unknown: below it; ambiguous: two candidates are too close;"
+        " unfit: the quality is too low to compare"
+    ),
 ]
 Similarity = Annotated[
-    float | None, Field(description="How sure: a cosine of faces, a probability of classes", examples=[0.74])
+    float | None,
+    Field(description="Cosine similarity of faces, or probability of the class", examples=[0.74]),
 ]
-Threshold = Annotated[
-    float | None, Field(description="That the score had to reach to be called known", examples=[0.42])
-]
+Threshold = Annotated[float | None, Field(description="Minimum score for the status known", examples=[0.42])]
+BoxPx = Annotated[tuple[float, ...] | None, Field(description="Box in pixels: left, top, right, bottom")]
 QualityIssues = Annotated[
-    tuple[str, ...], Field(description="Why it is unfit to be told apart", examples=[["turned"]])
+    tuple[str, ...], Field(description="Why the face is unfit for comparison", examples=[["turned"]])
 ]
-Tags = Annotated[tuple[str, ...], Field(description="Lists that the person is on", examples=[["watch"]])]
+Tags = Annotated[tuple[str, ...], Field(description="Tags of the person", examples=[["watch"]])]
 SizePx = Annotated[
-    tuple[int, ...] | None, Field(description="Width and height, as it is shown", examples=[[1280, 720]])
+    tuple[int, ...] | None,
+    Field(description="Width and height in pixels, after the EXIF rotation", examples=[[1280, 720]]),
 ]
-FoundCount = Annotated[int, Field(description="Things that were found; the strongest are told", examples=[1])]
+FoundCount = Annotated[
+    int, Field(description="Number of detections; only the strongest are returned", examples=[1])
+]
 TimesMs = Annotated[
     dict[str, float],
-    Field(description="What each stage took, in ms", examples=[{"detect": 14.2, "embed": 9.8}]),
+    Field(description="Duration of each stage in milliseconds", examples=[{"detect": 14.2, "embed": 9.8}]),
 ]
 ThumbnailUrl = Annotated[
     str | None,
     Field(
-        description="A JPEG of at most 320 pixels, for five minutes: ask with Accept: image/jpeg and no token"
+        description="URL of a JPEG of at most 320 pixels, valid for five minutes;"
+        " send Accept: image/jpeg and no token"
     ),
 ]
 SubjectErased = Annotated[
-    bool, Field(description="Who it was has been erased, and the photo with it: there is nothing to look at")
+    bool, Field(description="Whether the person was erased; the photo is then deleted too")
 ]
-Until = Annotated[TimestampParameter | None, Field(description="Before this moment")]
-Usd = Annotated[float, Field(description="US dollars, by the prices in layers/vigil/training/machines.toml")]
-RulesToml = Annotated[str, Field(max_length=100_000, description="A watch file: sources, hours and rules")]
+Since = Annotated[
+    TimestampParameter | None, Field(description="Only from this time on; one day ago if absent")
+]
+Until = Annotated[TimestampParameter | None, Field(description="Only before this time")]
+Usd = Annotated[float, Field(description="US dollars, at the prices in layers/vigil/training/machines.toml")]
+RulesToml = Annotated[str, Field(max_length=100_000, description="The text of rules.toml")]
 Base64Image = Annotated[
     str,
     Field(
         max_length=6_000_000,
-        description="The bytes of a JPEG, PNG or WebP, as base64",
+        description="A JPEG, PNG or WebP image in base64",
         json_schema_extra={"contentEncoding": "base64", "pattern": _BASE64},
     ),
 ]
 
 
 class PageQuery(ApiModel):
-    """How far to read a list."""
+    """Which page of a list."""
 
     cursor: Annotated[
-        str | None, Field(max_length=1000, description="`next` of the page before; the same filters")
+        str | None, Field(max_length=1000, description="`next` of the previous page, with the same filters")
     ] = None
-    limit: Annotated[int, Field(ge=1, le=100, description="Of a page, at most")] = 25
+    limit: Annotated[int, Field(ge=1, le=100, description="Maximum number of items in the page")] = 25

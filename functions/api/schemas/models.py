@@ -1,17 +1,10 @@
-"""Models, their releases and their trainings."""
+"""Models of machine learning models, releases and training jobs."""
 
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from functions.api.schemas.fields import (
-    VISIBLE_CHARACTER,
-    ApiModel,
-    ModelName,
-    ReleaseId,
-    Timestamp,
-    Usd,
-)
+from functions.api.schemas.fields import VISIBLE_CHARACTER, ApiModel, ModelName, ReleaseId, Timestamp, Usd
 from vigil.releases.lifecycle import ReleaseStage, RolloutStep
 from vigil.training.jobs import JobState
 
@@ -20,82 +13,91 @@ class ModelOut(ApiModel):
     """A deployed model."""
 
     name: ModelName
-    release: Annotated[str, Field(description="That ships with this deployment; empty where none does")]
+    release: Annotated[str, Field(description="Id of the bundled release; empty if there is none")]
     suffixes: Annotated[
-        tuple[str, ...], Field(description="Of files that it reads", examples=[[".jpg", ".png"]])
+        tuple[str, ...], Field(description="Suffixes of accepted files", examples=[[".jpg", ".png"]])
     ]
-    max_bytes: Annotated[int, Field(description="Of a file that it reads")]
+    max_bytes: Annotated[int, Field(description="Maximum size of an accepted file in bytes")]
 
 
 class ModelList(ApiModel):
-    """All that can be asked for."""
+    """The deployed models."""
 
-    items: Annotated[tuple[ModelOut, ...], Field(description="In the order of their names")]
+    items: Annotated[tuple[ModelOut, ...], Field(description="Models in the order of their names")]
 
 
 class EstimateOut(ApiModel):
-    """A measured figure with its 95 % interval."""
+    """A measured value with its 95 % confidence interval."""
 
-    value: Annotated[float, Field(description="As measured")]
+    value: Annotated[float, Field(description="Measured value")]
     low: Annotated[float, Field(description="Lower end of the interval")]
     high: Annotated[float, Field(description="Upper end of the interval")]
-    items: Annotated[int, Field(description="What it rests on")]
+    items: Annotated[int, Field(description="Number of measured items")]
 
 
 class StageTransitionOut(ApiModel):
-    """One step of a release's life."""
+    """One stage transition of a release."""
 
-    stage: Annotated[ReleaseStage, Field(description="Where it led")]
-    event: Annotated[RolloutStep, Field(description="What happened")]
+    stage: Annotated[ReleaseStage, Field(description="Stage after the transition")]
+    event: Annotated[RolloutStep, Field(description="Event that caused the transition")]
     at: Timestamp
-    reasons: Annotated[tuple[str, ...], Field(description="The gates' figures, or who said so and why")] = ()
+    reasons: Annotated[
+        tuple[str, ...], Field(description="Results of the gates, or who decided and why")
+    ] = ()
 
 
 class ReembeddingProgressOut(ApiModel):
-    """How far a release knows everybody who is enrolled: it sees no drop before it does."""
+    """Progress of a release's templates; the release processes no drop until all people have one."""
 
-    people: Annotated[int, Field(description="That are enrolled")]
-    remaining: Annotated[int, Field(description="That it has not come to yet")]
+    people: Annotated[int, Field(description="Number of enrolled people")]
+    remaining: Annotated[int, Field(description="Number of people without a template of this release")]
     missing_reference: Annotated[
-        int, Field(description="That need a new photo: nothing is kept that it can use")
+        int,
+        Field(
+            description="Number of people without a stored reference image that this release can use;"
+            " they must be enrolled again"
+        ),
     ]
 
 
 class ReleaseOut(ApiModel):
-    """A release on record."""
+    """A registered release."""
 
     id: ReleaseId
-    stage: Annotated[ReleaseStage, Field(description="Where it is in its life")]
+    stage: Annotated[ReleaseStage, Field(description="Current stage")]
     since: Timestamp
-    metric: Annotated[EstimateOut, Field(description="Accuracy on the reviewed set, when it was registered")]
-    gain: Annotated[EstimateOut | None, Field(description="Over the release that was active then")] = None
-    history: Annotated[tuple[StageTransitionOut, ...], Field(description="Its steps, the first one first")]
+    metric: Annotated[EstimateOut, Field(description="Accuracy on the test set at registration")]
+    gain: Annotated[
+        EstimateOut | None, Field(description="Difference to the release that was active at registration")
+    ] = None
+    history: Annotated[tuple[StageTransitionOut, ...], Field(description="Transitions, oldest first")]
     reembedding: Annotated[
-        ReembeddingProgressOut | None,
-        Field(description="Of a model that people are enrolled for: how many it knows"),
+        ReembeddingProgressOut | None, Field(description="Progress of computing templates for this release")
     ] = None
 
 
 class CandidateOut(ApiModel):
-    """The release that is being tried."""
+    """The candidate release."""
 
     release: ReleaseId
-    canary_share: Annotated[float, Field(description="Of the drops that it answers for real; 0 in shadow")]
-    shadow_share: Annotated[float, Field(description="Of the drops at which it and the active one both look")]
+    canary_share: Annotated[float, Field(description="Share of drops that it answers; 0 in shadow")]
+    shadow_share: Annotated[
+        float, Field(description="Share of drops that both it and the active release process")
+    ]
 
 
 class ModelDetails(ModelOut):
     """A model with its card and its releases."""
 
-    card: Annotated[dict[str, Any], Field(description="The model's card.toml")]
-    active: Annotated[str, Field(description="The release that answers")]
-    candidate: Annotated[CandidateOut | None, Field(description="What is being tried")] = None
-    previous: Annotated[str | None, Field(description="Where a roll-back leads")] = None
-    releases: Annotated[tuple[ReleaseOut, ...], Field(description="The newest first")] = ()
+    card: Annotated[dict[str, Any], Field(description="Contents of card.toml")]
+    active: Annotated[str, Field(description="Id of the active release")]
+    candidate: Annotated[CandidateOut | None, Field(description="Candidate release")] = None
+    previous: Annotated[str | None, Field(description="Release that a rollback activates")] = None
+    releases: Annotated[tuple[ReleaseOut, ...], Field(description="Releases, newest first")] = ()
 
 
 class Reason(ApiModel):
-    """A decision's reason: it stands in the release's history, beside who decided."""
+    """The reason of a decision; it is stored in the history of the release."""
 
     reason: Annotated[
         str,
@@ -105,57 +107,55 @@ class Reason(ApiModel):
             max_length=300,
             pattern=rf"{VISIBLE_CHARACTER}[\s\S]+{VISIBLE_CHARACTER}",
         ),
-        Field(description="For those who read it later"),
+        Field(description="Why the decision was made"),
     ]
 
 
 class StagesChanged(ApiModel):
-    """What a decision moved."""
+    """The releases whose stage a decision changed."""
 
     model: ModelName
-    stages: Annotated[dict[str, ReleaseStage], Field(description="By release")]
+    stages: Annotated[dict[str, ReleaseStage], Field(description="New stage by release")]
 
 
 class TrainingRequest(ApiModel):
-    """What is to be trained, and how."""
+    """A training job to start."""
 
     recipe: Annotated[
-        str | None, Field(max_length=20_000, description="TOML; without one, the recipe that was given last")
+        str | None,
+        Field(max_length=20_000, description="Recipe in TOML; the most recent recipe if absent"),
     ] = None
 
 
 class TrainingAccepted(ApiModel):
-    """A training job. Its name follows from data set, recipe, parent and container."""
+    """A training job; its name follows from dataset, recipe, parent release and container."""
 
-    job: Annotated[str, Field(description="Its name at SageMaker")]
-    state: Annotated[JobState, Field(description="Where it is")]
-    data: Annotated[str, Field(description="Id of the data set")]
+    job: Annotated[str, Field(description="Name of the SageMaker job")]
+    state: Annotated[JobState, Field(description="State of the job")]
+    data: Annotated[str, Field(description="Id of the dataset")]
     expected_usd: Usd
     max_usd: Usd
 
 
-class TrainingOut(ApiModel):
-    """A training job, and what became of it."""
+class TrainingOut(TrainingAccepted):
+    """A training job with its result."""
 
-    job: Annotated[str, Field(description="Its name at SageMaker")]
-    state: Annotated[JobState, Field(description="Where it is")]
     since: Timestamp
     created_at: Timestamp
-    data: Annotated[str, Field(description="Id of the data set")]
     parent: ReleaseId | None = None
-    attempt: Annotated[int, Field(description="1 is the first")]
+    attempt: Annotated[int, Field(description="Number of the attempt, from 1")]
     next_attempt_at: Annotated[
-        Timestamp | None, Field(description="When a job that waits is tried again")
+        Timestamp | None, Field(description="Time of the next attempt, if the job waits")
     ] = None
     release: ReleaseId | None = None
-    reason: Annotated[str | None, Field(description="Why it waits, failed, or left no release")] = None
-    expected_usd: Usd
-    max_usd: Usd
-    usd: Annotated[float | None, Field(description="What it has cost, once that is known")] = None
-    seconds: Annotated[float | None, Field(description="That it was at work")] = None
+    reason: Annotated[str | None, Field(description="Why the job waits, failed or produced no release")] = (
+        None
+    )
+    usd: Annotated[float | None, Field(description="Actual cost in US dollars, once it is known")] = None
+    seconds: Annotated[float | None, Field(description="Billed run time in seconds")] = None
 
 
 class TrainingList(ApiModel):
-    """A model's training jobs, the latest first."""
+    """Training jobs of a model."""
 
-    items: Annotated[tuple[TrainingOut, ...], Field(description="The latest first")]
+    items: Annotated[tuple[TrainingOut, ...], Field(description="Training jobs, newest first")]

@@ -1,4 +1,4 @@
-"""People: who is enrolled, from which photos, on which lists; and the receipt when they are erased."""
+"""Models of people, enrolment and erasure."""
 
 from typing import Annotated, ClassVar
 
@@ -18,86 +18,95 @@ from functions.api.schemas.fields import (
 PersonName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=VISIBLE_CHARACTER),
-    Field(description="It stands in one table, and nowhere else"),
+    Field(description="Name of the person; stored in the people table only"),
 ]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 
 
 class NewPerson(ApiModel):
-    """Somebody new; photos follow."""
+    """A person to create."""
 
     name: PersonName
-    tags: Annotated[tuple[Tag, ...], Field(max_length=10, description="Lists to be on: watch, staff")] = ()
+    tags: Annotated[
+        tuple[Tag, ...], Field(max_length=10, description="Tags of the person, such as watch or staff")
+    ] = ()
 
 
 class PersonRef(ApiModel):
-    """Whom it is about. The id is random: nothing about them can be read from it."""
+    """The id and tags of a person."""
 
     id: PersonId
     tags: Tags | None = None
 
 
 class PersonOut(ApiModel):
-    """Somebody enrolled, or to be enrolled."""
+    """A person."""
 
     id: PersonId
-    name: Annotated[str, Field(description="As it was given", examples=["Ada Lovelace"])]
+    name: Annotated[str, Field(description="Name of the person", examples=["Ada Lovelace"])]
     tags: Tags
-    watched: Annotated[bool, Field(description="Whether they are on the watch list")]
+    watched: Annotated[bool, Field(description="Whether the person is on the watch list")]
     training_consent: Annotated[
-        bool, Field(description="Whether they agree that models learn from their pictures")
+        bool, Field(description="Whether the person consents to training on their pictures")
     ]
     changed_at: Timestamp
 
 
 class PeopleQuery(PageQuery):
-    """Which people, in the order of their ids."""
+    """Filters of a list of people."""
 
     AUDITED_FIELDS: ClassVar = ("tag",)
 
-    tag: Annotated[Tag | None, Field(description="Only those on this list")] = None
+    tag: Annotated[Tag | None, Field(description="Only people with this tag")] = None
 
 
 class PersonList(ApiModel):
     """A page of people."""
 
-    items: Annotated[list[PersonOut], Field(description="In the order of their ids")]
+    items: Annotated[list[PersonOut], Field(description="People in the order of their ids")]
     next: NextCursor = None
 
 
 class NewName(ApiModel):
-    """Another name."""
+    """A new name of a person."""
 
     name: PersonName
 
 
 class PhotoUpload(ApiModel):
-    """An image inside JSON."""
+    """A photo in JSON."""
 
     image: Base64Image
 
 
 class EnrolledPhoto(ApiModel):
-    """A photo that became a template."""
+    """A photo that was enrolled."""
 
     person: PersonId
-    gallery_version: Annotated[int, Field(description="In force within seconds")]
+    gallery_version: Annotated[
+        int, Field(description="Version of the gallery with the new template; lanes use it within seconds")
+    ]
 
 
 class ErasureReceiptOut(ApiModel):
-    """What was erased, and when; nothing in it says who it was."""
+    """What was erased and when; it contains no personal data."""
 
     person: PersonId
-    erased_at: Annotated[str, Field(description="ISO 8601, with its offset")]
-    gallery_version: Annotated[int, Field(description="From which on they are recognised no more")]
+    erased_at: Annotated[str, Field(description="Time in ISO 8601 with UTC offset")]
+    gallery_version: Annotated[int, Field(description="First version of the gallery without the person")]
     erased: Annotated[
         dict[str, int],
-        Field(description="How many of each kind", examples=[{"photos": 3, "sightings": 4, "templates": 2}]),
+        Field(
+            description="Number of erased items by kind",
+            examples=[{"photos": 3, "sightings": 4, "templates": 2}],
+        ),
     ]
 
 
 class SignedReceipt(ApiModel):
-    """A receipt with this deployment's seal: `./vigil erasure verify` checks both seal and truth."""
+    """A signed receipt; `./vigil erasure verify` checks the signature and that nothing remains."""
 
     receipt: ErasureReceiptOut
-    mac: Annotated[str, Field(description="HMAC by KMS over the receipt's JSON, keys sorted, no spaces")]
+    mac: Annotated[
+        str, Field(description="KMS HMAC of the receipt as JSON with sorted keys and without spaces")
+    ]

@@ -1,12 +1,13 @@
-"""Predictions at once, and in batches."""
+"""Models of synchronous and batch predictions."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field, RootModel
 
 from functions.api.schemas.fields import (
     ApiModel,
     Base64Image,
+    BoxPx,
     DropId,
     FoundCount,
     LabelText,
@@ -17,6 +18,7 @@ from functions.api.schemas.fields import (
     Similarity,
     SizePx,
     Source,
+    StatusOfSighting,
     Tags,
     Threshold,
     TimesMs,
@@ -26,67 +28,65 @@ from functions.api.schemas.fields import (
 class ObjectReference(ApiModel):
     """An object in the photos bucket."""
 
-    key: Annotated[str, Field(min_length=1, max_length=1024, description="Of the object")]
+    key: Annotated[str, Field(min_length=1, max_length=1024, description="Key of the object")]
     version: Annotated[
-        str | None, Field(max_length=1024, description="Of the object; the newest unless given")
+        str | None, Field(max_length=1024, description="Version id of the object; the newest if absent")
     ] = None
 
 
 class InlineImage(ApiModel):
-    """A picture inside JSON."""
+    """An image in JSON."""
 
     image: Base64Image
 
 
 class StoredImage(ApiModel):
-    """A picture by where it lies."""
+    """An image in the photos bucket."""
 
     object: ObjectReference
 
 
 class ImageInput(RootModel[InlineImage | StoredImage]):
-    """A picture as base64, or where it lies; sent as image/jpeg or multipart/form-data it needs no base64."""
+    """An image in base64 or a stored object; images can also be sent as image/jpeg or as a form."""
 
 
 class PredictedSighting(ApiModel):
-    """One thing in the picture."""
+    """One result in the image."""
 
-    status: Annotated[
-        Literal["known", "unknown", "ambiguous", "unfit"],
-        Field(description="Whether it is somebody known, nobody known, one of two, or too poor to say"),
-    ]
+    status: StatusOfSighting
     label: LabelText
     score: Similarity = None
     threshold: Threshold = None
-    box_px: Annotated[tuple[float, ...] | None, Field(description="left, top, right, bottom")] = None
+    box_px: BoxPx = None
     quality: Score | None = None
     tags: Tags = ()
     quality_issues: QualityIssues = ()
 
 
 class PredictionOut(ApiModel):
-    """What the model sees; nothing of it is stored."""
+    """The result of a model; it is not stored."""
 
     model: ModelName
     release: ReleaseId
     found: FoundCount
     size_px: SizePx = None
     times_ms: TimesMs
-    sightings: Annotated[tuple[PredictedSighting, ...], Field(description="What it sees")]
+    sightings: Annotated[tuple[PredictedSighting, ...], Field(description="Results in the image")]
 
 
 class BatchRequest(ApiModel):
-    """Objects that a model is to look at, through the bulk lane."""
+    """Objects to process on the bulk lane."""
 
     AUDITED_FIELDS: ClassVar = ("source",)
 
     source: Source
     objects: Annotated[
-        tuple[ObjectReference, ...], Field(min_length=1, max_length=100, description="In the photos bucket")
+        tuple[ObjectReference, ...],
+        Field(min_length=1, max_length=100, description="Objects in the photos bucket"),
     ]
 
 
 class BatchAccepted(ApiModel):
-    """The drops that it will be, in the same order."""
+    """The drops of a batch."""
 
-    drops: Annotated[tuple[DropId, ...], Field(description="As the objects stand in the request")]
+    drops: Annotated[tuple[DropId, ...], Field(description="Ids of the drops, in the order of the objects")]

@@ -1,0 +1,74 @@
+"""Models of the system's status."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from functions.api.schemas.fields import ApiModel, LaneName, Timestamp
+
+BreakerState = Literal["closed", "open", "half-open"]
+
+
+class BreakerOut(ApiModel):
+    """The circuit breaker of a lane for one dependency."""
+
+    dependency: Annotated[str, Field(description="Dependency that fails", examples=["objects"])]
+    state: Annotated[BreakerState, Field(description="open: the lane is stopped")]
+    since: Timestamp
+
+
+class LaneStatus(ApiModel):
+    """The current status of a lane."""
+
+    lane: LaneName
+    visible_messages: Annotated[int, Field(description="Approximate number of messages in the queue")]
+    dead_letters: Annotated[int, Field(description="Approximate number of dead letters")]
+    running: Annotated[bool, Field(description="Whether the event source mapping is enabled")]
+    paused: Annotated[bool, Field(description="Whether an operator paused the lane")]
+    workers: Annotated[
+        int | None, Field(description="Maximum number of workers, once the controller has set it")
+    ] = None
+    breakers: Annotated[
+        tuple[BreakerOut, ...], Field(description="Breakers of dependencies that have failed")
+    ] = ()
+
+
+class CompletenessOut(ApiModel):
+    """Counts of the last complete reconcile run."""
+
+    objects: Annotated[int, Field(description="Number of objects in the bucket")]
+    completed: Annotated[int, Field(description="Number of objects whose drop has a final state")]
+    too_recent: Annotated[int, Field(description="Number of objects too recent to be reported as missing")]
+
+
+class Slo(ApiModel):
+    """A service level objective and its current values; windows without events are absent."""
+
+    name: Annotated[str, Field(description="Name in infra/slo.toml", examples=["live-age"])]
+    description: Annotated[str, Field(description="What the objective promises")]
+    target: Annotated[float, Field(description="Required share of good events over 30 days, 0 to 1")]
+    good_ratio: Annotated[
+        dict[str, float], Field(description="Share of good events per window: 1h, 6h, 3d, 30d")
+    ]
+    burn_rate: Annotated[
+        dict[str, float],
+        Field(
+            description="Error-budget burn rate per window (1: the budget lasts exactly 30 days);"
+            " alarms at 14.4, 6 and 1"
+        ),
+    ]
+    budget_remaining: Annotated[
+        float | None,
+        Field(description="Remaining share of the 30-day error budget; negative: the objective is missed"),
+    ] = None
+
+
+class SystemStatus(ApiModel):
+    """The status of the system."""
+
+    lanes: Annotated[tuple[LaneStatus, ...], Field(description="The lanes live and bulk")]
+    degradation_level: Annotated[int, Field(description="Number of active degradation steps")]
+    completeness: Annotated[
+        CompletenessOut | None, Field(description="Absent before the first complete reconcile run")
+    ] = None
+    slos: Annotated[tuple[Slo, ...], Field(description="Service level objectives")]
