@@ -15,21 +15,24 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
-    from cloud.canary_probe import CanaryProbe
     from cloud.client import AwsClients, Deadline
     from cloud.cloudwatch import CloudWatch, EmfMetrics
     from cloud.dead_letters import SqsDeadLetters, SqsUnpublishedQueue
     from cloud.dynamodb.audit_log import DynamoAuditLog
-    from cloud.dynamodb.counters import DynamoLaneCounts, DynamoReleaseHealth, DynamoSketches
+    from cloud.dynamodb.counters import (
+        DynamoComparisons,
+        DynamoLaneCounts,
+        DynamoReleaseHealth,
+        DynamoSketches,
+    )
     from cloud.dynamodb.drops import DynamoDropReader, DynamoDropRecords
     from cloud.dynamodb.ledger import DynamoLedger
-    from cloud.dynamodb.people import DynamoProfiles
+    from cloud.dynamodb.maintenance_state import CanaryProbe
+    from cloud.dynamodb.people import DynamoProfiles, DynamoTemplates
     from cloud.dynamodb.rate_limit import DynamoRateLimiter
     from cloud.dynamodb.releases import DynamoReleases
     from cloud.dynamodb.reviews import DynamoLabels, DynamoReviews
-    from cloud.dynamodb.routing import DynamoComparisons
     from cloud.dynamodb.state import DynamoStateStore, PausedLanes
-    from cloud.dynamodb.templates import DynamoTemplates
     from cloud.dynamodb.training_drops import DynamoTrainingDrops
     from cloud.dynamodb.training_jobs import DynamoTrainingJobs
     from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces
@@ -269,7 +272,7 @@ class Adapters:
 
     @cached_property
     def canary_probe(self) -> CanaryProbe:
-        from cloud.canary_probe import CanaryProbe
+        from cloud.dynamodb.maintenance_state import CanaryProbe
 
         bucket = self.settings.photos_bucket
         return CanaryProbe(self.s3, bucket, records=self.drop_reader, states=self.state_store)
@@ -304,7 +307,7 @@ class Adapters:
 
     @cached_property
     def templates(self) -> DynamoTemplates:
-        from cloud.dynamodb.templates import DynamoTemplates
+        from cloud.dynamodb.people import DynamoTemplates
 
         return DynamoTemplates(self.dynamodb, self.settings.people_table)
 
@@ -385,7 +388,7 @@ class Adapters:
 
     @cached_property
     def comparisons(self) -> DynamoComparisons:
-        from cloud.dynamodb.routing import DynamoComparisons
+        from cloud.dynamodb.counters import DynamoComparisons
 
         return DynamoComparisons(self.dynamodb, self.settings.records_table)
 

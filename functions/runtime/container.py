@@ -75,7 +75,7 @@ class Container(Adapters):
         return self._bundled_models(0.0)
 
     def _bundled_models(self, gallery_max_age_s: float) -> BundledModels:
-        from cloud.dynamodb.gallery import CachedGallery
+        from cloud.dynamodb.pointers import CachedGallery
         from vigil.faces.gallery import Gallery, deserialize_gallery
         from vigil.faces.recognizer import open_face_recognizer
         from vigil.inference.classifier import open_classifier
@@ -100,7 +100,7 @@ class Container(Adapters):
         self, bundled: BundledModels, on_health: Callable[[HealthSample, ReleasePointers], None]
     ) -> RolloutRouter:
         """Routes drops to the releases that the pointers name; they are downloaded to /tmp."""
-        from cloud.dynamodb.routing import CachedPointers
+        from cloud.dynamodb.pointers import CachedPointers
         from vigil.releases.routing import RolloutRouter
 
         releases = self._release_cache(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cloud.dynamodb.counters import DynamoReleaseHealth
+from cloud.dynamodb.counters import DynamoComparisons, DynamoReleaseHealth
+from cloud.dynamodb.pointers import CachedPointers
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.reviews import DynamoLabels
-from cloud.dynamodb.routing import CachedPointers, DynamoComparisons
 from cloud.s3.objects import S3ObjectStore
 from cloud.s3.releases import S3ReleaseStore
 from tests.fakes.memory import NOON

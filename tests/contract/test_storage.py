@@ -12,11 +12,11 @@ from botocore.exceptions import EndpointConnectionError
 
 from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.drops import DynamoDropReader
-from cloud.dynamodb.gallery import CachedGallery, GalleryIncomplete
 from cloud.dynamodb.ledger import DynamoLedger
-from cloud.dynamodb.people import DynamoPeople, DynamoProfiles, NameTaken
-from cloud.dynamodb.queries import Listing, listing_attributes
-from cloud.dynamodb.templates import DynamoTemplates
+from cloud.dynamodb.people import DynamoPeople, DynamoProfiles, DynamoTemplates, NameTaken
+from cloud.dynamodb.pointers import CachedGallery, GalleryIncomplete
+from cloud.dynamodb.queries import Listing
+from cloud.dynamodb.schema import listing_attributes
 from cloud.s3.objects import RULES_KEY, CachedRules, S3InputReader, S3Store
 from cloud.sns import SnsTopic
 from cloud.sqs import SqsQueue
@@ -233,7 +233,7 @@ def test_whoever_went_on_with_a_replaced_gallery_tells_for_how_long(
     dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
     clock += 45
     gallery()
-    gallery._checked_at = float("-inf")
+    gallery._read_at_s = float("-inf")
     clock += 600
     gallery()
 
@@ -268,7 +268,7 @@ def test_a_gallery_that_lacks_people_is_not_looked_into(table: Any, incomplete_s
     rows = DynamoPeople[FakeGallery](table, "t", store_gallery=lambda _: stored)
     rows.commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1, incomplete_spaces), now=NOON)
 
-    with pytest.raises(GalleryIncomplete, match="enrolled anew"):
+    with pytest.raises(GalleryIncomplete, match="not all enrolled"):
         CachedGallery(
             table, "t", space="s", load=lambda _: FakeGallery(1), empty=FakeGallery(0), max_age_s=0
         )()

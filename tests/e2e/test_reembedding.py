@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cloud.dynamodb.attributes import from_item
+from cloud.dynamodb.counters import DynamoComparisons
+from cloud.dynamodb.people import DynamoTemplates
 from cloud.dynamodb.releases import DynamoReleases
-from cloud.dynamodb.routing import DynamoComparisons
-from cloud.dynamodb.templates import DynamoTemplates
 from cloud.s3.releases import S3ReleaseStore
 from models.build.compose import compose_release
 from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until

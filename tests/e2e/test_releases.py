@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cloud.dynamodb.counters import DynamoComparisons
 from cloud.dynamodb.releases import DynamoReleases
-from cloud.dynamodb.routing import DynamoComparisons
 from cloud.s3.releases import S3ReleaseStore
 from tests.e2e.conftest import RunningSystem, wait_until
 from tests.e2e.test_maintenance import close_breakers, invoke_function

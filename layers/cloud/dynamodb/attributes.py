@@ -1,16 +1,17 @@
-"""Plain values to DynamoDB's attribute values and back.
+"""Converts plain values to DynamoDB's attribute values and back.
 
-boto3 has a serializer, but it takes no floats and loads boto3's whole resource layer at cold start.
+The serializer of boto3 takes no floats and loads the resource layer of boto3 at cold start.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 Item = dict[str, Any]
 
 
 def to_attribute(value: Any) -> dict[str, Any]:
-    """One attribute value. Sets hold strings; an empty set cannot be stored: leave it out."""
+    """One attribute value; a time becomes ISO 8601 text. Sets hold strings and must not be empty."""
     match value:
         case None:
             return {"NULL": True}
@@ -22,6 +23,8 @@ def to_attribute(value: Any) -> dict[str, Any]:
             return {"N": repr(value)}
         case bytes():
             return {"B": value}
+        case datetime():
+            return {"S": value.isoformat()}
         case set() | frozenset():
             return {"SS": sorted(value)}
         case Mapping():
@@ -32,7 +35,7 @@ def to_attribute(value: Any) -> dict[str, Any]:
 
 
 def to_item(values: Mapping[str, Any]) -> Item:
-    """A row; fields that are None or an empty set are left out."""
+    """A row; values that are None or an empty set are left out."""
     return {
         name: to_attribute(value)
         for name, value in values.items()

@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.queries import query_all
-from cloud.errors import error_code, translate_errors
+from cloud.dynamodb.queries import query_all, write_if
+from cloud.errors import translate_errors
 from vigil.access.audit import CHAIN_COUNT, AuditEntry, ChainHead, chain_for
 from vigil.access.roles import Caller
 from vigil.errors import Transient
@@ -62,16 +60,15 @@ class DynamoAuditLog:
             "previous_hash": entry.previous_hash,
             "entry_hash": entry.entry_hash,
         }
-        with translate_errors("audit", "append audit entry"):
-            try:
-                self._client.put_item(
-                    TableName=self._table, Item=to_item(row), ConditionExpression="attribute_not_exists(pk)"
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        answer = write_if(
+            self._client.put_item,
+            dependency="audit",
+            operation="append audit entry",
+            TableName=self._table,
+            Item=to_item(row),
+            ConditionExpression="attribute_not_exists(pk)",
+        )
+        return answer is not None
 
     def _read_head(self, chain: str) -> ChainHead:
         with translate_errors("audit", "read audit head"):

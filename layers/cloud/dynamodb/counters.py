@@ -1,56 +1,106 @@
-"""What lanes count, in the records table: ten seconds a row, that all containers of a lane add to."""
+"""Numbers that lanes write to the records table: lane counts, release health, sketches, comparisons."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.queries import query_all
+from cloud.dynamodb.queries import query_all, query_partition
+from cloud.dynamodb.schema import (
+    COMPARISON,
+    LANE_COUNTS,
+    RELEASE_HEALTH,
+    SKETCH,
+    SKETCHED_RELEASE,
+    RowKind,
+)
 from cloud.errors import translate_errors
 from vigil.releases.drift import FOURIER_FREQUENCIES, SCORE_BINS, OutputSketch
 from vigil.releases.health import HealthCounts
+from vigil.releases.shadow import ShadowComparison
 from vigil.reliability.lane_counts import LaneCounts
 
-LANE_BUCKET_S = 10
-_LANE_COUNTS_TTL = timedelta(hours=1)
+LANE_BUCKET = HEALTH_BUCKET = timedelta(seconds=10)
+SKETCH_BUCKET = timedelta(hours=1)
 _FAILURE_PREFIX = "failed_"
+_HEALTH_ATTRIBUTES = ("samples", "slow", "unrecognised")
+_SCORE_ATTRIBUTES = tuple(f"s{n:02}" for n in range(SCORE_BINS))
+_COEFFICIENT_ATTRIBUTES = tuple(f"w{n:02}" for n in range(2 * FOURIER_FREQUENCIES))
+
+
+class TimeBucketCounter:
+    """Rows that all containers add numbers to, one row for each bucket of time.
+
+    kind    its sort key is the start of the bucket, in ISO 8601 and UTC
+    bucket  the length of a bucket
+    """
+
+    def __init__(self, client: Any, table: str, kind: RowKind, bucket: timedelta, *, operation: str) -> None:
+        self._client, self._table, self._kind, self._bucket = client, table, kind, bucket
+        self._operation = operation
+
+    def add(
+        self, at: datetime, numbers: Mapping[str, float], latest: Mapping[str, float], **parts: str
+    ) -> None:
+        """Add to the bucket of a time.
+
+        numbers  are added to those of the row
+        latest   replace those of the row
+        parts    of the partition key
+        """
+        assigned = {**latest, "expires": self._kind.expires(at)}
+        with translate_errors("records", f"add {self._operation}"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=self._kind.key(start=self._start(at), **parts),
+                UpdateExpression="SET "
+                + ", ".join(f"#{name} = :{name}" for name in assigned)
+                + " ADD "
+                + ", ".join(f"#{name} :{name}" for name in numbers),
+                ExpressionAttributeNames={f"#{name}": name for name in (*assigned, *numbers)},
+                ExpressionAttributeValues=to_item(
+                    {f":{name}": value for name, value in (assigned | dict(numbers)).items()}
+                ),
+            )
+
+    def since(self, begin: datetime, *, newest_first: bool = False, **parts: str) -> Iterator[dict[str, Any]]:
+        """The rows of all buckets that began at this time or later."""
+        page: dict[str, Any] = {"ScanIndexForward": False, "Limit": 50} if newest_first else {}
+        return query_partition(
+            self._client,
+            self._table,
+            self._kind.partition(**parts),
+            dependency="records",
+            operation=f"read {self._operation}",
+            sk_from=begin.isoformat(),
+            **page,
+        )
+
+    def bucket_of(self, at: datetime) -> datetime:
+        """The start of the bucket of a time."""
+        bucket_s = self._bucket.total_seconds()
+        return datetime.fromtimestamp(at.timestamp() // bucket_s * bucket_s, UTC)
+
+    def _start(self, at: datetime) -> str:
+        return self.bucket_of(at).isoformat()
 
 
 class DynamoLaneCounts:
-    """Rows: lane_counts#<lane> <start, ISO 8601>."""
-
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._counter = TimeBucketCounter(client, table, LANE_COUNTS, LANE_BUCKET, operation="lane counts")
 
     def add(self, lane: str, counts: LaneCounts) -> None:
-        """Add to the stretch that `counted.at` falls into; of ages, the latest stays."""
+        """Add to the bucket of `counts.at`; of several ages, the last one written stays."""
         numbers = {"calls": counts.calls, "seconds": round(counts.seconds, 3)}
         numbers |= {f"{_FAILURE_PREFIX}{name}": count for name, count in counts.failures.items()}
-        with translate_errors("records", "add lane counts"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_item({"pk": f"lane_counts#{lane}", "sk": _bucket_start(counts.at).isoformat()}),
-                UpdateExpression="SET age_s = :age_s, expires = :expires ADD "
-                + ", ".join(f"#{name} :{name}" for name in numbers),
-                ExpressionAttributeNames={f"#{name}": name for name in numbers},
-                ExpressionAttributeValues=to_item({f":{name}": number for name, number in numbers.items()})
-                | to_item(
-                    {":age_s": counts.age_s, ":expires": int((counts.at + _LANE_COUNTS_TTL).timestamp())}
-                ),
-            )
+        self._counter.add(counts.at, numbers, {"age_s": counts.age_s}, lane=lane)
 
     def since(self, lane: str, begin: datetime) -> Sequence[LaneCounts]:
-        """All stretches that began at or after a time, oldest first."""
-        with translate_errors("records", "read lane counts"):
-            answer = self._client.query(
-                TableName=self._table,
-                KeyConditionExpression="pk = :lane AND sk >= :begin",
-                ExpressionAttributeValues=to_item(
-                    {":lane": f"lane_counts#{lane}", ":begin": begin.isoformat()}
-                ),
-                ConsistentRead=True,
-            )
-        return [_lane_counts_from_row(from_item(row)) for row in answer["Items"]]
+        """The buckets that began at this time or later, oldest first."""
+        return [_lane_counts_from_row(row) for row in self._counter.since(begin, lane=lane)]
 
 
 def _lane_counts_from_row(row: Mapping[str, Any]) -> LaneCounts:
@@ -61,118 +111,52 @@ def _lane_counts_from_row(row: Mapping[str, Any]) -> LaneCounts:
     return LaneCounts(at, row["calls"], float(row["seconds"]), failures, float(row["age_s"]))
 
 
-def _bucket_start(at: datetime) -> datetime:
-    return datetime.fromtimestamp(int(at.timestamp()) // LANE_BUCKET_S * LANE_BUCKET_S, UTC)
-
-
-# MERGED: What active releases show, in the records table: ten seconds a row, that all containers add to.
-
-HEALTH_BUCKET_S = 10
-_HEALTH_TTL = timedelta(hours=2)
-_HEALTH_FIELDS = ("samples", "slow", "unrecognised")
-
-
 class DynamoReleaseHealth:
-    """Rows: vitals#<model>#<release> <start, ISO 8601>."""
-
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._counter = TimeBucketCounter(
+            client, table, RELEASE_HEALTH, HEALTH_BUCKET, operation="release health"
+        )
 
     def add(self, model: str, release: str, counts: HealthCounts, now: datetime) -> None:
-        """Add to the stretch of now."""
-        values = {f":{name}": getattr(counts, name) for name in _HEALTH_FIELDS}
-        start = datetime.fromtimestamp(int(now.timestamp()) // HEALTH_BUCKET_S * HEALTH_BUCKET_S, UTC)
-        with translate_errors("records", "add release health"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_item({"pk": f"release_health#{model}#{release}", "sk": start.isoformat()}),
-                UpdateExpression="SET expires = :expires "
-                "ADD samples :samples, slow :slow, unrecognised :unrecognised",
-                ExpressionAttributeValues=to_item(
-                    {**values, ":expires": int((now + _HEALTH_TTL).timestamp())}
-                ),
-            )
+        numbers = {name: getattr(counts, name) for name in _HEALTH_ATTRIBUTES}
+        self._counter.add(now, numbers, {}, model=model, release=release)
 
     def latest_counts(self, model: str, release: str, since: datetime) -> Iterator[HealthCounts]:
-        """Stretches that began since then, from the newest back."""
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND sk >= :since",
-            "ExpressionAttributeValues": to_item(
-                {":pk": f"release_health#{model}#{release}", ":since": since.isoformat()}
-            ),
-            "ScanIndexForward": False,
-            "ConsistentRead": True,
-            "Limit": 50,
-        }
-        for row in map(
-            from_item, query_all(self._client, dependency="records", operation="read release health", **query)
-        ):
-            yield HealthCounts(*(row[name] for name in _HEALTH_FIELDS))
-
-
-# MERGED: What releases say of the world, in the records table: an hour a row, that all containers add to.
-
-SKETCH_TTL = timedelta(days=3)
-_SCORE_ATTRIBUTES = tuple(f"s{n:02}" for n in range(SCORE_BINS))
-_COEFFICIENT_ATTRIBUTES = tuple(f"w{n:02}" for n in range(2 * FOURIER_FREQUENCIES))
+        """The buckets that began at this time or later, newest first."""
+        for row in self._counter.since(since, newest_first=True, model=model, release=release):
+            yield msgspec.convert(row, HealthCounts)
 
 
 class DynamoSketches:
-    """Rows: sketch#<model>#<release> <hour, ISO 8601>; sketches <model>#<release>, what there is."""
+    """Sketches by the hour, and a row for each release that has one."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
+        self._counter = TimeBucketCounter(client, table, SKETCH, SKETCH_BUCKET, operation="sketch")
 
     def add(self, model: str, release: str, sketch: OutputSketch, now: datetime) -> None:
-        """Add to the hour of now."""
         numbers = {name: number for name, number in sketch_to_row(sketch).items() if number}
-        expires = to_item({":expires": int((now + SKETCH_TTL).timestamp())})
+        self._counter.add(now, numbers, {}, model=model, release=release)
+        row = {"model": model, "release": release, "expires": SKETCHED_RELEASE.expires(now)}
+        key = SKETCHED_RELEASE.key(model=model, release=release)
         with translate_errors("records", "add sketch"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_item({"pk": f"sketch#{model}#{release}", "sk": _hour_key(now)}),
-                UpdateExpression="SET expires = :expires ADD " + ", ".join(f"#{n} :{n}" for n in numbers),
-                ExpressionAttributeNames={f"#{name}": name for name in numbers},
-                ExpressionAttributeValues=expires
-                | to_item({f":{n}": number for n, number in numbers.items()}),
-            )
-            listed = to_item(
-                {"pk": "sketches", "sk": f"{model}#{release}", "model": model, "release": release}
-            )
-            self._client.put_item(
-                TableName=self._table, Item=listed | to_item({"expires": int((now + SKETCH_TTL).timestamp())})
-            )
+            self._client.put_item(TableName=self._table, Item=key | to_item(row))
 
     def known_releases(self) -> Iterator[tuple[str, str]]:
-        """(model, release) of everything that was seen lately."""
-        for row in self._rows("sketches", ""):
+        """(model, release) of everything that has a sketch."""
+        pk = SKETCHED_RELEASE.partition()
+        for row in query_partition(
+            self._client, self._table, pk, dependency="records", operation="list sketches"
+        ):
             yield row["model"], row["release"]
 
     def sum_since(self, model: str, release: str, begin: datetime) -> OutputSketch:
-        """The sum of the hours since then, with the hour that it falls into."""
-        rows = self._rows(f"sketch#{model}#{release}", _hour_key(begin))
+        """The sum of the hours from the one of `begin` on."""
+        rows = self._counter.since(self._counter.bucket_of(begin), model=model, release=release)
         return sum(map(sketch_from_row, rows), OutputSketch())
-
-    def _rows(self, pk: str, first_hour: str) -> Iterator[dict[str, Any]]:
-        condition, values = "pk = :pk", {":pk": pk}
-        if first_hour:
-            condition, values = f"{condition} AND sk >= :begin", values | {":begin": first_hour}
-        query = {"KeyConditionExpression": condition, "ExpressionAttributeValues": to_item(values)}
-        return map(
-            from_item,
-            query_all(
-                self._client, dependency="records", operation="read sketches", TableName=self._table, **query
-            ),
-        )
-
-
-def _hour_key(at: datetime) -> str:
-    return at.replace(minute=0, second=0, microsecond=0).isoformat()
 
 
 def sketch_to_row(sketch: OutputSketch) -> dict[str, float]:
-    """A sketch as numbers by name."""
     row: dict[str, float] = {"items": sketch.items, "unknown": sketch.unknown, "vectors": sketch.embeddings}
     row |= zip(_SCORE_ATTRIBUTES, sketch.score_counts, strict=True)
     return row | {
@@ -180,8 +164,8 @@ def sketch_to_row(sketch: OutputSketch) -> dict[str, float]:
     }
 
 
-def sketch_from_row(row: dict[str, Any]) -> OutputSketch:
-    """A sketch from its numbers; what is not there is zero."""
+def sketch_from_row(row: Mapping[str, Any]) -> OutputSketch:
+    """A sketch from its attributes; one that is absent is zero."""
     return OutputSketch(
         items=int(row.get("items", 0)),
         unknown=int(row.get("unknown", 0)),
@@ -189,3 +173,36 @@ def sketch_from_row(row: dict[str, Any]) -> OutputSketch:
         embeddings=int(row.get("vectors", 0)),
         fourier_sums=tuple(float(row.get(name, 0.0)) for name in _COEFFICIENT_ATTRIBUTES),
     )
+
+
+class DynamoComparisons:
+    """One row for each release and drop, so that a comparison that is saved twice counts once."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def save(self, comparison: ShadowComparison, now: datetime) -> None:
+        row = asdict(comparison)
+        key = COMPARISON.key(model=row.pop("model"), release=row.pop("release"), drop=row.pop("drop_id"))
+        row |= {"at": now.isoformat(), "expires": COMPARISON.expires(now)}
+        with translate_errors("records", "save comparison"):
+            self._client.put_item(TableName=self._table, Item=key | to_item(row))
+
+    def comparisons_since(self, model: str, release: str, since: datetime) -> tuple[ShadowComparison, ...]:
+        pk = COMPARISON.partition(model=model, release=release)
+        rows = query_all(
+            self._client,
+            dependency="records",
+            operation="read comparisons",
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            FilterExpression="#at >= :since",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues=to_item({":pk": pk, ":since": since.isoformat()}),
+        )
+        return tuple(
+            msgspec.convert(
+                {**row, "model": model, "release": release, "drop_id": row["sk"]}, ShadowComparison
+            )
+            for row in map(from_item, rows)
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloud.dynamodb.attributes import from_item, to_item
 from cloud.dynamodb.queries import END_OF_LIST, Listing, batch_get, query_all
+from cloud.dynamodb.schema import NOTE, drop_key
 from cloud.errors import translate_errors
 from vigil.drops.ledger import DropRecord
 from vigil.drops.messages import S3Object
@@ -103,7 +104,7 @@ class DynamoDropRecords:
         self._client, self._table, self._retention = client, table, retention
 
     def read_records(self, drop_ids: Collection[str]) -> Mapping[str, DropRecord]:
-        keys = [to_item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in sorted(drop_ids)]
+        keys = [drop_key(drop) for drop in sorted(drop_ids)]
         projection = {"ProjectionExpression": _RECORD_PROJECTION, "ExpressionAttributeNames": _RECORD_NAMES}
         rows = batch_get(
             self._client, self._table, keys, dependency="records", operation="read records", **projection
@@ -112,15 +113,15 @@ class DynamoDropRecords:
 
     def add_note(self, drop: str, *, action: str, reason: str, now: datetime) -> None:
         row = {
-            "pk": f"drop#{drop}",
-            "sk": f"note#{now.isoformat()}",
             "drop_id": drop,
             "action_taken": action,
             "reason": reason,
             "expires": int((now + self._retention).timestamp()),
         }
         with translate_errors("records", "add note"):
-            self._client.put_item(TableName=self._table, Item=to_item(row))
+            self._client.put_item(
+                TableName=self._table, Item=NOTE.key(drop=drop, at=now.isoformat()) | to_item(row)
+            )
 
 
 def _record_from_row(row: Mapping[str, Any]) -> DropRecord:

@@ -1,47 +1,39 @@
-"""Whose erasure has begun: a row that no transaction gets past which would still keep something of theirs.
+"""Removes a person from the records and callers tables, and records each erasure.
 
-A lane may have matched against the gallery from before they left it, a reviewer may have opened an alert:
-what they commit afterwards is refused, however late it comes.
+The row ERASURE exists from the beginning of an erasure. Every transaction that would write the person's id
+has the condition that it does not exist, so a result that is computed with an older gallery is refused.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.erasure_marker import erasure_key, erasure_marker
-from cloud.dynamodb.queries import query_all
-from cloud.errors import error_code, translate_errors
+from cloud.dynamodb.attributes import Item, from_item, to_item
+from cloud.dynamodb.queries import get_row, query_all, write_if
+from cloud.dynamodb.schema import ERASURE, drop_key, erasure_key
+from cloud.errors import translate_errors
 from vigil.drops.messages import S3Object
 from vigil.errors import Dependency
 from vigil.people.erasure import ErasureReceipt
 
-# MERGED: Port Traces: a person's id, taken out of whatever the records table says was seen of them.
-
 ERASED_LABEL = "erased"
-"""What stands where the id stood."""
+"""Replaces the person's id in sightings and alerts."""
 
 
 class DynamoPersonData:
-    """Rows that name a person are found through the index `subject`: they leave it as they are changed."""
+    """Finds rows of a person through the index `subject`; a row leaves the index when the id is removed."""
 
     def __init__(self, client: Any, records: str, callers: str) -> None:
         self._client, self._records, self._callers = client, records, callers
 
     def mark_being_erased(self, person: str, now: datetime) -> None:
-        """From now on nothing that names them is kept."""
+        """From now on no transaction can write the person's id."""
+        marker = erasure_key(person) | to_item({"expires": ERASURE.expires(now)})
         with translate_errors("records", "mark erasure"):
-            self._client.put_item(TableName=self._records, Item=erasure_marker(person, now))
+            self._client.put_item(TableName=self._records, Item=marker)
 
     def save_receipt(self, erased: ErasureReceipt) -> None:
-        """Beside the mark that the erasure began; the id is not in it."""
-        receipt = {
-            "at": erased.erased_at.isoformat(),
-            "version": erased.gallery_version,
-            "counts": erased.counts,
-        }
+        receipt = {"at": erased.erased_at, "version": erased.gallery_version, "counts": erased.counts}
         with translate_errors("records", "save receipt"):
             self._client.update_item(
                 TableName=self._records,
@@ -52,19 +44,18 @@ class DynamoPersonData:
 
     def find_receipt(self, person: str) -> ErasureReceipt | None:
         key = erasure_key(person)
-        with translate_errors("records", "read receipt"):
-            answer = self._client.get_item(TableName=self._records, Key=key, ConsistentRead=True)
-        receipt = from_item(answer.get("Item", {})).get("receipt")
-        if receipt is None:
+        row = get_row(self._client, self._records, key, dependency="records", operation="read receipt")
+        if row is None or "receipt" not in row:
             return None
+        receipt = row["receipt"]
         return ErasureReceipt(
             person, datetime.fromisoformat(receipt["at"]), receipt["version"], receipt["counts"]
         )
 
     def remove_references(self, person: str) -> Iterator[str]:
-        """Take the person out of every sighting and alert; labels and silences go altogether.
+        """Remove the id from sightings and alerts, delete labels and suppressions; yield each row's kind.
 
-        Before, the drops forget where their photos lay: they have been deleted, and a key may be a name.
+        The drops lose the key of their photo first: the photo is deleted, and its key may contain a name.
         """
         rows = list(self._rows_about(person))
         for drop in _drop_ids(rows):
@@ -72,26 +63,29 @@ class DynamoPersonData:
         for row in rows:
             kind = str(row["sk"]).split("#")[0]
             if kind == "sighting":
-                self._update_row(row, "SET label = :gone REMOVE subject, tags, score")
+                self._update_row(row, "SET label = :erased REMOVE subject, tags, score")
             elif kind == "alert":
-                self._update_row(row, "SET subject_id = :gone REMOVE subject")
+                self._update_row(row, "SET subject_id = :erased REMOVE subject")
             else:
                 self._delete_row("records", self._records, {"pk": row["pk"], "sk": row["sk"]})
             yield f"{kind}s"
 
     def recognised_photos(self, person: str) -> Iterator[S3Object]:
-        """Where the photos lie in which they were recognised."""
+        """The objects in which the person was recognised."""
         for drop in _drop_ids(self._rows_about(person)):
-            with translate_errors("records", "read drop"):
-                answer = self._client.get_item(
-                    TableName=self._records, Key=to_item({"pk": f"drop#{drop}", "sk": "drop"})
-                )
-            origin = from_item(answer.get("Item", {})).get("s3_object")
-            if origin:
-                yield S3Object(**origin)
+            row = get_row(
+                self._client,
+                self._records,
+                drop_key(drop),
+                dependency="records",
+                operation="read drop",
+                consistent=False,
+            )
+            if row and "s3_object" in row:
+                yield S3Object(**row["s3_object"])
 
     def delete_cached_answers(self, person: str) -> int:
-        """Delete kept answers that name them; they would be gone within a day."""
+        """Delete the stored API answers that contain the id; returns their number."""
         deleted = 0
         query: dict[str, Any] = {
             "TableName": self._callers,
@@ -119,7 +113,7 @@ class DynamoPersonData:
             KeyConditionExpression="subject = :person",
             ExpressionAttributeValues=to_item({":person": person}),
         )
-        return (from_item(row) for row in rows)
+        return map(from_item, rows)
 
     def _update_row(self, row: dict[str, Any], update: str) -> None:
         with translate_errors("records", "remove person"):
@@ -127,28 +121,26 @@ class DynamoPersonData:
                 TableName=self._records,
                 Key=to_item({"pk": row["pk"], "sk": row["sk"]}),
                 UpdateExpression=update,
-                ExpressionAttributeValues=to_item({":gone": ERASED_LABEL}),
+                ExpressionAttributeValues=to_item({":erased": ERASED_LABEL}),
             )
 
     def _remove_object_location(self, drop: str) -> None:
-        with translate_errors("records", "remove object reference"):
-            try:
-                self._client.update_item(
-                    TableName=self._records,
-                    Key=to_item({"pk": f"drop#{drop}", "sk": "drop"}),
-                    UpdateExpression="REMOVE s3_object, #object",
-                    ConditionExpression="attribute_exists(pk)",
-                    ExpressionAttributeNames={"#object": "object"},
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
+        write_if(
+            self._client.update_item,
+            dependency="records",
+            operation="remove object location",
+            TableName=self._records,
+            Key=drop_key(drop),
+            UpdateExpression="REMOVE s3_object, #object",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeNames={"#object": "object"},
+        )
 
-    def _delete_row(self, dependency: Dependency, table: str, key: dict[str, Any]) -> None:
+    def _delete_row(self, dependency: Dependency, table: str, key: Item) -> None:
         with translate_errors(dependency, "delete row"):
             self._client.delete_item(TableName=table, Key=to_item(key))
 
 
 def _drop_ids(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """Each drop that rows are about, once, in order."""
+    """The drops that the rows are about, each once, sorted."""
     return sorted({row["drop_id"] for row in rows if "drop_id" in row})

@@ -1,4 +1,4 @@
-"""The rows that the ledger writes: what stands in each, and which write each takes."""
+"""Port Ledger in the records table: drops, sightings and alerts, with one transaction for each result."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -9,16 +9,10 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from cloud.dynamodb.attributes import Item, from_item, to_attribute, to_item
-from cloud.dynamodb.erasure_marker import unless_being_erased
-from cloud.dynamodb.queries import listing_attributes
-from cloud.dynamodb.reviews import suppression_key
+from cloud.dynamodb.queries import get_row, transact, unless_being_erased, write_if
+from cloud.dynamodb.schema import ALERT, SIGHTING, SUPPRESSION, drop_key, listing_attributes
 from cloud.dynamodb.unknown_subjects import read_window, window_writes
-from cloud.errors import (
-    CONDITION_FAILED,
-    cancellation_reasons,
-    error_code,
-    translate_errors,
-)
+from cloud.errors import CONDITION_FAILED, error_code, translate_errors
 from vigil.alerts.alert import Alert
 from vigil.alerts.unknown_subjects import UnknownSubjects
 from vigil.drops.ledger import (
@@ -34,122 +28,13 @@ from vigil.drops.messages import Drop, InvalidMessage, S3Object
 from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import Sighting
 
-OWNED_BY_CLAIM = "#state = :claimed AND #owner = :owner"
-
-
-def drop_key(drop: str) -> Item:
-    return to_item({"pk": f"drop#{drop}", "sk": "drop"})
-
-
-def assign_if_absent(names: Iterable[str]) -> str:
-    """Assignments that the first write makes and later ones leave alone."""
-    return ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in names)
-
-
-def owned_update(claim: Lease, change: Mapping[str, Any]) -> Item:
-    """An update that holds only for the claim's owner."""
-    present = {name: value for name, value in change.items() if value is not None}
-    return {
-        "Key": drop_key(claim.drop_id),
-        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in present),
-        "ConditionExpression": OWNED_BY_CLAIM,
-        "ExpressionAttributeNames": {"#state": "state", "#owner": "owner"} | {f"#{n}": n for n in present},
-        "ExpressionAttributeValues": {f":{name}": to_attribute(item) for name, item in present.items()}
-        | to_item({":claimed": "claimed", ":owner": claim.owner}),
-    }
-
-
-def initial_attributes(
-    drop: Drop | InvalidMessage, now: datetime, lane: str, retention: timedelta
-) -> dict[str, Any]:
-    """What a drop's record says from its first claim on."""
-    s3_object = drop.payload if isinstance(drop.payload, S3Object) else None
-    model, source = (drop.model, drop.source) if isinstance(drop, Drop) else ("", "")
-    rows: dict[str, Any] = {
-        "drop_id": drop.id,
-        "lane": lane,
-        "model": model,
-        "source": source,
-        "occurred_at": drop.occurred_at.isoformat(),
-        "first_claimed_at": now.isoformat(),
-        "expires": int((now + retention).timestamp()),
-        **listing_attributes("drops", drop.id, now),
-    }
-    if s3_object is not None:
-        rows |= {"s3_object": asdict(s3_object), "object": f"s3://{s3_object.bucket}/{s3_object.key}"}
-    return rows
-
-
-def sighting_row(drop: Drop, number: int, sighting: Sighting, now: datetime, ttl: int) -> Item:
-    """A sighting's row. Its vector is not in it: a stored face is a thing to lose."""
-    return to_item(
-        {
-            "pk": f"drop#{drop.id}",
-            "sk": f"sighting#{number:03}",
-            "drop_id": drop.id,
-            "model": drop.model,
-            "source": drop.source,
-            "occurred_at": drop.occurred_at.isoformat(),
-            "label": sighting.label,
-            "status": sighting.status,
-            "score": sighting.score,
-            "threshold": sighting.threshold,
-            "box_px": list(sighting.box_px) if sighting.box_px else None,
-            "quality": sighting.quality,
-            "quality_issues": list(sighting.quality_issues) or None,
-            "tags": sighting.tags,
-            "subject": sighting.label if sighting.status == "known" else None,
-            "expires": ttl,
-            **listing_attributes("sightings", f"{drop.id}#{number:03}", now),
-        }
-    )
-
-
-def alert_update(alert: Alert, now: datetime, ttl: int) -> Item:
-    """Raise, or count up: no condition, so that two drops that show the same never collide."""
-    attributes = {
-        "alert_id": alert.id,
-        "rule": alert.rule,
-        "severity": alert.severity,
-        "subject_id": alert.subject,
-        "status": alert.status,
-        "model": alert.model,
-        "source": alert.source,
-        "window": alert.window,
-        "occurred_at": alert.occurred_at.isoformat(),
-        "drop_id": alert.drop,
-        "sighting": alert.sighting_index,
-        "subject": alert.subject if alert.status == "known" else None,
-        "review": "open",
-        "reviewers": alert.reviewers,
-        "expires": ttl,
-        **listing_attributes("alerts", alert.id, now),
-    }
-    first = {name: value for name, value in attributes.items() if value is not None}
-    return {
-        "Key": to_item({"pk": f"alert#{alert.id}", "sk": "alert"}),
-        "UpdateExpression": f"SET {assign_if_absent(first)}, last_at = :last ADD drops :one",
-        "ExpressionAttributeNames": {f"#{name}": name for name in first},
-        "ExpressionAttributeValues": {f":{name}": to_attribute(item) for name, item in first.items()}
-        | to_item({":last": alert.occurred_at.isoformat(), ":one": 1}),
-    }
-
-
-# MERGED: Port Ledger, in the records table: drop, sightings, alerts and strangers, one stream, one
-#   transaction.
-
-_LEDGER_NAMES = {"#state": "state", "#owner": "owner", "#until": "until", "#error": "error"}
+_OWNED_BY_LEASE = "#state = :claimed AND #owner = :owner"
+_CLAIM_NAMES = {"#state": "state", "#owner": "owner", "#until": "until", "#error": "error"}
 _CLAIMABLE = "attribute_not_exists(pk) OR (#state = :claimed AND (#until <= :now OR #until > :beyond))"
 
 
 class DynamoLedger:
-    """See the port for the promises. Rows:
-
-    drop#<id>  drop            the drop's one record
-    drop#<id>  sighting#<nnn>  each thing seen in it
-    alert#<id> alert           raised once, counted up by each drop that shows the same
-    strangers#<source>#<window> ...   the window's strangers: `cloud.dynamodb.unknown_subjects`
-    """
+    """The rows DROP, SIGHTING and ALERT of schema.py, and the unknown subjects of each window."""
 
     def __init__(self, client: Any, table: str, *, lane: str, retention: timedelta) -> None:
         self._client, self._table, self._lane, self._retention = client, table, lane, retention
@@ -157,13 +42,13 @@ class DynamoLedger:
     def claim(
         self, drop: Drop | InvalidMessage, *, owner: str, now: datetime, until: datetime
     ) -> Lease | AlreadyCompleted | LeaseHeld:
-        initial = initial_attributes(drop, now, self._lane, self._retention)
+        initial = _initial_attributes(drop, now, self._lane, self._retention)
         update = {
             "Key": drop_key(drop.id),
             "UpdateExpression": "SET #state = :claimed, #owner = :owner, #until = :until, "
-            f"{assign_if_absent(initial)} REMOVE #error, dependency ADD attempts :one",
+            f"{_assign_if_absent(initial)} REMOVE #error, dependency ADD attempts :one",
             "ConditionExpression": _CLAIMABLE,
-            "ExpressionAttributeNames": _LEDGER_NAMES | {f"#{name}": name for name in initial},
+            "ExpressionAttributeNames": _CLAIM_NAMES | {f"#{name}": name for name in initial},
             "ExpressionAttributeValues": to_item({f":{name}": value for name, value in initial.items()})
             | to_item({":claimed": "claimed", ":owner": owner, ":until": until.timestamp(), ":one": 1})
             | to_item({":now": now.timestamp(), ":beyond": (now + MAX_LEASE).timestamp()}),
@@ -200,82 +85,59 @@ class DynamoLedger:
             return
 
     def reject(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
-        end = {"state": "rejected", "reason": reason, "message": message, "stage": stage}
-        self._update_owned(lease, end | {"completed_at": now.isoformat()})
+        self._complete(lease, "rejected", {"reason": reason, "message": message, "stage": stage}, now)
 
     def quarantine(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
-        end = {"state": "quarantined", "reason": reason, "message": message, "stage": stage}
-        self._update_owned(lease, end | {"completed_at": now.isoformat()})
+        self._complete(lease, "quarantined", {"reason": reason, "message": message, "stage": stage}, now)
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
-        ttl = int((now + self._retention).timestamp())
-        end = self._completion_update(lease, result, now)
-        sighting_items = [
-            sighting_row(drop, number, value, now, ttl)
-            | _face_attributes(value, store_face=result.store_unknown_faces)
-            for number, value in enumerate(result.prediction.sightings)
-        ]
-        people = unless_being_erased(self._table, (one.label for one in result.prediction.sightings))
-        writes: list[Item] = [{"Update": {"TableName": self._table, **end}}, *people]
-        writes += [{"Put": {"TableName": self._table, "Item": row}} for row in sighting_items]
+        expires = int((now + self._retention).timestamp())
+        sightings = result.prediction.sightings
+        people = unless_being_erased(self._table, [one.label for one in sightings])
+        completion = _owned_update(lease, _completed_attributes(result, now))
+        writes: list[Item] = [{"Update": {"TableName": self._table, **completion}}, *people]
+        for number, sighting in enumerate(sightings):
+            row = _sighting_row(drop, number, sighting, now, expires)
+            face = _face_attributes(sighting) if result.store_unknown_faces else {}
+            writes.append({"Put": {"TableName": self._table, "Item": row | face}})
         writes += [
-            {"Update": {"TableName": self._table, **alert_update(alert, now, ttl)}} for alert in result.alerts
+            {"Update": {"TableName": self._table, **_alert_update(alert, now, expires)}}
+            for alert in result.alerts
         ]
         if result.unknown_subjects is not None:
             writes += window_writes(self._table, result.unknown_subjects, now)
-        with translate_errors("records", "save result"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                raise _transaction_failure(error, drop.id, len(people)) from error
+        reasons = transact(self._client, writes, dependency="records", operation="save result")
+        if reasons:
+            raise _transaction_failure(reasons, drop.id, len(people))
 
     def unknown_subjects(self, source: str, window: str) -> UnknownSubjects:
         return read_window(self._client, self._table, source, window)
 
     def is_suppressed(self, alert: Alert, *, now: datetime) -> bool:
-        key = suppression_key(alert.rule, alert.subject, alert.source)
-        with translate_errors("records", "read suppression"):
-            answer = self._client.get_item(TableName=self._table, Key=key)
-        return "Item" in answer and int(from_item(answer["Item"])["until"]) > now.timestamp()
-
-    def _completion_update(self, claim: Lease, result: ProcessingResult, now: datetime) -> Item:
-        return owned_update(
-            claim,
-            {
-                "state": "done",
-                "release": result.release,
-                "sightings": len(result.prediction.sightings),
-                "found": result.prediction.found,
-                "alerts": len(result.alerts),
-                "size_px": list(result.prediction.size_px) if result.prediction.size_px else None,
-                "notes": dict(result.prediction.notes),
-                "times_ms": dict(result.times_ms),
-                "completed_at": now.isoformat(),
-            },
+        row = get_row(
+            self._client,
+            self._table,
+            SUPPRESSION.key(rule=alert.rule, source=alert.source, subject=alert.subject),
+            dependency="records",
+            operation="read suppression",
+            consistent=False,
         )
+        return row is not None and int(row["until"]) > now.timestamp()
 
-    def _update_owned(self, claim: Lease, change: Mapping[str, Any]) -> None:
-        """Change the drop's record while the claim holds."""
-        with translate_errors("records", "update drop"):
-            try:
-                self._client.update_item(TableName=self._table, **owned_update(claim, change))
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                raise LeaseLost(f"{claim.drop_id} is no longer {claim.owner}'s") from error
+    def _complete(self, lease: Lease, state: str, attributes: Mapping[str, Any], now: datetime) -> None:
+        self._update_owned(lease, {"state": state, **attributes, "completed_at": now.isoformat()})
 
-
-def _face_attributes(sighting: Sighting, *, store_face: bool) -> Item:
-    """A stranger's face, where its source asks for it: it is gone with its sighting."""
-    if not store_face or sighting.status != "unknown" or sighting.vector is None:
-        return {}
-    face = {
-        "face_vector": sighting.vector.astype(np.float16).tobytes(),
-        "embedding_space": sighting.embedding_space,
-    }
-    return to_item(face | {"same_subject_threshold": sighting.same_subject_threshold})
+    def _update_owned(self, lease: Lease, change: Mapping[str, Any]) -> None:
+        """Change the drop's row. Raises LeaseLost."""
+        answer = write_if(
+            self._client.update_item,
+            dependency="records",
+            operation="update drop",
+            TableName=self._table,
+            **_owned_update(lease, change),
+        )
+        if answer is None:
+            raise LeaseLost(f"the lease of {lease.owner} on {lease.drop_id} has ended")
 
 
 def _claim_refusal(row: Mapping[str, Any]) -> AlreadyCompleted | LeaseHeld:
@@ -285,12 +147,131 @@ def _claim_refusal(row: Mapping[str, Any]) -> AlreadyCompleted | LeaseHeld:
 
 
 def _transaction_failure(
-    error: ClientError, drop: str, people: int
+    reasons: list[str], drop: str, people: int
 ) -> LeaseLost | SubjectBeingErased | ConcurrentUpdate:
-    """Which condition broke: the first is the lease, next are people; any other was another drop."""
-    reasons = cancellation_reasons(error)
+    """The first condition is the lease, the next ones are people; the others depend on other drops."""
     if CONDITION_FAILED in reasons[:1]:
-        return LeaseLost(f"{drop} was taken over or settled")
+        return LeaseLost(f"{drop} was claimed or completed by another worker")
     if CONDITION_FAILED in reasons[1 : 1 + people]:
-        return SubjectBeingErased(f"{drop} shows somebody who is being erased")
+        return SubjectBeingErased(f"{drop} shows a person whose erasure is in progress")
     return ConcurrentUpdate(f"{drop}: {reasons}")
+
+
+def _assign_if_absent(names: Iterable[str]) -> str:
+    """Assignments that only the first write makes."""
+    return ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in names)
+
+
+def _owned_update(lease: Lease, change: Mapping[str, Any]) -> Item:
+    """An update whose condition is that the lease still holds; attributes that are None are left alone."""
+    present = {name: value for name, value in change.items() if value is not None}
+    return {
+        "Key": drop_key(lease.drop_id),
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in present),
+        "ConditionExpression": _OWNED_BY_LEASE,
+        "ExpressionAttributeNames": {"#state": "state", "#owner": "owner"} | {f"#{n}": n for n in present},
+        "ExpressionAttributeValues": {f":{name}": to_attribute(item) for name, item in present.items()}
+        | to_item({":claimed": "claimed", ":owner": lease.owner}),
+    }
+
+
+def _initial_attributes(
+    drop: Drop | InvalidMessage, now: datetime, lane: str, retention: timedelta
+) -> dict[str, Any]:
+    """What the first claim writes."""
+    model, source = (drop.model, drop.source) if isinstance(drop, Drop) else ("", "")
+    row: dict[str, Any] = {
+        "drop_id": drop.id,
+        "lane": lane,
+        "model": model,
+        "source": source,
+        "occurred_at": drop.occurred_at.isoformat(),
+        "first_claimed_at": now.isoformat(),
+        "expires": int((now + retention).timestamp()),
+        **listing_attributes("drops", drop.id, now),
+    }
+    if isinstance(drop.payload, S3Object):
+        payload = drop.payload
+        row |= {"s3_object": asdict(payload), "object": f"s3://{payload.bucket}/{payload.key}"}
+    return row
+
+
+def _completed_attributes(result: ProcessingResult, now: datetime) -> dict[str, Any]:
+    prediction = result.prediction
+    return {
+        "state": "done",
+        "release": result.release,
+        "sightings": len(prediction.sightings),
+        "found": prediction.found,
+        "alerts": len(result.alerts),
+        "size_px": list(prediction.size_px) if prediction.size_px else None,
+        "notes": dict(prediction.notes),
+        "times_ms": dict(result.times_ms),
+        "completed_at": now.isoformat(),
+    }
+
+
+def _sighting_row(drop: Drop, number: int, sighting: Sighting, now: datetime, expires: int) -> Item:
+    """A sighting without its vector, which is biometric data."""
+    return SIGHTING.key(drop=drop.id, number=number) | to_item(
+        {
+            "drop_id": drop.id,
+            "model": drop.model,
+            "source": drop.source,
+            "occurred_at": drop.occurred_at.isoformat(),
+            "label": sighting.label,
+            "status": sighting.status,
+            "score": sighting.score,
+            "threshold": sighting.threshold,
+            "box_px": list(sighting.box_px) if sighting.box_px else None,
+            "quality": sighting.quality,
+            "quality_issues": list(sighting.quality_issues) or None,
+            "tags": sighting.tags,
+            "subject": sighting.label if sighting.status == "known" else None,
+            "expires": expires,
+            **listing_attributes("sightings", f"{drop.id}#{number:03}", now),
+        }
+    )
+
+
+def _face_attributes(sighting: Sighting) -> Item:
+    """An unknown face, for sources that store them; it is deleted with its sighting."""
+    if sighting.status != "unknown" or sighting.vector is None:
+        return {}
+    return to_item(
+        {
+            "face_vector": sighting.vector.astype(np.float16).tobytes(),
+            "embedding_space": sighting.embedding_space,
+            "same_subject_threshold": sighting.same_subject_threshold,
+        }
+    )
+
+
+def _alert_update(alert: Alert, now: datetime, expires: int) -> Item:
+    """Raise the alert, or count another drop; it has no condition, so that two drops never conflict."""
+    attributes = {
+        "alert_id": alert.id,
+        "rule": alert.rule,
+        "severity": alert.severity,
+        "subject_id": alert.subject,
+        "status": alert.status,
+        "model": alert.model,
+        "source": alert.source,
+        "window": alert.window,
+        "occurred_at": alert.occurred_at.isoformat(),
+        "drop_id": alert.drop,
+        "sighting": alert.sighting_index,
+        "subject": alert.subject if alert.status == "known" else None,
+        "review": "open",
+        "reviewers": alert.reviewers,
+        "expires": expires,
+        **listing_attributes("alerts", alert.id, now),
+    }
+    first = {name: value for name, value in attributes.items() if value is not None}
+    return {
+        "Key": ALERT.key(alert=alert.id),
+        "UpdateExpression": f"SET {_assign_if_absent(first)}, last_at = :last ADD drops :one",
+        "ExpressionAttributeNames": {f"#{name}": name for name in first},
+        "ExpressionAttributeValues": {f":{name}": to_attribute(item) for name, item in first.items()}
+        | to_item({":last": alert.occurred_at.isoformat(), ":one": 1}),
+    }

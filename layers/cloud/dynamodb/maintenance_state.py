@@ -1,85 +1,63 @@
-"""What triage, balance and reconcile remember, as plain rows and back."""
+"""What scheduled functions store between runs: triage, controller, reconcile, re-embedding, canary."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.queries import batch_get
+from cloud.dynamodb.drops import DynamoDropReader
+from cloud.dynamodb.queries import MAX_BATCH_ATTEMPTS, batch_get
+from cloud.dynamodb.schema import REANNOUNCEMENT
 from cloud.dynamodb.state import DynamoStateStore, reembedding_state_name
 from cloud.errors import translate_errors
+from vigil.drops.messages import S3Object
 from vigil.errors import Transient
-from vigil.people.reembedding import ReembeddingProgress, ReembeddingState
-from vigil.reliability.capacity import WorkerAllocation
+from vigil.people.reembedding import ReembeddingState
+from vigil.reliability.canary import CanaryOutcome, CanaryRun
 from vigil.reliability.circuit_breaker import CircuitBreaker
 from vigil.reliability.controller import ControllerState
-from vigil.reliability.dead_letters import FaultCase, Fingerprint
-from vigil.reliability.degradation import DegradationLevel
-from vigil.reliability.reconcile import Completeness, Reannouncement, ReconcileProgress
+from vigil.reliability.dead_letters import FaultCase
+from vigil.reliability.reconcile import Reannouncement, ReconcileProgress
 
 
 class DynamoFaultCases:
-    """Port Cases."""
+    """The fault cases of triage, by the id of their fingerprint."""
 
     def __init__(self, states: DynamoStateStore) -> None:
         self._states = states
 
     def load_cases(self) -> Mapping[str, FaultCase]:
         stored = self._states.get("triage") or {}
-        return {ident: _fault_case_from_row(row) for ident, row in stored.get("cases", {}).items()}
+        return msgspec.convert(stored.get("cases", {}), dict[str, FaultCase])
 
     def save_cases(self, cases: Mapping[str, FaultCase]) -> None:
-        self._states.put(
-            "triage", {"cases": {ident: _times_to_text(asdict(case)) for ident, case in cases.items()}}
-        )
+        self._states.put("triage", {"cases": {ident: asdict(case) for ident, case in cases.items()}})
 
 
 def load_controller_state(
     states: DynamoStateStore, create_initial: Callable[[], ControllerState]
 ) -> ControllerState:
-    """The balance function's memory."""
     row = states.get("controller")
     if row is None:
         return create_initial()
     breakers = {
-        (one["lane"], one["dependency"]): CircuitBreaker(
-            one["state"], _parse_time(one["since"]), one["openings"]
-        )
-        for one in row["breakers"]
+        (one["lane"], one["dependency"]): msgspec.convert(one, CircuitBreaker) for one in row["breakers"]
     }
-    degradation = DegradationLevel(row["degradation"]["level"], _parse_time(row["degradation"]["since"]))
-    return ControllerState(
-        _parse_time(row["at"]), WorkerAllocation(**row["allocation"]), degradation, breakers, row["backlogs"]
-    )
+    return msgspec.convert({**row, "breakers": breakers}, ControllerState)
 
 
 def save_controller_state(states: DynamoStateStore, state: ControllerState) -> None:
     breakers = [
-        _times_to_text({"lane": lane, "dependency": name, **asdict(one)})
-        for (lane, name), one in state.breakers.items()
+        {"lane": lane, "dependency": name, **asdict(one)} for (lane, name), one in state.breakers.items()
     ]
-    row = {
-        "at": state.at,
-        "allocation": asdict(state.allocation),
-        "degradation": _times_to_text(asdict(state.degradation)),
-    }
-    states.put("controller", _times_to_text(row) | {"breakers": breakers, "backlogs": dict(state.backlogs)})
+    states.put("controller", asdict(state) | {"breakers": breakers})
 
 
 def load_reconcile_progress(states: DynamoStateStore) -> ReconcileProgress:
-    """The reconcile function's memory."""
-    row = states.get("reconcile")
-    if row is None:
-        return ReconcileProgress()
-    completed = Completeness(**row["last_complete"]) if row["last_complete"] else None
-    return ReconcileProgress(
-        row["cursor"],
-        Completeness(**row["partial"]),
-        completed,
-        row["reannounced"],
-        row.get("snapshot_id", ""),
-    )
+    return msgspec.convert(states.get("reconcile") or {}, ReconcileProgress)
 
 
 def save_reconcile_progress(states: DynamoStateStore, progress: ReconcileProgress) -> None:
@@ -87,98 +65,86 @@ def save_reconcile_progress(states: DynamoStateStore, progress: ReconcileProgres
 
 
 def load_reembedding_state(states: DynamoStateStore, model: str) -> ReembeddingState:
-    """What the migrate function remembers of a model."""
-    row = states.get(reembedding_state_name(model)) or {"spaces": {}, "progress": {}, "retired": {}}
-    progress = {
-        release: ReembeddingProgress(one["people"], tuple(one["missing_reference"]), one["remaining"])
-        for release, one in row["progress"].items()
-    }
-    return ReembeddingState(row["spaces"], progress, row["retired"])
+    return msgspec.convert(states.get(reembedding_state_name(model)) or {}, ReembeddingState)
 
 
 def save_reembedding_state(states: DynamoStateStore, model: str, state: ReembeddingState) -> None:
     states.put(reembedding_state_name(model), asdict(state))
 
 
-def _fault_case_from_row(row: Mapping[str, Any]) -> FaultCase:
-    fingerprint, first_failed_at, since = (
-        Fingerprint(**row["fingerprint"]),
-        _parse_time(row["first_failed_at"]),
-        _parse_time(row["since"]),
-    )
-    return FaultCase(
-        fingerprint, first_failed_at, since, row["phase"], row["canary_drop_id"], row["failures"]
-    )
-
-
-def _times_to_text(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Times as text."""
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
-
-
-def _parse_time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-# MERGED: Port Announcements, in the records table: what reconcile has announced again, and how often.
-
-_BATCH_WRITE_MAX_ITEMS = 25
-"""Rows that DynamoDB writes in one call."""
-
-_REANNOUNCEMENT_TTL = timedelta(days=14)
-"""As long as a message can wait."""
-
-
 class DynamoReannouncements:
-    """Rows: drop#<id> announced, beside the drop's record if it has one by now."""
+    """When and how often reconcile announced each object again."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def find_reannouncements(self, drops: Collection[str]) -> Mapping[str, Reannouncement]:
-        keys = [_reannouncement_key(drop) for drop in sorted(drops)]
-        rows = map(
-            from_item,
-            batch_get(
-                self._client, self._table, keys, dependency="records", operation="read reannouncements"
-            ),
+        keys = [REANNOUNCEMENT.key(drop=drop) for drop in sorted(drops)]
+        rows = batch_get(
+            self._client, self._table, keys, dependency="records", operation="read reannouncements"
         )
         return {
-            row["drop_id"]: Reannouncement(datetime.fromisoformat(row["at"]), row["times"]) for row in rows
+            row["drop_id"]: Reannouncement(datetime.fromisoformat(row["at"]), row["times"])
+            for row in map(from_item, rows)
         }
 
     def save_reannouncements(self, reannouncements: Mapping[str, Reannouncement]) -> None:
-        rows = [
-            {"PutRequest": {"Item": _reannouncement_row(drop, reannouncement)}}
-            for drop, reannouncement in reannouncements.items()
-        ]
-        for start in range(0, len(rows), _BATCH_WRITE_MAX_ITEMS):
-            self._write_batch({self._table: rows[start : start + _BATCH_WRITE_MAX_ITEMS]})
+        puts = [{"PutRequest": {"Item": _reannouncement_row(*one)}} for one in reannouncements.items()]
+        for start in range(0, len(puts), _BATCH_WRITE_MAX_ITEMS):
+            self._write_batch({self._table: puts[start : start + _BATCH_WRITE_MAX_ITEMS]})
 
-    def _write_batch(self, request_items: Item) -> None:
-        for _ in range(8):
+    def _write_batch(self, requests: Item) -> None:
+        for _ in range(MAX_BATCH_ATTEMPTS):
             with translate_errors("records", "save reannouncements"):
-                request_items = (
-                    self._client.batch_write_item(RequestItems=request_items).get("UnprocessedItems") or {}
-                )
-            if not request_items:
+                answer = self._client.batch_write_item(RequestItems=requests)
+            requests = answer.get("UnprocessedItems") or {}
+            if not requests:
                 return
         raise Transient(
             "some rows were not processed", dependency="records", operation="save reannouncements"
         )
 
 
-def _reannouncement_key(drop: str) -> Item:
-    return to_item({"pk": f"drop#{drop}", "sk": "reannouncement"})
+_BATCH_WRITE_MAX_ITEMS = 25
+"""Rows that DynamoDB writes in one call."""
 
 
 def _reannouncement_row(drop: str, reannouncement: Reannouncement) -> Item:
-    expires = int((reannouncement.announced_at + _REANNOUNCEMENT_TTL).timestamp())
-    return _reannouncement_key(drop) | to_item(
+    return REANNOUNCEMENT.key(drop=drop) | to_item(
         {
             "drop_id": drop,
-            "at": reannouncement.announced_at.isoformat(),
+            "at": reannouncement.announced_at,
             "times": reannouncement.announcements,
-            "expires": expires,
+            "expires": REANNOUNCEMENT.expires(reannouncement.announced_at),
         }
     )
+
+
+class CanaryProbe:
+    """Stores the canary photo; the next run of the schedule checks its result, so that nothing waits."""
+
+    def __init__(self, s3: Any, bucket: str, *, records: DynamoDropReader, states: DynamoStateStore) -> None:
+        self._s3, self._bucket, self._records, self._states = s3, bucket, records, states
+
+    def store_photo(self, key: str, photo: bytes) -> S3Object:
+        with translate_errors("photos", "store canary photo"):
+            answer = self._s3.put_object(Bucket=self._bucket, Key=key, Body=photo)
+        return S3Object(self._bucket, key, answer.get("VersionId", ""))
+
+    def last_run(self) -> CanaryRun | None:
+        """The run that is to be checked; None before the first."""
+        row = self._states.get("canary")
+        return CanaryRun(row["drop"], datetime.fromisoformat(row["at"])) if row else None
+
+    def save_run(self, run: CanaryRun) -> None:
+        self._states.put("canary", {"drop": run.drop_id, "at": run.stored_at})
+
+    def read_result(self, run: CanaryRun) -> CanaryOutcome | None:
+        """The state of the run's drop; None if the ledger has no record of it."""
+        row = self._records.find_drop(run.drop_id)
+        if row is None:
+            return None
+        sightings = self._records.sightings(run.drop_id)
+        boxes = [tuple(sighting["box_px"]) for sighting in sightings if "box_px" in sighting]
+        at = datetime.fromisoformat(row.get("completed_at", row["first_claimed_at"]))
+        return CanaryOutcome(row["state"], at, boxes, row.get("alerts", 0))

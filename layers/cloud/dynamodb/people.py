@@ -1,64 +1,57 @@
-"""The galleries in force: a row points to a snapshot a space; lanes keep theirs in memory until it moves."""
+"""The people table: profiles, names and templates, and the pointer to the gallery in use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic
 
-from botocore.exceptions import ClientError
+import numpy as np
+from numpy.typing import NDArray
 
 from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.gallery import read_gallery_pointer
-from cloud.dynamodb.queries import query_all
-from cloud.errors import error_code, translate_errors
+from cloud.dynamodb.pointers import read_gallery_pointer
+from cloud.dynamodb.queries import get_row, query_all, query_partition, transact, write_if
+from cloud.dynamodb.schema import GALLERY_POINTER, NAME, TEMPLATE, person_key
+from cloud.errors import translate_errors
 from vigil.errors import ConcurrentUpdate, VigilError
+from vigil.inference.types import ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
 from vigil.people.enrolment import EnrolmentTemplate, G, Person, PersonChange
 from vigil.people.gallery_pointer import GalleryPointer
-
-# MERGED: Port People, in the people table; a row of it points to the snapshots that they are recognised by.
+from vigil.people.reembedding import StoredPhoto
 
 
 class DynamoPeople(Generic[G]):
-    """Rows:
+    """Port of enrolment and erasure: a change of people and of their gallery is one transaction.
 
-    person#<id>   profile, template#<version>-<n>: a photo's vector by space, and its portrait
-    name#<name>   person: a name is one person's
-    gallery       pointer: version, by space the key of the snapshot in force, spaces not whole yet
-
-    store  puts a gallery's snapshots; their keys by space
+    store_gallery  stores the snapshots of a gallery and returns their keys by embedding space
     """
 
     def __init__(self, client: Any, table: str, *, store_gallery: Callable[[G], Mapping[str, str]]) -> None:
         self._client, self._table, self._store_gallery = client, table, store_gallery
 
     def find_by_name(self, name: str) -> Person | None:
-        row = self._read_row(f"name#{name.casefold()}", "person")
-        if row is None:
-            return None
-        return self.find_person(row["person"])
+        row = self._read_row(name_key(name))
+        return self.find_person(row["person"]) if row is not None else None
 
     def find_person(self, person_id: str) -> Person | None:
-        """Who has an id; nobody whose erasure has begun."""
-        profile = self._read_row(f"person#{person_id}", "profile")
+        """The person of this id; None if there is none or their erasure has begun."""
+        profile = self._read_row(person_key(person_id))
         return _person_from_row(profile) if profile and "erasure_began_at" not in profile else None
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
-        """Mark a profile as one that is being erased: no other write holds from then on."""
-        with translate_errors("people", "mark erasure"):
-            try:
-                answer = self._client.update_item(
-                    TableName=self._table,
-                    Key=to_item({"pk": f"person#{person_id}", "sk": "profile"}),
-                    UpdateExpression="SET erasure_began_at = :now",
-                    ConditionExpression="attribute_exists(pk)",
-                    ExpressionAttributeValues=to_item({":now": now.isoformat()}),
-                    ReturnValues="ALL_NEW",
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                return None
-        return _person_from_row(from_item(answer["Attributes"]))
+        """Mark the profile, so that all other changes fail from now on; None if there is no profile."""
+        answer = write_if(
+            self._client.update_item,
+            dependency="people",
+            operation="mark erasure",
+            TableName=self._table,
+            Key=person_key(person_id),
+            UpdateExpression="SET erasure_began_at = :now",
+            ConditionExpression="attribute_exists(pk)",
+            ExpressionAttributeValues=to_item({":now": now}),
+            ReturnValues="ALL_NEW",
+        )
+        return _person_from_row(from_item(answer["Attributes"])) if answer is not None else None
 
     def commit(
         self,
@@ -73,7 +66,10 @@ class DynamoPeople(Generic[G]):
         writes = [
             *self._profile_writes(change, now),
             *(
-                self._put_write(_template_row(person, template, f"{gallery.version:08}-{number:02}", now))
+                self._put_write(
+                    TEMPLATE.key(person=person.id, version=gallery.version, number=number)
+                    | _template_attributes(template, now)
+                )
                 for number, template in enumerate(templates)
             ),
             self._pointer_put(base, gallery, now),
@@ -81,100 +77,74 @@ class DynamoPeople(Generic[G]):
         self._transact("enrol", writes)
 
     def gallery_pointer(self) -> GalleryPointer:
-        """What the pointer says; version 0 and no keys before the first."""
         return read_gallery_pointer(self._client, self._table)
 
     def replace_gallery(self, *, base: int, gallery: G, now: datetime) -> None:
-        """Put a gallery in force in place of version `base`. Raises Overtaken."""
+        """Replace version `base` of the gallery. Raises ConcurrentUpdate."""
         self._transact("put gallery in force", [self._pointer_put(base, gallery, now)])
 
     def withdraw_consent(self, person_id: str) -> None:
-        """Take back that a person may be learned from; of a set, DynamoDB deletes what is in it."""
+        """Remove the tag of consent to training; nothing happens if the person does not have it."""
         with translate_errors("people", "withdraw consent"):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item({"pk": f"person#{person_id}", "sk": "profile"}),
-                UpdateExpression="DELETE tags :learn",
-                ExpressionAttributeValues=to_item({":learn": {TRAINING_CONSENT_TAG}}),
+                Key=person_key(person_id),
+                UpdateExpression="DELETE tags :consent",
+                ExpressionAttributeValues=to_item({":consent": {TRAINING_CONSENT_TAG}}),
             )
 
     def delete_templates(self, person: Person) -> int:
-        """Delete templates and name; how many templates there were."""
-        rows = query_all(
-            self._client,
-            dependency="people",
-            operation="list templates",
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues=to_item({":pk": f"person#{person.id}", ":sk": "template#"}),
-            ProjectionExpression="pk, sk",
-        )
-        templates = list(rows)
-        name = to_item({"pk": f"name#{person.name.casefold()}", "sk": "person"})
-        for key in (*templates, name):
+        """Delete the templates and the name; returns the number of templates."""
+        templates = list(_template_rows(self._client, self._table, person.id, "pk, sk"))
+        for key in (*map(to_item, templates), name_key(person.name)):
             self._delete_row(key)
         return len(templates)
 
     def delete_profile(self, person_id: str) -> None:
-        """Delete the profile."""
-        self._delete_row(to_item({"pk": f"person#{person_id}", "sk": "profile"}))
+        self._delete_row(person_key(person_id))
 
     def _delete_row(self, key: Item) -> None:
         with translate_errors("people", "delete row"):
             self._client.delete_item(TableName=self._table, Key=key)
 
     def _profile_writes(self, change: PersonChange, now: datetime) -> list[Item]:
-        """The profile, if it is still as it was read; of somebody new with their name."""
-        put, after = self._put_write(profile_row(change.after, now)), change.after
+        """Put the profile if it has not changed since it was read; of a new person, also put the name."""
+        profile = profile_item(change.after, now)
         if change.before is not None:
-            put["Put"] |= unless_changed(change.before)
-            return [put]
-        name = self._put_write({"pk": f"name#{after.name.casefold()}", "sk": "person", "person": after.id})
-        for one in (put, name):
-            one["Put"]["ConditionExpression"] = "attribute_not_exists(pk)"
-        return [put, name]
+            return [self._put_write(profile, **unless_changed(change.before))]
+        return [
+            self._put_write(profile, ConditionExpression="attribute_not_exists(pk)"),
+            self._put_write(name_item(change.after), ConditionExpression="attribute_not_exists(pk)"),
+        ]
 
-    def _read_row(self, pk: str, sk: str) -> dict[str, Any] | None:
-        key = to_item({"pk": pk, "sk": sk})
-        with translate_errors("people", "read person"):
-            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
+    def _read_row(self, key: Item) -> dict[str, Any] | None:
+        return get_row(self._client, self._table, key, dependency="people", operation="read person")
 
     def _transact(self, operation: str, writes: list[Item]) -> None:
-        with translate_errors("people", operation):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                raise ConcurrentUpdate("another change to the gallery came first") from error
+        if transact(self._client, writes, dependency="people", operation=operation):
+            raise ConcurrentUpdate("another change to the gallery came first")
 
-    def _put_write(self, row: dict[str, Any]) -> Item:
-        return {"Put": {"TableName": self._table, "Item": to_item(row)}}
+    def _put_write(self, row: Item, **condition: Any) -> Item:
+        return {"Put": {"TableName": self._table, "Item": row, **condition}}
 
     def _pointer_put(self, base: int, gallery: G, now: datetime) -> Item:
-        """Stores the gallery's snapshots first."""
+        """Store the snapshots, and return the write that makes them the gallery in use."""
         row = {
-            "pk": "gallery",
-            "sk": "pointer",
             "version": gallery.version,
             "keys": self._store_gallery(gallery),
             "incomplete_spaces": sorted(gallery.incomplete_spaces),
-            "at": now.isoformat(),
+            "at": now,
         }
-        return {
-            "Put": {
-                "TableName": self._table,
-                "Item": to_item(row),
-                "ConditionExpression": "attribute_not_exists(pk) OR #version = :base",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": to_item({":base": base}),
-            }
-        }
+        return self._put_write(
+            GALLERY_POINTER.key() | to_item(row),
+            ConditionExpression="attribute_not_exists(pk) OR #version = :base",
+            ExpressionAttributeNames={"#version": "version"},
+            ExpressionAttributeValues=to_item({":base": base}),
+        )
 
 
 def unless_changed(before: Person) -> Item:
-    """The condition that a profile was not changed since, and is not being erased."""
+    """The condition that a profile has not changed since it was read and is not being erased."""
     tags = "tags = :tags" if before.tags else "attribute_not_exists(tags)"
     return {
         "ConditionExpression": f"#name = :before AND {tags} AND attribute_not_exists(erasure_began_at)",
@@ -187,67 +157,133 @@ def _person_from_row(profile: dict[str, Any]) -> Person:
     return Person(profile["person"], profile["name"], frozenset(profile.get("tags", ())))
 
 
-def profile_row(person: Person, now: datetime) -> dict[str, Any]:
-    return {
-        "pk": f"person#{person.id}",
-        "sk": "profile",
-        "person": person.id,
-        "name": person.name,
-        "tags": person.tags,
-        "changed_at": now.isoformat(),
-        "list_key": "people",
-    }
-
-
-def _template_row(person: Person, template: EnrolmentTemplate, number: str, now: datetime) -> dict[str, Any]:
-    reference_image = template.reference_image
-    reference = (
-        {"reference_image": reference_image.data, "reference_box_px": reference_image.box_px}
-        if reference_image
-        else {}
+def profile_item(person: Person, now: datetime) -> Item:
+    return person_key(person.id) | to_item(
+        {
+            "person": person.id,
+            "name": person.name,
+            "tags": person.tags,
+            "changed_at": now,
+            "list_key": "people",
+        }
     )
-    return reference | {
-        "pk": f"person#{person.id}",
-        "sk": f"template#{number}",
-        "vectors": {space: vector.tobytes() for space, vector in template.vectors.items()},
-        "quality": template.quality,
-        "enrolled_at": now.isoformat(),
-    }
 
 
-# MERGED: People as rows, without their templates: made, found, listed, renamed.
+def name_key(name: str) -> Item:
+    """Names differ by more than case."""
+    return NAME.key(name=name.casefold())
+
+
+def name_item(person: Person) -> Item:
+    return name_key(person.name) | to_item({"person": person.id})
+
+
+def _template_attributes(template: EnrolmentTemplate, now: datetime) -> Item:
+    reference = template.reference_image
+    return to_item(
+        {
+            "vectors": {space: vector.tobytes() for space, vector in template.vectors.items()},
+            "quality": template.quality,
+            "enrolled_at": now,
+            "reference_image": reference.data if reference else None,
+            "reference_box_px": reference.box_px if reference else None,
+        }
+    )
+
+
+class DynamoTemplates:
+    """The templates of each person: a vector for each embedding space, and the reference image."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client, self._table = client, table
+
+    def vectors(self, person: str) -> dict[str, NDArray[np.float32]]:
+        """The vectors of all photos by embedding space: (n, D) float32, unit rows."""
+        found: dict[str, list[NDArray[np.float32]]] = {}
+        for row in self._rows(person, "vectors"):
+            for space, vector in _vectors_from_row(row).items():
+                found.setdefault(space, []).append(vector)
+        return {space: np.stack(rows) for space, rows in found.items()}
+
+    def photos_of(self, person: str) -> Iterator[StoredPhoto]:
+        for row in self._rows(person, "sk, vectors, reference_image, reference_box_px"):
+            box = row.get("reference_box_px")
+            yield StoredPhoto(
+                row["sk"],
+                _vectors_from_row(row),
+                ReferenceImage(row["reference_image"], tuple(box)) if box else None,
+            )
+
+    def add_vector(self, person: str, key: str, space: str, vector: NDArray[np.float32]) -> None:
+        values = to_item({":vector": vector.tobytes()})
+        self._update_vectors(person, key, "SET vectors.#space = :vector", space, values)
+
+    def delete_vectors(self, person: str, space: str) -> None:
+        """Delete the vectors of an embedding space that is out of use."""
+        for row in list(self._rows(person, "sk, vectors")):
+            if space in row["vectors"]:
+                self._update_vectors(person, row["sk"], "REMOVE vectors.#space", space, {})
+
+    def _update_vectors(self, person: str, key: str, expression: str, space: str, values: Item) -> None:
+        """Nothing happens if the template has been deleted meanwhile."""
+        write_if(
+            self._client.update_item,
+            dependency="people",
+            operation="update template",
+            TableName=self._table,
+            Key=to_item({"pk": TEMPLATE.partition(person=person), "sk": key}),
+            UpdateExpression=expression,
+            ConditionExpression="attribute_exists(vectors)",
+            ExpressionAttributeNames={"#space": space},
+            **({"ExpressionAttributeValues": values} if values else {}),
+        )
+
+    def _rows(self, person: str, projection: str) -> Iterator[dict[str, Any]]:
+        return _template_rows(self._client, self._table, person, projection)
+
+
+def _template_rows(client: Any, table: str, person: str, projection: str) -> Iterator[dict[str, Any]]:
+    return query_partition(
+        client,
+        table,
+        TEMPLATE.partition(person=person),
+        dependency="people",
+        operation="read templates",
+        sk_prefix="template#",
+        ProjectionExpression=projection,
+    )
+
+
+def _vectors_from_row(row: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
+    return {space: np.frombuffer(vector, np.float32) for space, vector in row["vectors"].items()}
 
 
 class NameTaken(VigilError):
-    """Somebody else has the name, or the person has changed meanwhile."""
+    """Another person has the name, or the person has changed since it was read."""
 
 
 class DynamoProfiles:
-    """The people table for those who need no faces."""
+    """Profiles of people for the API, without templates."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def find(self, ident: str) -> dict[str, Any] | None:
         """A person's profile, read consistently."""
-        key = to_item({"pk": f"person#{ident}", "sk": "profile"})
-        with translate_errors("people", "read person"):
-            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return from_item(answer["Item"]) if "Item" in answer else None
+        key = person_key(ident)
+        return get_row(self._client, self._table, key, dependency="people", operation="read person")
 
     def create(self, person: Person, now: datetime) -> None:
-        """Somebody new, without a face yet. Raises NameTaken."""
-        self._transact([self._put_write(profile_row(person, now)), self._name_put(person)])
+        """Store a new person without templates. Raises NameTaken."""
+        self._transact([self._put_write(profile_item(person, now)), self._name_put(person)])
 
     def rename(self, before: Person, name: str, now: datetime) -> None:
-        """Another name for the same id. Raises NameTaken."""
+        """Change the name of a person. Raises NameTaken."""
         after = Person(before.id, name, before.tags)
-        profile = self._put_write(profile_row(after, now))
-        profile["Put"] |= unless_changed(before)
-        writes = [profile]
+        writes = [self._put_write(profile_item(after, now), **unless_changed(before))]
         if name.casefold() != before.name.casefold():
-            old = to_item({"pk": f"name#{before.name.casefold()}", "sk": "person"})
-            writes += [self._name_put(after), {"Delete": {"TableName": self._table, "Key": old}}]
+            old_name = {"TableName": self._table, "Key": name_key(before.name)}
+            writes += [self._name_put(after), {"Delete": old_name}]
         self._transact(writes)
 
     def list_page(self, *, after: str, page_size: int) -> Iterator[dict[str, Any]]:
@@ -262,18 +298,11 @@ class DynamoProfiles:
         return map(from_item, query_all(self._client, dependency="people", operation="list people", **query))
 
     def _name_put(self, person: Person) -> Item:
-        put = self._put_write({"pk": f"name#{person.name.casefold()}", "sk": "person", "person": person.id})
-        put["Put"]["ConditionExpression"] = "attribute_not_exists(pk)"
-        return put
+        return self._put_write(name_item(person), ConditionExpression="attribute_not_exists(pk)")
 
-    def _put_write(self, row: dict[str, Any]) -> Item:
-        return {"Put": {"TableName": self._table, "Item": to_item(row)}}
+    def _put_write(self, row: Item, **condition: Any) -> Item:
+        return {"Put": {"TableName": self._table, "Item": row, **condition}}
 
     def _transact(self, writes: list[Item]) -> None:
-        with translate_errors("people", "write person"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                raise NameTaken("somebody has that name") from error
+        if transact(self._client, writes, dependency="people", operation="write person"):
+            raise NameTaken("another person has that name")

@@ -1,16 +1,35 @@
-"""Every row of a query, page after page; many rows by their keys, as many at once as DynamoDB reads."""
+"""Requests to DynamoDB that adapters share: single rows, pages, batches, conditional writes, transactions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.errors import translate_errors
+from cloud.dynamodb.schema import erasure_key
+from cloud.errors import cancellation_reasons, error_code, translate_errors
 from vigil.errors import Dependency, Transient
+from vigil.people.consent import person_ids_in
+
+BATCH_GET_MAX_KEYS = 100
+"""Keys that DynamoDB reads in one call."""
+
+MAX_BATCH_ATTEMPTS = 8
+"""Calls for one batch, each for what the call before left unprocessed."""
+
+
+def get_row(
+    client: Any, table: str, key: Item, *, dependency: Dependency, operation: str, consistent: bool = True
+) -> dict[str, Any] | None:
+    """The row of this key as plain values; None if there is none."""
+    with translate_errors(dependency, operation):
+        answer = client.get_item(TableName=table, Key=key, ConsistentRead=consistent)
+    return from_item(answer["Item"]) if "Item" in answer else None
 
 
 def query_all(client: Any, *, dependency: Dependency, operation: str, **query: Any) -> Iterator[Item]:
-    """Rows as DynamoDB has them; `doing` is what a failure says was being done."""
+    """All rows of a query as attribute values, page after page."""
     while True:
         with translate_errors(dependency, operation):
             answer = client.query(**query)
@@ -20,8 +39,35 @@ def query_all(client: Any, *, dependency: Dependency, operation: str, **query: A
         query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-BATCH_GET_MAX_KEYS = 100
-"""Keys that DynamoDB reads in one call."""
+def query_partition(
+    client: Any,
+    table: str,
+    pk: str,
+    *,
+    dependency: Dependency,
+    operation: str,
+    sk_prefix: str = "",
+    sk_from: str = "",
+    **more: Any,
+) -> Iterator[dict[str, Any]]:
+    """Rows of one partition as plain values, read consistently, in the order of their sort keys.
+
+    sk_prefix  only rows whose sort key begins with this
+    sk_from    only rows whose sort key is this or later
+    """
+    condition, values = "pk = :pk", {":pk": pk}
+    if sk_prefix:
+        condition, values = f"{condition} AND begins_with(sk, :sk)", values | {":sk": sk_prefix}
+    if sk_from:
+        condition, values = f"{condition} AND sk >= :sk", values | {":sk": sk_from}
+    query = {
+        "TableName": table,
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": to_item(values),
+        "ConsistentRead": True,
+        **more,
+    }
+    return map(from_item, query_all(client, dependency=dependency, operation=operation, **query))
 
 
 def batch_get(
@@ -33,45 +79,73 @@ def batch_get(
     operation: str,
     **projection: Any,
 ) -> Iterator[Item]:
-    """Those rows of these keys that there are, consistently; `shown` says which fields. Raises Transient."""
+    """The rows of these keys that exist, read consistently, in any order."""
     for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
-        request = {
-            "Keys": list(keys[start : start + BATCH_GET_MAX_KEYS]),
-            "ConsistentRead": True,
-            **projection,
+        batch = list(keys[start : start + BATCH_GET_MAX_KEYS])
+        requests: Item = {table: {"Keys": batch, "ConsistentRead": True, **projection}}
+        for _ in range(MAX_BATCH_ATTEMPTS):
+            with translate_errors(dependency, operation):
+                answer = client.batch_get_item(RequestItems=requests)
+            yield from answer["Responses"].get(table, ())
+            requests = answer.get("UnprocessedKeys") or {}
+            if not requests:
+                break
+        else:
+            raise Transient("some keys were not processed", dependency=dependency, operation=operation)
+
+
+def write_if(
+    write: Callable[..., Item], *, dependency: Dependency, operation: str, **request: Any
+) -> Item | None:
+    """Send a conditional write; None if its condition does not hold.
+
+    write  the client's method: put_item, update_item or delete_item
+    """
+    with translate_errors(dependency, operation):
+        try:
+            return write(**request)
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+    return None
+
+
+def transact(client: Any, writes: Sequence[Item], *, dependency: Dependency, operation: str) -> list[str]:
+    """Make all writes or none; if none, the reason code of each write, in order, else an empty list."""
+    with translate_errors(dependency, operation):
+        try:
+            client.transact_write_items(TransactItems=list(writes))
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            return cancellation_reasons(error)
+    return []
+
+
+def unless_being_erased(table: str, labels: Sequence[str]) -> list[Item]:
+    """Conditions of a transaction: of no person among the labels has the erasure begun."""
+    return [
+        {
+            "ConditionCheck": {
+                "TableName": table,
+                "Key": erasure_key(person),
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
         }
-        yield from _batch_get_page(client, table, {table: request}, dependency, operation)
+        for person in person_ids_in(labels)
+    ]
 
-
-def _batch_get_page(
-    client: Any, table: str, request_items: Item, dependency: Dependency, operation: str
-) -> Iterator[Item]:
-    for _ in range(8):
-        with translate_errors(dependency, operation):
-            answer = client.batch_get_item(RequestItems=request_items)
-        yield from answer["Responses"].get(table, ())
-        request_items = answer.get("UnprocessedKeys") or {}
-        if not request_items:
-            return
-    raise Transient("some keys were not processed", dependency=dependency, operation=operation)
-
-
-# MERGED: Newest-first lists over the records table: all rows of one kind under one index key, by time. / So
-#   a page is one query, however many days it spans. The price is one partition of the index a kind, which /
-#   takes about 1,000 writes of a kilobyte a second: some 300 drops. Who needs more spreads `list_key` over
-#   a / few keys here, and pays a query a key.
 
 END_OF_LIST = "~"
 """Later than any `list_at`."""
 
 
-def listing_attributes(kind: str, row_id: str, at: datetime) -> dict[str, str]:
-    """The index attributes that put a row into the list of its kind."""
-    return {"list_key": kind, "list_at": f"{at.isoformat()}#{row_id}"}
-
-
 class Listing:
-    """Reads the `listing` index: eventually consistent, as DynamoDB's indexes are."""
+    """Reads the indexes of the records table, newest row first; they are eventually consistent.
+
+    All rows of one kind have one index key, so that a page is one query. Such a partition takes about 1,000
+    writes of a kilobyte a second, some 300 drops; a larger deployment must spread `list_key` over more keys.
+    """
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
@@ -79,10 +153,10 @@ class Listing:
     def newest(
         self, kind: str, *, since: datetime | None = None, before: str = END_OF_LIST, page_size: int = 1000
     ) -> Iterator[dict[str, Any]]:
-        """Rows of a kind, newest first.
+        """Rows of a kind.
 
-        before   only rows whose `list_at` is earlier
-        at_once  rows that one query brings at most
+        before     only rows whose `list_at` is earlier
+        page_size  the most rows of one query
         """
         oldest = since.astimezone(UTC).isoformat() if since else " "
         if oldest > before:
@@ -98,7 +172,7 @@ class Listing:
     def for_subject(
         self, subject: str, *, before: str = END_OF_LIST, page_size: int = 1000
     ) -> Iterator[dict[str, Any]]:
-        """Sightings of a known subject and alerts about it, newest first."""
+        """Sightings of a known subject and alerts about it."""
         query = {
             "IndexName": "subject",
             "KeyConditionExpression": "subject = :subject AND list_at < :before",

@@ -1,26 +1,25 @@
-"""How often one caller may ask: permits a minute, fetched from DynamoDB a handful at a time."""
+"""A limit of calls per caller and minute, counted in the callers table."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cloud.dynamodb.attributes import to_item
-from cloud.errors import error_code, translate_errors
+from cloud.dynamodb.queries import write_if
+from cloud.dynamodb.schema import RATE_LIMIT
 
 CALLS_PER_RESERVATION = 20
-"""Permits that one warm function takes at once: it asks DynamoDB once in so many calls."""
+"""Calls that one container reserves at once, so that it asks DynamoDB once in so many calls."""
 
 
 class DynamoRateLimiter:
-    """At most `per_minute` calls a caller and minute, over all functions; a minute begins on the clock."""
+    """At most `per_minute` calls in a minute of the clock, over all containers."""
 
     def __init__(self, client: Any, table: str, *, per_minute: int) -> None:
         self._client, self._table, self._per_minute = client, table, per_minute
         self._remaining: dict[tuple[str, int], int] = {}
 
     def acquire(self, caller: str, now: datetime) -> float:
-        """0 where the call may go on, else the seconds until the caller may ask again."""
+        """0 if the call is within the limit, else the seconds until the next minute."""
         minute = int(now.timestamp()) // 60
         if not self._remaining.get((caller, minute)):
             self._remaining = {
@@ -37,19 +36,16 @@ class DynamoRateLimiter:
         values = {
             ":calls": calls,
             ":limit": self._per_minute - calls,
-            ":expires": int((now + timedelta(minutes=5)).timestamp()),
+            ":expires": RATE_LIMIT.expires(now),
         }
-        with translate_errors("callers", "reserve calls"):
-            try:
-                self._client.update_item(
-                    TableName=self._table,
-                    Key=to_item({"id": f"rate_limit#{caller}#{minute}"}),
-                    UpdateExpression="SET expiration = :expires ADD calls :calls",
-                    ConditionExpression="attribute_not_exists(id) OR calls <= :limit",
-                    ExpressionAttributeValues=to_item(values),
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        answer = write_if(
+            self._client.update_item,
+            dependency="callers",
+            operation="reserve calls",
+            TableName=self._table,
+            Key=RATE_LIMIT.key(caller=caller, minute=minute),
+            UpdateExpression="SET expiration = :expires ADD calls :calls",
+            ConditionExpression="attribute_not_exists(id) OR calls <= :limit",
+            ExpressionAttributeValues=to_item(values),
+        )
+        return answer is not None

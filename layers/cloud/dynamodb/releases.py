@@ -1,165 +1,102 @@
-"""Which releases of each model are in use: rows of the records table, and a cached look at them.
+"""Port Releases in the records table: each release's stages and measures, and the pointers of each model."""
 
-releases            <model>       the pointers, guarded by a revision
-releases#<model>    release#<id>  one release's life and measure
-trial#<model>#<id>  <drop>        what a release showed on a drop
-vitals#<model>#<id> <start>       what it showed in ten seconds, while it was active
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+import msgspec
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.queries import query_all
-from cloud.dynamodb.routing import pointers_from_row, pointers_key
-from cloud.errors import error_code, translate_errors
+from cloud.dynamodb.attributes import Item, to_item
+from cloud.dynamodb.pointers import pointers_from_row, read_pointers_row
+from cloud.dynamodb.queries import query_partition, transact, write_if
+from cloud.dynamodb.schema import POINTERS, RELEASE
 from vigil.errors import ConcurrentUpdate
-from vigil.releases.lifecycle import (
-    ReleasePointers,
-    ReleaseState,
-    StageTransition,
-    registered_state,
-)
+from vigil.releases.lifecycle import ReleasePointers, ReleaseState
 from vigil.releases.rollout import ModelReleases, ReleaseRecord, RolloutChange
-from vigil.statistics import Interval
 
-# MERGED: Releases' lives and pointers in the records table; pointers and lives move in one transaction.
+_STAGE_ATTRIBUTES = ("stage", "since", "history")
 
 
 class DynamoReleases:
-    """The rows are described in cloud/pointers.py; life rows are what the stream tells."""
+    """Pointers and stages change in one transaction; the stream publishes the release rows."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def models(self) -> tuple[str, ...]:
         """Every model of which a release was ever registered."""
-        return tuple(row["sk"] for row in self._query_rows("releases", ""))
+        return tuple(row["sk"] for row in self._rows(POINTERS.partition()))
 
     def read_releases(self, model: str) -> ModelReleases:
-        """All about a model, read consistently."""
-        row = self._read_pointer_row(model)
-        lives = self._query_rows(f"releases#{model}", "release#")
-        return ModelReleases(
-            model, pointers_from_row(row), row.get("revision", 0), tuple(map(_release_record_from_row, lives))
-        )
+        """A model's pointers and releases, read consistently."""
+        row = read_pointers_row(self._client, self._table, model)
+        records = map(_record_from_row, self._rows(RELEASE.partition(model=model)))
+        return ModelReleases(model, pointers_from_row(row), row.get("revision", 0), tuple(records))
 
     def trained_on(self, model: str, data: str) -> tuple[str, ...]:
-        """The releases that learned from a data set."""
-        rows = self._query_rows(f"releases#{model}", "release#")
+        """The releases that were trained on a data set."""
+        rows = self._rows(RELEASE.partition(model=model))
         return tuple(row["release"] for row in rows if row.get("data") == data)
 
     def pointers(self, model: str) -> ReleasePointers:
         """A model's pointers, read consistently."""
-        return pointers_from_row(self._read_pointer_row(model))
+        return pointers_from_row(read_pointers_row(self._client, self._table, model))
 
-    def register(
-        self, standing: ReleaseRecord, *, bundled: str | None, data: str, parent: str | None
-    ) -> bool:
-        """A new release, once; of a model without pointers, the bundled release becomes the active one."""
-        model, training = standing.state.model, {"data": data, "parent": parent}
-        first_pointers = pointers_key(model) | to_item({"active": bundled, "revision": 0})
-        self._put_if(first_pointers, "attribute_not_exists(pk)")
-        return self._put_if(_release_row(standing) | to_item(training), "attribute_not_exists(pk)")
+    def register(self, record: ReleaseRecord, *, bundled: str | None, data: str, parent: str | None) -> bool:
+        """Store a new release; False if it is registered already.
+
+        bundled  becomes the active release of a model without pointers
+        """
+        state = record.state
+        row = asdict(state) | {
+            "metric": asdict(record.metric),
+            "gain": asdict(record.gain) if record.gain else None,
+            "data": data,
+            "parent": parent,
+        }
+        self._put_new(POINTERS.key(model=state.model) | to_item({"active": bundled, "revision": 0}))
+        return self._put_new(RELEASE.key(model=state.model, release=state.release) | to_item(row))
 
     def save_change(self, releases: ModelReleases, change: RolloutChange) -> None:
-        """Pointers and lives at once. Raises Overtaken."""
+        """Write the pointers and stages together. Raises ConcurrentUpdate."""
         writes = [{"Put": self._pointers_put(releases, change.pointers)}]
-        writes += [{"Update": self._release_update(life)} for life in change.states]
-        with translate_errors("records", "save release change"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                raise ConcurrentUpdate(
-                    f"the releases of {releases.model} were moved by somebody else"
-                ) from error
+        writes += [{"Update": self._stage_update(state)} for state in change.states]
+        if transact(self._client, writes, dependency="records", operation="save release change"):
+            raise ConcurrentUpdate(f"the releases of {releases.model} have changed since they were read")
 
-    def _read_pointer_row(self, model: str) -> dict[str, Any]:
-        with translate_errors("records", "read release pointers"):
-            answer = self._client.get_item(
-                TableName=self._table, Key=pointers_key(model), ConsistentRead=True
-            )
-        return from_item(answer.get("Item", {}))
+    def _rows(self, pk: str) -> Iterator[dict[str, Any]]:
+        return query_partition(self._client, self._table, pk, dependency="records", operation="read releases")
 
-    def _pointers_put(self, book: ModelReleases, pointers: ReleasePointers) -> Item:
-        row = {"revision": book.revision + 1, **asdict(pointers)}
-        return {
-            "TableName": self._table,
-            "Item": pointers_key(book.model) | to_item(row),
-            "ConditionExpression": "attribute_not_exists(pk) OR revision = :revision",
-            "ExpressionAttributeValues": to_item({":revision": book.revision}),
-        }
-
-    def _release_update(self, life: ReleaseState) -> Item:
-        attributes = _stage_attributes(life)
-        return {
-            "TableName": self._table,
-            "Key": _release_key(life.model, life.release),
-            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in attributes),
-            "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-            "ExpressionAttributeValues": to_item({f":{name}": value for name, value in attributes.items()}),
-        }
-
-    def _put_if(self, row: Item, condition: str) -> bool:
-        with translate_errors("records", "register release"):
-            try:
-                self._client.put_item(TableName=self._table, Item=row, ConditionExpression=condition)
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
-
-    def _query_rows(self, pk: str, sk_prefix: str) -> list[dict[str, Any]]:
-        condition = "pk = :pk AND begins_with(sk, :sk)" if sk_prefix else "pk = :pk"
-        values = {":pk": pk} | ({":sk": sk_prefix} if sk_prefix else {})
-        rows = query_all(
-            self._client,
+    def _put_new(self, row: Item) -> bool:
+        answer = write_if(
+            self._client.put_item,
             dependency="records",
-            operation="read releases",
+            operation="register release",
             TableName=self._table,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=to_item(values),
-            ConsistentRead=True,
+            Item=row,
+            ConditionExpression="attribute_not_exists(pk)",
         )
-        return list(map(from_item, rows))
+        return answer is not None
+
+    def _pointers_put(self, releases: ModelReleases, pointers: ReleasePointers) -> Item:
+        row = {"revision": releases.revision + 1, **asdict(pointers)}
+        return {
+            "TableName": self._table,
+            "Item": POINTERS.key(model=releases.model) | to_item(row),
+            "ConditionExpression": "attribute_not_exists(pk) OR revision = :revision",
+            "ExpressionAttributeValues": to_item({":revision": releases.revision}),
+        }
+
+    def _stage_update(self, state: ReleaseState) -> Item:
+        row = asdict(state)
+        return {
+            "TableName": self._table,
+            "Key": RELEASE.key(model=state.model, release=state.release),
+            "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in _STAGE_ATTRIBUTES),
+            "ExpressionAttributeNames": {f"#{name}": name for name in _STAGE_ATTRIBUTES},
+            "ExpressionAttributeValues": to_item({f":{name}": row[name] for name in _STAGE_ATTRIBUTES}),
+        }
 
 
-def _release_key(model: str, release: str) -> Item:
-    return to_item({"pk": f"releases#{model}", "sk": f"release#{release}"})
-
-
-def _stage_attributes(life: ReleaseState) -> dict[str, Any]:
-    moves = [{**asdict(move), "at": move.at.isoformat()} for move in life.history]
-    return {"stage": life.stage, "since": life.since.isoformat(), "history": moves}
-
-
-def _release_row(standing: ReleaseRecord) -> Item:
-    life = standing.state
-    gain = asdict(standing.gain) if standing.gain else None
-    row = {"model": life.model, "release": life.release, "metric": asdict(standing.metric), "gain": gain}
-    return _release_key(life.model, life.release) | to_item(row | _stage_attributes(life))
-
-
-def _release_record_from_row(row: Mapping[str, Any]) -> ReleaseRecord:
-    history = tuple(
-        StageTransition(one["step"], one["stage"], _parse_time(one["at"]), tuple(one["reasons"]))
-        for one in row["history"]
-    )
-    life = registered_state(row["model"], row["release"], _parse_time(row["since"]))
-    life = ReleaseState(life.model, life.release, row["stage"], life.since, history)
-    gain = Interval(**row["gain"]) if row.get("gain") else None
-    return ReleaseRecord(life, Interval(**row["metric"]), gain)
-
-
-def _parse_time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-# MERGED: What releases showed on drops: noted by the lanes, counted by the function that moves releases.
+def _record_from_row(row: Mapping[str, Any]) -> ReleaseRecord:
+    return msgspec.convert({**row, "state": row}, ReleaseRecord)

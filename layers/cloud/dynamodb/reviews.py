@@ -1,54 +1,44 @@
-"""Reviews of alerts in the records table: verdicts, the silence after a dismissal, labels for training."""
+"""Reviews of alerts in the records table, with their suppressions, and labels for training."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from cloud.dynamodb.attributes import Item, to_attribute, to_item
-from cloud.dynamodb.erasure_marker import unless_being_erased
-from cloud.dynamodb.queries import Listing, listing_attributes
-from cloud.errors import CONDITION_FAILED, cancellation_reasons, error_code, translate_errors
+from cloud.dynamodb.queries import Listing, transact, unless_being_erased
+from cloud.dynamodb.schema import ALERT, LABEL, SUPPRESSION, listing_attributes
+from cloud.errors import CONDITION_FAILED
 from vigil.alerts.reviews import SUPPRESSION_PERIOD, AlertState, Review
-from vigil.errors import ConcurrentUpdate
+from vigil.errors import ConcurrentUpdate, Transient
 from vigil.people.consent import is_person_id
 from vigil.training.labels import CannotLabel, Label
 
 _FIRST_REVIEW_CONDITION = "attribute_exists(pk) AND attribute_not_exists(reviews)"
-LABEL_TTL = timedelta(days=90)
-
-
-def suppression_key(rule: str, subject: str, source: str) -> Item:
-    """The row that keeps a rule silent about a subject at a source."""
-    return to_item({"pk": f"suppression#{rule}#{source}#{subject}", "sk": "suppression"})
 
 
 class DynamoReviews:
-    """Writes a verdict and what follows from it in one transaction."""
+    """Writes a review with its label and suppression in one transaction."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def save_review(self, alert: Mapping[str, Any], review: Review, state: AlertState) -> None:
-        """Add a verdict to an alert as it was read. Raises Overtaken: reviewed, or its subject erased."""
-        writes = [{"Update": self._review_update(alert, review, state)}]
+        """Add a review to an alert as it was read.
+
+        Raises ConcurrentUpdate if there is another review since, or the erasure of the subject has begun.
+        """
+        rows = []
         if state != "open":
-            writes.append(
-                {"Put": {"TableName": self._table, "Item": _label_from_review(alert, review, state)}}
-            )
+            rows.append(_label_from_review(alert, review, state))
         if state == "dismissed":
-            writes.append(
-                {"Put": {"TableName": self._table, "Item": _suppression_row(alert, review.reviewed_at)}}
-            )
-        writes += unless_being_erased(self._table, [alert["subject_id"]])
-        with translate_errors("records", "save review"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                raise ConcurrentUpdate("it has changed meanwhile") from error
+            rows.append(_suppression_row(alert, review.reviewed_at))
+        writes = [
+            {"Update": self._review_update(alert, review, state)},
+            *({"Put": {"TableName": self._table, "Item": row}} for row in rows),
+            *unless_being_erased(self._table, [alert["subject_id"]]),
+        ]
+        if transact(self._client, writes, dependency="records", operation="save review"):
+            raise ConcurrentUpdate(f"alert {alert['alert_id']} has changed since it was read")
 
     def _review_update(self, alert: Mapping[str, Any], review: Review, state: AlertState) -> dict[str, Any]:
         entry = {
@@ -59,7 +49,7 @@ class DynamoReviews:
         previous_reviews = list(alert.get("reviews", ()))
         return {
             "TableName": self._table,
-            "Key": to_item({"pk": f"alert#{alert['alert_id']}", "sk": "alert"}),
+            "Key": ALERT.key(alert=alert["alert_id"]),
             "UpdateExpression": "SET reviews = :reviews, review = :state",
             "ConditionExpression": "reviews = :before" if previous_reviews else _FIRST_REVIEW_CONDITION,
             "ExpressionAttributeValues": {
@@ -71,11 +61,9 @@ class DynamoReviews:
 
 
 def _label_from_review(alert: Mapping[str, Any], review: Review, state: AlertState) -> Item:
-    """What the data set takes up: which sighting, what it was taken for, and whether people agreed."""
-    return to_item(
+    """The row for the data set: the sighting, its predicted label and the decision."""
+    return LABEL.key(label=alert["alert_id"]) | to_item(
         {
-            "pk": f"label#{alert['alert_id']}",
-            "sk": "label",
             "drop_id": alert["drop_id"],
             "sighting": alert["sighting"],
             "model": alert["model"],
@@ -84,8 +72,8 @@ def _label_from_review(alert: Mapping[str, Any], review: Review, state: AlertSta
             "subject": alert.get("subject"),
             "decision": state,
             "labelled_by": review.reviewer,
-            "labelled_at": review.reviewed_at.isoformat(),
-            "expires": int((review.reviewed_at + LABEL_TTL).timestamp()),
+            "labelled_at": review.reviewed_at,
+            "expires": LABEL.expires(review.reviewed_at),
             **listing_attributes(f"labels#{alert['model']}", str(alert["alert_id"]), review.reviewed_at),
         }
     )
@@ -93,49 +81,40 @@ def _label_from_review(alert: Mapping[str, Any], review: Review, state: AlertSta
 
 def _suppression_row(alert: Mapping[str, Any], at: datetime) -> Item:
     until = int((at + SUPPRESSION_PERIOD).timestamp())
-    key = suppression_key(alert["rule"], alert["subject_id"], alert["source"])
-    return key | to_item(
-        {"until": until, "expires": until, "subject": alert.get("subject"), "list_at": at.isoformat()}
-    )
-
-
-# MERGED: What people said a drop shows: label rows, from corrections and from reviewed alerts alike.
+    key = SUPPRESSION.key(rule=alert["rule"], source=alert["source"], subject=alert["subject_id"])
+    return key | to_item({"until": until, "expires": until, "subject": alert.get("subject"), "list_at": at})
 
 
 class DynamoLabels:
-    """Rows: label#<drop> label, listed by model. A later word on the same drop replaces the one before."""
+    """Labels of drops, by people and from reviews. A later label of a drop replaces the one before."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
     def save_label(self, label: Label) -> None:
         row = {
-            "pk": f"label#{label.drop}",
-            "sk": "label",
             "drop_id": label.drop,
             "model": label.model,
             "source": label.source,
             "label": label.label,
             "subject": label.label if is_person_id(label.label) else None,
             "labelled_by": label.labelled_by,
-            "labelled_at": label.labelled_at.isoformat(),
-            "expires": int((label.labelled_at + LABEL_TTL).timestamp()),
+            "labelled_at": label.labelled_at,
+            "expires": LABEL.expires(label.labelled_at),
             **listing_attributes(f"labels#{label.model}", label.drop, label.labelled_at),
         }
-        writes = [{"Put": {"TableName": self._table, "Item": to_item(row)}}]
-        writes += unless_being_erased(self._table, [label.label])
-        with translate_errors("records", "save label"):
-            try:
-                self._client.transact_write_items(TransactItems=writes)
-            except ClientError as error:
-                if CONDITION_FAILED not in cancellation_reasons(error):
-                    raise
-                raise CannotLabel("who is being erased is no label") from error
+        put = {"TableName": self._table, "Item": LABEL.key(label=label.drop) | to_item(row)}
+        writes = [{"Put": put}, *unless_being_erased(self._table, [label.label])]
+        reasons = transact(self._client, writes, dependency="records", operation="save label")
+        if CONDITION_FAILED in reasons:
+            raise CannotLabel("cannot use a person whose erasure is in progress as a label")
+        if reasons:
+            raise Transient(f"cancelled: {reasons}", dependency="records", operation="save label")
 
     def for_model(self, model: str, since: datetime | None = None) -> Iterator[Label]:
-        """A model's labels, kept for ninety days; an alert counts if it was confirmed.
+        """A model's labels; a reviewed alert counts if it was confirmed.
 
-        since  only those that were given, or changed, from then on
+        since  only labels that were saved at this time or later
         """
         for row in Listing(self._client, self._table).newest(f"labels#{model}", since=since):
             text = _label_text(row)
@@ -157,7 +136,7 @@ def _label_from_row(row: dict[str, Any], text: str) -> Label:
 
 
 def _label_text(row: dict[str, Any]) -> str:
-    """The label; "" where a reviewer only said what a drop does not show."""
+    """The label; empty if a review only says what the drop does not show."""
     if "label" in row:
         return str(row["label"])
     return str(row.get("subject", "")) if row.get("decision") == "confirmed" else ""

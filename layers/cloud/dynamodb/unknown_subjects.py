@@ -1,47 +1,65 @@
-"""The strangers of a source and window as rows: their faces, kept for a day, and the window in a list.
+"""The faces of unknown subjects: of each source and time window, and those stored with sightings.
 
-strangers#<source>#<window>[#<space>]  faces   all of them, guarded by a revision
-strangers#<source>#<window>[#<space>]  window  listed; apart, as an index would copy all faces at every write
+A window has a row with all faces, guarded by a revision, and a small row for the index, because an index on
+the first would copy all faces at every write.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-from botocore.exceptions import ClientError
 from numpy.typing import NDArray
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.queries import Listing, listing_attributes
-from cloud.errors import error_code, translate_errors
+from cloud.dynamodb.attributes import Item, to_item
+from cloud.dynamodb.queries import Listing, get_row, write_if
+from cloud.dynamodb.schema import SIGHTING, UNKNOWN_FACES, UNKNOWN_WINDOW, listing_attributes
+from cloud.errors import translate_errors
 from vigil.alerts.unknown_subjects import StoredFace, UnknownSubjects, no_subjects, remove_matching
 from vigil.errors import Transient
 
-WINDOW_TTL = timedelta(days=1)
 _WINDOW_LIST = "unknown_subjects"
+MAX_REMOVE_ATTEMPTS = 5
+"""Lanes may change a window while faces are removed from it."""
 
 
 def window_writes(table: str, subjects: UnknownSubjects, now: datetime) -> list[Item]:
-    """What keeps a window in a transaction; the first to keep it lists it."""
-    expires = int((now + WINDOW_TTL).timestamp())
-    puts = [_faces_put(subjects, expires)]
+    """The writes of a transaction that store a window; the first one also lists it."""
+    puts = [
+        {
+            "Item": UNKNOWN_FACES.key(source=subjects.source, window=subjects.window)
+            | _faces_item(subjects)
+            | to_item({"expires": UNKNOWN_FACES.expires(now)}),
+            "ConditionExpression": "attribute_not_exists(pk) OR revision = :revision",
+            "ExpressionAttributeValues": to_item({":revision": subjects.revision}),
+        }
+    ]
     if not subjects.revision:
-        pk = _window_pk(subjects.source, subjects.window)
-        window_row = {"pk": pk, "sk": "window", "source": subjects.source, "window": subjects.window}
-        puts.append(
-            {"Item": to_item(window_row | {"expires": expires} | listing_attributes(_WINDOW_LIST, pk, now))}
-        )
+        where = {"source": subjects.source, "window": subjects.window}
+        row = where | {"expires": UNKNOWN_WINDOW.expires(now)}
+        row |= listing_attributes(_WINDOW_LIST, UNKNOWN_WINDOW.partition(**where), now)
+        puts.append({"Item": UNKNOWN_WINDOW.key(**where) | to_item(row)})
     return [{"Put": {"TableName": table, **put}} for put in puts]
 
 
+def _faces_item(subjects: UnknownSubjects) -> Item:
+    """The row at its next revision; in half precision the largest window has less than 400 KB."""
+    return to_item(
+        {
+            "revision": subjects.revision + 1,
+            "ids": list(subjects.ids),
+            "vectors": subjects.vectors.astype(np.float16).tobytes(),
+            "same_subject_threshold": subjects.same_subject_threshold,
+        }
+    )
+
+
 def read_window(client: Any, table: str, source: str, window: str) -> UnknownSubjects:
-    """Who was unknown there so far, read consistently."""
-    with translate_errors("records", "read unknown subjects"):
-        answer = client.get_item(TableName=table, Key=_window_key(source, window), ConsistentRead=True)
-    if "Item" not in answer:
+    """The unknown subjects of a window so far, read consistently."""
+    key = UNKNOWN_FACES.key(source=source, window=window)
+    row = get_row(client, table, key, dependency="records", operation="read unknown subjects")
+    if row is None:
         return no_subjects(source, window)
-    row = from_item(answer["Item"])
     vectors = np.frombuffer(row["vectors"], np.float16).astype(np.float32)
     ids = tuple(row["ids"])
     matrix = vectors.reshape(len(ids), -1) if ids else no_subjects(source, window).vectors
@@ -49,79 +67,27 @@ def read_window(client: Any, table: str, source: str, window: str) -> UnknownSub
 
 
 def list_windows(client: Any, table: str, *, since: datetime) -> Iterator[tuple[str, str]]:
-    """Source and window of each that is kept."""
+    """(source, window) of each window that is stored."""
     for row in Listing(client, table).newest(_WINDOW_LIST, since=since):
         yield row["source"], row["window"]
 
 
-def shrink_window(client: Any, table: str, subjects: UnknownSubjects) -> bool:
-    """Keep fewer strangers than were read; whether nobody kept others in between."""
-    put = _faces_put(subjects, 0)
-    changed = {f":{name}": put["Item"][name] for name in ("revision", "ids", "vectors")}
-    with translate_errors("records", "shrink unknown subjects"):
-        try:
-            client.update_item(
-                TableName=table,
-                Key=_window_key(subjects.source, subjects.window),
-                UpdateExpression="SET revision = :revision, ids = :ids, vectors = :vectors",
-                ConditionExpression="revision = :before",
-                ExpressionAttributeValues=changed | to_item({":before": subjects.revision}),
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-    return True
-
-
-def _faces_put(subjects: UnknownSubjects, expires: int) -> Item:
-    """The row at its next revision. In half precision, as whole a window as there can be fits into one."""
-    row = {
-        "pk": _window_pk(subjects.source, subjects.window),
-        "sk": "faces",
-        "revision": subjects.revision + 1,
-        "ids": list(subjects.ids),
-        "vectors": subjects.vectors.astype(np.float16).tobytes(),
-        "same_subject_threshold": subjects.same_subject_threshold,
-        "expires": expires,
-    }
-    return {
-        "Item": to_item(row),
-        "ConditionExpression": "attribute_not_exists(pk) OR revision = :revision",
-        "ExpressionAttributeValues": to_item({":revision": subjects.revision}),
-    }
-
-
-def _window_key(source: str, window: str) -> Item:
-    return to_item({"pk": _window_pk(source, window), "sk": "faces"})
-
-
-def _window_pk(source: str, window: str) -> str:
-    return f"unknown_subjects#{source}#{window}"
-
-
-# MERGED: Faces of strangers, in their sightings where a source asks for it and in windows; and taken out
-#   again.
-
-MAX_REMOVE_ATTEMPTS = 5
-"""Against lanes that see strangers in the same window."""
-
-
 class DynamoUnknownFaces:
-    """Reads all sightings; only those with a face in them are of interest."""
-
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
         self._listing = Listing(client, table)
 
     def stored_faces(self, *, since: datetime) -> Iterator[StoredFace]:
-        """The faces of strangers, newest first."""
+        """The unknown faces that are stored with sightings, newest first; it reads all sightings."""
         for row in self._listing.newest("sightings", since=since):
             if "face_vector" in row:
                 yield _stored_face_from_row(row)
 
     def remove_matching(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
-        """Take out every face that is like one of these, (n, D) by space; how many there were."""
+        """Delete every face that matches one of these vectors; returns their number.
+
+        vectors  by embedding space: (n, D), unit rows
+        """
         removed = 0
         for one in self.stored_faces(since=since) if vectors else ():
             if (
@@ -132,8 +98,15 @@ class DynamoUnknownFaces:
                 removed += 1
         return removed + self._remove_from_windows(vectors, since)
 
+    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+        """Delete every face of embedding spaces that are out of use; returns their number."""
+        removed = [one for one in self.stored_faces(since=since) if one.embedding_space in spaces]
+        for one in removed:
+            self._remove_face(one)
+        return len(removed)
+
     def _remove_from_windows(self, vectors: Mapping[str, NDArray[np.float32]], since: datetime) -> int:
-        """The same where strangers are told apart: a window's name ends with its space."""
+        """The name of a window ends with its embedding space."""
         found_windows = list_windows(self._client, self._table, since=since) if vectors else ()
         return sum(
             self._remove_from_window(source, window, vectors[space])
@@ -145,7 +118,7 @@ class DynamoUnknownFaces:
         for _ in range(MAX_REMOVE_ATTEMPTS):
             before = read_window(self._client, self._table, source, window)
             after = remove_matching(before, vectors)
-            if len(after.ids) == len(before.ids) or shrink_window(self._client, self._table, after):
+            if len(after.ids) == len(before.ids) or self._shrink_window(after):
                 return len(before.ids) - len(after.ids)
         raise Transient(
             f"too many concurrent updates of {source}",
@@ -153,18 +126,27 @@ class DynamoUnknownFaces:
             operation="delete unknown subjects",
         )
 
-    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
-        """Take out every face that lies in one of these, where nothing is compared any more; how many."""
-        removed = [one for one in self.stored_faces(since=since) if one.embedding_space in spaces]
-        for one in removed:
-            self._remove_face(one)
-        return len(removed)
+    def _shrink_window(self, subjects: UnknownSubjects) -> bool:
+        """Store fewer subjects than were read; False if the window has changed since."""
+        item = _faces_item(subjects)
+        answer = write_if(
+            self._client.update_item,
+            dependency="records",
+            operation="delete unknown subjects",
+            TableName=self._table,
+            Key=UNKNOWN_FACES.key(source=subjects.source, window=subjects.window),
+            UpdateExpression="SET revision = :revision, ids = :ids, vectors = :vectors",
+            ConditionExpression="revision = :before",
+            ExpressionAttributeValues={f":{name}": item[name] for name in ("revision", "ids", "vectors")}
+            | to_item({":before": subjects.revision}),
+        )
+        return answer is not None
 
     def _remove_face(self, face: StoredFace) -> None:
         with translate_errors("records", "delete unknown face"):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item({"pk": f"drop#{face.drop}", "sk": f"sighting#{face.sighting_index:03}"}),
+                Key=SIGHTING.key(drop=face.drop, number=face.sighting_index),
                 UpdateExpression="REMOVE face_vector, same_subject_threshold, #space",
                 ExpressionAttributeNames={"#space": "embedding_space"},
             )

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from cloud.dynamodb.unknown_subjects import WINDOW_TTL, DynamoUnknownFaces, list_windows, read_window
+from cloud.dynamodb.schema import WINDOW_TTL
+from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, list_windows, read_window
 from cloud.errors import error_code
 from cloud.kms import KmsMac
 from cloud.s3.objects import S3ObjectStore

@@ -1,0 +1,127 @@
+"""The rows that name the gallery and the releases in use, and the caches in which lanes hold them."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from cloud.dynamodb.queries import get_row
+from cloud.dynamodb.schema import GALLERY_POINTER, POINTERS
+from cloud.polling_cache import PollingCache
+from vigil.errors import Transient
+from vigil.people.gallery_pointer import GalleryPointer
+from vigil.releases.lifecycle import ReleasePointers
+
+MAX_CACHED_MODELS = 100
+"""Object keys name models, and whoever stores objects can invent names: the cache has a limit."""
+
+GalleryT = TypeVar("GalleryT")
+"""A gallery of one embedding space."""
+
+
+class GalleryIncomplete(Transient):
+    """The gallery for this embedding space is still being built; a retry some minutes later succeeds."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, dependency="people", operation="read gallery")
+
+
+class CachedGallery(PollingCache[GalleryT]):
+    """The gallery of one embedding space to which the pointer row points. Raises GalleryIncomplete.
+
+    An incomplete gallery is never used, because people who are missing in it would count as unknown.
+
+    load    reads a snapshot by its key
+    empty   the gallery before the first enrolment
+    on_use  is called at each use with the age of the gallery in seconds: the time since the pointer was read;
+            when the pointer has moved, the time from its change to the last use of the gallery before
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        *,
+        space: str,
+        load: Callable[[str], GalleryT],
+        empty: GalleryT,
+        max_age_s: float,
+        on_use: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__(empty, max_age_s=max_age_s)
+        self._client, self._table, self._space = client, table, space
+        self._load, self._empty, self._on_use = load, empty, on_use
+        self._key, self._used_at_s, self._outdated_s = "", 0.0, 0.0
+
+    def __call__(self) -> GalleryT:
+        self._outdated_s = 0.0
+        gallery = super().__call__()
+        if self._on_use is not None:
+            self._on_use(max(self._age_s, self._outdated_s))
+        self._used_at_s = time.time()
+        return gallery
+
+    def _read(self) -> GalleryT:
+        pointer = read_gallery_pointer(self._client, self._table)
+        key = _snapshot_key(pointer, self._space)
+        if key == self._key:
+            return self._value
+        gallery = self._load(key) if key else self._empty
+        self._key, self._outdated_s = key, self._used_at_s - pointer.active_since_s
+        return gallery
+
+
+def read_gallery_pointer(client: Any, table: str) -> GalleryPointer:
+    """The pointer; before the first enrolment, version 0 without snapshots."""
+    key = GALLERY_POINTER.key()
+    row = get_row(client, table, key, dependency="people", operation="read gallery pointer")
+    if row is None:
+        return GalleryPointer(0, {}, frozenset(), 0.0)
+    since_s = datetime.fromisoformat(row["at"]).timestamp()
+    return GalleryPointer(row["version"], row["keys"], frozenset(row["incomplete_spaces"]), since_s)
+
+
+def _snapshot_key(pointer: GalleryPointer, space: str) -> str:
+    """The key of the space's snapshot; empty before the first enrolment."""
+    if pointer.snapshot_keys and (space not in pointer.snapshot_keys or space in pointer.incomplete_spaces):
+        raise GalleryIncomplete(f"people are not all enrolled in embedding space {space} yet")
+    return pointer.snapshot_keys.get(space, "")
+
+
+class CachedPointers:
+    """The release pointers of each model; if the table does not answer, the last ones known."""
+
+    def __init__(self, client: Any, table: str, *, max_age_s: float) -> None:
+        self._client, self._table, self._max_age_s = client, table, max_age_s
+        self._by_model: dict[str, _ModelPointers] = {}
+
+    def __call__(self, model: str) -> ReleasePointers:
+        if model not in self._by_model:
+            if len(self._by_model) >= MAX_CACHED_MODELS:
+                self._by_model.clear()
+            self._by_model[model] = _ModelPointers(self._client, self._table, model, self._max_age_s)
+        return self._by_model[model]()
+
+
+class _ModelPointers(PollingCache[ReleasePointers]):
+    def __init__(self, client: Any, table: str, model: str, max_age_s: float) -> None:
+        super().__init__(ReleasePointers(), max_age_s=max_age_s)
+        self._client, self._table, self._model = client, table, model
+
+    def _read(self) -> ReleasePointers:
+        try:
+            return pointers_from_row(read_pointers_row(self._client, self._table, self._model))
+        except Transient:
+            return self._value
+
+
+def read_pointers_row(client: Any, table: str, model: str) -> dict[str, Any]:
+    """The row of a model's pointers; empty if there is none."""
+    key = POINTERS.key(model=model)
+    return get_row(client, table, key, dependency="records", operation="read release pointers") or {}
+
+
+def pointers_from_row(row: Mapping[str, Any]) -> ReleasePointers:
+    return msgspec.convert(row, ReleasePointers)

@@ -1,0 +1,197 @@
+"""The keys, attributes and time to live of every row in DynamoDB; docs/data-model.md explains them."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from cloud.dynamodb.attributes import Item, to_item
+
+Table = Literal["records", "people", "callers", "audit"]
+
+KEY_ATTRIBUTES: dict[Table, tuple[str, ...]] = {
+    "records": ("pk", "sk"),
+    "people": ("pk", "sk"),
+    "callers": ("id",),
+    "audit": ("pk", "number"),
+}
+TTL_ATTRIBUTES: dict[Table, str] = {"records": "expires", "callers": "expiration"}
+"""DynamoDB deletes a row some time after this Unix time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowKind:
+    """One kind of row.
+
+    keys        patterns of the key attributes, in the order of KEY_ATTRIBUTES
+    attributes  all others that a row may have, separated by spaces
+    ttl         how long the row is stored; "retention" is the deployment's setting, None has no end
+    """
+
+    table: Table
+    keys: tuple[str, ...]
+    attributes: str
+    ttl: timedelta | Literal["retention"] | None = None
+
+    def key(self, **parts: object) -> Item:
+        """The primary key of one row, as attribute values."""
+        names = KEY_ATTRIBUTES[self.table]
+        return to_item({name: text.format(**parts) for name, text in zip(names, self.keys, strict=True)})
+
+    def partition(self, **parts: object) -> str:
+        """The partition key of one row."""
+        return self.keys[0].format(**parts)
+
+    def expires(self, at: datetime) -> int:
+        """When a row that is written at this time ends, in Unix seconds."""
+        if not isinstance(self.ttl, timedelta):
+            raise TypeError(f"rows {self.keys} have no fixed time to live")
+        return int((at + self.ttl).timestamp())
+
+
+WINDOW_TTL = timedelta(days=1)
+"""Unknown subjects of a time window are stored for so long after its last change."""
+
+LISTING = "list_key list_at"
+"""Attributes of the index `listing`: all rows of one kind, by time."""
+
+DROP = RowKind(
+    "records",
+    ("drop#{drop}", "drop"),
+    "drop_id lane model source state owner until attempts stage error dependency release reason message "
+    "occurred_at first_claimed_at completed_at s3_object object sightings found alerts size_px notes "
+    "times_ms "
+    f"expires {LISTING}",
+    "retention",
+)
+SIGHTING = RowKind(
+    "records",
+    ("drop#{drop}", "sighting#{number:03}"),
+    "drop_id model source occurred_at label status score threshold box_px quality quality_issues tags "
+    f"subject face_vector embedding_space same_subject_threshold expires {LISTING}",
+    "retention",
+)
+NOTE = RowKind("records", ("drop#{drop}", "note#{at}"), "drop_id action_taken reason expires", "retention")
+REANNOUNCEMENT = RowKind(
+    "records", ("drop#{drop}", "reannouncement"), "drop_id at times expires", timedelta(days=14)
+)
+ALERT = RowKind(
+    "records",
+    ("alert#{alert}", "alert"),
+    "alert_id rule severity subject_id subject status model source window occurred_at last_at drop_id "
+    f"sighting drops review reviews reviewers expires {LISTING}",
+    "retention",
+)
+SUPPRESSION = RowKind(
+    "records",
+    ("suppression#{rule}#{source}#{subject}", "suppression"),
+    "until subject list_at expires",
+    timedelta(hours=12),
+)
+LABEL = RowKind(
+    "records",
+    ("label#{label}", "label"),
+    "drop_id sighting model source label predicted_label subject decision labelled_by labelled_at expires "
+    f"{LISTING}",
+    timedelta(days=90),
+)
+UNKNOWN_FACES = RowKind(
+    "records",
+    ("unknown_subjects#{source}#{window}", "faces"),
+    "revision ids vectors same_subject_threshold expires",
+    WINDOW_TTL,
+)
+UNKNOWN_WINDOW = RowKind(
+    "records",
+    ("unknown_subjects#{source}#{window}", "window"),
+    f"source window expires {LISTING}",
+    WINDOW_TTL,
+)
+ERASURE = RowKind("records", ("erasure#{person_hash}", "erasure"), "receipt expires", timedelta(days=1))
+LANE_COUNTS = RowKind(
+    "records", ("lane_counts#{lane}", "{start}"), "calls seconds age_s failed_* expires", timedelta(hours=1)
+)
+RELEASE_HEALTH = RowKind(
+    "records",
+    ("release_health#{model}#{release}", "{start}"),
+    "samples slow unrecognised expires",
+    timedelta(hours=2),
+)
+SKETCH = RowKind(
+    "records",
+    ("sketch#{model}#{release}", "{start}"),
+    "items unknown vectors s* w* expires",
+    timedelta(days=3),
+)
+SKETCHED_RELEASE = RowKind(
+    "records", ("sketches", "{model}#{release}"), "model release expires", timedelta(days=3)
+)
+POINTERS = RowKind(
+    "records",
+    ("releases", "{model}"),
+    "active candidate previous canary_share shadow_share expected revision",
+)
+RELEASE = RowKind(
+    "records",
+    ("releases#{model}", "release#{release}"),
+    "model release stage since history metric gain data parent",
+)
+COMPARISON = RowKind(
+    "records",
+    ("shadow_comparison#{model}#{release}", "{drop}"),
+    "at agreed failed failed_active latency_ms latency_ms_active nothing_recognised expires",
+    timedelta(days=30),
+)
+TRAINING_JOB = RowKind(
+    "records",
+    ("jobs", "{spec}"),
+    "spec state since created_at attempt instance_index rounds interruptions detail next_attempt_at name "
+    "release failure_note expected_usd max_usd cost_usd run_s",
+)
+STATE = RowKind("records", ("state#{name}", "state"), "value")
+
+PROFILE = RowKind(
+    "people",
+    ("person#{person}", "profile"),
+    "person name tags changed_at erasure_began_at list_key",
+)
+TEMPLATE = RowKind(
+    "people",
+    ("person#{person}", "template#{version:08}-{number:02}"),
+    "vectors quality reference_image reference_box_px enrolled_at",
+)
+NAME = RowKind("people", ("name#{name}", "person"), "person")
+GALLERY_POINTER = RowKind("people", ("gallery", "pointer"), "version keys incomplete_spaces at")
+
+RATE_LIMIT = RowKind("callers", ("rate_limit#{caller}#{minute}",), "calls expiration", timedelta(minutes=5))
+SUBSCRIPTIONS = RowKind("callers", ("subscriptions#{caller}",), "ids")
+IDEMPOTENCY = RowKind(
+    "callers", ("{function}#{hash}",), "status data validation expiration", timedelta(days=1)
+)
+"""Written by Powertools."""
+
+AUDIT_ENTRY = RowKind(
+    "audit",
+    ("chain-{chain}", "{number}"),
+    "at caller role operation resource_ids previous_hash entry_hash",
+)
+
+ROW_KINDS = {name: kind for name, kind in globals().items() if isinstance(kind, RowKind)}
+
+
+def drop_key(drop: str) -> Item:
+    return DROP.key(drop=drop)
+
+
+def person_key(person: str) -> Item:
+    return PROFILE.key(person=person)
+
+
+def erasure_key(person: str) -> Item:
+    """The key contains a hash, so that the row does not name the person whose erasure it records."""
+    return ERASURE.key(person_hash=hashlib.sha256(person.encode()).hexdigest()[:32])
+
+
+def listing_attributes(kind: str, row_id: str, at: datetime) -> dict[str, str]:
+    """The attributes that put a row into the index `listing`, under its kind."""
+    return {"list_key": kind, "list_at": f"{at.isoformat()}#{row_id}"}
