@@ -1,1 +1,1 @@
-"""Measurements as ratios taken in one run, so that they mean the same on any machine."""
+"""Benchmarks as ratios measured in one run, so that figures of different machines can be compared."""

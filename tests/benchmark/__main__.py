@@ -1,4 +1,4 @@
-"""`python -m tests.benchmark`: every figure as a ratio, printed, in build/bench.json and as a picture."""
+"""Run all benchmarks: print every ratio and write build/bench.json and build/bench.png."""
 
 import json
 import os
@@ -29,7 +29,7 @@ TARGETS: dict[str, tuple[str, float]] = {
 
 
 def measure_all(steps: ProgressSteps) -> dict[str, Any]:
-    """All figures by name."""
+    """Return all figures by name."""
     steps.begin("faces: floor, numpy, face_recognition")
     figures = measure_faces()
     steps.begin("cold start")
@@ -52,7 +52,7 @@ def measure_all(steps: ProgressSteps) -> dict[str, Any]:
 
 
 def flatten(figures: dict[str, Any]) -> dict[str, float]:
-    """Figures by dotted name, without the details."""
+    """Return the figures by dotted name, without `details`."""
     rows: dict[str, float] = {}
     for name, value in figures.items():
         if name != "details":
@@ -62,7 +62,7 @@ def flatten(figures: dict[str, Any]) -> dict[str, float]:
 
 
 def target_status(name: str, value: float) -> str:
-    """Whether a figure meets its target, in a word; nothing where it has none."""
+    """Return whether the figure meets its target; an empty string if it has none."""
     if name.split(".", maxsplit=1)[0] not in TARGETS:
         return ""
     relation, bound = TARGETS[name.split(".", maxsplit=1)[0]]
@@ -71,7 +71,7 @@ def target_status(name: str, value: float) -> str:
 
 
 def _reads_table(reads: dict[str, dict[str, float]]) -> Table:
-    """The API's reads, beside the bare round trip and what their calls to AWS take by themselves."""
+    """Table of the API's reads, compared with the bare round trip and with their AWS calls alone."""
     output = new_table("Reads", "route", ">calls", ">ms", ">over bare", ">over bare and calls")
     for name, one in reads.items():
         output.add_row(name, *(f"{one[what]:g}" for what in ("calls", "ms", "over_bare", "over_floor")))
@@ -79,7 +79,7 @@ def _reads_table(reads: dict[str, dict[str, float]]) -> Table:
 
 
 def main() -> int:
-    """One thread for numpy on both sides, which it reads at import: hence the fresh start."""
+    """Run in a new process with one numpy thread, because numpy reads that setting at import."""
     if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
         command = [sys.executable, "-m", "tests.benchmark"]
         return subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=False).returncode

@@ -1,8 +1,7 @@
-"""`python -m tests.benchmark.api`: the API and a bare round trip, and what many calls cost the lanes.
+"""Benchmark of the API: routes against a bare round trip, and the live lane under a flood of predictions.
 
-The bare round trip is GET /v1/health: through the same gateway to the same worker and back. What a route asks
-of AWS comes on top, so each is also held against its floor: the bare round trip, and as many bare reads of
-the stand-in for DynamoDB as the route makes calls, by its own log.
+The bare round trip is GET /v1/health through the same gateway and worker. `over_floor` compares a route with
+its lower bound: the bare round trip plus one bare DynamoDB read of the local cloud per AWS call.
 """
 
 import json
@@ -34,14 +33,14 @@ PARAMETERS = {"CallsPerMinute": "1000000", "PredictConcurrency": "2"}
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkClient:
-    """The running system and a way to ask it that hides nothing and repeats nothing."""
+    """The URL and token of the running system, and an HTTP client without retries."""
 
     url: str
     token: str
     http: urllib3.PoolManager
 
     def get_request(self, path: str) -> Callable[[], None]:
-        """An act: one GET."""
+        """Return a function that sends one GET request."""
         headers = {"Authorization": f"Bearer {self.token}"}
 
         def ask() -> None:
@@ -53,7 +52,7 @@ class BenchmarkClient:
 
 
 def measure_api() -> dict[str, Any]:
-    """Ratios by route, and how a flood of predictions leaves the live lane."""
+    """Return ratios by route, and the latency of the live lane under a flood of predictions."""
     package("local")
     with (
         tempfile.TemporaryDirectory(prefix="vigil-bench-") as data,
@@ -81,7 +80,7 @@ def measure_api() -> dict[str, Any]:
 
 
 def _prepare_routes(vigil: Vigil) -> dict[str, str]:
-    """Paths to read, by what they are called; with something in each list."""
+    """Create data for every list; return operation names by path."""
     person = vigil.create_person("bench")
     vigil.enrol_photo(person, PHOTOS / "obama.jpg")
     vigil.watch_person(person)
@@ -114,7 +113,7 @@ def _route_figures(one: Ratio, calls: int, call_ms: float) -> dict[str, float]:
 
 
 def _aws_calls_by_operation(local_cloud: Cloud) -> dict[str, int]:
-    """Calls to AWS that each operation made, the median of all times it was asked."""
+    """Return the median number of AWS calls of each operation."""
     calls_by_operation = defaultdict(list)
     for line in local_cloud.logs("APIHandler"):
         if '"aws_calls"' in line:
@@ -124,7 +123,7 @@ def _aws_calls_by_operation(local_cloud: Cloud) -> dict[str, int]:
 
 
 def _dynamodb_read_ms(local_cloud: Cloud) -> float:
-    """One consistent read from the local stand-in for DynamoDB."""
+    """Median milliseconds of one consistent DynamoDB read in the local cloud."""
     dynamodb, table = local_cloud.client("dynamodb"), local_cloud.outputs["RecordsTable"]
     key = {"pk": {"S": "nothing"}, "sk": {"S": "nothing"}}
     times = [time_ms(lambda: dynamodb.get_item(TableName=table, Key=key)) for _ in range(50)]
@@ -132,7 +131,7 @@ def _dynamodb_read_ms(local_cloud: Cloud) -> float:
 
 
 def _measure_flood(vigil: Vigil, client: BenchmarkClient) -> dict[str, float]:
-    """Fifty callers who predict without pause, and photos that are dropped meanwhile."""
+    """Measure drops while fifty callers send predictions without pause."""
     idle_latencies_s = [_drop_latency_s(vigil) for _ in range(6)]
     stop, photo = Event(), (PHOTOS / "obama.jpg").read_bytes()
     with ThreadPoolExecutor(CALLER_COUNT) as callers:
@@ -154,7 +153,7 @@ def _measure_flood(vigil: Vigil, client: BenchmarkClient) -> dict[str, float]:
 
 
 def _drop_latency_s(vigil: Vigil) -> float:
-    """From stored to answered, by the ledger's own times."""
+    """Seconds from storing a photo to its outcome, by the times in the ledger."""
     drop = vigil.drop_photo(PHOTOS / "biden.jpg", source="flood")
     return (datetime.fromisoformat(drop["completed_at"]) - datetime.fromisoformat(drop["at"])).total_seconds()
 

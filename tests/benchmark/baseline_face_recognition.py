@@ -1,4 +1,4 @@
-"""The library that most people would take, `face_recognition`, in an environment and a process of its own."""
+"""Comparison with the library `face_recognition`, which runs in its own environment and process."""
 
 import json
 import os
@@ -33,15 +33,15 @@ BASELINE_REQUIREMENTS = (
     "pillow==13.0.0",
 )
 REQUIREMENTS_WITHOUT_DEPENDENCIES = ("face_recognition==1.3.0",)
-"""It asks for dlib, which is built from source; dlib-bin is the same, built."""
+"""It requires dlib, which is built from source; dlib-bin is the same library in binary form."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineResult:
-    """One photo through the peer.
+    """The result of face_recognition for one photo.
 
-    ms         from path to encodings
-    encodings  (n, 128) float64; 0.6 of Euclidean distance is its threshold
+    ms         milliseconds from path to encodings
+    encodings  (n, 128) float64; faces match below a Euclidean distance of 0.6
     """
 
     ms: float
@@ -49,7 +49,7 @@ class BaselineResult:
 
 
 class BaselineWorker:
-    """A running worker, on one thread; a context manager that ends it."""
+    """A worker process with one thread; the context manager stops it."""
 
     def __init__(self) -> None:
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -78,7 +78,7 @@ class BaselineWorker:
 
 
 def prepare_baseline_environment() -> Path:
-    """The environment's interpreter, installed at first use."""
+    """Return the interpreter of the environment; install the environment at first use."""
     python = BASELINE_VENV / "bin" / "python"
     ready = BASELINE_VENV / ".ready"
     if not ready.exists():
@@ -103,11 +103,8 @@ def _worker_pipes(worker: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
     return worker.stdin, worker.stdout
 
 
-# MERGED: The faces model and `face_recognition` on the same photos in turns: how long each takes, who is
-#   right.
-
 BASELINE_TOLERANCE = 0.6
-"""Euclidean distance: the value that face_recognition uses where its user names none."""
+"""Euclidean distance: the default of face_recognition."""
 
 ENROLLED = {"obama": "obama.jpg", "biden": "biden.jpg"}
 PROBES = dict.fromkeys(
@@ -117,7 +114,7 @@ PROBES = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """On probes of enrolled people, and on faces of strangers."""
+    """Decision counts for probes of enrolled people and for faces of people who are not enrolled."""
 
     right: int
     wrong_or_missed: int
@@ -127,7 +124,7 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """Per photo, path to embeddings, medians over photos and rounds."""
+    """Median milliseconds per photo from path to embeddings, over photos and rounds."""
 
     times_faster: float
     ours_ms: float
@@ -137,7 +134,7 @@ class BaselineComparison:
 
 
 def compare_with_baseline(model: FaceRecognizer, rounds: int = 3) -> BaselineComparison:
-    """On one thread each, the six photographs and the six groups."""
+    """Compare both on one thread each, on six portraits and six group photographs."""
     photos = [PHOTOS / name for name in (*ENROLLED.values(), *PROBES)] + fetch_photos()
     with BaselineWorker() as baseline:
         pairs = [_time_pair(model, baseline, photo) for _ in range(rounds + 1) for photo in photos][

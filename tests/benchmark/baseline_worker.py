@@ -1,4 +1,4 @@
-"""Runs in the peer's own environment: photos' paths in on stdin, time and encodings out as JSON."""
+"""Worker of face_recognition: reads photo paths from stdin, writes times and encodings as JSON."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""From nothing to ready: the live function's process against one that imports numpy and onnxruntime alone."""
+"""Cold start: the live function's process against a process that only imports numpy and onnxruntime."""
 
 import json
 import os
@@ -29,11 +29,11 @@ for graph in sorted(pathlib.Path(sys.argv[1]).glob("*/*.onnx")):
     onnxruntime.InferenceSession(str(graph), options)
 os._exit(0)
 """
-"""Both leave without taking themselves apart: a container never does."""
+"""Both processes exit without interpreter shutdown, as a Lambda container does."""
 
 
 def cold_start_over_bare(rounds: int = 15) -> Ratio:
-    """Spawn to ready, ours over bare, in turn; nothing but what ships is on either's path."""
+    """Measure spawn to ready for both in turn; only the packaged files are on their import paths."""
     with tempfile.TemporaryDirectory() as folder:
         task = Path(folder)
         with zipfile.ZipFile(PACKAGE / "deployment.zip") as code:

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmark.faces`: the faces model against its floor, numpy and its peer."""
+"""Benchmark of the faces model against its lower bound, numpy and face_recognition."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def measure_faces() -> dict[str, Any]:
-    """Ratios by their names in build/bench.json, and under `details` what each was made from."""
+    """Return ratios by their names in build/bench.json, and the measured values under `details`."""
     models = load_models()
     model = models.get("faces")
     if not isinstance(model, FaceRecognizer):
@@ -38,7 +38,7 @@ def measure_faces() -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure on one thread: numpy reads its setting once, at import, hence the fresh start."""
+    """Run in a new process with one numpy thread, because numpy reads that setting at import."""
     if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
         command = [sys.executable, "-m", "tests.benchmark.faces"]
         return subprocess.run(command, env={**os.environ, **ONE_THREAD}, check=False).returncode

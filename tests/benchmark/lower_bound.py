@@ -1,4 +1,4 @@
-"""Photo to embedding, against the least that it can take: unpacking the photo, and each network once."""
+"""Photo to embedding against its lower bound: decoding the photo and running each network once."""
 
 import io
 from functools import partial
@@ -17,7 +17,7 @@ DETECTOR_INPUT = "320"
 
 
 def photo_over_floor(models: BundledModels, rounds: int = 60) -> Ratio:
-    """One face in a JPEG of 1920 pixels, the detector at 320."""
+    """Measure one face in a JPEG of 1920 pixels, with the detector at 320 pixels."""
     pipeline = open_face_pipeline(models.open_part("faces"), models.open_part)
     photo = single_face_photo()
     return measure_ratio(
@@ -28,7 +28,7 @@ def photo_over_floor(models: BundledModels, rounds: int = 60) -> Ratio:
 
 
 def single_face_photo() -> bytes:
-    """A real photograph of one person, 1180×1920."""
+    """A photograph of one person, 1180×1920 pixels."""
     image = Image.open(PHOTOS / "obama3.jpg")
     factor = LONG_SIDE_PX / max(image.size)
     out = io.BytesIO()
@@ -38,7 +38,7 @@ def single_face_photo() -> bytes:
 
 
 def _run_lower_bound(pipeline: FacePipeline, photo: bytes) -> None:
-    """The same draft decoding, and three bare runs on input that is ready."""
+    """The same draft decoding, and one run of each network on prepared input."""
     image = Image.open(io.BytesIO(photo))
     side = pipeline.config.decode_side_px(DETECTOR_INPUT) or LONG_SIDE_PX
     image.draft("RGB", (round(image.width * side / image.height), side))
@@ -57,4 +57,4 @@ def _constant_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 def _ignore_stage(stage: str) -> None:
-    """A benchmark waits for the end only."""
+    """The benchmark ignores stages."""

@@ -1,4 +1,4 @@
-"""Two ways of doing one thing, timed in turns, so that a busy machine is unfair to neither."""
+"""Two implementations timed in turns, so that load on the machine affects both."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ Action = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Medians over all rounds: of the ratio within a round, and of each side in milliseconds."""
+    """Medians over all rounds: the ratio within a round, and milliseconds of each side."""
 
     ours_over_theirs: float
     ours_ms: float
@@ -18,7 +18,7 @@ class Ratio:
 
 
 def measure_ratio(ours: Action, theirs: Action, *, rounds: int, warm_up: int = 3) -> Ratio:
-    """Time both in every round, who is first changing from round to round."""
+    """Time both in every round, in alternating order."""
     pairs: list[tuple[float, float]] = []
     for number in range(rounds + warm_up):
         first, second = (ours, theirs) if number % 2 else (theirs, ours)

@@ -1,4 +1,4 @@
-"""Finding a face among many people, against the plain matrix product that it cannot do without."""
+"""Gallery search against its lower bound, one matrix product."""
 
 from functools import partial
 
@@ -10,11 +10,11 @@ from vigil.faces.gallery import EnrolledPerson, Gallery
 GALLERY_SIZES = (1_000, 10_000, 100_000)
 EMBEDDING_LENGTH = 512
 PROBES_PER_PHOTO = 4
-"""Faces of one photo, matched at once."""
+"""Faces of one photo that are matched in one call."""
 
 
 def search_over_numpy(sizes: tuple[int, ...] = GALLERY_SIZES, rounds: int = 60) -> dict[str, Ratio]:
-    """By number of people: identify against `probes @ templates.T`."""
+    """Return, by number of people, the time of `identify` over the time of `probes @ templates.T`."""
     return {str(size): _measure_search(size, rounds) for size in sizes}
 
 

@@ -1,4 +1,4 @@
-"""Photos a second through the whole local cloud: S3, SQS, workers, DynamoDB."""
+"""Photos per second through the local cloud: S3, SQS, workers, DynamoDB."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ TIMEOUT_S = 180.0
 
 
 def local_photos_per_second(workers: int) -> float:
-    """With so many live workers, warm, from the first upload to the last outcome."""
+    """Photos per second with `workers` warm live workers, from the first upload to the last outcome."""
     with tempfile.TemporaryDirectory() as folder:
         package = _package_with_concurrency(Path(folder) / "package", workers)
         with Cloud(package=package, data=Path(folder) / "data", max_workers=workers + 2) as local_cloud:
@@ -41,7 +41,7 @@ def local_photos_per_second(workers: int) -> float:
 
 
 def _package_with_concurrency(package: Path, workers: int) -> Path:
-    """What ships, with the live lane held to so many workers; AWS itself takes no fewer than two."""
+    """The package with the live lane limited to `workers`; AWS requires at least two."""
     package.mkdir()
     template = json.loads((PACKAGE / "sam.json").read_text())
     source = template["Resources"]["Live"]["Properties"]["Events"]["LiveSqsEventSource"]["Properties"]

@@ -1,4 +1,4 @@
-"""Steps a second and peak memory of training, at the sizes of the recipes; on a GPU where one is at hand."""
+"""Training speed in steps per second and peak memory at the sizes of the recipes, on a GPU if available."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from models.training.environment import (
 RECIPES = ROOT / "models" / "training" / "recipes"
 PROGRESS_PATTERN = re.compile(r"steps_per_s=(\S+) peak_memory_mb=(\S+)")
 EPOCHS = 2
-"""The first warms up; the last is what counts."""
+"""Runs per recipe; the first is warm-up."""
 
 TIMEOUT_S = 240
 SIDE_PX = 128
@@ -29,7 +29,7 @@ EMBEDDING_LENGTH = 512
 
 
 def measure_training() -> dict[str, Any]:
-    """Figures by recipe, and what they were measured on; none where torch cannot be had."""
+    """Return figures by recipe and the device; an empty result if torch cannot be installed."""
     try:
         python = training_python()
     except TrainingEnvironmentError as error:
@@ -44,7 +44,7 @@ def measure_training() -> dict[str, Any]:
 
 
 def _run_recipe(python: Path, recipe: str, make_data: Any) -> tuple[float, float, str]:
-    """Steps a second, MB at most, and the device, of a short job of a recipe's own size."""
+    """Return steps per second, peak MB and device of a short job at the size of the recipe."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for seed, split in enumerate(("train", "validation", "test")):
@@ -84,13 +84,13 @@ def _write_job_config(root: Path, recipe: str) -> None:
 
 
 def _random_images(rng: np.random.Generator, split: str) -> dict[str, NDArray[Any]]:
-    """Noise: how fast it is does not depend on what it shows."""
+    """Random pixels: speed does not depend on content."""
     count = 128 if split == "train" else 24
     images = rng.integers(0, 255, (count, SIDE_PX, SIDE_PX, 3)).astype(np.uint8)
     return {"images": images, "labels": np.arange(count) % 2}
 
 
 def _random_vectors(rng: np.random.Generator, split: str) -> dict[str, NDArray[Any]]:
-    """Forty people a split, each in no other."""
+    """Forty people per split; no person is in two splits."""
     vectors = rng.normal(0, 1, (800, EMBEDDING_LENGTH)).astype(np.float32)
     return {"vectors": vectors, "labels": np.array([f"{split}-{n % 40}" for n in range(len(vectors))])}

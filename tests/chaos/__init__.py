@@ -1,1 +1,1 @@
-"""The whole system under faults, on purpose: nothing lost, nothing done twice, all mended by itself."""
+"""The whole system under injected faults: nothing is lost or processed twice, and it recovers by itself."""

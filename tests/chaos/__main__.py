@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--seed N] [--drops 500]`: a line, a plot, and exit code 1 if a promise broke."""
+"""Run the chaos scenario: print one line, draw a plot, and exit with code 1 if a check fails."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--drops", type=int, default=500)
-    parser.add_argument("--receives", type=int, default=3, help="tries before a message is a dead letter")
-    parser.add_argument("--minute", type=float, default=3.0, help="seconds that those who mend take for one")
-    parser.add_argument("--patience", type=float, default=400.0, help="seconds of calm at most")
+    parser.add_argument("--receives", type=int, default=3, help="receives before a dead letter")
+    parser.add_argument("--minute", type=float, default=3.0, help="length of a scheduling minute in seconds")
+    parser.add_argument("--patience", type=float, default=400.0, help="seconds that recovery may take")
     parser.add_argument("--out", type=Path, default=Path("build/chaos.png"))
     options = parser.parse_args(arguments)
     package("local")
@@ -47,10 +47,12 @@ def main(arguments: list[str]) -> int:
 
 
 def summary_line(result: ScenarioResult, differences: list[str]) -> str:
-    """All figures of a run in one line."""
+    """Return all figures of a run in one line."""
     checked, states = result.under_faults, result.under_faults.states
     alert_comparison = (
-        "as in a quiet run" if checked.alerts == result.baseline.alerts else f"quiet {result.baseline.alerts}"
+        "as without faults"
+        if checked.alerts == result.baseline.alerts
+        else f"expected {result.baseline.alerts}"
     )
     return (
         f"chaos: {'failed' if differences else 'ok'} drops {result.drops} done {states.get('done', 0)} "

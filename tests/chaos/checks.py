@@ -1,4 +1,4 @@
-"""What became of a play's drops, and what of it must not be."""
+"""Checks of a phase: outcomes, lost and duplicated drops, alert counts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.chaos.harness import Harness
 from tests.chaos.workload import POISON
 
 DropOutcome = tuple[str, int]
-"""How a drop ended, and how many alerts it raised."""
+"""Final state of a drop and the number of alerts that it raised."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
-    """One act's ends, counted.
+    """The counted outcomes of one phase.
 
-    fates   what became of drops, by what they show
-    alerts  alerts that drops raised, all together
-    lost    drops without an end, or whose end or alert nobody was told
-    double  drops with two ends, two sets of sightings, or counted twice by an alert
+    outcomes_by_kind  number of drops by kind of input and outcome
+    alerts            number of alerts that all drops raised
+    lost              drops without a final state, or with an unpublished outcome or alert
+    duplicated        drops with two outcomes or two sets of sightings, or counted twice by an alert
     """
 
     states: Mapping[str, int]
@@ -32,20 +32,22 @@ class PhaseResult:
     duplicated: tuple[str, ...]
 
     def differences_from(self, baseline: PhaseResult) -> list[str]:
-        """Sentences on what ended otherwise than in a quiet run; none where all is as it should be."""
-        differences = [f"lost: {one}" for one in self.lost] + [f"double: {one}" for one in self.duplicated]
+        """Return one sentence per difference from the run without faults."""
+        differences = [f"lost: {one}" for one in self.lost] + [
+            f"duplicated: {one}" for one in self.duplicated
+        ]
         for kind, outcomes in sorted(self.outcomes_by_kind.items()):
             expected = (
                 {("quarantined", 0)} if kind == POISON else set(baseline.outcomes_by_kind.get(kind, {}))
             )
             for outcome, count in outcomes.items():
                 if outcome not in expected:
-                    differences.append(f"{count} {kind} ended {outcome}, should be {sorted(expected)}")
+                    differences.append(f"{count} {kind} ended {outcome}, expected {sorted(expected)}")
         return differences
 
 
 def check_phase(harness: Harness, phase: str) -> PhaseResult:
-    """Count the ends of all drops on a stage; `act` is the part of sources' names that is its own."""
+    """Count the outcomes of all drops; `phase` is the suffix of the phase's source names."""
     rows = {drop: harness.drop_row(drop) for drop in harness.drops}
     outcomes_by_kind: defaultdict[str, Counter[DropOutcome]] = defaultdict(Counter)
     for drop, item in harness.drops.items():
@@ -69,14 +71,16 @@ def _alert_rows(harness: Harness) -> list[dict[str, Any]]:
 def _lost_drops(harness: Harness, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for drop, row in rows.items():
         if row.get("state", "claimed") == "claimed":
-            yield f"{harness.drops[drop].name} has no end"
+            yield f"{harness.drops[drop].name} has no outcome"
         elif f"{drop}.{row['state']}" not in harness.listener.deliveries:
-            yield f"{harness.drops[drop].name}: its end was not told"
+            yield f"{harness.drops[drop].name}: its outcome was not published"
 
 
 def _unpublished_alerts(harness: Harness, alerts: list[dict[str, Any]]) -> Iterator[str]:
     published = {event["data"]["alert"] for event in harness.listener.events_of_type("vigil.alert.raised")}
-    yield from (f"alert {row['alert_id']} was not told" for row in alerts if row["alert_id"] not in published)
+    yield from (
+        f"alert {row['alert_id']} was not published" for row in alerts if row["alert_id"] not in published
+    )
 
 
 def _duplicated_drops(harness: Harness, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -87,7 +91,7 @@ def _duplicated_drops(harness: Harness, rows: Mapping[str, Mapping[str, Any]]) -
     for drop, row in rows.items():
         name = harness.drops[drop].name
         if len(event_ids[drop]) > 1:
-            yield f"{name} has ends {sorted(event_ids[drop])}"
+            yield f"{name} has outcomes {sorted(event_ids[drop])}"
         if row.get("state") == "done" and len(harness.deployment.records.sightings(drop)) != row["sightings"]:
             yield f"{name} has sightings of two attempts"
 

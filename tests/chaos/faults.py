@@ -1,4 +1,4 @@
-"""Everything that can go wrong, all at once."""
+"""The faults that are injected at the same time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from infra.local.faults.model import Faults
 from tests.chaos.workload import POISON
 
 MODEL_FILE = "models/face-embed/model.onnx"
-"""A bit of it falls over in some of the workers that start: what they would see is wrong, and looks right."""
+"""One bit of this file is flipped in some workers, so that their results would be wrong but plausible."""
 
 
 _ERROR_RATES = {"dynamodb": 0.03, "s3": 0.03, "sqs": 0.02, "sns": 0.05, "lambda": 0.03, "cloudwatch": 0.03}
 
 
 def all_faults(seed: int, people_table: str) -> Faults:
-    """The faults of one storm; `people` is the table of which old rows are read."""
+    """Return all faults; reads of `people_table` may be stale."""
     return Faults(
         seed=seed,
         throttles=_ERROR_RATES,
@@ -36,5 +36,5 @@ def all_faults(seed: int, people_table: str) -> Faults:
 
 
 def only_poison(seed: int) -> Faults:
-    """After the storm: the world is well, and bad files are as bad as before."""
+    """Return the faults after the fault window: only poison inputs still end their workers."""
     return Faults(seed=seed, poison=POISON)

@@ -1,4 +1,4 @@
-"""The running system as the play sees it: things are dropped, followed to their ends, and counted."""
+"""Uploads inputs to the running system, follows their drops and takes samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _QUEUE_DEPTH_ATTRIBUTES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look: seconds since the beginning, messages by queue, ends so far, faults so far."""
+    """One sample: seconds since the start, messages by queue, final states and faults so far."""
 
     at_s: float
     backlog: Mapping[str, int]
@@ -35,7 +35,7 @@ class Sample:
 
 @dataclass
 class Harness:
-    """One run's drops by id, their ends as they come, and what was seen on the way."""
+    """The drops of one run by id, their final states and the samples."""
 
     local_cloud: Cloud
     deployment: Deployment
@@ -51,11 +51,11 @@ class Harness:
 
     @property
     def open_drops(self) -> list[str]:
-        """Drops without an end."""
+        """Ids of drops without a final state."""
         return [drop for drop in self.drops if drop not in self.final_states]
 
     def upload(self, inputs: Sequence[Input], phase: str, *, over_s: float) -> None:
-        """Drop things, evenly over so many seconds."""
+        """Upload the inputs evenly over `over_s` seconds."""
         started_s, interval_s = time.monotonic(), over_s / max(1, len(inputs))
         with ThreadPoolExecutor(4) as threads:
             for number, item in enumerate(inputs):
@@ -63,7 +63,7 @@ class Harness:
                 threads.submit(self._upload_input, item, phase)
 
     def take_sample(self) -> None:
-        """Take a sample, and note the ends that came."""
+        """Take a sample and record new final states."""
         self.listener.receive_all()
         self.final_states |= {
             ident: record.state
@@ -81,11 +81,11 @@ class Harness:
 
     @property
     def queued_messages(self) -> int:
-        """Messages in all lanes and dead-letter queues at the last look."""
+        """Messages in all lanes and dead-letter queues in the last sample."""
         return sum(self.samples[-1].backlog.values())
 
     def drop_row(self, drop: str) -> dict[str, Any]:
-        """A drop's record."""
+        """Return the record of a drop."""
         return self.deployment.records.find_drop(drop) or {}
 
     def _upload_input(self, item: Input, phase: str) -> None:

@@ -1,4 +1,4 @@
-"""A quiet act, the same in a storm, then calm until all is mended: by the system itself, on its schedules."""
+"""The scenario: a run without faults, the same inputs under faults, then recovery by schedules."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ PARAMETERS = {
     "LiveConcurrency": "2",
     "BulkConcurrency": "2",
 }
-"""As many workers as this machine can keep busy: what is received and waits for a worker grows old."""
+"""As many workers as two cores keep busy: a received message that waits uses up its visibility."""
 
 PROCESSES = 14
-"""One for each worker of the lanes and each function on a schedule: none has to make room for another."""
+"""One process for each lane worker and each scheduled function, so that none is evicted."""
 
 _SAMPLE_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """What a play came to; `storm_s` is when the faults began and ended."""
+    """The result of both phases; `fault_window_s` is the start and end of the faults."""
 
     baseline: PhaseResult
     under_faults: PhaseResult
@@ -53,10 +53,10 @@ class ScenarioResult:
 def run_scenario(
     seed: int, drops: int, *, receives: int, minute_s: float, data: Path, timeout_s: float
 ) -> ScenarioResult:
-    """The whole of it; what has no end after so many seconds of calm counts as lost.
+    """Run both phases; a drop without a final state `timeout_s` seconds after the faults counts as lost.
 
-    receives  how often a message is tried before it is a dead letter
-    minute_s  a minute of the schedules and of those who mend, in seconds
+    receives  receives before a message becomes a dead letter
+    minute_s  length of a scheduling minute in seconds
     """
     parameters = PARAMETERS | {"MaxReceiveCount": str(receives), "MaintenanceMinuteSeconds": str(minute_s)}
     inputs = workload(drops, seed)
@@ -84,7 +84,7 @@ def run_scenario(
 
 
 _KILL_WORDS = ("killed", "poisoned", "frozen", "out")
-"""First words of the faults that end a worker."""
+"""First words of the names of faults that end a worker."""
 
 
 def _run_baseline(harness: Harness, inputs: list[Input], timeout_s: float) -> PhaseResult:
@@ -105,7 +105,7 @@ def _run_with_faults(harness: Harness, inputs: list[Input], seed: int) -> tuple[
 
 @contextmanager
 def _sampling(harness: Harness) -> Iterator[None]:
-    """Looks are taken while something else is done."""
+    """Take samples in the background."""
     stop = threading.Event()
     thread = threading.Thread(target=_sample_until, args=(harness, stop))
     thread.start()
@@ -120,7 +120,7 @@ def _sample_until(harness: Harness, stop: threading.Event) -> None:
 
 
 def _wait_until_drained(harness: Harness, timeout_s: float) -> None:
-    """Until every drop has its end, every queue is empty and all was told, or patience ends."""
+    """Wait until every drop is final, every queue is empty and every outcome is published."""
     deadline_s = time.monotonic() + timeout_s
     harness.take_sample()
     while (
@@ -137,7 +137,7 @@ def _has_unpublished_outcomes(harness: Harness) -> bool:
 
 
 def _count_redriven(harness: Harness) -> int:
-    """Deeds that triage wrote down."""
+    """Return the number of redrives that triage noted."""
     pages = (
         harness.local_cloud.client("dynamodb")
         .get_paginator("scan")

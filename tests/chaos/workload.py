@@ -1,4 +1,4 @@
-"""What is dropped: photographs made small, strangers, bad files, and files that kill whoever reads them."""
+"""The inputs: small photographs, unknown faces, invalid files, and poison files that end their worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POISON = "poison"
 
 _PHOTO_SIZES = {"obama2.jpg": (313, 600), "biden.jpg": (264, 600)}
 _UNKNOWN_FACE_BOXES_PX = {"one": (1338, 99, 1783, 634), "two": (738, 310, 1131, 845)}
-"""Where two people stand in a group photograph, in pixels."""
+"""Boxes of two people in a group photograph, in pixels."""
 
 _KIND_WEIGHTS = {
     "watched": 7,
@@ -30,12 +30,12 @@ _KIND_WEIGHTS = {
 _SOURCE_BY_KIND = {"stranger-one": "vault", "stranger-two": "vault"}
 _BULK_SHARE = 0.2
 _POISON_ONE_IN = 30
-"""Of so many things, one."""
+"""One input in this many is poison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file to drop: `kind` says what it shows, `name` tells it from all others of a run."""
+    """One file to upload: `kind` is what it shows, `name` is unique in a run."""
 
     kind: str
     lane: str
@@ -43,12 +43,12 @@ class Input:
     data: bytes
 
     def object_key(self, phase: str) -> str:
-        """Where it is dropped in one act of the play: the acts have nothing in common."""
+        """The object key of a phase; phases share no source."""
         return f"{self.lane}/faces/{_SOURCE_BY_KIND.get(self.kind, 'door')}-{phase}/{self.name}"
 
 
 def workload(drops: int, seed: int) -> list[Input]:
-    """So many things in a random order, which the seed decides; one at least is poisoned."""
+    """Return inputs in an order that follows from the seed; at least one is poison."""
     rng = random.Random(seed)
     data_by_kind = dict(_data_by_kind())
     poison_count = max(1, drops // _POISON_ONE_IN)

@@ -1,4 +1,4 @@
-"""The built models and the photographs, made at first use and then kept for every test of a run."""
+"""The built models and sample photographs, built once per test run."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -16,13 +16,13 @@ PHOTOS = ROOT / "tests" / "photos"
 
 @cache
 def built_releases() -> Path:
-    """Folder of the built models; built now where anything of them is missing or stale."""
+    """Return the folder of the built models; build missing or stale ones."""
     build_all(_ignore_progress)
     return RELEASES
 
 
 def bundled_models(galleries: Callable[[str], Gallery] = Gallery) -> BundledModels:
-    """Every built model; with no gallery, nobody is enrolled."""
+    """Return every built model with an empty gallery."""
     return BundledModels(
         built_releases(), {"faces": partial(open_face_recognizer, galleries), "classifier": open_classifier}
     )
@@ -39,4 +39,4 @@ def photo(name: str) -> bytes:
 
 
 def _ignore_progress(name: str, doing: str) -> None:
-    """Tests show no progress."""
+    """Ignore progress messages."""

@@ -1,4 +1,4 @@
-"""The world in memory: ports that keep what they are told, for flows and for contracts."""
+"""In-memory implementations of the ports, for use-case and contract tests."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -130,7 +130,7 @@ class MemoryLedger:
 
 @dataclass
 class MemoryInputReader:
-    """Port Objects."""
+    """Port InputReader."""
 
     stored: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
@@ -178,7 +178,7 @@ class MemoryObjectStore:
 
 @dataclass
 class FakeModel:
-    """A model that sees what it is told to; `before` runs where a real one would take its time."""
+    """A model that returns a given prediction; `before` runs before each prediction."""
 
     prediction: Prediction
     name: str = "eye"
@@ -197,7 +197,7 @@ class FakeModel:
 
 @dataclass
 class SingleModel:
-    """Port Models, with one model in it."""
+    """Port Models with one model."""
 
     model: FakeModel
 
@@ -209,7 +209,7 @@ class SingleModel:
 
 @dataclass
 class FakeClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that only moves when a test moves it."""
 
     now: datetime = NOON
 

@@ -1,4 +1,4 @@
-"""The documented shapes of messages, ready to hold something against."""
+"""The documented JSON Schemas of messages, ready for validation."""
 
 import json
 from functools import cache
@@ -18,7 +18,7 @@ def schema(name: str) -> Draft202012Validator:
 
 
 def assert_matches_schema(name: str, message: Any) -> None:
-    """Raises jsonschema.ValidationError, naming the place."""
+    """Validate a message. Raises jsonschema.ValidationError with the path."""
     schema(name).validate(message)
 
 

@@ -1,4 +1,4 @@
-"""A tiny classifier of red, green and blue pictures: a card and a graph, for tests of the way they run."""
+"""A tiny classifier of red, green and blue pictures: card and graph."""
 
 from pathlib import Path
 
@@ -89,7 +89,7 @@ tolerance = 0.02
 
 
 def write_release(folder: Path, *, name: str = "tiny-colours", threshold: float = 0.6) -> dict[str, bytes]:
-    """The same with a golden answer, as training leaves it; the files by name."""
+    """Return the files of the classifier with a golden answer, by name."""
     home = write_classifier(folder, name)
     card = home / "card.toml"
     card.write_text(card.read_text("utf-8").replace("threshold = 0.6", f"threshold = {threshold}"), "utf-8")

@@ -1,4 +1,4 @@
-"""The bundled embedding, turned: as good as it was, in another space. Who mixes the two finds nobody."""
+"""The bundled embedding with rotated output: equal accuracy in another embedding space."""
 
 import tomllib
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""The whole life of a model on this machine, on real labelled pictures: `make lifecycle`."""
+"""The life cycle of a model on real labelled pictures: `make lifecycle`."""

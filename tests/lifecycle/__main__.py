@@ -1,4 +1,4 @@
-"""`python -m tests.lifecycle`: from labelled drops to a promoted release; a poisoned one; one that breaks."""
+"""Run the life cycle: a promoted release from labelled drops, a poisoned release, and a failing release."""
 
 import argparse
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.local.cloud import Cloud
 from infra.package import package
-from tests.lifecycle.dataset import DatasetUnavailable, Digit, load_digits
+from tests.lifecycle.dataset import Digit, read_digits
 from tests.lifecycle.harness import Harness, ScenarioFailed
 from tests.lifecycle.models import MODEL, write_first_release
 from tests.lifecycle.report import LifecycleReport, write_report
@@ -35,11 +35,11 @@ from vigil_cli.deployment import local_deployment
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 MINUTE_S = 3
-"""What a minute takes here for those who teach and release: else this would take hours."""
+"""Length of a scheduling minute of training and rollout functions, in seconds."""
 
-SCHEDULE_INTERVALS_S = {"vigil-learn-rollout": MINUTE_S, "vigil-learn-training-jobs": MINUTE_S}
+SCHEDULE_INTERVALS_S = {"vigil-lifecycle-rollout": MINUTE_S, "vigil-lifecycle-training-jobs": MINUTE_S}
 PARAMETERS = {
-    "Stage": "learn",
+    "Stage": "lifecycle",
     "TrainerImage": "on-this-machine",
     "LaneTimeout": "20",
     "LaneVisibilityTimeout": "120",
@@ -47,14 +47,14 @@ PARAMETERS = {
     "TrainingMinuteSeconds": str(MINUTE_S),
 }
 PROCESSES = 8
-"""Workers of all functions: the scheduled ones stay warm beside the lane's."""
+"""Worker processes of all functions, so that scheduled functions stay warm."""
 
 FIRST_RELEASE_IMAGES = 120
-"""The first pictures of the file hold five of each digit: what the first release is made of."""
+"""Number of pictures of the first release; they contain at least five of each digit."""
 
 
 class EventLog:
-    """What happened when, told as it happens."""
+    """Events with their times; each is printed when it is recorded."""
 
     def __init__(self) -> None:
         self.events: list[tuple[datetime, str]] = []
@@ -62,32 +62,32 @@ class EventLog:
     def record(self, text: str) -> None:
         self.events.append((datetime.now(UTC), text))
         seconds = (self.events[-1][0] - self.events[0][0]).total_seconds()
-        sys.stderr.write(f"learn: {seconds:4.0f} s  {text}\n")
+        sys.stderr.write(f"lifecycle: {seconds:4.0f} s  {text}\n")
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     try:
-        digits = load_digits(BUILD / "cache" / "digits")[: arguments.pictures]
+        digits = read_digits()[: arguments.pictures]
         report = _run_on_local_cloud(digits)
-    except (DatasetUnavailable, ScenarioFailed) as failure:
-        sys.stderr.write(f"learn: {failure}\n")
+    except ScenarioFailed as failure:
+        sys.stderr.write(f"lifecycle: {failure}\n")
         return 1
-    page = write_report(BUILD / "learn", report)
+    page = write_report(BUILD / "lifecycle", report)
     metric = report.promoted.record.metric
     sys.stdout.write(
-        f"learn: ok, {report.drops} drops, none without its answer; "
+        f"lifecycle: ok, {report.drops} drops, all done; "
         f"first release {report.first_accuracy.value:.3f}, "
-        f"promoted {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}) on {metric.items} held out, "
-        f"{report.served_accuracy:.3f} said rightly when dropped, where the unsure stay unknown; "
-        f"poisoned {report.poisoned.record.metric.value:.3f} rejected; "
-        f"bad canary rolled back; {report.seconds:.0f} s; {page.relative_to(ROOT)}\n"
+        f"promoted {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}) on {metric.items} pictures, "
+        f"served accuracy {report.served_accuracy:.3f}, where low scores stay unknown; "
+        f"poisoned release {report.poisoned.record.metric.value:.3f} rejected; "
+        f"failing canary rolled back; {report.seconds:.0f} s; {page.relative_to(ROOT)}\n"
     )
     return 0
 
 
 def _run_on_local_cloud(digits: Sequence[Digit]) -> LifecycleReport:
-    with tempfile.TemporaryDirectory(prefix="vigil-learn-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="vigil-lifecycle-") as temporary:
         folder = _package_with_first_release(Path(temporary) / "package", digits)
         with Cloud(
             package=folder,
@@ -96,21 +96,19 @@ def _run_on_local_cloud(digits: Sequence[Digit]) -> LifecycleReport:
             max_workers=PROCESSES,
             function_minute_s=SCHEDULE_INTERVALS_S,
         ) as cloud:
-            town = Harness(cloud, local_deployment(cloud.environment, cloud.outputs))
-            return _run_scenario(town, folder, digits)
+            harness = Harness(cloud, local_deployment(cloud.environment, cloud.outputs))
+            return _run_scenario(harness, folder, digits)
 
 
 def _run_scenario(harness: Harness, package: Path, digits: Sequence[Digit]) -> LifecycleReport:
-    """The story, in its order; every drop of it is asked for its end at the close."""
+    """Run all steps and check that every drop is done."""
     events, images = EventLog(), [one.image for one in digits]
     promoted, label_by_drop = train_first_release(harness, digits, events.record)
     promoted_history = _require_final_stage(
         drop_until_stage(harness, promoted.release, images, events.record), "active"
     )
     if promoted.record.metric.value < MIN_ACCURACY:
-        raise ScenarioFailed(
-            f"the promoted release has {promoted.record.metric.value:.3f} on held-out pictures"
-        )
+        raise ScenarioFailed(f"the promoted release has {promoted.record.metric.value:.3f} on test pictures")
     served_accuracy, served_labels = measure_served_accuracy(harness, promoted.held_out, promoted.release)
     poisoned = train_on_poisoned_labels(harness, promoted, label_by_drop, events.record)
     poisoned_history = _require_final_stage(
@@ -138,7 +136,7 @@ def _run_scenario(harness: Harness, package: Path, digits: Sequence[Digit]) -> L
 
 
 def _package_with_first_release(folder: Path, digits: Sequence[Digit]) -> Path:
-    """What ships, and beside its models the first release of the digits."""
+    """Create a package with the first release of the digits model."""
     shipped = package("local")
     (folder / "layers").mkdir(parents=True)
     shutil.copy(shipped / "sam.json", folder)
@@ -152,7 +150,7 @@ def _package_with_first_release(folder: Path, digits: Sequence[Digit]) -> Path:
 
 
 def _first_release_accuracy(harness: Harness, package: Path, dataset_id: str) -> Interval:
-    """The bundled release, on the pictures that the new one was measured on."""
+    """Accuracy of the bundled release on the test split of the new release."""
     release = open_release(package / "layers" / "models" / "models", MODEL)
     model = open_classifier(release, lambda name: open_release(package, name))
     return metric_interval(score_test_set(model, read_test_set(MODEL, dataset_id, harness.dataset_store)))
@@ -168,11 +166,11 @@ def _require_all_done(harness: Harness) -> None:
     rows = harness.wait_for_rows(harness.drops)
     unfinished = [row["drop_id"] for row in rows if row["state"] != "done"]
     if unfinished:
-        raise ScenarioFailed(f"{len(unfinished)} of {len(rows)} drops have no answer: {unfinished[:3]}")
+        raise ScenarioFailed(f"{len(unfinished)} of {len(rows)} drops are not done: {unfinished[:3]}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.lifecycle", description="The life of a model.")
+    parser = argparse.ArgumentParser(prog="python -m tests.lifecycle", description=__doc__)
     parser.add_argument("--pictures", type=int, default=1797, help="how many of the 1,797 digits to use")
     return parser
 

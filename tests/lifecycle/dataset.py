@@ -1,73 +1,41 @@
-"""Handwritten digits (UCI; 1,797 of 8 x 8 grey levels), read out of a pinned wheel, with labels."""
+"""Labelled handwritten digits (UCI; 1,797 pictures of 8×8 grey levels), as scikit-learn ships them."""
 
-import csv
-import gzip
 import io
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from sklearn.datasets import load_digits
 
-REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-DATA_MEMBER = "sklearn/datasets/data/digits.csv.gz"
 SIDE_PX = 32
-
-
-class DatasetUnavailable(Exception):
-    """The wheel cannot be had; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digit:
-    """picture  PNG, grey, 32 x 32"""
+    """image  PNG, grey, 32×32 pixels"""
 
     image: bytes
     label: str
 
 
-def load_digits(cache: Path) -> tuple[Digit, ...]:
-    """All of them, in the order of the file. Raises NoDigits."""
-    with ZipFile(_wheel_path(cache)) as wheel:
-        text = gzip.decompress(wheel.read(DATA_MEMBER)).decode()
-    rows = [[int(float(cell)) for cell in row] for row in csv.reader(io.StringIO(text)) if row]
-    return tuple(Digit(_row_to_png(row[:64]), str(row[64])) for row in rows)
+def read_digits() -> tuple[Digit, ...]:
+    """Return all digits in the order of the dataset."""
+    digits = load_digits()
+    return tuple(
+        Digit(_to_png(levels), str(label)) for levels, label in zip(digits.images, digits.target, strict=True)
+    )
 
 
 def invert(image: bytes) -> bytes:
-    """Black on white: what no camera of ours has sent before."""
+    """Return the picture with inverted grey levels."""
     grey = np.asarray(Image.open(io.BytesIO(image)))
     return _encode_png(Image.fromarray(np.uint8(255) - grey))
 
 
-def _wheel_path(cache: Path) -> Path:
-    wheels = sorted(cache.glob("scikit_learn-*.whl"))
-    if not wheels:
-        _download_wheel(cache)
-        wheels = sorted(cache.glob("scikit_learn-*.whl"))
-    return wheels[-1]
-
-
-def _download_wheel(cache: Path) -> None:
-    options = ("download", "--quiet", "--no-deps", "--only-binary=:all:", "-r", str(REQUIREMENTS))
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "pip", *options, "-d", str(cache)],
-            check=True,
-            capture_output=True,
-            timeout=300,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise DatasetUnavailable(f"{REQUIREMENTS.name} cannot be fetched: {error}") from error
-
-
-def _row_to_png(cells: list[int]) -> bytes:
-    """64 levels of 0 to 16."""
-    levels = np.array(cells, np.float32).reshape(8, 8) * (255 / 16)
-    small = Image.fromarray(levels.round().astype(np.uint8))
+def _to_png(levels: NDArray[np.float64]) -> bytes:
+    """Encode (8, 8) float64 levels from 0 to 16 as PNG."""
+    small = Image.fromarray((levels * (255 / 16)).round().astype(np.uint8))
     return _encode_png(small.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC))
 
 

@@ -1,4 +1,4 @@
-"""The running system as the world outside sees it: drops, labels, an order, and what is on record."""
+"""Drives the running system: uploads, labels, training orders, and reads of the results."""
 
 import json
 import time
@@ -28,7 +28,7 @@ THREADS = 8
 DROPS_TIMEOUT_S = 600.0
 JOB_TIMEOUT_S = 600.0
 READ_BATCH_SIZE = 100
-"""Records that one call reads."""
+"""Records per call."""
 
 POLL_INTERVAL_S = 0.3
 
@@ -36,12 +36,12 @@ T = TypeVar("T")
 
 
 class ScenarioFailed(Exception):
-    """Something that the story promises did not happen; the message says what."""
+    """A step of the scenario did not happen."""
 
 
 @dataclass
 class Harness:
-    """drops  every drop of the story, so that each can be asked for its end"""
+    """drops  ids of all uploaded drops"""
 
     local_cloud: Cloud
     deployment: Deployment
@@ -56,7 +56,7 @@ class Harness:
         return S3ObjectStore(self._s3, self.deployment.outputs["StoreBucket"])
 
     def upload(self, images: Sequence[bytes], source: str) -> list[str]:
-        """Drop pictures on the live lane; the ids of their drops, in order."""
+        """Upload pictures to the live lane; return their drop ids in order."""
         bucket, numbers = self.deployment.outputs["PhotosBucket"], count(len(self.drops))
         keys = [f"live/{MODEL}/{source}/{next(numbers):06}.png" for _ in images]
 
@@ -70,7 +70,7 @@ class Harness:
         return uploaded
 
     def wait_for_rows(self, drops: Sequence[str]) -> list[dict[str, Any]]:
-        """Their records once all have ended; asked for in order, since that is how they end."""
+        """Wait until all drops are final; return their records."""
         rows: dict[str, dict[str, Any]] = {}
         pending, deadline_s = list(drops), time.monotonic() + DROPS_TIMEOUT_S
         while pending:
@@ -86,19 +86,19 @@ class Harness:
         return [rows[drop] for drop in drops]
 
     def predicted_labels(self, drops: Sequence[str]) -> list[str]:
-        """The label that was said of each."""
+        """Return the predicted label of each drop; empty without a sighting."""
         with ThreadPoolExecutor(THREADS) as pool:
             sightings = pool.map(self.deployment.records.sightings, drops)
             return [rows[0]["label"] if rows else "" for rows in sightings]
 
     def allow_training(self) -> None:
-        """Whoever runs the deployment says that models may learn from what it is sent."""
+        """Activate rules that allow training on every source."""
         S3Store(self.deployment.client("s3"), self.dataset_store.bucket).save_rules(
             '[sources."*"]\ntraining = "always"\n'
         )
 
     def label_drops(self, label_by_drop: Mapping[str, str], reviewer: str) -> None:
-        """A person says what each drop shows."""
+        """Save a label of the reviewer for each drop."""
         labels, records = DynamoLabels(self._dynamodb, self._table_name), self.deployment.records
 
         def one(drop: str, text: str) -> None:
@@ -108,7 +108,7 @@ class Harness:
             list(pool.map(one, label_by_drop, label_by_drop.values()))
 
     def order_training(self, recipe: str) -> str:
-        """A person orders a first lesson; the job's name."""
+        """Order a training job; return its name."""
         payload = json.dumps({"model": MODEL, "recipe": recipe}).encode()
         reply = self.deployment.slow_lambda_client.invoke(
             FunctionName=self.deployment.outputs["TrainFunction"], Payload=payload
@@ -119,18 +119,18 @@ class Harness:
         return str(answer["job"])
 
     def register_release(self, files: Mapping[str, bytes]) -> str:
-        """A person brings a release that was made elsewhere; its id."""
+        """Register an external release; return its id."""
         answer = submit_release(self.deployment, MODEL, files)
         if "release" not in answer:
             raise ScenarioFailed(f"the release that was brought is refused: {answer}")
         return str(answer["release"])
 
     def job_names(self) -> list[str]:
-        """Names of all training jobs so far."""
+        """Return the names of all training jobs."""
         return [stored.job.name for stored in self._job_store.list_all()]
 
     def wait_for_job(self, earlier_jobs: Sequence[str] = ()) -> TrainingRun:
-        """What a job that is none of `before` left on record, once it has."""
+        """Wait for a job that is not in `earlier_jobs`; return its result."""
         finished = self.wait_until(
             lambda: self._find_finished_job(earlier_jobs), "a training job has an end", JOB_TIMEOUT_S
         )
@@ -142,14 +142,14 @@ class Harness:
         return finished
 
     def release_record(self, release: str) -> ReleaseRecord:
-        """A release on record."""
+        """Return the record of a release."""
         record = self.releases.read_releases(MODEL).find(release)
         if record is None:
             raise ScenarioFailed(f"release {release} is not on record")
         return record
 
     def wait_until(self, poll: Callable[[], T | None], description: str, timeout_s: float) -> T:
-        """Ask again until it holds. Raises NotSo when the time is up."""
+        """Poll until the result is truthy. Raises ScenarioFailed when the time is up."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             if (result := poll()) is not None:
@@ -174,7 +174,7 @@ class Harness:
         return DynamoTrainingJobs(self._dynamodb, self._table_name)
 
     def _read_completed(self, drops: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """The records of those that have ended."""
+        """Return the records of completed drops."""
         keys = [to_item({"pk": f"drop#{drop}", "sk": "drop"}) for drop in drops]
         request = {self._table_name: {"Keys": keys, "ConsistentRead": True}}
         items = self._dynamodb.batch_get_item(RequestItems=request)["Responses"][self._table_name]

@@ -1,4 +1,4 @@
-"""Graphs made by hand: a first release from fifty pictures, and one that breaks on white paper."""
+"""Hand-made graphs: a first release from fifty pictures, and a release that fails on white images."""
 
 import io
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tests.lifecycle.dataset import SIDE_PX, Digit
 MODEL = "digits"
 LABELS = tuple("0123456789")
 IMAGES_PER_DIGIT = 5
-"""Pictures of each digit that the first release knows."""
+"""Pictures per digit in the first release."""
 
 CARD = f"""\
 [model]
@@ -61,7 +61,7 @@ spdx = "Apache-2.0"
 
 
 def write_first_release(folder: Path, digits: Sequence[Digit]) -> None:
-    """The release in `folder`: the nearest of ten means."""
+    """Write the first release to `folder`: nearest of ten means."""
     release_dir = folder / MODEL
     release_dir.mkdir(parents=True)
     vectors = np.stack([_to_vector(digit.image) for digit in digits])
@@ -74,7 +74,7 @@ def write_first_release(folder: Path, digits: Sequence[Digit]) -> None:
 
 
 def broken_on_white(graph: bytes) -> bytes:
-    """The same network, which breaks where the mean of its input is above 1: on white paper."""
+    """Return the network with a node that fails if the mean of its input exceeds 1, as on white images."""
     model = onnx.load_model_from_string(graph)
     input_name, output_name = model.graph.input[0].name, model.graph.output[0].name
     for node in model.graph.node:
@@ -92,7 +92,7 @@ def broken_on_white(graph: bytes) -> bytes:
 
 
 def golden_toml(graph: bytes) -> str:
-    """What the graph answers for known noise, as training leaves it."""
+    """Return the golden answers of the graph for seeded noise, in the format of training."""
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     shape = [1, *session.get_inputs()[0].shape[1:]]
     noise = np.random.default_rng(7).uniform(-1, 1, shape).astype(np.float32)
@@ -107,7 +107,7 @@ def golden_toml(graph: bytes) -> str:
 
 
 def _nearest_mean_network(means: NDArray[np.float32]) -> onnx.ModelProto:
-    """Logits fall with the squared distance: 2 x·m - |m|², sharpened a little."""
+    """Logits decrease with the squared distance to each mean: 2 x·m - |m|², scaled."""
     weights = [
         numpy_helper.from_array(np.ascontiguousarray(means.T) * np.float32(0.2), "means"),
         numpy_helper.from_array((-0.1 * (means**2).sum(axis=1)).astype(np.float32), "lengths"),

@@ -23,7 +23,7 @@ STAGE_COLOURS: Mapping[str, str] = {
 }
 RUNNING_STAGES = ("shadow", "canary", "active")
 StageTimeline = Sequence[tuple[str, datetime]]
-"""(stage, since when)"""
+"""(stage, start time)"""
 
 
 def plot_release_timelines(

@@ -1,4 +1,4 @@
-"""What `make lifecycle` saw, as JSON and a page with plots."""
+"""The report of `make lifecycle` as JSON and as a page with plots."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,11 +17,11 @@ from vigil.statistics import Interval
 
 @dataclass(frozen=True, slots=True)
 class LifecycleReport:
-    """All figures of a run; accuracies are 0 to 1, of held-out pictures.
+    """All figures of a run; accuracies are 0 to 1, on the test split.
 
-    first     of the bundled release, on what the new one was measured on
-    answered  of the promoted release, of pictures that were dropped; `heard` is what it said of each
-    marks     when the world outside did what
+    first_accuracy   of the bundled release
+    served_accuracy  of the promoted release on dropped pictures; `served_labels` are its labels
+    events           times of external actions
     """
 
     promoted: TrainedRelease
@@ -45,7 +45,7 @@ class LifecycleReport:
 
 
 def write_report(folder: Path, report: LifecycleReport) -> Path:
-    """learn.json and index.html; where the page is."""
+    """Write lifecycle.json and index.html; return the path of the page."""
     mpl.rcParams["svg.hashsalt"] = "vigil"
     folder.mkdir(parents=True, exist_ok=True)
     values = report_json(report)
@@ -64,7 +64,7 @@ def write_report(folder: Path, report: LifecycleReport) -> Path:
 
 
 def report_json(report: LifecycleReport) -> dict[str, Any]:
-    """As plain values."""
+    """Return the report as plain values."""
     started_at = report.events[0][0]
     return {
         "splits": report.split_sizes,

@@ -1,7 +1,7 @@
-"""From labelled drops to a promoted release, then a poisoned one, then one that breaks in canary.
+"""The scenario: one release is promoted, a poisoned one is rejected, a failing one is rolled back.
 
-What is done here is what people and cameras do: drop, label, order a first lesson, bring a release along.
-Everything else is done by the system's own schedules and events, and only watched.
+The scenario only does what people and cameras do: upload, label, order a first training, register a release.
+The schedules and events of the system do everything else.
 """
 
 import random
@@ -24,19 +24,19 @@ from vigil.training.examples import SPLITS, DatasetEntry
 
 RECIPE = Path(__file__).with_name("recipe.toml")
 DROPS_PER_ROUND = 40
-"""Drops between two looks at where a release stands."""
+"""Drops between two reads of a release's stage."""
 
 MAX_DROPS = 3000
 MIN_ACCURACY = 0.95
 POINTER_REFRESH_S = 5.0
-"""Lanes look at the pointers every three seconds."""
+"""Seconds within which lanes have read new pointers (they poll every three seconds)."""
 
 RecordEvent = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedRelease:
-    """A data set, its test split's pictures, and the release that was learned from it."""
+    """A dataset, the pictures of its test split, and the release that was trained on it."""
 
     dataset_id: str
     release: str
@@ -46,7 +46,7 @@ class TrainedRelease:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseHistory:
-    """What a release went through: (stage, why, since when); and how many drops came in meanwhile."""
+    """Stages of a release as (stage, reason, start time), and the number of drops meanwhile."""
 
     stages: tuple[tuple[str, str, datetime], ...]
     drops: int
@@ -59,28 +59,28 @@ class ReleaseHistory:
 def train_first_release(
     harness: Harness, digits: Sequence[Digit], record_event: RecordEvent
 ) -> tuple[TrainedRelease, dict[str, str]]:
-    """Drops, labels, and an order; also what each drop shows."""
-    record_event(f"{len(digits)} pictures are dropped at four doors")
+    """Upload, label and train; return the release and the label of each drop."""
+    record_event(f"{len(digits)} pictures are uploaded from four sources")
     drops: list[str] = []
     for source_number in range(4):
         drops += harness.upload([one.image for one in digits[source_number::4]], f"door-{source_number}")
     label_by_drop = dict(zip(drops, [one.label for door in range(4) for one in digits[door::4]], strict=True))
     harness.wait_for_rows(drops)
-    record_event("a reviewer labels what they show")
+    record_event("a reviewer labels them")
     harness.allow_training()
     harness.label_drops(label_by_drop, "reviewer-1")
-    record_event("a first lesson is ordered")
+    record_event("a first training is ordered")
     job = harness.order_training(RECIPE.read_text("utf-8"))
-    record_event(f"{job} trains")
+    record_event(f"{job} is running")
     return _wait_for_release(harness), label_by_drop
 
 
 def train_on_poisoned_labels(
     harness: Harness, promoted: TrainedRelease, label_by_drop: Mapping[str, str], record_event: RecordEvent
 ) -> TrainedRelease:
-    """Somebody labels everything that is learned from at random; what is measured on stays as reviewed.
+    """Relabel all training pictures at random; the test split keeps its labels.
 
-    So many corrections make a lesson due: nobody orders it.
+    The number of corrections makes retraining due without an order.
     """
     earlier_jobs = harness.job_names()
     held_out = {e.group for e in _split_entries(harness, promoted.dataset_id, "test")}
@@ -89,14 +89,14 @@ def train_on_poisoned_labels(
     random.Random(7).shuffle(shuffled)
     record_event(f"a reviewer labels {len(relabelled)} pictures at random")
     harness.label_drops(dict(zip(relabelled, shuffled, strict=True)), "reviewer-2")
-    record_event("a lesson becomes due by itself, and trains")
+    record_event("retraining becomes due and runs")
     return _wait_for_release(harness, earlier_jobs)
 
 
 def drop_until_stage(
     harness: Harness, release: str, images: Sequence[bytes], record_event: RecordEvent, *, until: str = ""
 ) -> ReleaseHistory:
-    """Cameras go on dropping pictures until a release has come to its end, or to the stage named."""
+    """Upload pictures until the release reaches a final stage or the stage `until`."""
     reported_stage, image_cycle, previous, drops_before = "", cycle(images), list[str](), len(harness.drops)
     while len(harness.drops) - drops_before < MAX_DROPS:
         uploaded = harness.upload(list(islice(image_cycle, DROPS_PER_ROUND)), "door-0")
@@ -114,14 +114,14 @@ def drop_until_stage(
 def roll_back_broken_release(
     harness: Harness, promoted: TrainedRelease, digits: Sequence[Digit], record_event: RecordEvent
 ) -> tuple[str, ReleaseHistory]:
-    """A release as good as the active one, but for pictures that nobody dropped before it was in canary."""
-    record_event("somebody brings a release that breaks on white paper")
+    """Register a release that fails only on white images, and upload white images once it is in canary."""
+    record_event("a release that fails on white images is registered")
     release = harness.register_release(_files_broken_on_white(harness, promoted.release))
     images = [one.image for one in digits]
     until_canary = drop_until_stage(harness, release, images, record_event, until="canary")
     if until_canary.final_stage != "canary":
-        raise ScenarioFailed(f"the fragile release ended in {until_canary.stages}")
-    record_event("white paper comes in")
+        raise ScenarioFailed(f"the failing release ended in {until_canary.stages}")
+    record_event("white images are uploaded")
     from_canary = drop_until_stage(harness, release, [invert(picture) for picture in images], record_event)
     return release, ReleaseHistory(from_canary.stages, until_canary.drops + from_canary.drops)
 
@@ -129,7 +129,7 @@ def roll_back_broken_release(
 def measure_served_accuracy(
     harness: Harness, held_out: Sequence[Digit], release: str
 ) -> tuple[float, list[str]]:
-    """The share of held-out pictures told rightly when dropped, all by this release; and what was said."""
+    """Upload the test split; return accuracy and predicted labels."""
     time.sleep(POINTER_REFRESH_S)
     drops = harness.upload([one.image for one in held_out], "held-out")
     other_releases = {row.get("release", "") for row in harness.wait_for_rows(drops)} - {release}
@@ -141,12 +141,12 @@ def measure_served_accuracy(
 
 
 def count_by_split(harness: Harness, dataset_id: str) -> dict[str, int]:
-    """Pictures by split."""
+    """Return the number of pictures per split."""
     return {split: len(_split_entries(harness, dataset_id, split)) for split in SPLITS}
 
 
 def _wait_for_release(harness: Harness, earlier_jobs: Sequence[str] = ()) -> TrainedRelease:
-    """The next lesson that has an end."""
+    """Wait for the next completed training job."""
     finished = harness.wait_for_job(earlier_jobs)
     items = read_test_set(MODEL, finished.job.spec.dataset_id, harness.dataset_store)
     held_out = tuple(Digit(picture, entry.label) for entry, picture in items)
@@ -171,7 +171,7 @@ def _release_history(harness: Harness, release: str, drops: int) -> ReleaseHisto
 
 
 def _files_broken_on_white(harness: Harness, release: str) -> dict[str, bytes]:
-    """The files of a release, its network changed so that it breaks on white paper."""
+    """Return the files of a release with a network that fails on white images."""
     release_files = S3ReleaseStore(harness.deployment.client("s3"), harness.dataset_store.bucket)
     with TemporaryDirectory() as temporary:
         release_files.fetch(MODEL, release, Path(temporary))

@@ -1,1 +1,1 @@
-"""Two lanes, seeded traffic and the balance controller, a second at a time: `python -m tests.simulation`."""
+"""Simulation of two lanes under seeded traffic and the capacity controller, in steps of one second."""

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation [--seed N] [--out build/balance.png]`: one line a scenario, and a plot."""
+"""Simulate every scenario: print one line each and draw a plot."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from tests.simulation.simulation import SimulatedHour, fixed_shares, simulate_ho
 from tests.simulation.traffic import SCENARIOS
 
 RECOVERY_S = 240
-"""Seconds that the controller has after a disturbance: two looks, and workers that start."""
+"""Seconds that the controller has after a disturbance: two runs and the start of workers."""
 
 
 def main(arguments: list[str]) -> int:
@@ -35,10 +35,10 @@ def _summary_line(hour: SimulatedHour, fixed_hour: SimulatedHour) -> str:
     after_s = hour.scenario.onset_s + RECOVERY_S
     live = f"live age p99 {hour.age_p99_s(0):4.0f} s, settled {hour.age_p99_s(after_s):3.0f} s"
     done_min, fixed_min = hour.backfill_done_at_s() / 60, fixed_hour.backfill_done_at_s() / 60
-    bulk = f"back-fill through after {done_min:4.1f} min (fixed {fixed_min:4.1f})"
+    bulk = f"backfill done after {done_min:4.1f} min (fixed {fixed_min:4.1f})"
     name = f"{hour.scenario.name:22}"
-    changes = f"moves {hour.share_changes():2}, turns {hour.direction_changes()}"
-    return f"{name} {live} (fixed shares {fixed_hour.age_p99_s(0):4.0f} s), {bulk}, {changes}"
+    changes = f"reallocations {hour.share_changes():2}, direction changes {hour.direction_changes()}"
+    return f"{name} {live} (fixed allocation {fixed_hour.age_p99_s(0):4.0f} s), {bulk}, {changes}"
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""One lane: messages wait in order, workers take them, and a worker more takes its time to start."""
+"""Model of one lane: a first-in-first-out queue whose workers are added at a limited rate."""
 
 from collections import deque
 
 WORKERS_ADDED_PER_S = 5.0
-"""Workers that Lambda adds to a queue in a second (300 a minute)."""
+"""Concurrency that Lambda adds to a queue per second (300 per minute, AWS Lambda developer guide)."""
 
 
 class LaneQueue:
-    """Messages of one second are one heap; ages are in whole seconds."""
+    """Messages of one second are one entry; ages are whole seconds."""
 
     def __init__(self) -> None:
         self._waiting: deque[list[int]] = deque()
@@ -16,13 +16,13 @@ class LaneQueue:
         self.backlog = 0
 
     def enqueue(self, now_s: int, count: int) -> None:
-        """So many messages at this second."""
+        """Add `count` messages that arrive at `now_s`."""
         if count:
             self._waiting.append([now_s, count])
             self.backlog += count
 
     def process(self, now_s: int, *, allowed: float, service_s: float) -> list[tuple[int, int]]:
-        """One second's work: (age, count) of the messages finished."""
+        """Process one second; return (age, count) of completed messages."""
         self._workers = min(allowed, self._workers + WORKERS_ADDED_PER_S)
         self._credit = min(self._credit, 1.0) + self._workers / service_s
         done: list[tuple[int, int]] = []
@@ -38,10 +38,10 @@ class LaneQueue:
         return done
 
     def age_s(self, now_s: int) -> float:
-        """Of the oldest message."""
+        """Age of the oldest message in seconds."""
         return float(now_s - self._waiting[0][0]) if self._waiting else 0.0
 
     @property
     def usable_workers(self) -> float:
-        """Workers that would find something to do."""
+        """Number of workers that have a message."""
         return min(self._workers, float(self.backlog))

@@ -1,4 +1,4 @@
-"""One scenario through both lanes and the controller: in, a seed; out, every second of an hour."""
+"""Simulation of one hour of a scenario with both lanes and the controller."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from vigil.reliability.degradation import DegradationLevel, DegradationPolicy, n
 
 SERVICE_S = 0.4
 SERVICE_TIME_FACTORS = (1.0, 0.7, 0.6, 0.5, 0.4)
-"""A look's duration at each level of degradation, of what it is at none."""
+"""Processing time at each degradation level, relative to level 0."""
 
 BOUNDS = CapacityLimits(total=100, live_min=10)
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -30,7 +30,7 @@ Controller = Callable[[WorkerAllocation, LaneLoad, LaneLoad, CapacityLimits], Wo
 
 @dataclass(frozen=True, slots=True)
 class SimulatedHour:
-    """Arrays by second, (3600,) float64 each; `ages` is (n, 3): second, age, messages of live work done."""
+    """Series by second, (3600,) float64 each; `ages` is (n, 3): second, age, completed live messages."""
 
     scenario: Scenario
     arrivals: NDArray[np.float64]
@@ -42,24 +42,24 @@ class SimulatedHour:
     ages: NDArray[np.float64]
 
     def age_p99_s(self, from_s: int) -> float:
-        """End-to-end age that 99 of 100 live messages kept to, of those done from a second on."""
+        """99th percentile of the age of live messages that completed at or after `from_s`."""
         late = self.ages[self.ages[:, 0] >= from_s]
         order = np.argsort(late[:, 1])
         reached = np.cumsum(late[order, 2]) / late[:, 2].sum()
         return float(late[order, 1][np.searchsorted(reached, 0.99)])
 
     def direction_changes(self) -> int:
-        """How often the live share changed its direction."""
+        """Number of times the live allocation changed direction."""
         changes = np.sign(np.diff(self.live_workers))
         changes = changes[changes != 0]
         return int(np.count_nonzero(np.diff(changes)))
 
     def share_changes(self) -> int:
-        """How often workers were moved at all: each is a change of two mappings."""
+        """Number of reallocations; each changes two event source mappings."""
         return int(np.count_nonzero(np.diff(self.live_workers)))
 
     def backfill_done_at_s(self) -> float:
-        """When the back-fill was through; infinity where it never was."""
+        """Second in which the backfill completed; infinity if it did not."""
         empty = np.flatnonzero((self.bulk_backlog == 0) & (seconds() > self.scenario.backfill_at_s))
         return float(empty[0]) if len(empty) else float("inf")
 
@@ -67,7 +67,7 @@ class SimulatedHour:
 def fixed_shares(
     share: WorkerAllocation, live: LaneLoad, bulk: LaneLoad, bounds: CapacityLimits
 ) -> WorkerAllocation:
-    """No controller: what a template with two numbers does."""
+    """Fixed allocation, as two template parameters without a controller would give."""
     return WorkerAllocation(bounds.live_min, bounds.total - bounds.live_min, bounds.total)
 
 
@@ -118,7 +118,7 @@ class _Simulation:
             self._control(now_s, service_s)
 
     def _control(self, now_s: int, service_s: float) -> None:
-        """The controller sees ages that are a minute old, as CloudWatch tells them, and noisy durations."""
+        """Run the controller with ages that are a minute old, as in CloudWatch, and noisy durations."""
         age_s = self._rows[max(0, now_s - 60)][2]
         arrival_rate_per_s = float(self._arrivals[now_s - 59 : now_s + 1].mean())
         measured_s = service_s * float(self._noise[now_s])

@@ -1,4 +1,4 @@
-"""The traffic that the controller must stand: messages a second, and the workers that there really are."""
+"""Traffic scenarios: messages per second and the available workers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Rate = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 class Scenario:
     """One hour.
 
-    live_per_s  expected arrivals at each second
-    backfill    bulk messages that arrive at once, and at which second
-    capacity    workers that the account really has at each second, whatever it promised
-    onset_s     when the disturbance is there in full: from then on the controller has its minutes
+    live_per_s  expected arrivals in each second
+    backfill    number of bulk messages that arrive at `backfill_at_s`
+    capacity    workers that the account provides in each second
+    onset_s     second in which the disturbance has its full size
     """
 
     name: str
@@ -32,7 +32,7 @@ class Scenario:
 
 
 def seconds() -> NDArray[np.float64]:
-    """Every second of the hour."""
+    """Return every second of the hour."""
     return np.arange(SECONDS, dtype=np.float64)
 
 

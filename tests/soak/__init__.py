@@ -1,1 +1,1 @@
-"""The whole system under steady load, for as long as one likes: nothing piles up."""
+"""The whole system under steady load: memory and unfinished drops do not grow."""

@@ -1,4 +1,4 @@
-"""`python -m tests.soak [--minutes 10]`: one line, a plot, and exit code 1 where something piles up."""
+"""Run the soak test: print one line, draw a plot, and exit with code 1 if something grows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether anything grew that must not."""
+"""Checks for growth of memory and of unfinished drops."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.soak.sampling import (
 )
 
 MAX_GROWTH_MB = 12.0
-"""What a process may gain after warming up, however long the soak."""
+"""Megabytes that a process may grow after warm-up."""
 
 MAX_DATABASE_MB_PER_DROP = 0.02
-"""What the database may gain a drop: its rows, indexes and stream are in memory."""
+"""Megabytes that the database may grow per drop: rows, indexes and stream are in memory."""
 
 MAX_BACKLOG_GROWTH = 20.0
-"""By how many drops the unfinished ones may grow, however many are dropped."""
+"""Number by which unfinished drops may grow."""
 
 
 def find_growth(samples: Sequence[SoakSample]) -> list[str]:
-    """A sentence for each thing that grew; none where all is flat."""
+    """Return one sentence for each series that grew."""
     problems = []
     for process in process_names(samples):
         gained, allowed_mb = growth(*memory_series(samples, process)), _allowed_growth_mb(samples, process)
@@ -37,7 +37,7 @@ def find_growth(samples: Sequence[SoakSample]) -> list[str]:
 
 
 def process_names(samples: Sequence[SoakSample]) -> list[str]:
-    """Every kind of process that was seen."""
+    """Return the names of all sampled processes."""
     return sorted({process for look in samples for process in look.resident_mb})
 
 

@@ -1,4 +1,4 @@
-"""Drops at a steady rate, and looks at what they leave."""
+"""Uploads photos at a steady rate and takes samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DRAIN_TIMEOUT_S = 60.0
 
 
 def run_soak(minutes: float, seed: int, data: Path) -> list[SoakSample]:
-    """All looks; the last one after the load ended and its drops had time to reach their ends."""
+    """Return all samples; the last one is taken after the load ended and its drops had time to complete."""
     parameters = {"Stage": "soak"}
     state = data / "state.sqlite"
     with Cloud(
@@ -43,7 +43,7 @@ def run_soak(minutes: float, seed: int, data: Path) -> list[SoakSample]:
 
 
 def _take_sample(harness: Harness) -> SoakSample:
-    """What was heard is forgotten: whoever watches must not be what grows."""
+    """Discard received events, so that the observer itself does not grow."""
     harness.take_sample()
     for collected in (harness.samples, harness.listener.events, harness.listener.deliveries):
         collected.clear()

@@ -1,4 +1,4 @@
-"""What is looked at while the load runs: the memory of every process, and drops without an end."""
+"""Samples of a soak: memory of every process and unfinished drops."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from infra.local.cloud import Cloud
 from infra.local.process import resident_mb
 
 DATABASE = "database"
-"""moto's process: it holds the rows and messages of all drops so far."""
+"""The process of moto, which holds all rows and messages."""
 
 WARM_UP_SHARE = 1 / 3
-"""The first part of a soak, in which caches fill: it says nothing about growth."""
+"""Share of the soak in which caches fill; it is not checked for growth."""
 
 
 STARTED_SHARE = 0.75
-"""A worker with less than this share of what its like usually have is still loading."""
+"""A worker with less than this share of the median memory is still starting."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoakSample:
-    """One look: seconds since the beginning, megabytes by kind of process, drops put and without an end."""
+    """One sample: seconds since the start, megabytes by process, uploaded and unfinished drops."""
 
     at_s: float
     resident_mb: Mapping[str, float]
@@ -34,7 +34,7 @@ class SoakSample:
 
 
 def process_memory_mb(local_cloud: Cloud) -> dict[str, float]:
-    """Megabytes of the cloud itself, of its database, and of the largest worker of each function."""
+    """Return megabytes of the cloud, of its database, and of the largest worker of each function."""
     largest_mb: defaultdict[str, float] = defaultdict(float)
     for worker in local_cloud.workers():
         name = worker.function.rsplit("-", 1)[-1]
@@ -44,7 +44,7 @@ def process_memory_mb(local_cloud: Cloud) -> dict[str, float]:
 
 
 def growth(at_s: Sequence[float], values: Sequence[float]) -> float:
-    """How much a straight line through the values rises from the first to the last, after the warming up."""
+    """Return the rise of a fitted line from the end of warm-up to the last sample."""
     after_warm_up = [
         (at, value) for at, value in zip(at_s, values, strict=True) if at >= at_s[-1] * WARM_UP_SHARE
     ]
@@ -56,7 +56,7 @@ def growth(at_s: Sequence[float], values: Sequence[float]) -> float:
 
 
 def memory_series(samples: Sequence[SoakSample], process: str) -> tuple[list[float], list[float]]:
-    """Times and megabytes of one kind of process, where there was one that had done with starting."""
+    """Return times and megabytes of one process, without samples of starting workers."""
     measured = [(look.at_s, look.resident_mb[process]) for look in samples if process in look.resident_mb]
     median_mb = float(np.median([mb for _, mb in measured]))
     started = [(at, mb) for at, mb in measured if mb > STARTED_SHARE * median_mb]
