@@ -3,7 +3,7 @@
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test chaos soak bench lifecycle simulate deploy check clean
+.PHONY: help trainer openapi setup models package demo test test-fast chaos soak bench lifecycle simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -16,9 +16,10 @@ STAGE ?= dev
 SEED ?= 1
 DROPS ?= 500
 MINUTES ?= 10
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV) ## create the virtual environment with pinned packages
 models: $(VENV) ## download, verify and prepare the models
@@ -30,7 +31,9 @@ demo: ## run the whole system on this machine, on real photographs
 	@./vigil demo
 test: $(VENV) ## all checks, scans and tests
 	@$(AGAIN) -j2 package check trainer $(SCAN) TARGET=local
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
+test-fast: $(VENV) ## unit, contract and architecture tests, in under a minute
+	@$(BIN)/pytest $(PARALLEL) -m "not slow"
 chaos: ## drops under injected faults: make chaos SEED=7 DROPS=500
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --drops $(DROPS)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cloud.dynamodb.drops import DynamoDropReader, DynamoDropRecords
     from cloud.dynamodb.ledger import DynamoLedger
     from cloud.dynamodb.maintenance_state import CanaryProbe
-    from cloud.dynamodb.people import DynamoProfiles, DynamoTemplates
+    from cloud.dynamodb.people import DynamoTemplates
+    from cloud.dynamodb.profiles import DynamoProfiles
     from cloud.dynamodb.rate_limit import DynamoRateLimiter
     from cloud.dynamodb.releases import DynamoReleases
     from cloud.dynamodb.reviews import DynamoLabels, DynamoReviews
@@ -301,7 +302,7 @@ class Adapters:
     @cached_property
     def profiles(self) -> DynamoProfiles:
         """People without their templates."""
-        from cloud.dynamodb.people import DynamoProfiles
+        from cloud.dynamodb.profiles import DynamoProfiles
 
         return DynamoProfiles(self.dynamodb, self.settings.people_table)
 

@@ -13,8 +13,9 @@ from botocore.exceptions import EndpointConnectionError
 from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.ledger import DynamoLedger
-from cloud.dynamodb.people import DynamoPeople, DynamoProfiles, DynamoTemplates, NameTaken
+from cloud.dynamodb.people import DynamoPeople, DynamoTemplates
 from cloud.dynamodb.pointers import CachedGallery, GalleryIncomplete
+from cloud.dynamodb.profiles import DynamoProfiles, NameTaken
 from cloud.dynamodb.queries import Listing
 from cloud.dynamodb.schema import listing_attributes
 from cloud.s3.objects import RULES_KEY, CachedRules, S3InputReader, S3Store

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from cloud.dynamodb.people import NameTaken
+from cloud.dynamodb.profiles import NameTaken
 from functions.api.media import (
     IMAGE_BODY_TYPES,
     file_suffix,

@@ -1,4 +1,4 @@
-"""The people table: profiles, names and templates, and the pointer to the gallery in use."""
+"""The people table: templates, and the pointer to the gallery in use."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
-from cloud.dynamodb.queries import get_row, query_all, query_partition, transact, write_if
-from cloud.dynamodb.schema import GALLERY_POINTER, NAME, TEMPLATE, person_key
+from cloud.dynamodb.profiles import name_item, name_key, profile_item, unless_changed
+from cloud.dynamodb.queries import get_row, query_partition, transact, write_if
+from cloud.dynamodb.schema import GALLERY_POINTER, TEMPLATE, person_key
 from cloud.errors import translate_errors
-from vigil.errors import ConcurrentUpdate, VigilError
+from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
 from vigil.people.enrolment import EnrolmentTemplate, G, Person, PersonChange
@@ -143,39 +144,8 @@ class DynamoPeople(Generic[G]):
         )
 
 
-def unless_changed(before: Person) -> Item:
-    """The condition that a profile has not changed since it was read and is not being erased."""
-    tags = "tags = :tags" if before.tags else "attribute_not_exists(tags)"
-    return {
-        "ConditionExpression": f"#name = :before AND {tags} AND attribute_not_exists(erasure_began_at)",
-        "ExpressionAttributeNames": {"#name": "name"},
-        "ExpressionAttributeValues": to_item({":before": before.name, ":tags": before.tags}),
-    }
-
-
 def _person_from_row(profile: dict[str, Any]) -> Person:
     return Person(profile["person"], profile["name"], frozenset(profile.get("tags", ())))
-
-
-def profile_item(person: Person, now: datetime) -> Item:
-    return person_key(person.id) | to_item(
-        {
-            "person": person.id,
-            "name": person.name,
-            "tags": person.tags,
-            "changed_at": now,
-            "list_key": "people",
-        }
-    )
-
-
-def name_key(name: str) -> Item:
-    """Names differ by more than case."""
-    return NAME.key(name=name.casefold())
-
-
-def name_item(person: Person) -> Item:
-    return name_key(person.name) | to_item({"person": person.id})
 
 
 def _template_attributes(template: EnrolmentTemplate, now: datetime) -> Item:
@@ -256,53 +226,3 @@ def _template_rows(client: Any, table: str, person: str, projection: str) -> Ite
 
 def _vectors_from_row(row: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
     return {space: np.frombuffer(vector, np.float32) for space, vector in row["vectors"].items()}
-
-
-class NameTaken(VigilError):
-    """Another person has the name, or the person has changed since it was read."""
-
-
-class DynamoProfiles:
-    """Profiles of people for the API, without templates."""
-
-    def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
-
-    def find(self, ident: str) -> dict[str, Any] | None:
-        """A person's profile, read consistently."""
-        key = person_key(ident)
-        return get_row(self._client, self._table, key, dependency="people", operation="read person")
-
-    def create(self, person: Person, now: datetime) -> None:
-        """Store a new person without templates. Raises NameTaken."""
-        self._transact([self._put_write(profile_item(person, now)), self._name_put(person)])
-
-    def rename(self, before: Person, name: str, now: datetime) -> None:
-        """Change the name of a person. Raises NameTaken."""
-        after = Person(before.id, name, before.tags)
-        writes = [self._put_write(profile_item(after, now), **unless_changed(before))]
-        if name.casefold() != before.name.casefold():
-            old_name = {"TableName": self._table, "Key": name_key(before.name)}
-            writes += [self._name_put(after), {"Delete": old_name}]
-        self._transact(writes)
-
-    def list_page(self, *, after: str, page_size: int) -> Iterator[dict[str, Any]]:
-        """Profiles in the order of their ids, from an id on."""
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "listing",
-            "KeyConditionExpression": "list_key = :people AND person > :after",
-            "ExpressionAttributeValues": to_item({":people": "people", ":after": after or " "}),
-            "Limit": page_size,
-        }
-        return map(from_item, query_all(self._client, dependency="people", operation="list people", **query))
-
-    def _name_put(self, person: Person) -> Item:
-        return self._put_write(name_item(person), ConditionExpression="attribute_not_exists(pk)")
-
-    def _put_write(self, row: Item, **condition: Any) -> Item:
-        return {"Put": {"TableName": self._table, "Item": row, **condition}}
-
-    def _transact(self, writes: list[Item]) -> None:
-        if transact(self._client, writes, dependency="people", operation="write person"):
-            raise NameTaken("another person has that name")

@@ -1,0 +1,41 @@
+"""Which tests are slow, and the order in which files are given to the processes that run them."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+
+SLOW = ("e2e", "infra", "local", "models", "properties")
+"""Folders whose tests start the local cloud, build packages, train, or try many orders of events."""
+
+LONGEST_FIRST = (
+    "e2e/test_chaos.py",
+    "e2e/test_crash_recovery.py",
+    "e2e/test_releases.py",
+    "e2e/test_training.py",
+    "e2e/api",
+    "e2e",
+    "local",
+    "infra",
+    "models",
+    "properties",
+)
+"""Files and folders that are started first, so that no process is left with a long file at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _path(item).startswith(tuple(f"{folder}/" for folder in SLOW)):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    path = _path(item)
+    matches = [rank for rank, start in enumerate(LONGEST_FIRST) if path.startswith(start)]
+    return matches[0] if matches else len(LONGEST_FIRST)
+
+
+def _path(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).as_posix()
