@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from infra.local.cloud import Cloud
-from vigil_cli.commands.drops import upload_file, wait_until_completed
+from tests.deployment import upload_file, wait_until_completed
 from vigil_cli.deployment import local_deployment
 from vigil_cli.paths import PACKAGE, PHOTOS
 

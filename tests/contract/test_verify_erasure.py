@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from vigil_cli.commands.verify_erasure import SCANNED_TABLES, ErasureScan
 from vigil_cli.deployment import Deployment
+from vigil_cli.erasure_scan import SCANNED_TABLES, ErasureScan
 
 PERSON, SEAL = "p-0123456789ab", "c2VhbA=="
 

@@ -13,10 +13,9 @@ import pytest
 from infra.local.cloud import Cloud
 from infra.package import package
 from models.training.environment import TrainingEnvironmentError, training_python
+from tests.deployment import enrol_photos, wait_until_completed
 from tests.fakes.onnx_classifier import write_classifier
 from vigil.drops.messages import compute_drop_id
-from vigil_cli.commands.drops import wait_until_completed
-from vigil_cli.commands.people import enrol_photos
 from vigil_cli.deployment import Deployment, local_deployment
 from vigil_cli.event_recorder import EventRecorder
 
@@ -43,6 +42,12 @@ class RunningSystem:
         bucket = self.cloud.outputs["PhotosBucket"]
         response = self.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=data)
         return compute_drop_id(bucket, key, response["VersionId"], model)
+
+    def photo_keys(self) -> list[str]:
+        """Keys of the photos bucket."""
+        pages = self.cloud.client("s3").get_paginator("list_objects_v2")
+        listed = pages.paginate(Bucket=self.cloud.outputs["PhotosBucket"])
+        return [one["Key"] for page in listed for one in page.get("Contents", ())]
 
     def send_message(self, body: Any) -> str:
         """A message on the live queue; its id."""

@@ -15,16 +15,16 @@ from tests.e2e.test_cli import run_vigil
 from tests.e2e.test_maintenance import drop_actions, invoke_function
 from vigil.drops.messages import compute_drop_id
 from vigil_cli.__main__ import app
-from vigil_cli.commands import maintenance as backfill
 from vigil_cli.commands.alarms import runbook_section
 from vigil_cli.commands.status import LaneCondition, SystemCondition, is_healthy, read_condition
 from vigil_cli.console import out
+from vigil_client import Vigil
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_dlq(site: RunningSystem, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["dlq", arguments[0], "--data", str(site.data), *arguments[1:]])
+    return CliRunner().invoke(app, ["ops", "dlq", arguments[0], "--data", str(site.data), *arguments[1:]])
 
 
 def send_dead_letter(site: RunningSystem, name: str, **more: Any) -> str:
@@ -83,7 +83,7 @@ def test_status_is_bad_while_there_are_dead_letters(site: RunningSystem):
 
     assert [lane.dead_letters for lane in current.lanes if lane.name == "bulk"] == [1]
     assert result.exit_code == 1
-    assert "needs a look" in result.stdout
+    assert "needs attention" in result.stdout
 
 
 def test_a_dead_letter_is_listed_shown_and_redriven_with_a_note_in_the_ledger(site: RunningSystem):
@@ -93,7 +93,7 @@ def test_a_dead_letter_is_listed_shown_and_redriven_with_a_note_in_the_ledger(si
     sent = run_dlq(site, "redrive", message_id, "--reason", "looked fine")
     (row,) = site.wait_until_completed(drop)
 
-    assert json.loads(json.loads(shown.stdout)["body"])["id"] == "by-hand"
+    assert [one["drop"] for one in json.loads(shown.stdout)["drops"]] == [drop]
     assert sent.exit_code == 0
     assert (row["state"], row["reason"], drop_actions(site, drop)) == ("rejected", "empty-file", ["redriven"])
 
@@ -106,7 +106,7 @@ def test_a_dead_letter_shows_which_drop_is_suspected(site: RunningSystem):
     shown = run_dlq(site, "show", dead_letter_id(site, drop))
     run_dlq(site, "quarantine", "all", "--reason", "not for us")
 
-    assert json.loads(shown.stdout)["suspect"] == {"drop_id": drop, "attempts_before": 2}
+    assert json.loads(shown.stdout)["suspect_drop"] == drop
 
 
 def test_the_ledger_shows_the_notes_of_a_drop(site: RunningSystem):
@@ -114,9 +114,9 @@ def test_the_ledger_shows_the_notes_of_a_drop(site: RunningSystem):
     run_dlq(site, "redrive", dead_letter_id(site, drop), "--reason", "looked fine")
     site.wait_until_completed(drop)
 
-    result = run_vigil(site, "ledger", drop)
+    result = run_vigil(site, "drops show", drop)
 
-    assert re.search(r"redriven +20\S+  looked fine", result.stdout)
+    assert re.search(r"20\S+ \S+ +redriven +looked fine", result.stdout)
 
 
 def test_a_dead_letter_is_quarantined_with_a_reason(site: RunningSystem):
@@ -138,7 +138,7 @@ def test_an_unknown_dead_letter_is_reported(site: RunningSystem):
 def test_reconcile_reports_a_complete_bucket(site: RunningSystem):
     site.wait_until_completed(site.drop_bytes((PHOTOS / "biden.jpg").read_bytes()))
 
-    result = run_vigil(site, "reconcile")
+    result = run_vigil(site, "ops reconcile")
 
     assert result.exit_code == 0, result.output
     assert "complete 100.00%" in result.stdout
@@ -154,31 +154,35 @@ def test_an_slo_with_no_good_event_does_not_count_as_one_without_data(site: Runn
 def test_status_and_alarms_fit_a_small_screen(site: RunningSystem, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(out, "width", 80)
 
-    shown = [run_vigil(site, "status").stdout, run_vigil(site, "alarms").stdout, run_dlq(site, "list").stdout]
+    shown = [
+        run_vigil(site, "status").stdout,
+        run_vigil(site, "ops alarms").stdout,
+        run_dlq(site, "list").stdout,
+    ]
 
     assert max(len(line) for text in shown for line in text.splitlines()) <= 80
     assert not re.search(r"\w-\n", "".join(shown))
 
 
 def test_a_paused_lane_is_shown_as_paused_and_can_be_resumed(site: RunningSystem):
-    paused = run_vigil(site, "pause", "bulk")
+    paused = run_vigil(site, "ops pause", "bulk")
     shown = run_vigil(site, "status")
     invoke_function(site, "Balance")
     held = read_condition(site.cloud).lanes[1].paused
     drop = send_bulk_job(site, "while-paused")
     before = site.cloud.records.find_drop(drop)
-    run_vigil(site, "resume", "bulk")
+    run_vigil(site, "ops resume", "bulk")
     (row,) = site.wait_until_completed(drop)
 
-    assert "./vigil resume bulk" in paused.stdout
+    assert "./vigil ops resume bulk" in paused.stdout
     assert (held, shown.exit_code, before) == (True, 1, None)
     assert re.search(r"bulk +paused", shown.stdout)
     assert row["state"] == "rejected"
 
 
 def test_an_alarm_shows_its_runbook_section(site: RunningSystem):
-    shown = run_vigil(site, "alarms", "vigil-test-degraded".removeprefix("vigil-test-"))
-    unknown = run_vigil(site, "alarms", "nothing")
+    shown = run_vigil(site, "ops alarms", "vigil-test-degraded".removeprefix("vigil-test-"))
+    unknown = run_vigil(site, "ops alarms", "nothing")
 
     assert "every worker" in shown.stdout
     assert "Automatic recovery" in shown.stdout
@@ -188,13 +192,13 @@ def test_an_alarm_shows_its_runbook_section(site: RunningSystem):
 def test_runbook_commands_are_shown_with_the_requested_stage():
     text = runbook_section("live-dead-letters", "prod")
 
-    commands = [line for line in text.splitlines() if line.startswith("./vigil")]
-    assert len(commands) == 6
+    commands = [line for line in text.splitlines() if line.startswith("./vigil ops dlq")]
+    assert len(commands) == 5
     assert all(" --stage prod" in line.split("  #")[0] for line in commands)
 
 
 def test_a_backfill_of_an_unknown_model_is_rejected(site: RunningSystem):
-    result = run_vigil(site, "backfill", "nothing")
+    result = run_vigil(site, "ops backfill", "nothing")
 
     assert result.exit_code == 2
     assert "faces" in result.stderr
@@ -203,16 +207,16 @@ def test_a_backfill_of_an_unknown_model_is_rejected(site: RunningSystem):
 def test_an_interrupted_backfill_prints_the_command_that_resumes_it(
     site: RunningSystem, monkeypatch: pytest.MonkeyPatch
 ):
-    answers = iter([{"announced": 2000, "cursor": '["live/", "a b", "v"]'}])
+    parts = iter([{"announced": 2000, "cursor": '["live/", "a b", "v"]'}])
 
-    def ask(*_: object) -> dict[str, object]:
-        for answer in answers:
-            return answer
+    def announce_part(*_: object, **__: object) -> dict[str, object]:
+        for part in parts:
+            return part
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(backfill, "invoke_function", ask)
+    monkeypatch.setattr(Vigil, "backfill", announce_part)
 
-    stopped = run_vigil(site, "backfill", "faces")
+    stopped = run_vigil(site, "ops backfill", "faces")
 
     assert stopped.exit_code == 130
     assert shlex.split(stopped.stdout.splitlines()[-1])[-2:] == ["--cursor", '["live/", "a b", "v"]']
@@ -227,5 +231,5 @@ def test_status_shows_only_the_alarms_that_fire(site: RunningSystem):
 
     assert "degraded" not in before
     assert re.search(r"degraded +\d+ s ago +Live has every worker", shown.stdout)
-    assert "tells nobody" not in shown.stdout
+    assert "notifies nobody" not in shown.stdout
     assert shown.exit_code == 1

@@ -23,7 +23,7 @@ from tests.e2e.test_training import (
 from tests.fakes.onnx_classifier import write_release
 from vigil.training.jobs import TERMINAL_STATES
 from vigil_cli.__main__ import app
-from vigil_cli.commands.people import api_client
+from vigil_cli.session import Session
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text()
 BLOCK = re.search(r"```bash\n(.*?)```", PAGE, re.DOTALL)
@@ -45,7 +45,7 @@ class GuideReader:
             "DROP": lambda: site.drop_bytes(
                 noisy_picture("red", 4712), name="red.png", model=MODEL, source="studio"
             ),
-            "PERSON": lambda: next(api_client("", site.data, "reviewer").list_people())["id"],
+            "PERSON": self._enrolled_person,
             "RECIPE": lambda: self._file(
                 "recipe.toml", small_recipe().replace("epochs = 40", "epochs = 6").encode()
             ),
@@ -59,11 +59,15 @@ class GuideReader:
         """One command; what it printed is remembered for the next."""
         words = [self.placeholders[word]() if word.isupper() else word for word in shlex.split(command)[1:]]
         self.site.running.wait_until_idle(timeout_s=60)
-        if words[0] == "promote":
-            wait_until(lambda: invoke_function(self.site, "Rollout") and self._is_candidate(words[2]))
+        if words[:2] == ["models", "promote"]:
+            wait_until(lambda: invoke_function(self.site, "Rollout") and self._is_candidate(words[3]))
         answer = CliRunner().invoke(app, [*words, "--data", str(self.site.data)])
         assert answer.exit_code == 0, (command, answer.output)
         self.last_output = answer.stdout
+
+    def _enrolled_person(self) -> str:
+        with Session("", self.site.data, as_json=False).api("reviewer") as api:
+            return next(api.list_people())["id"]
 
     def _trained_release(self) -> str:
         """The release that the last job left, once it is on record."""
@@ -81,9 +85,8 @@ class GuideReader:
         model_releases = self.releases.read_releases(MODEL)
         for one in model_releases.records:
             if one.state.release != release and one.state.stage in ("registered", "shadow", "canary"):
-                api_client("", self.site.data, "admin").reject_release(
-                    MODEL, one.state.release, reason="not this one"
-                )
+                with Session("", self.site.data, as_json=False).api("admin") as api:
+                    api.reject_release(MODEL, one.state.release, reason="not this one")
         return model_releases.pointers.candidate == release
 
     def _external_release_folder(self) -> str:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.deployment import enrol_photos
 from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until
 from tests.fakes.message_schemas import EVENT_SCHEMAS, assert_matches_schema
 from vigil.drops.messages import compute_drop_id
-from vigil_cli.commands.people import enrol_photos
 
 OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
 

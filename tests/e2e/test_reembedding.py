@@ -14,6 +14,7 @@ from cloud.dynamodb.people import DynamoTemplates
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.s3.releases import S3ReleaseStore
 from models.build.compose import compose_release
+from tests.deployment import enrol_photos
 from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until
 from tests.e2e.test_maintenance import invoke_function
 from tests.fakes.built_models import faces_model
@@ -22,7 +23,6 @@ from vigil.releases.lifecycle import ReleasePointers, registered_state
 from vigil.releases.registration import build_manifest
 from vigil.releases.rollout import ReleaseRecord, RolloutChange, promote_release, roll_back_release
 from vigil.statistics import Interval
-from vigil_cli.commands.people import enrol_photos
 
 MODEL = "faces"
 

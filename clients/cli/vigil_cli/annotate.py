@@ -1,4 +1,4 @@
-"""Boxes, names and scores onto a photograph, as a PNG that is worth showing."""
+"""Draws boxes, names and scores of faces onto a photograph."""
 
 import io
 import math
@@ -11,7 +11,7 @@ from vigil.inference.types import Box, Status
 
 LONGEST_PX = 1600
 SUPERSAMPLING = 2
-"""Everything is drawn this much larger and reduced, for lines without steps."""
+"""Drawing scale before the final reduction, for smooth lines."""
 
 COLOURS = {
     "known": (22, 163, 74),
@@ -23,7 +23,7 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class FaceLabel:
-    """What to write at one face; `box_px` in pixels of the upright photograph."""
+    """The caption of one face; `box_px` is (left, top, right, bottom) in pixels of the upright photograph."""
 
     box_px: Box
     text: str
@@ -32,7 +32,7 @@ class FaceLabel:
 
 
 def annotate(photo: bytes, labels: Sequence[FaceLabel]) -> bytes:
-    """The photograph as PNG, upright, at most LONGEST_PX long, with a frame and a caption at each face."""
+    """The photograph as an upright PNG, at most LONGEST_PX long, with a frame and a caption at each face."""
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(photo))).convert("RGB")
     factor = min(1.0, LONGEST_PX / max(image.size))
     size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
@@ -85,7 +85,7 @@ def _caption(
     under: float,
     canvas: tuple[int, int],
 ) -> None:
-    """The name in white on its colour, the score lighter; kept within the picture."""
+    """The name in white on the colour of its status, the score lighter; moved into the picture if needed."""
     points = max(canvas) / 62
     font = ImageFont.load_default(points)
     score = "" if label.score is None else f"  {label.score:.2f}"

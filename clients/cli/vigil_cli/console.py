@@ -1,28 +1,48 @@
-"""How the command line speaks: one console for results, one for everything about them."""
+"""Output of the commands: results on stdout; errors and progress on stderr."""
 
+import json
 import sys
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
+GOOD, BAD, WARN, DIM = "green", "bold red", "yellow", "dim"
+STATE_STYLES = {
+    "done": GOOD,
+    "known": GOOD,
+    "active": GOOD,
+    "rejected": WARN,
+    "refused": WARN,
+    "ambiguous": WARN,
+    "canary": WARN,
+    "warning": WARN,
+    "unfit": DIM,
+    "unknown": "cyan",
+    "quarantined": BAD,
+    "rolled-back": BAD,
+    "critical": BAD,
+}
+
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong and the way out, and leave with exit code 2."""
-    err.print(f"[bold red]vigil:[/] {message}", soft_wrap=True)
+    """Print what is wrong and what to do, and exit with code 2."""
+    err.print(Text.assemble(("vigil: ", BAD), message), soft_wrap=True)
     raise typer.Exit(2)
 
 
 def new_table(title: str, *columns: str) -> Table:
-    """An empty table in the house style; a column that begins with > is for numbers."""
+    """An empty table in the style of all commands; a column that begins with > is aligned to the right."""
     table = Table(
         title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
     )
@@ -32,20 +52,46 @@ def new_table(title: str, *columns: str) -> Table:
     return table
 
 
-def format_age(at: datetime) -> str:
-    """How long ago, in the unit that a person would use."""
-    seconds = max(0.0, (datetime.now(UTC) - at).total_seconds())
+def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
+    """One object a line."""
+    for row in rows:
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def coloured(text: str, state: str = "") -> Text:
+    """A text in the colour of its state, which is the text itself unless given."""
+    return Text(text, style=STATE_STYLES.get(state or text, ""))
+
+
+def format_number(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def format_time(timestamp: str) -> str:
+    """An ISO timestamp up to its seconds, in UTC."""
+    return timestamp[:19].replace("T", " ")
+
+
+def format_age(at: datetime | str) -> str:
+    """The time since then, in the largest unit that leaves at least two."""
+    since = datetime.fromisoformat(at) if isinstance(at, str) else at
+    seconds = max(0.0, (datetime.now(UTC) - since).total_seconds())
     for unit, least in (("d", 172_800), ("h", 7_200), ("min", 120)):
         if seconds >= least:
             return f"{seconds / {'d': 86_400, 'h': 3_600, 'min': 60}[unit]:.0f} {unit} ago"
     return f"{seconds:.0f} s ago"
 
 
-# MERGED: Long work shown as it goes: a spinner with what is being done, a line for each step that is through.
+def days_ago(days: int) -> str:
+    """An ISO timestamp."""
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat()
 
 
 class ProgressSteps:
-    """Steps follow one another: beginning one ends the one before."""
+    """A spinner for the current step, and a line with its duration for each step that ended.
+
+    Beginning a step ends the one before.
+    """
 
     def __init__(self) -> None:
         self._status = Status("", console=err)
@@ -67,7 +113,7 @@ class ProgressSteps:
         self._status.update(f"{step} …")
 
     def detail(self, text: str) -> None:
-        """What is being done within the step."""
+        """Show what the current step is doing."""
         self._status.update(f"{self._step} … [dim]{text}[/]")
 
     def _finish_step(self, symbol: str) -> None:

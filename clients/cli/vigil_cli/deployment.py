@@ -1,4 +1,4 @@
-"""The deployment that a command talks to: the local cloud that is up, or a stage on AWS."""
+"""Direct access to a deployment's AWS services, for the commands that work without its API."""
 
 import json
 from collections.abc import Mapping
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import boto3
-import typer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,19 +17,15 @@ from cloud.dynamodb.people import DynamoPeople
 from infra.local.discovery import find_running_cloud
 from vigil_cli.console import fail
 from vigil_cli.paths import DATA
-
-StageOption = Annotated[
-    str, typer.Option(help="A stage on AWS; without it, the local cloud that `vigil up` runs.")
-]
-DataOption = Annotated[Path, typer.Option("--data", help="Folder of the local cloud.")]
+from vigil_cli.session import NO_LOCAL_CLOUD
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Names from the stack's outputs, and clients that reach them.
+    """The outputs of a stack, and clients of its services.
 
-    settings  what boto3 needs besides the service's name: region, credentials, endpoint
-    lambda_endpoint  where functions are invoked, None on AWS
+    client_options   keyword arguments of boto3 besides the service's name: region, credentials, endpoint
+    lambda_endpoint  where functions are invoked; None on AWS
     """
 
     outputs: Mapping[str, str]
@@ -47,7 +42,7 @@ class Deployment:
 
     @property
     def slow_lambda_client(self) -> Any:
-        """A Lambda client that waits as long as a function may take, and asks once."""
+        """A Lambda client that waits as long as a function may run, and does not retry."""
         endpoint = {"endpoint_url": self.lambda_endpoint} if self.lambda_endpoint else {}
         config = Config(read_timeout=900, retries={"total_max_attempts": 1})
         return boto3.client("lambda", config=config, **(self.client_options | endpoint))
@@ -61,25 +56,24 @@ class Deployment:
         return DynamoPeople(self.client("dynamodb"), self.outputs["PeopleTable"], store_gallery=_refuse_write)
 
     def display_name(self, subject_id: str) -> str:
-        """What a person calls a subject: the enrolled name, else the subject itself."""
+        """The name of an enrolled person; other subjects as they are."""
         person = self.people.find_person(subject_id) if subject_id.startswith("p-") else None
         return person.name if person else subject_id
 
 
 def connect(stage: str, data: Path = DATA) -> Deployment:
-    """The deployment, or the way out printed and exit code 2."""
+    """The stage on AWS, or the local cloud that runs on a data folder; exits with code 2 if there is none."""
     return connect_aws(stage) if stage else connect_local(data)
 
 
 def connect_local(data: Path) -> Deployment:
     state = find_running_cloud(data)
     if state is None:
-        fail("no local cloud is up: start one with `./vigil up`, or name a stage on AWS with --stage")
+        fail(NO_LOCAL_CLOUD)
     return local_deployment(state.environment, state.outputs)
 
 
 def local_deployment(environment: Mapping[str, str], outputs: Mapping[str, str]) -> Deployment:
-    """The local cloud by what it says of itself."""
     client_options = {
         "endpoint_url": environment["AWS_ENDPOINT_URL"],
         "region_name": environment["AWS_DEFAULT_REGION"],
@@ -93,19 +87,16 @@ def connect_aws(stage: str) -> Deployment:
     try:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=f"vigil-{stage}")["Stacks"]
     except (BotoCoreError, ClientError) as error:
-        fail(f"stage {stage} cannot be reached: {error}")
+        fail(f"cannot read the stack vigil-{stage}: {error}; check the AWS credentials and the region")
     return Deployment({row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}, {})
 
 
 def _refuse_write(_gallery: Any) -> Mapping[str, str]:
-    raise TypeError("people are enrolled by the enrol function, not from here")
-
-
-# MERGED: The deployment's functions, asked now: as a schedule would, or with a question.
+    raise TypeError("the commands do not write people: the enrol function does")
 
 
 def run_scheduled(cloud: Deployment, name: str) -> dict[str, Any]:
-    """One run of a scheduled function, as its schedule would start it."""
+    """Invoke a scheduled function once, with the event that its schedule sends."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     event = {"version": "0", "id": "by-hand", "source": "aws.events", "detail-type": "Scheduled Event"}
     return invoke_function(
@@ -114,7 +105,7 @@ def run_scheduled(cloud: Deployment, name: str) -> dict[str, Any]:
 
 
 def invoke_function(cloud: Deployment, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A function's answer, by the name that it has in the template; a failure is told with the way out."""
+    """The response of a function, named as in the template; an error of it ends the command with code 2."""
     response = cloud.slow_lambda_client.invoke(
         FunctionName=cloud.outputs[f"{name}Function"], Payload=json.dumps(payload).encode()
     )

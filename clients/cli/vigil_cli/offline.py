@@ -1,4 +1,4 @@
-"""Models and galleries on this machine, without any cloud: what `vigil predict` runs."""
+"""Models and galleries on this machine, without a deployment: the work of `vigil predict`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,17 +21,19 @@ ProgressCallback = Callable[[str], None]
 
 
 class UnreadableFile(Rejected):
-    """The file is not there, or this user may not read it."""
+    """The file does not exist, or this user may not read it."""
 
     reason = "unreadable-file"
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """What one photo gave: rows as JSON has them, or why there are none.
+    """The result of one photo.
 
-    kind      "faces" or "labels": the name of the rows
-    verdicts  one for each row where there is a gallery
+    kind       "faces" or "labels": the key of the rows in the JSON output
+    rows       one JSON object for each face or label
+    decisions  one for each row if a gallery was given
+    error      why there are no rows
     """
 
     photo: str
@@ -46,7 +48,7 @@ class PhotoResult:
 
 
 def load_models(releases: Path = RELEASES) -> BundledModels:
-    """The models built on this machine, with nobody enrolled."""
+    """The models that were built on this machine, with an empty gallery."""
     return BundledModels(
         releases, {"faces": partial(open_face_recognizer, Gallery), "classifier": open_classifier}
     )
@@ -55,7 +57,7 @@ def load_models(releases: Path = RELEASES) -> BundledModels:
 def gallery_from_folder(
     model: FaceRecognizer, folder: Path, *, on_rejected: ProgressCallback, on_progress: ProgressCallback
 ) -> Gallery:
-    """The gallery of a folder of person/photo; a photo that cannot be enrolled is told and left out."""
+    """Enrol a folder of person/photo; a photo that is rejected is reported and left out."""
     gallery = Gallery(model.embedding_space)
     for photo in sorted(path for path in folder.glob("*/*") if path.suffix.lower() in model.suffixes):
         on_progress(f"enrolling {photo.parent.name}")
@@ -73,7 +75,7 @@ def gallery_from_folder(
 def predict_photo(
     model: Model, photo: Path, options: dict[str, Option], gallery: Gallery | None
 ) -> PhotoResult:
-    """One photo through one model; input that cannot be read is an answer too."""
+    """Run a model on a photo; a rejection becomes the error of the result."""
     try:
         if isinstance(model, FaceRecognizer):
             return _predict_faces(model, photo, options, gallery)
@@ -131,4 +133,4 @@ def _read_photo(photo: Path, model: Model) -> bytes:
 
 
 def _ignore_stage(stage: str) -> None:
-    """Nobody waits for stages on a command line."""
+    """Stages are recorded by lanes only."""

@@ -1,8 +1,9 @@
-"""Where things lie in this repository."""
+"""Folders of this repository."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+COMMANDS_FOLDER = Path(__file__).with_name("commands")
 BUILD = ROOT / "build"
 DATA = ROOT / ".vigil"
 PACKAGE = BUILD / "package" / "local"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from vigil_client.transport import Token, Transport
 from vigil_client.types import (
     AlertOut,
+    BackfillResult,
     BatchAccepted,
     DeadLetterList,
     DeadLetterOut,
@@ -61,18 +62,27 @@ class Vigil:
 
         Raises TimeoutError if there is no drop after 20 seconds.
         """
+        upload = self.upload_photo(photo, source=source, lane=lane, model=model)
+        uploaded = self.get_upload(upload, wait_s=20)
+        if "drop" not in uploaded:
+            raise TimeoutError(f"{photo} was uploaded, but has no drop after 20 seconds")
+        return self.get_drop(uploaded["drop"], wait_s=20)
+
+    def upload_photo(
+        self, photo: Path | str, *, source: str, lane: Lane = "live", model: str = "faces"
+    ) -> str:
+        """Upload a photo into a lane; returns the id of the upload for `get_upload`."""
         file = Path(photo)
         request = {"source": source, "lane": lane, "model": model, "suffix": file.suffix.lower()}
         form = self._transport.request(UploadForm, "POST", "/v1/uploads", body=request)
         self._transport.post_form(
             form["url"], form["fields"], (file.name, file.read_bytes(), _media_type(file))
         )
-        uploaded = self._transport.request(
-            UploadStatus, "GET", f"/v1/uploads/{form['id']}", query={"wait": 20}
-        )
-        if "drop" not in uploaded:
-            raise TimeoutError(f"{file.name} was uploaded, but has no drop after 20 seconds")
-        return self.get_drop(uploaded["drop"], wait_s=20)
+        return form["id"]
+
+    def get_upload(self, upload: str, *, wait_s: int = 0) -> UploadStatus:
+        """The drop of an upload; waits up to 20 seconds until it has ended."""
+        return self._transport.request(UploadStatus, "GET", f"/v1/uploads/{upload}", query={"wait": wait_s})
 
     def get_drop(self, drop: str, *, wait_s: int = 0) -> DropOut:
         return self._transport.request(DropOut, "GET", f"/v1/drops/{drop}", query={"wait": wait_s})
@@ -160,7 +170,7 @@ class Vigil:
         self._transport.send("DELETE", f"/v1/people/{person}/consent")
 
     def erase_person(self, person: str) -> SignedReceipt:
-        """Erase a person; `./vigil erasure verify` checks the returned receipt."""
+        """Erase a person; `./vigil people verify-erasure` checks the returned receipt."""
         return self._transport.request(SignedReceipt, "DELETE", f"/v1/people/{person}")
 
     def predict(self, photo: Path | str, *, model: str = "faces") -> PredictionOut:
@@ -200,6 +210,11 @@ class Vigil:
 
     def resume_lane(self, lane: Lane) -> None:
         self._transport.send("POST", f"/v1/lanes/{lane}/resume")
+
+    def backfill(self, model: str, *, cursor: str = "") -> BackfillResult:
+        """Announce the next part of the stored objects to a model; repeat until the cursor is empty."""
+        body = {"model": model} | ({"cursor": cursor} if cursor else {})
+        return self._transport.request(BackfillResult, "POST", "/v1/backfill", body=body)
 
     def list_models(self) -> list[ModelOut]:
         return self._transport.request(ModelList, "GET", "/v1/models")["items"]

@@ -526,7 +526,7 @@ class SightingList(TypedDict):
 
 
 class SignedReceipt(TypedDict):
-    """A signed receipt; `./vigil erasure verify` checks the signature and that nothing remains."""
+    """A signed receipt; `./vigil people verify-erasure` checks the signature and that nothing remains."""
 
     receipt: ErasureReceiptOut
     mac: str

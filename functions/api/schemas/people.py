@@ -104,7 +104,7 @@ class ErasureReceiptOut(ApiModel):
 
 
 class SignedReceipt(ApiModel):
-    """A signed receipt; `./vigil erasure verify` checks the signature and that nothing remains."""
+    """A signed receipt; `./vigil people verify-erasure` checks the signature and that nothing remains."""
 
     receipt: ErasureReceiptOut
     mac: Annotated[

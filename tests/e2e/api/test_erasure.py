@@ -27,7 +27,7 @@ from vigil.training.dataset import format_manifest
 from vigil.training.dataset_store import dataset_prefix
 from vigil.training.examples import SPLITS, DatasetEntry
 from vigil_cli.__main__ import app
-from vigil_cli.commands.verify_erasure import ErasureScan
+from vigil_cli.erasure_scan import ErasureScan
 
 NAME = "Zebulon Quixano"
 MODEL = "lessons"
@@ -125,25 +125,35 @@ def test_nothing_of_them_is_left_anywhere(site: Site, receipt: Path):
 
 def test_the_command_proves_it(site: Site, receipt: Path):
     photo = str(PHOTOS / "obama3.jpg")
-    words = ["erasure", "verify", str(receipt), "--name", NAME, "--photo", photo, "--data", str(site.data)]
+    words = [
+        "people",
+        "verify-erasure",
+        str(receipt),
+        "--name",
+        NAME,
+        "--photo",
+        photo,
+        "--data",
+        str(site.data),
+    ]
 
     answer = CliRunner().invoke(app, words)
 
     assert answer.exit_code == 0, answer.output
-    assert "nothing of them is left" in answer.output
+    assert "nothing else is stored" in answer.output
 
 
 def test_a_face_that_was_seen_since_is_found_by_photo_until_it_is_erased_too(site: Site, receipt: Path):
     site.upload_drop((PHOTOS / "obama2.jpg").read_bytes(), "vault-since")
     photo = str(PHOTOS / "obama3.jpg")
-    words = ["erasure", "verify", str(receipt), "--photo", photo, "--data", str(site.data)]
+    words = ["people", "verify-erasure", str(receipt), "--photo", photo, "--data", str(site.data)]
 
     since = CliRunner().invoke(app, words)
     again = site.enrol_person("Once More", "obama.jpg")
     site.request("DELETE", f"/v1/people/{again}")
     after = CliRunner().invoke(app, words)
 
-    assert (since.exit_code, "strangers of vault-since" in since.output) == (1, True), since.output
+    assert (since.exit_code, "unknown subjects of vault-since" in since.output) == (1, True), since.output
     assert after.exit_code == 0, after.output
 
 
@@ -158,7 +168,7 @@ def test_stored_data_sets_are_without_them_and_their_releases_say_so(site: Site,
     assert sorted(held) == sorted([*left, "dataset.json"])
     marked = S3ReleaseStore(site.cloud.client("s3"), library.bucket).read_manifest(MODEL, RELEASE.id)
     assert [one.removed_items for one in marked.removed_data] == [3]
-    shown = CliRunner().invoke(app, ["models", MODEL, "--data", str(site.data)])
+    shown = CliRunner().invoke(app, ["models", "show", MODEL, "--data", str(site.data)])
     assert "learned from 3 pictures" in shown.output
 
 
@@ -180,7 +190,7 @@ def test_a_receipt_that_can_be_had_again_is_no_remains(site: Site, tmp_path: Pat
     file.write_text(answers[0].text)
 
     proof = CliRunner().invoke(
-        app, ["erasure", "verify", str(file), "--name", "Quillon", "--data", str(site.data)]
+        app, ["people", "verify-erasure", str(file), "--name", "Quillon", "--data", str(site.data)]
     )
 
     assert answers[0].json == answers[1].json
@@ -193,7 +203,7 @@ def test_a_receipt_that_was_changed_is_found_out(site: Site, receipt: Path, tmp_
     forged = tmp_path / "forged.json"
     forged.write_text(json.dumps(told))
 
-    answer = CliRunner().invoke(app, ["erasure", "verify", str(forged), "--data", str(site.data)])
+    answer = CliRunner().invoke(app, ["people", "verify-erasure", str(forged), "--data", str(site.data)])
 
     assert answer.exit_code == 2
 

@@ -104,8 +104,8 @@ def test_the_audit_log_is_whole_and_can_be_read(site: Site, alert: Any):
     site.cloud.client("lambda").invoke(
         FunctionName="vigil-api-audit-checkpoint", Payload=json.dumps(SCHEDULED_EVENT).encode()
     )
-    whole = CliRunner().invoke(app, ["audit", "verify", *here])
-    shown = CliRunner().invoke(app, ["audit", "show", *here])
+    whole = CliRunner().invoke(app, ["ops", "audit", "verify", *here])
+    shown = CliRunner().invoke(app, ["ops", "audit", "show", *here])
 
     assert (whole.exit_code, "whole" in whole.output, "checkpoint of" in whole.output) == (0, True, True)
     assert "get-drop" in shown.output

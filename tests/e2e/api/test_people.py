@@ -52,10 +52,10 @@ def test_the_command_line_lists_people_reviews_and_erases(site: Site, biden: str
     here = ["--data", str(site.data)]
     runner = CliRunner()
 
-    listed = runner.invoke(app, ["people", *here])
+    listed = runner.invoke(app, ["people", "list", *here])
     decided = runner.invoke(app, ["review", alert["id"], "not-this-person", *here])
     again = runner.invoke(app, ["review", alert["id"], "confirm", *here])
-    erased = runner.invoke(app, ["erase", person, "--receipt", str(tmp_path / "r.json"), *here])
+    erased = runner.invoke(app, ["people", "erase", person, "--receipt", str(tmp_path / "r.json"), *here])
 
     assert (listed.exit_code, biden in listed.output) == (0, True)
     assert (decided.exit_code, "not-this-person" in decided.output, again.exit_code) == (0, True, 2)

@@ -96,7 +96,7 @@ def test_an_unknown_model_is_named_with_those_there_are():
 
 def test_a_classifier_says_labels_and_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_classifier(tmp_path / "models")
-    monkeypatch.setattr("vigil_cli.commands.predict.load_models", lambda: load_models(tmp_path / "models"))
+    monkeypatch.setattr("vigil_cli.offline.load_models", lambda: load_models(tmp_path / "models"))
     Image.new("RGB", (40, 30), "blue").save(tmp_path / "sea.png")
 
     answer = _run_json("tiny-colours", "--json", tmp_path / "sea.png")[0]

@@ -17,13 +17,9 @@ from vigil_cli.console import (
     new_table,
     out,
 )
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
-)
-from vigil_cli.paths import DATA, ROOT
+from vigil_cli.deployment import Deployment
+from vigil_cli.paths import ROOT
+from vigil_cli.session import Session
 
 RUNBOOK = "docs/operations.md"
 _ALARM_TYPES = ("MetricAlarm", "CompositeAlarm")
@@ -66,17 +62,16 @@ def list_alarms(cloud: Deployment) -> Sequence[Alarm]:
 
 
 def alarms(
+    session: Session,
     name: Annotated[str, typer.Argument(help="One of them: what it means and what to do.")] = "",
-    stage: StageOption = "",
-    data: DataOption = DATA,
 ) -> None:
-    """Show every alarm that wakes people, those that ring first; with a name, what the manual says about it.
+    """List the alarms that notify operators; with a name, print its section of the run-book.
 
-    Example: ./vigil alarms live-dead-letters
+    Example: ./vigil ops alarms live-dead-letters
     """
-    every_alarm = list_alarms(connect(stage, data))
+    every_alarm = list_alarms(session.deployment())
     if name:
-        _print_alarm(every_alarm, name, stage)
+        _print_alarm(every_alarm, name, session.stage)
         return
     table = new_table("Alarms that ring", "alarm", "since", "what it says")
     for alarm in every_alarm:
@@ -88,7 +83,7 @@ def alarms(
         if names:
             out.print(f"\n{label}:")
             out.print(Columns(names, padding=(0, 3), column_first=True), style="dim")
-    out.print("\nWhat one means and what to do: [bold]./vigil alarms NAME[/]")
+    out.print("\nWhat one means and what to do: [bold]./vigil ops alarms NAME[/]")
 
 
 def _print_alarm(every_alarm: Sequence[Alarm], name: str, stage: str) -> None:

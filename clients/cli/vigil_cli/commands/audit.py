@@ -24,24 +24,19 @@ from vigil_cli.console import (
     new_table,
     out,
 )
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
-)
-from vigil_cli.paths import DATA
+from vigil_cli.deployment import Deployment
+from vigil_cli.session import Session
 
 app = typer.Typer(help="The audit log: `verify` proves that no link was changed, `show` prints the newest.")
 
 
 @app.command()
-def verify(stage: StageOption = "", data: DataOption = DATA) -> None:
+def verify(session: Session) -> None:
     """Walk every chain from its start; exit code 1 and the first broken link where one does not hold.
 
-    Example: ./vigil audit verify
+    Example: ./vigil ops audit verify
     """
-    cloud = connect(stage, data)
+    cloud = session.deployment()
     log = DynamoAuditLog(cloud.client("dynamodb"), cloud.outputs["AuditTable"])
     checkpoint = _newest_checkpoint(cloud)
     chains = [list(chain) for chain in log.read_chains()]
@@ -86,15 +81,14 @@ def _newest_checkpoint(cloud: Deployment) -> AuditCheckpoint | None:
 
 @app.command()
 def show(
+    session: Session,
     limit: Annotated[int, typer.Option("--lines", "-n", min=1)] = 30,
-    stage: StageOption = "",
-    data: DataOption = DATA,
 ) -> None:
     """Print the newest acts, newest first.
 
-    Example: ./vigil audit show -n 10
+    Example: ./vigil ops audit show -n 10
     """
-    cloud = connect(stage, data)
+    cloud = session.deployment()
     log = DynamoAuditLog(cloud.client("dynamodb"), cloud.outputs["AuditTable"])
     entries = [entry for chain in log.read_chains() for entry, _ in chain]
     table = new_table("Audit log", "at", "caller", "role", "act", "about")

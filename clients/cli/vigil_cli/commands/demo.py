@@ -1,46 +1,45 @@
-"""What the demo drops, and what must come of each."""
+"""`vigil demo`: the whole system on this machine, on real photographs."""
+
+from __future__ import annotations
 
 import io
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
-from infra.local.cloud import Cloud
-from infra.package import package
 from models.build.files import PHOTOS as GROUPS
-from models.build.sample_photos import fetch_photos
-from vigil_cli.annotate import FaceLabel, annotate
-from vigil_cli.commands.drops import upload_file, wait_until_completed
-from vigil_cli.commands.people import enrol_photos
-from vigil_cli.console import ProgressSteps, err, new_table, out
-from vigil_cli.deployment import Deployment, local_deployment
-from vigil_cli.event_recorder import EventRecorder
+from vigil_cli.commands.drops import duration_text, subject_text
+from vigil_cli.commands.people import enrol_photo, find_or_create_person
+from vigil_cli.console import ProgressSteps, coloured, err, format_number, new_table, out
 from vigil_cli.paths import BUILD, PACKAGE, PHOTOS
-from vigil_cli.tables import (
-    coloured,
-    duration_text,
-    format_number,
-    subject_text,
-)
+from vigil_cli.session import name_lookup
+from vigil_client import Vigil
+
+if TYPE_CHECKING:
+    from vigil_cli.annotate import FaceLabel
+    from vigil_cli.deployment import Deployment
+    from vigil_cli.event_recorder import EventRecorder
+
+PICTURES = BUILD / "demo"
+WAIT_S = 60.0
 
 DOOR, LOBBY, VAULT = "door", "lobby", "vault"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoInput:
-    """One file to drop at a source, and what must come of it.
+    """One file to drop at a source, and its expected result.
 
-    expected  "done", or the reason of a rejection
-    people    who must be recognised in it
+    expected_outcome  "done", or the reason of a rejection
+    expected_people   names that must be recognised in it
     """
 
     file: Path
@@ -49,15 +48,15 @@ class DemoInput:
     expected_people: tuple[str, ...] = ()
 
 
-ENROLLED: Mapping[str, tuple[Path, tuple[str, ...]]] = {
-    "Barack Obama": (PHOTOS / "obama.jpg", ("watch",)),
-    "Joe Biden": (PHOTOS / "biden.jpg", ()),
+ENROLLED: Mapping[str, tuple[Path, bool]] = {
+    "Barack Obama": (PHOTOS / "obama.jpg", True),
+    "Joe Biden": (PHOTOS / "biden.jpg", False),
 }
-"""Name -> the photo to enrol from, and the lists the person is on."""
+"""Name -> the photo to enrol, and whether the person is on the watch list."""
 
 
 def demo_inputs() -> list[DemoInput]:
-    """The demo's drops, in order; bad files are made on the way."""
+    """The files to drop, in order; writes the bad ones."""
     known = [
         DemoInput(PHOTOS / name, DOOR, expected_people=("Barack Obama",))
         for name in ("obama2.jpg", "obama3.jpg", "obama_partial_face.jpg", "obama_partial_face2.jpg")
@@ -82,162 +81,170 @@ def _bad_files(folder: Path) -> list[DemoInput]:
 
 
 def _decompression_bomb() -> bytes:
-    """A picture of a few hundred kilobytes that unpacks to 900 million pixels."""
-    out = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(out, "PNG")
-    return out.getvalue()
+    """A picture of a few hundred kilobytes that decodes to 900 million pixels."""
+    from PIL import Image
 
-
-# MERGED: What became of the demo's drops: as a table, and as pictures.
+    buffer = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """One dropped file, its record, and what was seen in it.
+    """One dropped file and the record of its drop.
 
-    names  who was recognised; "unknown", "ambiguous" or "unfit" for the others
+    names  of each sighting: a person, or its status
     """
 
     demo_input: DemoInput
-    record: dict[str, Any]
-    sightings: list[dict[str, Any]]
+    record: Mapping[str, Any]
     names: tuple[str, ...]
 
     @property
-    def ended_as(self) -> str:
+    def outcome(self) -> str:
         return str(self.record.get("reason") or self.record["state"])
 
     @property
     def as_expected(self) -> bool:
-        """Ended as it had to, with the person in it recognised where one had to be."""
-        return self.ended_as == self.demo_input.expected_outcome and set(
-            self.demo_input.expected_people
-        ) <= set(self.names)
-
-
-def results_table(
-    cloud: Deployment, results: Sequence[DemoResult], alerts: Sequence[dict[str, Any]]
-) -> Table:
-    """A line a face; `alerts` are the data of the events that raised them."""
-    raised = Counter((alert["drop"], alert["rule"]) for alert in alerts)
-    table = new_table(
-        "What became of each", "object", ">faces", "who", ">score", ">threshold", "alert", ">ms"
-    )
-    for result in results:
-        rules = [
-            _count_text(rule, n) for (drop, rule), n in raised.items() if drop == result.record["drop_id"]
-        ]
-        for line in _result_rows(cloud, result, ", ".join(rules)):
-            table.add_row(*line)
-    return table
-
-
-def write_pictures(cloud: Deployment, results: Sequence[DemoResult], folder: Path) -> None:
-    """A picture of each photograph that was looked at, with its faces marked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for result in (outcome for outcome in results if outcome.record["state"] == "done"):
-        labels = [_face_label(cloud, sighting) for sighting in result.sightings]
-        picture = annotate(result.demo_input.file.read_bytes(), labels)
-        (folder / f"{result.demo_input.source}-{result.demo_input.file.stem}.png").write_bytes(picture)
-
-
-def _result_rows(cloud: Deployment, result: DemoResult, alerts: str) -> list[list[str | Text]]:
-    row, name = result.record, f"{result.demo_input.source}/{result.demo_input.file.name}"
-    ms = duration_text(row)
-    if row["state"] != "done":
-        return [[name, "", coloured(f"{row['state']}: {result.ended_as}", row["state"]), "", "", "", ms]]
-    alert = coloured(alerts or ("counted on the first" if row.get("alerts") else ""), "warning")
-    sighting_cells: list[list[str | Text]] = [
-        [
-            subject_text(cloud, sighting),
-            format_number(sighting.get("score")),
-            format_number(sighting.get("threshold")),
-        ]
-        for sighting in result.sightings
-    ] or [["nobody", "", ""]]
-    rows: list[list[str | Text]] = [[name, str(row["sightings"]), *sighting_cells[0], alert, ms]]
-    return rows + [["", "", *more, "", ""] for more in sighting_cells[1:]]
-
-
-def _face_label(cloud: Deployment, sighting: dict[str, Any]) -> FaceLabel:
-    left, top, right, bottom = sighting["box_px"]
-    return FaceLabel(
-        box_px=(left, top, right, bottom),
-        text=subject_text(cloud, sighting).plain,
-        status=sighting["status"],
-        score=sighting.get("score"),
-    )
-
-
-def _count_text(rule: str, times: int) -> str:
-    return rule if times == 1 else f"{rule} ×{times}"
-
-
-# MERGED: `vigil demo`: the whole system on this machine, on real photographs.
-
-PICTURES = BUILD / "demo"
-DEMO_WAIT_S = 60.0
+        """Whether outcome and recognised people are those expected."""
+        expected = self.demo_input
+        return self.outcome == expected.expected_outcome and set(expected.expected_people) <= set(self.names)
 
 
 def demo() -> None:
-    """Enrol two people, drop their photographs, strangers and bad files, and show what became of each.
+    """Enrol two people, drop photographs and bad files, and check the result of each.
 
     Example: ./vigil demo
     """
+    from infra.local.cloud import Cloud
+    from infra.package import package
+    from models.build.sample_photos import fetch_photos
+    from vigil_cli.deployment import local_deployment
+    from vigil_cli.event_recorder import EventRecorder
+
     started = time.monotonic()
     with ProgressSteps() as steps, tempfile.TemporaryDirectory(prefix="vigil-demo-") as data:
-        steps.begin("packaging what ships")
+        steps.begin("packaging")
         package("local", on_progress=steps.detail)
-        fetch_photos(on_progress=steps.detail)
+        steps.begin("downloading photographs")
+        fetch_photos(steps.detail)
         steps.begin("starting the local cloud")
         with Cloud(package=PACKAGE, data=Path(data), max_workers=3, on_progress=steps.detail) as running:
             cloud = local_deployment(running.environment, running.outputs)
             recorder = EventRecorder.subscribe(cloud, "demo-listener")
-            results = _drop_all(cloud, steps)
-            steps.begin("waiting until all is told")
-            running.wait_until_idle(timeout_s=DEMO_WAIT_S)
+            token = running.issue_token("admin", subject="demo")
+            api = Vigil(str(running.outputs["EndpointURL"]), token)
+            results = _drop_all(cloud, api, steps)
+            steps.begin("waiting for the events")
+            running.wait_until_idle(timeout_s=WAIT_S)
             recorder.receive_all()
             alerts = [event["data"] for event in recorder.events_of_type("vigil.alert.raised")]
-            table = results_table(cloud, results, alerts)
+            table = results_table(results, alerts, name_lookup(api))
             steps.begin("drawing")
-            write_pictures(cloud, results, PICTURES)
+            write_pictures(results, PICTURES)
             steps.begin("stopping")
     out.print(table)
     out.print(f"\npictures: {PICTURES.relative_to(BUILD.parent)}/*.png")
     _print_summary(results, recorder, len(alerts), time.monotonic() - started)
 
 
-def _drop_all(cloud: Deployment, steps: ProgressSteps) -> list[DemoResult]:
+def _drop_all(cloud: Deployment, api: Vigil, steps: ProgressSteps) -> list[DemoResult]:
     steps.begin("enrolling two people")
-    for name, (photo, tags) in ENROLLED.items():
-        enrolment = enrol_photos(cloud, name, [photo], tags)
-        for refusal in enrolment["rejected"]:
-            err.print(f"[red]{photo.name} was refused:[/] {refusal['message']}")
-    steps.begin("dropping photographs, strangers and bad files")
-    inputs = demo_inputs()
-    keys = [f"live/faces/{demo_input.source}/{demo_input.file.name}" for demo_input in inputs]
-    ids = [
-        upload_file(cloud, drop_input.file, key, "faces")
-        for drop_input, key in zip(inputs, keys, strict=True)
-    ]
-    results = []
-    for drop_input, row in zip(inputs, wait_until_completed(cloud.records, ids, DEMO_WAIT_S), strict=True):
-        sightings = cloud.records.sightings(row["drop_id"])
-        names = tuple(cloud.display_name(sighting["label"]) for sighting in sightings)
-        results.append(DemoResult(drop_input, row, sightings, names))
+    for name, (photo, watched) in ENROLLED.items():
+        person = find_or_create_person(api, name)
+        result = enrol_photo(api, person, photo)
+        if not result["accepted"]:
+            err.print(f"[red]{photo.name} is refused:[/] {result['message']}")
+        if watched:
+            api.watch_person(person)
+    steps.begin("dropping photographs and bad files")
+    drops = [(demo_input, _put_photo(cloud, demo_input)) for demo_input in demo_inputs()]
+    name_of, results = name_lookup(api), []
+    for demo_input, drop in drops:
+        record = api.get_drop(drop, wait_s=20)
+        names = tuple(name_of(sighting["label"]) for sighting in record.get("sightings", []))
+        results.append(DemoResult(demo_input, record, names))
     return results
 
 
+def _put_photo(cloud: Deployment, demo_input: DemoInput) -> str:
+    """Put the file into the bucket as a camera does; returns the id of its drop."""
+    from vigil.drops.messages import compute_drop_id
+
+    bucket, key = cloud.outputs["PhotosBucket"], f"live/faces/{demo_input.source}/{demo_input.file.name}"
+    stored = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=demo_input.file.read_bytes())
+    return compute_drop_id(bucket, key, stored["VersionId"], "faces")
+
+
+def results_table(
+    results: Sequence[DemoResult], alerts: Sequence[Mapping[str, Any]], name_of: Callable[[str], str]
+) -> Table:
+    """A line for each face; `alerts` are the data of the alert events."""
+    raised = Counter((alert["drop"], alert["rule"]) for alert in alerts)
+    table = new_table("Results", "photo", ">faces", "who", ">score", ">threshold", "alert", ">ms")
+    for result in results:
+        rules = [_count_text(rule, n) for (drop, rule), n in raised.items() if drop == result.record["id"]]
+        for line in _result_rows(result, ", ".join(rules), name_of):
+            table.add_row(*line)
+    return table
+
+
+def _result_rows(result: DemoResult, alerts: str, name_of: Callable[[str], str]) -> list[list[str | Text]]:
+    row, name = result.record, f"{result.demo_input.source}/{result.demo_input.file.name}"
+    ms = duration_text(row)
+    if row["state"] != "done":
+        return [[name, "", coloured(f"{row['state']}: {result.outcome}", row["state"]), "", "", "", ms]]
+    alert = coloured(alerts or ("counted on the first" if row.get("alerts") else ""), "warning")
+    cells: list[list[str | Text]] = [
+        [
+            subject_text(sighting, name_of),
+            format_number(sighting.get("score")),
+            format_number(sighting.get("threshold")),
+        ]
+        for sighting in row["sightings"]
+    ] or [["nobody", "", ""]]
+    first: list[str | Text] = [name, str(len(row["sightings"])), *cells[0], alert, ms]
+    return [first, *(["", "", *more, "", ""] for more in cells[1:])]
+
+
+def _count_text(rule: str, times: int) -> str:
+    return rule if times == 1 else f"{rule} ×{times}"
+
+
+def write_pictures(results: Sequence[DemoResult], folder: Path) -> None:
+    """Write each processed photograph with its faces marked."""
+    from vigil_cli.annotate import annotate
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in (one for one in results if one.record["state"] == "done"):
+        sightings = zip(result.record["sightings"], result.names, strict=True)
+        labels = [_face_label(sighting, name) for sighting, name in sightings]
+        picture = annotate(result.demo_input.file.read_bytes(), labels)
+        (folder / f"{result.demo_input.source}-{result.demo_input.file.stem}.png").write_bytes(picture)
+
+
+def _face_label(sighting: Mapping[str, Any], name: str) -> FaceLabel:
+    from vigil_cli.annotate import FaceLabel
+
+    left, top, right, bottom = sighting["box_px"]
+    return FaceLabel(
+        box_px=(left, top, right, bottom),
+        text=subject_text(sighting, lambda _: name).plain,
+        status=sighting["status"],
+        score=sighting.get("score"),
+    )
+
+
 def _print_summary(results: list[DemoResult], recorder: EventRecorder, alerts: int, seconds: float) -> None:
-    """The last line, and the exit code: 0 only where every drop ended as it had to, told exactly once."""
-    event_ids = {f"{outcome.record['drop_id']}.{outcome.record['state']}" for outcome in results}
+    """Print the last line; exit code 1 unless every result is as expected and was published exactly once."""
+    event_ids = {f"{one.record['id']}.{one.record['state']}" for one in results}
     lost = len(results) - len(event_ids & set(recorder.deliveries))
     duplicates = sum(count - 1 for count in recorder.deliveries.values())
-    unexpected = [outcome for outcome in results if not outcome.as_expected]
-    for outcome in unexpected:
-        expected = ", ".join((outcome.demo_input.expected_outcome, *outcome.demo_input.expected_people))
-        err.print(f"{outcome.demo_input.file.name}: {outcome.ended_as} {outcome.names}, should be {expected}")
-    states = [outcome.record["state"] for outcome in results]
+    unexpected = [one for one in results if not one.as_expected]
+    for one in unexpected:
+        expected = ", ".join((one.demo_input.expected_outcome, *one.demo_input.expected_people))
+        err.print(f"{one.demo_input.file.name}: {one.outcome} {one.names}, expected {expected}")
+    states = [one.record["state"] for one in results]
     counts = f"drops {len(results)} done {states.count('done')} rejected {states.count('rejected')}"
     succeeded = not (lost or duplicates or unexpected)
     out.print(

@@ -1,225 +1,257 @@
-"""`vigil drop FILE...`: files into a lane, and what became of them."""
+"""`vigil drop`, `vigil sightings`, `vigil drops`: uploads, records of drops and their sightings."""
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import Progress
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from cloud.dynamodb.drops import DynamoDropReader
-from vigil.drops.messages import compute_drop_id
-from vigil_cli.console import err, fail, new_table, out
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
-)
-from vigil_cli.paths import DATA
-from vigil_cli.tables import coloured, drops_table, format_number, subject_text
+from vigil_cli.console import coloured, days_ago, err, fail, format_number, format_time, new_table
+from vigil_cli.session import DaysOption, LaneName, LimitOption, Session, name_lookup
+from vigil_client import UnprocessableContent, Vigil
 
-TERMINAL_STATES = ("done", "rejected", "quarantined")
+if TYPE_CHECKING:
+    from vigil_cli.deployment import Deployment
+
+LONG_POLL_S = 20
+"""The longest time that the API waits for a drop to end."""
+
+DropArgument = Annotated[
+    str, typer.Argument(metavar="ID|KEY", help="Id of a drop or its first digits, or the key of an object.")
+]
+SourceOption = Annotated[str | None, typer.Option(help="Only from this source.")]
+DropState = Literal["claimed", "done", "rejected", "quarantined"]
+NameLookup = Callable[[str], str]
 
 
-def drop(
-    files: Annotated[list[Path], typer.Argument(help="Photos, or whatever the model reads.", exists=True)],
-    source: Annotated[str, typer.Option(help="Where they were taken: a door, a camera, a feed.")] = "desk",
-    model: Annotated[str, typer.Option(help="The model that is to look at them.")] = "faces",
-    lane: Annotated[str, typer.Option(help="live, or bulk for back-fills.")] = "live",
-    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for outcomes; 0 does not.")] = 60.0,
-    stage: StageOption = "",
-    data: DataOption = DATA,
+def upload(
+    session: Session,
+    files: Annotated[
+        list[Path], typer.Argument(help="Photos, or other files that the model reads.", exists=True)
+    ],
+    source: Annotated[str, typer.Option(help="Where they come from: a door, a camera, a feed.")] = "desk",
+    model: Annotated[str, typer.Option(help="The model that processes them.")] = "faces",
+    lane: Annotated[LaneName, typer.Option(help="live, or bulk for files that can wait.")] = "live",
+    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for results; 0: none.")] = 60.0,
 ) -> None:
-    """Drop files and show what became of them.
+    """Upload photos and show the result of each.
+
+    The exit code is 1 if a file is refused or has no result after --wait seconds.
 
     Example: ./vigil drop photos/*.jpg --source door-3
     """
-    if lane not in ("live", "bulk"):
-        fail(f"there is no lane {lane!r}: it is live or bulk")
-    cloud = connect(stage, data)
-    ids = [upload_file(cloud, file, f"{lane}/{model}/{source}/{file.name}", model) for file in files]
-    if wait_s <= 0:
-        out.print("\n".join(ids))
-        return
-    rows = wait_until_completed(cloud.records, ids, wait_s)
-    out.print(drops_table(cloud, rows))
-    if any(row.get("state") not in TERMINAL_STATES for row in rows):
-        err.print(f"some have no outcome after {wait_s:g} s: ask again with `./vigil ledger ID`")
+    with session.api("operator") as api:
+        rows = [{"file": str(file), **_upload_file(api, file, source, lane, model)} for file in files]
+        if wait_s > 0:
+            _wait_for_results(api, rows, wait_s)
+        for row in rows:
+            row.pop("upload", None)
+        session.show(rows, lambda: drops_table(rows, name_lookup(api)))
+    unfinished = sum(row["state"] in ("uploaded", "claimed") for row in rows) if wait_s > 0 else 0
+    if unfinished:
+        err.print(f"{unfinished} drops have no result after {wait_s:g} s: see `./vigil drops list` later")
+    if unfinished or any(row["state"] == "refused" for row in rows):
         raise typer.Exit(1)
 
 
-def upload_file(cloud: Deployment, file: Path, key: str, model: str) -> str:
-    """Put one file; the id of the drop that it is going to be."""
-    bucket = cloud.outputs["PhotosBucket"]
-    with file.open("rb") as body:
-        response = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
-    return compute_drop_id(bucket, key, response["VersionId"], model)
+def _upload_file(api: Vigil, file: Path, source: str, lane: LaneName, model: str) -> dict[str, Any]:
+    try:
+        uploaded = api.upload_photo(file, source=source, lane=lane, model=model)
+    except UnprocessableContent as problem:
+        return {"state": "refused", "reason": problem.reason, "message": problem.detail}
+    return {"state": "uploaded", "upload": uploaded}
 
 
-def wait_until_completed(
-    records: DynamoDropReader, ids: Sequence[str], wait_s: float
-) -> list[dict[str, Any]]:
-    """The drops' records once all have ended, or as they are when the time is up."""
-    deadline = time.monotonic() + wait_s
-    rows: dict[str, dict[str, Any]] = {}
-    with Progress(console=err, transient=True) as progress:
-        task = progress.add_task("looking", total=len(ids))
-        while len(rows) < len(ids) and time.monotonic() < deadline:
-            for ident in (ident for ident in ids if ident not in rows):
-                row = records.find_drop(ident)
-                if row and row["state"] in TERMINAL_STATES:
-                    rows[ident] = row
-            progress.update(task, completed=len(rows))
-            time.sleep(0.05 if len(rows) < len(ids) else 0)
-    return [
-        rows.get(ident) or records.find_drop(ident) or {"drop_id": ident, "state": "announced"}
-        for ident in ids
-    ]
+def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], wait_s: float) -> None:
+    """Complete each row with the record of its drop once that has ended, or when the time is up."""
+    from rich.progress import track
+
+    deadline_s = time.monotonic() + wait_s
+    for row in track(rows, description="processing", console=err, transient=True):
+        while row["state"] in ("uploaded", "claimed"):
+            left_s = max(0, min(LONG_POLL_S, round(deadline_s - time.monotonic())))
+            status = api.get_upload(row["upload"], wait_s=left_s)
+            if "drop" in status:
+                row.update(api.get_drop(status["drop"]))
+            if time.monotonic() >= deadline_s:
+                break
 
 
-# MERGED: `vigil ledger`, `vigil sightings`, `vigil alerts`: what is on record.
+def drops_table(rows: Iterable[Mapping[str, Any]], name_of: NameLookup) -> Table:
+    """A line for each sighting; the drop's own columns are on its first line."""
+    table = new_table("Drops", "photo", "state", ">found", "who", ">score", ">threshold", ">ms", "drop")
+    for row in rows:
+        first = [Path(row["file"]).name, _state_text(row), str(row.get("found", ""))]
+        last = [duration_text(row), row.get("id", "")[:12]]
+        for sighting in row.get("sightings") or [{}]:
+            who = subject_text(sighting, name_of) if sighting else ""
+            table.add_row(*first, who, *_numbers(sighting, "score", "threshold"), *last)
+            first, last = ["", Text(), ""], ["", ""]
+    return table
 
-DaysOption = Annotated[int, typer.Option(help="How many days to look back.", min=1)]
-LimitOption = Annotated[int, typer.Option("--most", "-n", help="How many rows at most.", min=1)]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+def subject_text(sighting: Mapping[str, Any], name_of: NameLookup) -> Text:
+    """The name of a recognised person, or the status of the sighting, with its quality issues."""
+    name = name_of(sighting["label"]) if sighting["status"] == "known" else sighting["status"]
+    issues = f" ({', '.join(sighting['quality_issues'])})" if sighting.get("quality_issues") else ""
+    return coloured(f"{name}{issues}", sighting["status"])
+
+
+def duration_text(row: Mapping[str, Any]) -> str:
+    """Milliseconds of all stages together."""
+    return format_number(sum(row["times_ms"].values()), 0) if row.get("times_ms") else ""
+
+
+def _state_text(row: Mapping[str, Any]) -> Text:
+    return coloured(row["state"] + (f": {row['reason']}" if row.get("reason") else ""), row["state"])
+
+
+def _numbers(row: Mapping[str, Any], *names: str) -> list[str]:
+    return [format_number(row.get(name)) for name in names]
 
 
 def sightings(
+    session: Session,
     days: DaysOption = 7,
-    most: LimitOption = 50,
-    as_json: JsonOption = False,
-    stage: StageOption = "",
-    data: DataOption = DATA,
+    limit: LimitOption = 50,
+    source: SourceOption = None,
+    person: Annotated[str | None, typer.Option(help="Only of the person with this id.")] = None,
 ) -> None:
-    """Who and what was seen, newest first.
+    """List what models found in drops, newest first.
 
     Example: ./vigil sightings --days 1 -n 20
     """
-    cloud = connect(stage, data)
-    rows = _query_newest(cloud, "sightings", days, most)
-    if as_json:
-        _print_json_rows(rows)
-        return
-    table = new_table("Sightings", "when", "source", "who", ">score", ">needed", ">quality", "model", "drop")
-    for row in rows:
-        table.add_row(
-            row["occurred_at"][:19],
-            row["source"],
-            subject_text(cloud, row),
-            format_number(row.get("score")),
-            format_number(row.get("threshold")),
-            format_number(row.get("quality")),
-            row["model"],
-            row["drop_id"][:12],
-        )
-    out.print(table)
+    columns = ("time", "source", "who", ">score", ">threshold", ">quality", "sighting")
+    table = new_table("Sightings", *columns)
+    with session.api("reviewer") as api:
+        rows = list(islice(api.list_sightings(since=days_ago(days), source=source, person=person), limit))
+        name_of = name_lookup(api)
+        for row in () if session.as_json else rows:
+            who, numbers = subject_text(row, name_of), _numbers(row, "score", "threshold", "quality")
+            table.add_row(format_time(row["at"]), row["source"], who, *numbers, row["id"])
+    session.show(rows, lambda: table if rows else f"no sightings in the last {days} days")
 
 
-def alerts(
+def list_drops(
+    session: Session,
+    state: Annotated[DropState | None, typer.Option(help="Only drops in this state.")] = None,
+    source: SourceOption = None,
     days: DaysOption = 7,
-    most: LimitOption = 50,
-    as_json: JsonOption = False,
-    stage: StageOption = "",
-    data: DataOption = DATA,
+    limit: LimitOption = 50,
 ) -> None:
-    """What rules picked out for a person to review, newest first.
+    """List drops, newest first.
 
-    Example: ./vigil alerts --days 1 --json
+    Example: ./vigil drops list --state rejected --days 1
     """
-    cloud = connect(stage, data)
-    rows = _query_newest(cloud, "alerts", days, most)
-    if as_json:
-        _print_json_rows(rows)
-        return
-    table = new_table("Alerts", "when", "severity", "rule", "who", "source", ">drops", "review", "alert")
+    with session.api("viewer") as api:
+        rows = list(islice(api.list_drops(state=state, source=source, since=days_ago(days)), limit))
+    table = new_table("Drops", "time", "source", "model", "state", ">found", ">attempts", "drop")
     for row in rows:
+        counts = (str(row.get("found", "")), str(row["attempts"]))
         table.add_row(
-            row["occurred_at"][:19],
-            coloured(row["severity"]),
-            row["rule"],
-            cloud.display_name(row["subject_id"]),
-            row["source"],
-            str(row["drops"]),
-            row["review"],
-            row["alert_id"][:12],
+            format_time(row["at"]), row["source"], row["model"], _state_text(row), *counts, row["id"]
         )
-    out.print(table)
+    session.show(rows, lambda: table if rows else f"no such drops in the last {days} days")
 
 
-def ledger(
-    ident: Annotated[
-        str, typer.Argument(metavar="ID|KEY", help="A drop's id (or its beginning), or an object's key.")
-    ],
-    as_json: JsonOption = False,
-    stage: StageOption = "",
-    data: DataOption = DATA,
+def quarantined(
+    session: Session, source: SourceOption = None, days: DaysOption = 7, limit: LimitOption = 50
 ) -> None:
-    """Where is my photo? One drop's record: state, attempts, times, what was seen, what was done about it.
+    """List quarantined drops, newest first; a person decides what happens to each.
 
-    Example: ./vigil ledger live/faces/door-3/frame.jpg
+    Example: ./vigil drops quarantined --days 30
     """
-    cloud = connect(stage, data)
-    rows = _find_drops(cloud, ident)
+    list_drops(session, "quarantined", source, days, limit)
+
+
+def show(session: Session, drop: DropArgument) -> None:
+    """Show the record of a drop: state, attempts, times, sightings, and what was done about it.
+
+    Example: ./vigil drops show live/faces/door-3/frame.jpg
+    """
+    cloud = session.deployment()
+    rows = _find_drops(cloud, drop)
     if not rows:
-        fail(f"nothing on record for {ident}: an object's key reads live/faces/<source>/<name>")
+        fail(f"no record of {drop}: an object's key has the form live/faces/<source>/<name>")
     for row in rows:
         row["sighting_rows"] = cloud.records.sightings(row["drop_id"])
-        row["notes"] = cloud.records.notes(row["drop_id"])
-    if as_json:
-        _print_json_rows(rows)
-        return
-    for row in rows:
-        out.print(_drop_table(cloud, row))
+        row["notes"] = _notes(cloud, row["drop_id"])
+    tables = [
+        table for row in rows for table in (_drop_table(row, cloud.display_name), _notes_table(row["notes"]))
+    ]
+    session.show([json.loads(json.dumps(row, default=sorted)) for row in rows], lambda: Group(*tables))
 
 
-def _find_drops(cloud: Deployment, ident: str) -> list[dict[str, Any]]:
-    if "/" in ident:
-        uri = ident if ident.startswith("s3://") else f"s3://{cloud.outputs['PhotosBucket']}/{ident}"
+def notes(session: Session, drop: DropArgument) -> None:
+    """Show what triage or a person did about a drop: redrives, quarantine, and the reason of each.
+
+    Example: ./vigil drops notes 0123456789abcdef0123456789abcdef
+    """
+    cloud = session.deployment()
+    rows = [note for row in _find_drops(cloud, drop) for note in _notes(cloud, row["drop_id"])]
+    session.show(rows, lambda: _notes_table(rows) if rows else f"no notes on {drop}")
+
+
+def label(
+    session: Session,
+    drop: Annotated[str, typer.Argument(metavar="DROP", help="Id of the drop.")],
+    text: Annotated[str, typer.Argument(metavar="LABEL", help="Name of a class, or id of a person.")],
+) -> None:
+    """Label a drop with what it shows; the next data set includes it.
+
+    Example: ./vigil drops label 0123456789abcdef0123456789abcdef seven
+    """
+    with session.api("reviewer") as api:
+        saved = api.label_drop(drop, text)
+    session.show([saved], lambda: f"{saved['drop']} is labelled {saved['label']}")
+
+
+def _find_drops(cloud: "Deployment", text: str) -> list[dict[str, Any]]:
+    """Records of the drops of an object's key, or of the last week's drops whose id begins so."""
+    if "/" in text:
+        uri = text if text.startswith("s3://") else f"s3://{cloud.outputs['PhotosBucket']}/{text}"
         return [row for drop in cloud.records.drops_of_object(uri) if (row := cloud.records.find_drop(drop))]
-    exact = cloud.records.find_drop(ident)
-    if exact:
+    if exact := cloud.records.find_drop(text):
         return [exact]
-    return [row for row in _query_newest(cloud, "drops", 7, 10_000) if row["drop_id"].startswith(ident)]
+    newest = cloud.records.newest("drops", since=datetime.now(UTC) - timedelta(days=7), limit=10_000)
+    return [row for row in newest if row["drop_id"].startswith(text)]
 
 
-def _drop_table(cloud: Deployment, row: dict[str, Any]) -> Table:
+def _notes(cloud: "Deployment", drop: str) -> list[dict[str, Any]]:
+    return [
+        {"at": row["sk"].removeprefix("note#"), "action": row["action_taken"], "reason": row["reason"]}
+        for row in cloud.records.notes(drop)
+    ]
+
+
+def _drop_table(row: Mapping[str, Any], name_of: NameLookup) -> Table:
     table = new_table(f"Drop {row['drop_id']}", "", "")
     table.add_row("state", coloured(row["state"]))
     for name in ("reason", "message", "error", "stage", "lane", "model", "source", "release", "attempts"):
         if row.get(name):
-            table.add_row(name.replace("_", " "), str(row[name]))
+            table.add_row(name, str(row[name]))
     for name in ("occurred_at", "first_claimed_at", "completed_at"):
         if row.get(name):
-            table.add_row(name.replace("_", " "), row[name])
+            table.add_row(name.replace("_", " "), format_time(row[name]))
     if row.get("s3_object"):
         table.add_row("object", f"{row['object']} {row['s3_object'].get('version', '')}")
     for stage_name, ms in row.get("times_ms", {}).items():
         table.add_row(f"  {stage_name}", f"{ms:.1f} ms")
     for sighting in row["sighting_rows"]:
-        table.add_row(
-            "sighting_rows", subject_text(cloud, sighting) + f"  {format_number(sighting.get('score'))}"
-        )
-    for note in row["notes"]:
-        table.add_row(note["action_taken"], f"{note['sk'].removeprefix('note#')[:19]}  {note['reason']}")
+        score = format_number(sighting.get("score"))
+        table.add_row("sighting", subject_text(sighting, name_of) + f"  {score}")
     return table
 
 
-def _query_newest(cloud: Deployment, kind: str, days: int, most: int) -> list[dict[str, Any]]:
-    return cloud.records.newest(kind, since=datetime.now(UTC) - timedelta(days=days), limit=most)
-
-
-def _print_json_rows(rows: list[dict[str, Any]]) -> None:
+def _notes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = new_table("Notes" if rows else "", *(("time", "action", "reason") if rows else ()))
     for row in rows:
-        print(json.dumps(row, default=_json_default, ensure_ascii=False))
-
-
-def _json_default(value: Any) -> Any:
-    """What JSON has no word for: sets."""
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(type(value).__name__)
+        table.add_row(format_time(row["at"]), row["action"], row["reason"])
+    return table

@@ -1,70 +1,62 @@
-"""`vigil triage`: dead letters looked after now, instead of at the next tick."""
+"""`vigil ops triage|reconcile|backfill|canary|pause|resume`: maintenance of a deployment by hand."""
 
 import shlex
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import (
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cloud.dynamodb.maintenance_state import load_reconcile_progress
 from cloud.dynamodb.state import DynamoStateStore
-from cloud.sqs import SqsQueue
-from vigil_cli.console import err, fail, new_table, out
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
-    invoke_function,
-    run_scheduled,
-)
-from vigil_cli.paths import DATA
-from vigil_cli.tables import coloured
+from vigil_cli.console import coloured, err, fail, new_table, out
+from vigil_cli.deployment import run_scheduled
+from vigil_cli.paths import ROOT
+from vigil_cli.session import LaneName, Session
+from vigil_client import Vigil
+from vigil_client.types import BackfillResult
 
 ACTION_LABELS = {
-    "redriven": ("sent back", "done"),
+    "redriven": ("redriven", "done"),
     "quarantined": ("quarantined", "quarantined"),
-    "discarded": ("put away", "done"),
-    "waiting": ("waits", "warning"),
+    "discarded": ("discarded", "done"),
+    "waiting": ("waiting", "warning"),
     "new_faults": ("new fault", "critical"),
 }
-"""Each deed of triage as a person says it, and the state whose colour it has."""
+"""Action of triage -> its label, and the state whose colour it has."""
+
+POLL_S = 5.0
+QUEUE_RETENTION = {"live": "4 days", "bulk": "14 days"}
+"""How long the queue of a lane keeps a message."""
+
+LaneArgument = Annotated[LaneName, typer.Argument(metavar="LANE", help="live or bulk.")]
 
 
-def triage(stage: StageOption = "", data: DataOption = DATA) -> None:
-    """Look after the dead letters now: what was done with how many, and why.
+def triage(session: Session) -> None:
+    """Run triage of the dead letters now and show what was done with how many, and why.
 
-    Example: ./vigil triage
+    Example: ./vigil ops triage
     """
-    report = run_scheduled(connect(stage, data), "Triage")
-    table = new_table("Triage", "done", ">letters", "why")
+    report = run_scheduled(session.deployment(), "Triage")
+    table = new_table("Triage", "action", ">dead letters", "reason")
     for reason, count in report["reasons"].items():
         action, _, detail = reason.partition(": ")
-        label, colour = ACTION_LABELS[action]
-        table.add_row(coloured(label, colour), str(count), detail)
-    out.print(table if report["reasons"] else "no dead letters")
-    if report["republished"]:
-        out.print(f"told again: the outcomes of {report['republished']} gaps")
+        label, state = ACTION_LABELS[action]
+        table.add_row(coloured(label, state), str(count), detail)
+    session.show([report], lambda: table if report["reasons"] else "no dead letters")
+    if report["republished"] and not session.as_json:
+        out.print(f"published again: the results of {report['republished']} failed batches")
 
 
-# MERGED: `vigil reconcile`: the bucket held against the ledger now, instead of at the next tick.
+def reconcile(session: Session) -> None:
+    """Compare bucket and ledger now, and announce every object without a result again.
 
+    The exit code is 1 while an object has no result.
 
-def reconcile(stage: StageOption = "", data: DataOption = DATA) -> None:
-    """Announce every object that has no end again, unless it was of late; exit code 1 while there are any.
-
-    What comes out is how complete the ledger is: objects that have their end, of all objects.
-
-    Example: ./vigil reconcile
+    Example: ./vigil ops reconcile
     """
-    cloud = connect(stage, data)
+    cloud = session.deployment()
     result = run_scheduled(cloud, "Reconcile")
     announced = result["announced"]
     while result["cursor"]:
@@ -74,68 +66,112 @@ def reconcile(stage: StageOption = "", data: DataOption = DATA) -> None:
         DynamoStateStore(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
     ).last_complete
     if completeness is None:
-        fail("the walk did not come to the bucket's end; see `./vigil logs reconcile`")
-    out.print(
+        fail("reconcile did not reach the end of the bucket; see `./vigil logs reconcile`")
+    counts = {
+        "objects": completeness.objects,
+        "completed": completeness.completed,
+        "too_recent": completeness.too_recent,
+        "announced": announced,
+    }
+    summary = (
         f"complete {completeness.ratio:.2%}: {completeness.completed} of {completeness.objects} objects "
-        f"have an end; {announced} announced again, {completeness.too_recent} too young to be judged"
+        f"have a result; {announced} announced again, {completeness.too_recent} too recent to count"
     )
+    session.show([counts], lambda: summary)
     if completeness.completed < completeness.objects:
         raise typer.Exit(1)
 
 
-# MERGED: `vigil backfill MODEL`: all that lies in the bucket shown to a model, part by part.
+def canary(session: Session) -> None:
+    """Drop the canary's known photograph now and check that its one face is found; exit code 1 if not.
 
-POLL_S = 5.0
+    Example: ./vigil ops canary
+    """
+    with session.api("operator") as api:
+        try:
+            drop = api.drop_photo(ROOT / "functions" / "canary.jpg", source="canary")
+        except TimeoutError as error:
+            fail(f"{error}; see `./vigil status`")
+    passed = drop["state"] == "done" and drop.get("found") == 1
+    summary = f"drop {drop['id']} is {drop['state']}, {drop.get('found', 0)} faces found"
+    session.show([drop], lambda: f"{'[green]passed[/]' if passed else '[red]failed[/]'}: {summary}")
+    if not passed:
+        raise typer.Exit(1)
 
 
 def backfill(
-    model: Annotated[str, typer.Argument(help="The model that is to look; what it has seen is passed over.")],
-    cursor: Annotated[str, typer.Option(help="Where to go on, as a run that was stopped has told.")] = "",
-    ahead: Annotated[
-        int, typer.Option(help="Wait while so many messages are in the bulk lane's queue.", min=1)
+    session: Session,
+    model: Annotated[
+        str, typer.Argument(help="The model; objects that it has already processed are skipped.")
+    ],
+    cursor: Annotated[str, typer.Option(help="Where to continue, printed by an interrupted run.")] = "",
+    max_queued: Annotated[
+        int, typer.Option(help="Pause while the bulk lane's queue holds this many messages.", min=1)
     ] = 10_000,
-    stage: StageOption = "",
-    data: DataOption = DATA,
 ) -> None:
-    """Show an old bucket to a model, through the bulk lane; Ctrl-C stops it and tells how to go on.
+    """Send the stored objects to a model through the bulk lane; Ctrl-C prints the command that continues.
 
-    Example: ./vigil backfill faces --ahead 2000
+    Example: ./vigil ops backfill faces --max-queued 2000
     """
-    cloud = connect(stage, data)
     announced, position = 0, cursor
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=err, transient=True) as progress:
-            task = progress.add_task("back-fill begins")
-            for part in _backfill_parts(cloud, model, cursor, ahead):
+        with (
+            session.api("operator") as api,
+            Progress(*columns, console=err, transient=True) as progress,
+        ):
+            task = progress.add_task("starting")
+            for part in _backfill_parts(api, model, cursor, max_queued):
                 announced, position = announced + part["announced"], part["cursor"]
-                progress.update(task, description=f"{announced} announced, up to {_cursor_text(position)}")
+                progress.update(task, description=f"{announced} objects announced")
     except KeyboardInterrupt:
-        err.print(f"stopped after {announced}; go on with:")
-        print(_resume_command(model, position, stage))
+        err.print(f"stopped after {announced} objects; continue with:")
+        print(_resume_command(model, position, session.stage))
         raise typer.Exit(130) from None
-    out.print(
-        f"[green]shown[/] {announced} objects to {model}; the bulk lane works on them: `./vigil status`"
-    )
+    summary = f"[green]announced[/] {announced} objects to {model}; `./vigil status` shows the bulk lane"
+    session.show([{"model": model, "announced": announced}], lambda: summary)
 
 
-def _backfill_parts(cloud: Deployment, model: str, cursor: str, max_queued: int) -> Iterator[dict[str, Any]]:
-    """Each part's answer, as soon as the lane has room for the next."""
-    queue = SqsQueue(cloud.client("sqs"), cloud.outputs["BulkQueueUrl"])
+def _backfill_parts(api: Vigil, model: str, cursor: str, max_queued: int) -> Iterator[BackfillResult]:
+    """The result of each part; a part starts when the lane has room for it."""
     while True:
-        while queue.visible_messages() >= max_queued:
+        while _bulk_messages(api) >= max_queued:
             time.sleep(POLL_S)
-        part = invoke_function(cloud, "Backfill", {"model": model, "cursor": cursor})
+        part = api.backfill(model, cursor=cursor)
         yield part
         cursor = part["cursor"]
         if not cursor:
             return
 
 
-def _cursor_text(cursor: str) -> str:
-    return cursor[:60] or "the end"
+def _bulk_messages(api: Vigil) -> int:
+    return next(one["visible_messages"] for one in api.get_status()["lanes"] if one["lane"] == "bulk")
 
 
 def _resume_command(model: str, cursor: str, stage: str) -> str:
-    arguments = ["./vigil", "backfill", model, "--cursor", cursor, *(("--stage", stage) if stage else ())]
-    return shlex.join(arguments)
+    options = (*(("--cursor", cursor) if cursor else ()), *(("--stage", stage) if stage else ()))
+    return shlex.join(["./vigil", "ops", "backfill", model, *options])
+
+
+def pause(session: Session, lane: LaneArgument) -> None:
+    """Stop a lane until somebody resumes it; its messages wait in the queue.
+
+    Example: ./vigil ops pause bulk
+    """
+    with session.api("admin") as api:
+        api.pause_lane(lane)
+    text = (
+        f"[yellow]{lane} is paused[/]; its queue keeps messages for {QUEUE_RETENTION[lane]}, after that "
+        f"reconcile announces the objects again. Continue with `./vigil ops resume {lane}`"
+    )
+    session.show([{"lane": lane, "paused": True}], lambda: text)
+
+
+def resume(session: Session, lane: LaneArgument) -> None:
+    """Resume a paused lane; while a circuit breaker is open, the controller stops it again within a minute.
+
+    Example: ./vigil ops resume bulk
+    """
+    with session.api("admin") as api:
+        api.resume_lane(lane)
+    session.show([{"lane": lane, "paused": False}], lambda: f"[green]{lane} runs[/]")

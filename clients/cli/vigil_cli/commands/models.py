@@ -1,4 +1,4 @@
-"""`vigil models`, `label`, `train`, `evaluate`: the life of models, seen and moved by a person."""
+"""`vigil models`: releases and training jobs, and decisions about them."""
 
 import hashlib
 import io
@@ -8,253 +8,280 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
-from cloud.dynamodb.maintenance_state import load_reembedding_state
-from cloud.dynamodb.releases import DynamoReleases
-from cloud.dynamodb.state import DynamoStateStore
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs
-from cloud.s3.objects import S3ObjectStore
-from cloud.s3.releases import S3ReleaseStore
-from models.build.compose import compose_release
-from vigil.errors import VigilError
-from vigil.inference.card import load_toml
-from vigil.inference.release import CARD_FILE
-from vigil.releases.manifest import ReleaseManifest
-from vigil.training.dataset import parse_manifest
-from vigil.training.dataset_store import dataset_prefix
-from vigil_cli.commands.people import api_client
-from vigil_cli.console import fail, out
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
+from vigil_cli.console import coloured, fail, format_number, format_time, new_table
+from vigil_cli.paths import BUILD, ROOT
+from vigil_cli.session import Session
+from vigil_client import Vigil
+from vigil_client.types import (
+    CandidateOut,
+    EstimateOut,
+    ModelDetails,
+    ReleaseOut,
+    StagesChanged,
+    TrainingOut,
 )
-from vigil_cli.paths import BUILD, DATA, ROOT
-from vigil_cli.tables import (
-    PRICES_NOTE,
-    history_table,
-    releases_table,
-    removed_data_warnings,
-    trainings_table,
-)
-from vigil_client import Problem, Vigil
 
+PRICES_NOTE = "by the example prices in layers/vigil/training/machines.toml: set your own"
 DATASET_MANIFEST = "manifest.jsonl"
-NO_RELEASES = (
-    "no release is on record: what ships with this answers; docs/models.md says how another comes in"
-)
-ModelArgument = Annotated[str, typer.Argument(help="The model's name.")]
-ReleaseArgument = Annotated[str, typer.Argument(help="The release, as `vigil models` shows it.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Stands in the release's history.", prompt=True)]
+ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
+ReleaseArgument = Annotated[str, typer.Argument(help="The release, from `./vigil models list`.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Saved in the history of the release.", prompt=True)
+]
 
 
-def models(
-    model: Annotated[str, typer.Argument(help="One model, with each step of its releases.")] = "",
-    stage: StageOption = "",
-    data: DataOption = DATA,
-) -> None:
-    """Each release and training job: where it stands, how it measured, and why it went there.
+def list_models(session: Session) -> None:
+    """List the releases and training jobs of every model, with stage, quality and reason.
 
-    Example: ./vigil models digits
+    Example: ./vigil models list
     """
-    cloud = connect(stage, data)
-    repository = DynamoReleases(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    names = [model] if model else repository.models()
-    by_model = [repository.read_releases(name) for name in names]
-    states = DynamoStateStore(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    progress = {
-        release: model_progress
-        for name in names
-        for release, model_progress in load_reembedding_state(states, name).progress.items()
-    }
-    table = history_table(by_model[0]) if model else releases_table(by_model, progress)
-    out.print(table if table.row_count else NO_RELEASES)
-    for line in removed_data_warnings(_release_manifests(cloud, model)) if model else ():
-        out.print(f"[yellow]forgotten[/] {line}")
-    jobs = DynamoTrainingJobs(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    jobs_table = trainings_table(job for name in names for job in jobs.for_model(name))
-    if jobs_table.row_count:
-        out.print(jobs_table)
+    with session.api("operator") as api:
+        models = [api.get_model(model["name"]) for model in api.list_models()]
+        jobs = [job for model in models for job in api.list_trainings(model["name"])]
+    session.show(models, lambda: Group(_releases_table(models), _trainings_table(jobs)))
 
 
-def _release_manifests(cloud: Deployment, model: str) -> Iterator[ReleaseManifest]:
-    """Of a model's releases that are stored."""
-    bucket = cloud.outputs["StoreBucket"]
-    release_ids = S3ObjectStore(cloud.client("s3"), bucket).list_folders(f"releases/{model}")
-    return (
-        S3ReleaseStore(cloud.client("s3"), bucket).read_manifest(model, release) for release in release_ids
+def show(session: Session, model: ModelArgument) -> None:
+    """Show every transition of a model's releases with the results of the gates, and its training jobs.
+
+    Example: ./vigil models show digits
+    """
+    with session.api("operator") as api:
+        details = api.get_model(model)
+        jobs = api.list_trainings(model)
+    session.show(
+        [{**details, "trainings": jobs}], lambda: Group(_history_table(details), _trainings_table(jobs))
     )
 
 
-def rollback(
-    model: ModelArgument, reason: ReasonOption, stage: StageOption = "", data: DataOption = DATA
-) -> None:
-    """Put a model's former release back.
+def _releases_table(models: Iterable[ModelDetails]) -> Table:
+    """A line for each release, the active bundled one first."""
+    table = new_table("Releases", "model", "release", "stage", "quality", "gain", "since", "reason")
+    for model in models:
+        releases = model.get("releases", [])
+        if model["active"] not in {release["id"] for release in releases}:
+            active = coloured("active")
+            table.add_row(model["name"], model["active"], active, "", "", "", "bundled with the software")
+        for release in sorted(releases, key=lambda one: one["since"], reverse=True):
+            table.add_row(
+                model["name"],
+                release["id"],
+                _stage_text(release, model.get("candidate")),
+                _estimate_text(release["metric"]),
+                _estimate_text(release.get("gain")),
+                format_time(release["since"]),
+                _reason_text(release),
+            )
+    return table
 
-    Example: ./vigil rollback digits --reason "it misses the new door"
-    """
-    _apply_decision(lambda client: client.roll_back_model(model, reason=reason), stage, data)
+
+def _history_table(model: ModelDetails) -> Table:
+    """A line for each transition, with the results of the gates or the person who decided."""
+    table = new_table(f"{model['name']}: transitions", "release", "event", "stage", "time", "reasons")
+    moves = [(release["id"], move) for release in model.get("releases", []) for move in release["history"]]
+    for release, move in sorted(moves, key=lambda one: (one[1]["at"], one[0])):
+        reasons = "\n".join(move.get("reasons", []))
+        table.add_row(release, move["event"], coloured(move["stage"]), format_time(move["at"]), reasons)
+    return table
+
+
+def _stage_text(release: ReleaseOut, candidate: CandidateOut | None) -> Text:
+    """The stage; of a candidate with its share of the drops."""
+    if candidate is None or candidate["release"] != release["id"]:
+        return coloured(release["stage"])
+    share = candidate["canary_share"] or candidate["shadow_share"]
+    return coloured(f"{release['stage']} {share:.0%}", release["stage"])
+
+
+def _reason_text(release: ReleaseOut) -> str:
+    """The progress of the re-embedding, or the reason of the last transition in short."""
+    progress = release.get("reembedding")
+    if progress and progress["remaining"] + progress["missing_reference"]:
+        done = progress["people"] - progress["remaining"] - progress["missing_reference"]
+        return f"re-embedded {done} of {progress['people']}; {progress['missing_reference']} need a new photo"
+    last = release["history"][-1] if release["history"] else None
+    reasons = last.get("reasons", []) if last else []
+    if last and len(reasons) > 1 and last["event"] == "pass":
+        return f"passed {len(reasons)} gates"
+    return "; ".join(reasons)
+
+
+def _estimate_text(estimate: EstimateOut | None) -> str:
+    if estimate is None:
+        return ""
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f})"
+
+
+def _trainings_table(jobs: Iterable[TrainingOut]) -> Table:
+    columns = ("job", "state", ">expected", ">at most", ">cost", "release", "reason")
+    table = new_table(f"Training jobs, US dollars {PRICES_NOTE}", *columns)
+    for job in jobs:
+        dollars = (format_number(job["expected_usd"]), format_number(job["max_usd"]))
+        cost = format_number(job.get("usd"), 4)
+        last = (cost, job.get("release", ""), job.get("reason", ""))
+        table.add_row(job["job"], coloured(job["state"]), *dollars, *last)
+    return table
 
 
 def promote(
+    session: Session,
     model: ModelArgument,
     release: ReleaseArgument,
     reason: ReasonOption,
-    stage: StageOption = "",
-    data: DataOption = DATA,
 ) -> None:
-    """Let the release that is being tried answer now, whatever the gates would say.
+    """Activate a candidate release now, whatever the gates decide.
 
-    Example: ./vigil promote digits 0123456789abcdef --reason "seen and judged"
+    Example: ./vigil models promote digits 0123456789abcdef --reason "reviewed by hand"
     """
-    _apply_decision(lambda client: client.promote_release(model, release, reason=reason), stage, data)
+    _apply_decision(lambda api: api.promote_release(model, release, reason=reason), session)
 
 
 def reject(
+    session: Session,
     model: ModelArgument,
     release: ReleaseArgument,
     reason: ReasonOption,
-    stage: StageOption = "",
-    data: DataOption = DATA,
 ) -> None:
-    """Try a release no further.
+    """Reject a candidate or registered release.
 
-    Example: ./vigil reject digits 0123456789abcdef --reason "taught on wrong labels"
+    Example: ./vigil models reject digits 0123456789abcdef --reason "trained on wrong labels"
     """
-    _apply_decision(lambda client: client.reject_release(model, release, reason=reason), stage, data)
+    _apply_decision(lambda api: api.reject_release(model, release, reason=reason), session)
 
 
-def _apply_decision(decide: Callable[[Vigil], Mapping[str, Any]], stage: str, data: Path) -> None:
-    try:
-        result = decide(api_client(stage, data, "admin"))
-    except Problem as problem:
-        fail(str(problem))
-    for release, now in result["stages"].items():
-        out.print(f"{result['model']} {release} is {now}")
-
-
-def label(
-    drop_id: Annotated[str, typer.Argument(help="A drop's id.")],
-    text: Annotated[str, typer.Argument(metavar="LABEL", help="What it shows.")],
-    stage: StageOption = "",
-    data: DataOption = DATA,
+def rollback(
+    session: Session,
+    model: ModelArgument,
+    reason: ReasonOption,
 ) -> None:
-    """Say what a drop shows: the next data set takes it up.
+    """Activate the previous release of a model again.
 
-    Example: ./vigil label 0123456789abcdef0123456789abcdef seven
+    Example: ./vigil models rollback digits --reason "misses faces at the new door"
     """
-    try:
-        api_client(stage, data, "reviewer").label_drop(drop_id, text)
-    except Problem as problem:
-        fail(str(problem))
-    out.print(f"{drop_id} shows {text}")
+    _apply_decision(lambda api: api.roll_back_model(model, reason=reason), session)
+
+
+def _apply_decision(decide: Callable[[Vigil], StagesChanged], session: Session) -> None:
+    with session.api("admin") as api:
+        result = decide(api)
+    lines = [f"{result['model']} {release} is {stage}" for release, stage in result["stages"].items()]
+    session.show([result], lambda: "\n".join(lines))
 
 
 def train(
+    session: Session,
     model: ModelArgument,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe; without one, the last one given.")] = None,
-    stage: StageOption = "",
-    data: DataOption = DATA,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A training recipe; without one, the model's last recipe.")
+    ] = None,
 ) -> None:
-    """Make a data set of what is labelled now, and order a training job; the same again is the same job.
+    """Build a data set from the current labels and start a training job; equal inputs give the same job.
 
-    Example: ./vigil train digits --recipe recipe.toml
+    Example: ./vigil models train digits --recipe recipe.toml
     """
-    cloud = connect(stage, data)
-    request = {"model": model} | ({"recipe": recipe.read_text("utf-8")} if recipe else {})
-    response = cloud.slow_lambda_client.invoke(
-        FunctionName=cloud.outputs["TrainFunction"], Payload=json.dumps(request).encode()
-    )
-    result = json.loads(response["Payload"].read())
-    if "job" not in result:
-        fail(str(result.get("error", result)))
-    cost = f"estimated at ${result['expected_usd']}, at most ${result['max_usd']}"
-    out.print(f"{result['job']} is {result['state']}, on data set {result['data']}; {cost} {PRICES_NOTE}")
+    with session.api("operator") as api:
+        result = api.start_training(model, recipe=recipe.read_text("utf-8") if recipe else None)
+    cost = f"estimated at ${result['expected_usd']}, at most ${result['max_usd']} {PRICES_NOTE}"
+    text = f"{result['job']} is {result['state']}, on data set {result['data']}; {cost}"
+    session.show([result], lambda: text)
 
 
 def evaluate(
+    session: Session,
     model: ModelArgument,
-    dataset: Annotated[str, typer.Argument(help="A data set's id, or a folder with one split.")],
-    release: Annotated[str, typer.Option(help="Without one, the release that is active.")] = "",
-    stage: StageOption = "",
-    data: DataOption = DATA,
+    dataset: Annotated[str, typer.Argument(help="Id of a data set, or a folder with one split.")],
+    release: Annotated[str, typer.Option(help="The release; without it, the active one.")] = "",
 ) -> None:
-    """Measure a release on held-out pictures: figures with intervals, by slice, and a page with plots.
+    """Measure a release on held-out pictures and write a report with confidence intervals and plots.
 
-    Example: ./vigil evaluate digits pictures/test
+    Example: ./vigil models evaluate digits pictures/test
     """
     with tempfile.TemporaryDirectory() as folder_name:
         split, releases = Path(dataset), BUILD / "models"
         if not split.is_dir():
             split, releases = Path(folder_name) / "test", Path(folder_name)
-            _fetch_dataset_and_release(connect(stage, data), model, dataset, release, Path(folder_name))
+            release_id = release or _active_release(session, model)
+            _fetch_dataset_and_release(session, model, dataset, release_id, Path(folder_name))
         arguments = ("-m", "models.evaluation", model, str(split), "--models", str(releases))
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         finished = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=False)
         raise typer.Exit(finished.returncode)
 
 
-def _fetch_dataset_and_release(
-    cloud: Deployment, model: str, dataset: str, release: str, target: Path
-) -> None:
-    """The test split and the release, in folders."""
-    library = S3ObjectStore(cloud.client("s3"), cloud.outputs["StoreBucket"])
-    repository = DynamoReleases(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    release_id = release or repository.read_releases(model).pointers.active
-    if not release_id:
+def _active_release(session: Session, model: str) -> str:
+    with session.api("viewer") as api:
+        details = api.get_model(model)
+    if details["active"] not in {release["id"] for release in details.get("releases", ())}:
         fail(f"{model} has only its bundled release: give a folder of pictures instead")
+    return details["active"]
+
+
+def _fetch_dataset_and_release(
+    session: Session, model: str, dataset: str, release: str, target: Path
+) -> None:
+    """Download the test split and the release into folders of `target`."""
+    from cloud.s3.objects import S3ObjectStore
+    from cloud.s3.releases import S3ReleaseStore
+    from vigil.errors import VigilError
+    from vigil.training.dataset import parse_manifest
+    from vigil.training.dataset_store import MANIFEST_NAME, dataset_prefix
+
+    cloud = session.deployment()
+    store = S3ObjectStore(cloud.client("s3"), cloud.outputs["StoreBucket"])
     test_prefix, test = f"{dataset_prefix(model, dataset)}/test", target / "test"
     for subfolder in (test, target / model):
         subfolder.mkdir()
     try:
-        text = library.get_object(f"{test_prefix}/{DATASET_MANIFEST}").decode()
+        text = store.get_object(f"{test_prefix}/{MANIFEST_NAME}").decode()
         for entry in parse_manifest(text):
-            (test / entry.key).write_bytes(library.get_object(f"{test_prefix}/{entry.key}"))
-        S3ReleaseStore(cloud.client("s3"), cloud.outputs["StoreBucket"]).fetch(
-            model, release_id, target / model
-        )
+            (test / entry.key).write_bytes(store.get_object(f"{test_prefix}/{entry.key}"))
+        S3ReleaseStore(cloud.client("s3"), store.bucket).fetch(model, release, target / model)
     except VigilError as error:
         fail(str(error))
-    (test / DATASET_MANIFEST).write_text(text, "utf-8")
+    (test / MANIFEST_NAME).write_text(text, "utf-8")
 
 
-# MERGED: `vigil offer`: a release that was made elsewhere goes the way of every release.
-
-
-def offer(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
+def register(
+    session: Session,
+    model: ModelArgument,
     folder: Annotated[Path, typer.Argument(help="card.toml and its graph.", exists=True, file_okay=False)],
-    stage: StageOption = "",
-    data: DataOption = DATA,
 ) -> None:
-    """Examine a release that was made elsewhere, and put it on record; what follows, follows by itself.
+    """Validate a release that was built elsewhere and register it; the rollout starts by itself.
 
-    A part of a composite model, such as another embedding for faces, is offered with the parts beside it as
-    they are bundled.
+    A part of a composite model, such as another embedding for faces, is combined with the bundled parts.
 
-    Example: ./vigil offer digits build/models/digits
+    Example: ./vigil models register digits build/models/digits
     """
-    result = submit_release(connect(stage, data), model, release_files(model, folder))
+    result = submit_release(session.deployment(), model, release_files(model, folder))
     if "release" not in result:
         fail(str(result.get("error", result)))
-    out.print(f"release {result['release']} of {model} is on record; measured {result['metric']}")
+    text = f"release {result['release']} of {model} is registered; measured {result['metric']}"
+    session.show([result], lambda: text)
 
 
 def release_files(model: str, folder: Path) -> dict[str, bytes]:
-    """A release's files; of a part of the model, those of the whole."""
-    if load_toml(folder / CARD_FILE).get_str("pipeline.kind") == "part":
+    """File name -> content of a release; a part of a composite model is combined with the bundled parts."""
+    from models.build.compose import compose_release
+
+    if tomllib.loads((folder / "card.toml").read_text("utf-8"))["pipeline"]["kind"] == "part":
         return compose_release(model, folder)
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def submit_release(cloud: Deployment, model: str, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """{"release", "metric"}, or {"error"}: what the examination says of a release's files."""
+def submit_release(cloud: Any, model: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """{"release", "metric"} of the registered release, or {"error"} if the validation fails."""
+    from cloud.s3.objects import S3ObjectStore
+
     archive = pack_archive(model, files)
     key = f"submissions/{model}/{hashlib.sha256(archive).hexdigest()[:16]}.tar.gz"
     S3ObjectStore(cloud.client("s3"), cloud.outputs["StoreBucket"]).put_object(key, archive)
@@ -265,7 +292,7 @@ def submit_release(cloud: Deployment, model: str, files: Mapping[str, bytes]) ->
 
 
 def pack_archive(model: str, files: Mapping[str, bytes]) -> bytes:
-    """As a training job leaves it: model.tar.gz with one folder."""
+    """The files in a folder of a tar.gz, the format of a training job's output."""
     packed_bytes = io.BytesIO()
     with tarfile.open(fileobj=packed_bytes, mode="w:gz") as archive:
         for name, body in sorted(files.items()):

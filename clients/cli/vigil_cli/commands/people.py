@@ -1,157 +1,229 @@
-"""`vigil people`, `vigil review`, `vigil erase`: what a person decides, through the API as anybody would."""
+"""`vigil enrol` and `vigil people`: enrolled people, their photos, tags and erasure."""
 
+import base64
 import json
-import os
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.local import issuer
-from vigil_cli.console import err, fail, new_table, out
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
-)
-from vigil_cli.paths import DATA
-from vigil_client import Problem, Vigil
-from vigil_client.client import ReviewDecision
+from vigil_cli.console import err, fail, format_time, new_table, out, print_json
+from vigil_cli.session import Session
+from vigil_client import Conflict, UnprocessableContent, Vigil
 
-REVIEW_DECISIONS: tuple[ReviewDecision, ...] = ("confirm", "dismiss", "not-this-person")
+if TYPE_CHECKING:
+    from vigil_cli.deployment import Deployment
 
-
-def people(stage: StageOption = "", data: DataOption = DATA) -> None:
-    """List everybody who is enrolled.
-
-    Example: ./vigil people
-    """
-    table = new_table("People", "person", "name", "tags")
-    for one in api_client(stage, data, "reviewer").list_people():
-        table.add_row(one["id"], one["name"], " ".join(one["tags"]))
-    out.print(table)
-
-
-def review(
-    alert_id: Annotated[str, typer.Argument(help="The alert's id, as `vigil alerts` shows it.")],
-    decision: Annotated[str, typer.Argument(help="confirm, dismiss or not-this-person.")],
-    stage: StageOption = "",
-    data: DataOption = DATA,
-) -> None:
-    """Decide about an alert.
-
-    Example: ./vigil review 5f1c… dismiss
-    """
-    chosen = next((one for one in REVIEW_DECISIONS if one == decision), None)
-    if chosen is None:
-        fail(f"there is no verdict {decision!r}: it is {', '.join(REVIEW_DECISIONS)}")
-    try:
-        reviewed = api_client(stage, data, "reviewer").review_alert(alert_id, chosen)
-    except Problem as problem:
-        fail(str(problem))
-    counted = f"{reviewed['review_count']} of {reviewed['required_reviewers']} reviewers"
-    out.print(f"{reviewed['review']}: {counted}")
-
-
-def consent(
-    person_id: Annotated[str, typer.Argument(help="The person's id, as `vigil people` shows it.")],
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="They do not agree any more.")] = False,
-    stage: StageOption = "",
-    data: DataOption = DATA,
-) -> None:
-    """Note that somebody agrees that models learn from their pictures, where the source allows it.
-
-    Example: ./vigil consent p-0123456789ab
-    """
-    client = api_client(stage, data, "operator")
-    try:
-        (client.withdraw_consent if withdraw else client.give_consent)(person_id)
-    except Problem as problem:
-        fail(str(problem))
-    out.print("withdrawn: stored data sets are without them within the hour" if withdraw else "noted")
-
-
-def erase(
-    person_id: Annotated[str, typer.Argument(help="The person's id, as `vigil people` shows it.")],
-    receipt: Annotated[Path, typer.Option(help="Where to put the sealed receipt.")] = Path("receipt.json"),
-    stage: StageOption = "",
-    data: DataOption = DATA,
-) -> None:
-    """Erase somebody, for good, and keep the receipt: `vigil erasure verify` proves it.
-
-    Example: ./vigil erase p-0123456789ab --receipt receipt.json
-    """
-    try:
-        sealed = api_client(stage, data, "admin").erase_person(person_id)
-    except Problem as problem:
-        fail(str(problem))
-    receipt.write_text(json.dumps(sealed, indent=2) + "\n")
-    counts = ", ".join(f"{count} {kind}" for kind, count in sealed["receipt"]["erased"].items() if count)
-    out.print(f"[green]erased[/] {counts or 'nothing was left'}; receipt: {receipt}")
-
-
-def api_client(stage: str, data: Path, role: str) -> Vigil:
-    """The deployment's API: on this machine with a token made for the purpose, on AWS with VIGIL_TOKEN."""
-    url = str(connect(stage, data).outputs["EndpointURL"])
-    if not stage:
-        return Vigil(url, issuer.load_issuer(data).issue_token(role, subject=f"local-{role}"))
-    if "VIGIL_TOKEN" not in os.environ:
-        fail("put a token of your identity provider into VIGIL_TOKEN")
-    return Vigil(url, os.environ["VIGIL_TOKEN"])
-
-
-# MERGED: `vigil enrol PERSON PHOTO...`: somebody into the gallery.
+PersonArgument = Annotated[
+    str, typer.Argument(metavar="PERSON", help="Id of the person, from `./vigil people list`.")
+]
 
 
 def enrol(
-    person: Annotated[str, typer.Argument(help="The person's name; it stays in the people table.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos of that face alone.", exists=True)],
-    watch_list: Annotated[bool, typer.Option("--watch", help="Alert whenever this person is seen.")] = False,
-    stage: StageOption = "",
-    data: DataOption = DATA,
+    session: Session,
+    name: Annotated[str, typer.Argument(help="Name of the person; it is stored in the people table only.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos that show this face alone.", exists=True)],
+    watch: Annotated[bool, typer.Option(help="Alert whenever this person is recognised.")] = False,
 ) -> None:
-    """Enrol a person from one or more photos; a photo that will not do is refused with the reason.
+    """Enrol a person from one or more photos, or add photos to an enrolled person.
 
-    Example: ./vigil enrol "Ada Lovelace" ada-1.jpg ada-2.jpg
+    Each photo is accepted, or refused with the reason. The exit code is 1 if none is accepted.
+
+    Example: ./vigil enrol "Ada Lovelace" ada-1.jpg ada-2.jpg --watch
     """
-    result = enrol_photos(connect(stage, data), person, photos, ["watch"] if watch_list else [])
-    if "error" in result:
-        fail(result["error"]["message"])
-    for rejected in result["rejected"]:
-        err.print(f"[yellow]refused[/] {rejected['photo']}: {rejected['message']} ({rejected['reason']})")
-    if not result["accepted"]:
+    with session.api("operator") as api:
+        person = find_or_create_person(api, name)
+        rows = [{"person": person, "photo": str(one), **enrol_photo(api, person, one)} for one in photos]
+        accepted = [row for row in rows if row["accepted"]]
+        if watch and accepted:
+            api.watch_person(person)
+    for row in rows:
+        if not row["accepted"]:
+            err.print(f"[yellow]refused[/] {row['photo']}: {row['message']} ({row['reason']})")
+    if accepted or session.as_json:
+        counts = f"{len(accepted)} of {len(photos)} photos"
+        session.show(rows, lambda: f"[green]enrolled[/] {name} as {person}: {counts}")
+    if not accepted:
         raise typer.Exit(1)
-    out.print(
-        f"[green]enrolled[/] {person} as {result['person']}: {len(result['accepted'])} of "
-        f"{len(photos)} photos; gallery {result['gallery_version']} is in force within seconds"
-    )
 
 
-def enrol_photos(
-    cloud: Deployment, person: str, photos: Sequence[Path], tags: Sequence[str]
-) -> dict[str, Any]:
-    """Upload, ask, and put the photos' own names back into the answer."""
-    names = {f"enrol/{uuid.uuid4().hex}{photo.suffix.lower()}": photo for photo in photos}
-    store, s3 = cloud.outputs["StoreBucket"], cloud.client("s3")
-    versions = {
-        key: s3.put_object(Bucket=store, Key=key, Body=photo.read_bytes()) for key, photo in names.items()
-    }
-    request = {
-        "name": person,
-        "tags": list(tags),
-        "photos": [
-            {"key": key, "version": response.get("VersionId", "")} for key, response in versions.items()
-        ],
-    }
-    reply = cloud.client("lambda").invoke(
-        FunctionName=cloud.outputs["EnrolFunction"], Payload=json.dumps(request).encode()
-    )
-    result: dict[str, Any] = json.loads(reply["Payload"].read())
-    if "FunctionError" in reply:
-        fail(f"the enrol function failed: {result.get('errorMessage', result)}; see `./vigil logs`")
-    for rejected in result.get("rejected", ()):
-        rejected["photo"] = str(names[rejected["key"]])
-    return result
+def find_or_create_person(api: Vigil, name: str) -> str:
+    """The id of the person with a name."""
+    try:
+        return api.create_person(name)
+    except Conflict:
+        return next(person["id"] for person in api.list_people() if person["name"] == name)
+
+
+def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
+    """Whether the photo is accepted; if not, the reason and a message."""
+    try:
+        api.enrol_photo(person, photo)
+    except UnprocessableContent as problem:
+        return {"accepted": False, "reason": problem.reason, "message": problem.detail}
+    return {"accepted": True}
+
+
+def list_people(
+    session: Session,
+    tag: Annotated[str | None, typer.Option(help="Only people with this tag, such as watch.")] = None,
+) -> None:
+    """List the people who are enrolled.
+
+    Example: ./vigil people list --tag watch
+    """
+    with session.api("reviewer") as api:
+        rows = list(api.list_people(tag=tag))
+    table = new_table("People", "person", "name", "tags", "changed")
+    for row in rows:
+        table.add_row(row["id"], row["name"], " ".join(row["tags"]), format_time(row["changed_at"]))
+    session.show(rows, lambda: table if rows else "no such people: use `./vigil enrol NAME PHOTO`")
+
+
+def show(session: Session, person: PersonArgument) -> None:
+    """Show a person's name, tags and consent.
+
+    Example: ./vigil people show p-0123456789ab
+    """
+    with session.api("reviewer") as api:
+        row = api.get_person(person)
+    table = new_table(row["name"], "", "")
+    table.add_row("person", row["id"])
+    table.add_row("tags", " ".join(row["tags"]))
+    table.add_row("on the watch list", "yes" if row["watched"] else "no")
+    table.add_row("consents to training", "yes" if row["training_consent"] else "no")
+    table.add_row("changed", format_time(row["changed_at"]))
+    session.show([row], lambda: table)
+
+
+def rename(
+    session: Session, person: PersonArgument, name: Annotated[str, typer.Argument(help="The new name.")]
+) -> None:
+    """Give a person another name.
+
+    Example: ./vigil people rename p-0123456789ab "Ada King"
+    """
+    with session.api("operator") as api:
+        api.rename_person(person, name)
+        row = api.get_person(person)
+    session.show([row], lambda: f"{row['id']} is named {row['name']}")
+
+
+def tags(
+    session: Session,
+    person: PersonArgument,
+    watch: Annotated[bool | None, typer.Option(help="Put on the watch list, or take off.")] = None,
+    consent: Annotated[bool | None, typer.Option(help="Record consent to training, or withdraw it.")] = None,
+) -> None:
+    """Show a person's tags, or change the watch list and the consent to training on their pictures.
+
+    After consent is withdrawn, stored data sets lose the person's pictures within the hour.
+
+    Example: ./vigil people tags p-0123456789ab --consent
+    """
+    with session.api("operator") as api:
+        if watch is not None:
+            (api.watch_person if watch else api.unwatch_person)(person)
+        if consent is not None:
+            (api.give_consent if consent else api.withdraw_consent)(person)
+        row = api.get_person(person)
+    session.show([row], lambda: f"{row['id']} {row['name']}: {' '.join(row['tags']) or 'no tags'}")
+
+
+def search(
+    session: Session, photo: Annotated[Path, typer.Argument(help="A photo with one face.", exists=True)]
+) -> None:
+    """Search the unknown faces of the last seven days for the face in a photo, best match first.
+
+    Example: ./vigil people search unknown.jpg
+    """
+    with session.api("reviewer") as api:
+        rows = api.search_sightings(photo)
+    table = new_table("Similar unknown faces", "time", "source", ">score", "sighting")
+    for row in rows:
+        table.add_row(format_time(row["at"]), row["source"], f"{row['score']:.2f}", row["sighting"])
+    session.show(rows, lambda: table if rows else "no similar face in the last seven days")
+
+
+def erase(
+    session: Session,
+    person: PersonArgument,
+    receipt: Annotated[Path, typer.Option(help="File for the signed receipt.")] = Path("receipt.json"),
+) -> None:
+    """Erase a person for good and save the signed receipt; `people verify-erasure` checks it.
+
+    Example: ./vigil people erase p-0123456789ab --receipt receipt.json
+    """
+    with session.api("admin") as api:
+        signed = api.erase_person(person)
+    receipt.write_text(json.dumps(signed, indent=2) + "\n")
+    counts = ", ".join(f"{count} {kind}" for kind, count in signed["receipt"]["erased"].items() if count)
+    session.show([signed], lambda: f"[green]erased[/] {counts or 'nothing was stored'}; receipt: {receipt}")
+
+
+def verify_erasure(
+    session: Session,
+    receipt: Annotated[Path, typer.Argument(help="The receipt that `people erase` saved.", exists=True)],
+    name: Annotated[str, typer.Option(help="The person's name, to search for it too.")] = "",
+    photo: Annotated[
+        Path | None, typer.Option(help="A photo of the person, to search unknown faces too.", exists=True)
+    ] = None,
+) -> None:
+    """Verify the signature of a receipt and search everything stored for remains of the person.
+
+    It reads object versions, rows, queues and logs directly with AWS credentials, so that it does not depend
+    on the API that it checks. The exit code is 1 if something is found.
+
+    Example: ./vigil people verify-erasure receipt.json --name "Ada Lovelace"
+    """
+    from vigil_cli.erasure_scan import ErasureScan
+
+    cloud, document = session.deployment(), json.loads(receipt.read_text())
+    _verify_signature(cloud, document)
+    needles = [document["receipt"]["person"], *([name] if name else [])]
+    logs = None if session.stage else session.data
+    scan = ErasureScan(cloud, needles, logs, signature=document["mac"])
+    hits = {place: list(search()) for place, search in scan.scans.items()}
+    scanned = dict(scan.scanned)
+    if photo is not None:
+        scanned["faces"], hits["faces"] = _scan_faces(cloud, photo)
+    if session.as_json:
+        print_json({"place": one, "scanned": scanned.get(one, 0), "found": hits[one]} for one in hits)
+    else:
+        _print_hits(scanned, hits)
+    if any(hits.values()):
+        raise typer.Exit(1)
+
+
+def _verify_signature(cloud: "Deployment", document: Mapping[str, Any]) -> None:
+    from cloud.kms import KmsMac
+
+    payload = json.dumps(document["receipt"], sort_keys=True, separators=(",", ":")).encode()
+    mac = base64.b64decode(document["mac"])
+    if not KmsMac(cloud.client("kms"), cloud.outputs["MacKey"]).verify(payload, mac):
+        fail("the signature is invalid: this deployment did not issue the receipt, or it was changed")
+
+
+def _scan_faces(cloud: "Deployment", photo: Path) -> tuple[int, list[str]]:
+    """(number of compared faces, places of similar faces)."""
+    from vigil.errors import Rejected
+    from vigil_cli.erasure_scan import UnknownFaceScan
+
+    try:
+        face_scan = UnknownFaceScan(cloud, photo)
+    except Rejected as rejection:
+        fail(f"{photo}: {rejection}")
+    found = list(face_scan.matches())
+    return face_scan.scanned, found
+
+
+def _print_hits(scanned: Mapping[str, int], hits: Mapping[str, Sequence[str]]) -> None:
+    table = new_table("Searched", "place", ">searched", ">found")
+    for place, found in hits.items():
+        table.add_row(place, str(scanned.get(place, 0)), str(len(found)))
+    out.print(table)
+    for hit in (hit for found in hits.values() for hit in found):
+        err.print(f"[red]found[/] {hit}")
+    if not any(hits.values()):
+        out.print("[green]erased[/] the receipt is valid, nothing else is stored; the audit log keeps the id")

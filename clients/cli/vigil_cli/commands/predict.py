@@ -1,51 +1,45 @@
-"""`vigil predict`: what a model says of photos, on this machine, without any cloud."""
+"""`vigil predict`: run a model on photos on this machine, without a deployment."""
 
-import json
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vigil.errors import UnknownModel
-from vigil.faces.gallery import Gallery
-from vigil.faces.matching import MatchDecision
-from vigil.faces.recognizer import FaceRecognizer
-from vigil.inference.types import Model, Option
-from vigil.toml_file import InvalidToml
-from vigil_cli.annotate import FaceLabel, annotate
-from vigil_cli.console import (
-    err,
-    fail,
-    new_table,
-    out,
-)
-from vigil_cli.offline import (
-    PhotoResult,
-    gallery_from_folder,
-    load_models,
-    predict_photo,
-)
+from vigil_cli.console import err, fail, new_table, out, print_json
+
+if TYPE_CHECKING:
+    from vigil.faces.gallery import Gallery
+    from vigil.faces.matching import MatchDecision
+    from vigil.inference.types import Model, Option
+    from vigil_cli.annotate import FaceLabel
+    from vigil_cli.offline import PhotoResult
 
 GalleryOption = typer.Option(
     help="Folder of person/photo to compare faces with.", exists=True, file_okay=False
 )
-DrawOption = typer.Option(help="Folder for the photos with their faces marked, as PNG.")
+DrawOption = typer.Option(help="Folder for copies of the photos with their faces marked, as PNG.")
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="Name of the model: faces, or a classifier of yours.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos to look at.")],
+    model: Annotated[str, typer.Argument(help="Name of the model: faces, or a classifier.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos to process.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a photo.")] = False,
     gallery: Annotated[Path | None, GalleryOption] = None,
-    detect: Annotated[str | None, typer.Option(help="Detector's input: 320, 480, 640 or tiles.")] = None,
+    detect: Annotated[str | None, typer.Option(help="Input of the detector: 320, 480, 640 or tiles.")] = None,
     draw: Annotated[Path | None, DrawOption] = None,
 ) -> None:
-    """Say who or what is in photos, without any cloud. Exits with 1 only if no photo could be read.
+    """Recognise faces or labels in photos on this machine, without a deployment.
+
+    The exit code is 1 if no photo could be read.
 
     Example: ./vigil predict faces photo.jpg --gallery people/
     """
+    from vigil_cli.offline import predict_photo
+
     loaded = _load_model(model)
     options: dict[str, Option] = {} if detect is None else {"detect": detect}
     known_faces = _load_gallery(loaded, gallery)
@@ -58,7 +52,11 @@ def predict(
 
 
 def _load_model(name: str) -> Model:
-    """The model, built first where this machine has none yet."""
+    """Load a model; build all models first if this machine has none."""
+    from vigil.errors import UnknownModel
+    from vigil.toml_file import InvalidToml
+    from vigil_cli.offline import load_models
+
     models = load_models()
     if not models.names():
         _build_models()
@@ -73,25 +71,28 @@ def _build_models() -> None:
     from models.build.files import BuildFailure
 
     try:
-        with err.status("preparing the models") as status:
+        with err.status("building the models") as status:
             build_all(lambda name, doing: status.update(f"{name}: {doing}"))
     except BuildFailure as failure:
         fail(str(failure))
 
 
 def _load_gallery(model: Model, folder: Path | None) -> Gallery | None:
+    from vigil.faces.recognizer import FaceRecognizer
+    from vigil_cli.offline import gallery_from_folder
+
     if folder is None:
         return None
     if not isinstance(model, FaceRecognizer):
-        fail(f"--gallery is for faces; {model.name} knows no people")
+        fail(f"--gallery works with faces only: {model.name} does not recognise people")
     with err.status("enrolling") as status:
         return gallery_from_folder(model, folder, on_rejected=err.print, on_progress=status.update)
 
 
 def _print_json_lines(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
-    """Each answer as soon as it is there, so that a reader of a pipe need not wait for the last."""
+    """Print each result as soon as it exists, for readers of a pipe."""
     for result in results:
-        typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
+        print_json([result.as_json()])
         yield result
 
 
@@ -124,6 +125,8 @@ def _row_cells(row: dict[str, Any], decision: MatchDecision | None) -> list[str]
 
 
 def _write_annotated(results: Iterable[PhotoResult], folder: Path) -> None:
+    from vigil_cli.annotate import annotate
+
     folder.mkdir(parents=True, exist_ok=True)
     for result in results:
         if result.error is None and result.kind == "faces":
@@ -132,6 +135,8 @@ def _write_annotated(results: Iterable[PhotoResult], folder: Path) -> None:
 
 
 def _face_labels(result: PhotoResult) -> list[FaceLabel]:
+    from vigil_cli.annotate import FaceLabel
+
     if not result.decisions:
         return [FaceLabel(tuple(row["box"]), "face", "unknown", row["score"]) for row in result.rows]
     return [

@@ -25,8 +25,9 @@ from vigil.reliability.reconcile import Completeness
 from vigil.reliability.slo import SloStatus, evaluate_objectives, parse_objectives
 from vigil_cli.commands.alarms import Alarm, list_alarms
 from vigil_cli.console import format_age, new_table, out
-from vigil_cli.deployment import DataOption, Deployment, StageOption, connect
-from vigil_cli.paths import DATA, ROOT
+from vigil_cli.deployment import Deployment
+from vigil_cli.paths import ROOT
+from vigil_cli.session import Session
 
 LOOKBACK = timedelta(hours=1)
 """What rates are of: as long as lanes' tallies are kept."""
@@ -158,12 +159,12 @@ COMFORTABLE_BUDGET = 0.5
 """So much of a budget is left while nobody has to think of it."""
 
 
-def status(stage: StageOption = "", data: DataOption = DATA) -> None:
-    """Show how the system is; exit code 1 while a promise is broken, an alarm rings or a lane stands still.
+def status(session: Session) -> None:
+    """Show objectives, lanes, alarms and faults; exit code 1 if something needs attention.
 
     Example: ./vigil status
     """
-    condition = read_condition(connect(stage, data))
+    condition = read_condition(session.deployment())
     slo_config = read_slo_config((ROOT / "infra" / "slo.toml").read_text())
     parts = [
         _slo_table(condition, slo_config),
@@ -174,7 +175,7 @@ def status(stage: StageOption = "", data: DataOption = DATA) -> None:
     ]
     spaced = [renderable for part in parts for renderable in (part, Text())][:-1]
     healthy = is_healthy(condition, slo_config)
-    title = Text("all is well" if healthy else "something needs a look", style=GOOD if healthy else BAD)
+    title = Text("all is well" if healthy else "needs attention", style=GOOD if healthy else BAD)
     out.print(Panel(Group(*spaced), title=title, title_align="left", padding=(1, 2), expand=False))
     if not healthy:
         raise typer.Exit(1)

@@ -1,50 +1,36 @@
-"""Faces of strangers that are kept, held against a photo: whose they are cannot be read off them."""
+"""Searches of everything that a deployment stores for remains of an erased person."""
 
-import base64
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from botocore.exceptions import ClientError
 
 from cloud.dynamodb.schema import WINDOW_TTL
 from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, list_windows, read_window
 from cloud.errors import error_code
-from cloud.kms import KmsMac
 from cloud.s3.objects import S3ObjectStore
 from vigil.alerts.unknown_subjects import StoredFace
-from vigil.errors import Rejected
 from vigil.people.search import extract_probe
 from vigil.training.dataset import parse_manifest
 from vigil.training.dataset_store import DATASETS_PREFIX, MANIFEST_NAME, SUMMARY_NAME
-from vigil_cli.console import (
-    err,
-    fail,
-    new_table,
-    out,
-)
-from vigil_cli.deployment import (
-    DataOption,
-    Deployment,
-    StageOption,
-    connect,
-)
+from vigil_cli.deployment import Deployment
 from vigil_cli.offline import load_models
-from vigil_cli.paths import DATA
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class UnknownFaceScan:
-    """`looked` counts the faces that lie in the space of this machine's model: others cannot be compared."""
+    """Stored unknown faces that are similar to the face in a photo.
+
+    `scanned` counts the faces in the embedding space of this machine's model; others cannot be compared.
+    """
 
     def __init__(self, cloud: Deployment, photo: Path) -> None:
-        """Raises NotOneFace, and what decoding raises."""
+        """Raises Rejected if the photo cannot be read or does not show exactly one face."""
         self._client, self._table = cloud.client("dynamodb"), cloud.outputs["RecordsTable"]
         self._probe = extract_probe(
             load_models().get("faces").predict(photo.read_bytes(), {}, lambda _: None).sightings
@@ -52,12 +38,12 @@ class UnknownFaceScan:
         self.scanned = 0
 
     def matches(self) -> Iterator[str]:
-        """Where somebody like that is remembered, in sightings and in windows of strangers."""
+        """Where a similar face is stored: in sightings, and in time windows of unknown subjects."""
         for stored in self._stored_faces():
             if stored.embedding_space == self._probe.embedding_space:
                 self.scanned += 1
                 if stored.vector @ self._probe.vector >= stored.same_subject_threshold:
-                    yield f"sighting {stored.drop}-{stored.sighting_index}: a stranger's face"
+                    yield f"sighting {stored.drop}-{stored.sighting_index}: an unknown face"
         for source, window in list_windows(
             self._client, self._table, since=datetime.now(UTC) - 2 * WINDOW_TTL
         ):
@@ -72,24 +58,25 @@ class UnknownFaceScan:
         for ident, vector in zip(unknown_subjects.ids, unknown_subjects.vectors, strict=True):
             self.scanned += 1
             if vector @ self._probe.vector >= unknown_subjects.same_subject_threshold:
-                yield f"strangers of {source}, {window.split('#', maxsplit=1)[0]}: {ident}"
+                yield f"unknown subjects of {source}, {window.split('#', maxsplit=1)[0]}: {ident}"
 
-
-# MERGED: Looks for words in everything that a deployment keeps: object versions, rows, queued messages, logs.
 
 LOG_RETENTION_DAYS = 30
-"""As long as logs are kept."""
+"""How long log groups keep their lines."""
 
 SCANNED_TABLES = ("RecordsTable", "PeopleTable", "CallersTable")
-"""All but the audit log, which keeps the random id: that somebody was looked at, not who."""
+"""Every table but the audit log, which keeps the random person id on purpose, and no name."""
 
 
 class ErasureScan:
-    """`looked` counts what each place held; hits name where, never what.
+    """A search for texts in object versions, data sets, rows, queued messages and logs.
 
-    logs  the local cloud's folder of state; None on AWS, where CloudWatch is asked
-    seal  of the receipt: the answer that is kept for a day under the Idempotency-Key of the erasure is
-          the receipt itself, and no remains
+    A hit names a place, never its content. `scanned` counts what was read in each place.
+
+    needles    texts to search for, such as a person's id and name
+    logs       data folder of the local cloud; None on AWS, where the logs are in CloudWatch
+    signature  of the receipt: the response stored under the Idempotency-Key of the erasure contains the
+               receipt for a day, which is no hit
     """
 
     def __init__(
@@ -102,7 +89,7 @@ class ErasureScan:
 
     @property
     def scans(self) -> dict[str, Callable[[], Iterator[str]]]:
-        """Where to look."""
+        """Name of a place -> its search."""
         return {
             "object versions": self._scan_objects,
             "data sets": self._scan_datasets,
@@ -112,7 +99,7 @@ class ErasureScan:
         }
 
     def _scan_objects(self) -> Iterator[str]:
-        """Keys and contents of every version in both buckets."""
+        """Search keys and contents of every object version in both buckets."""
         s3 = self._cloud.client("s3")
         for bucket in (self._cloud.outputs["PhotosBucket"], self._cloud.outputs["StoreBucket"]):
             for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
@@ -125,7 +112,7 @@ class ErasureScan:
                         yield f"s3://{bucket}/{entry['Key']} version {entry['VersionId']}"
 
     def _scan_datasets(self) -> Iterator[str]:
-        """Pictures that no manifest names any more: whose they are cannot be read off them."""
+        """Find pictures that no manifest lists any more: their person is unknown."""
         library = S3ObjectStore(self._cloud.client("s3"), self._cloud.outputs["StoreBucket"])
         referenced: dict[str, set[str]] = {}
         for listed in library.list_versions(f"{DATASETS_PREFIX}/"):
@@ -159,7 +146,7 @@ class ErasureScan:
                         yield f"table {table}: {next(iter(row.values()))}"
 
     def _scan_queues(self) -> Iterator[str]:
-        """Messages that wait; they are seen again by their consumers in a second."""
+        """Search waiting messages; each becomes visible to its consumers again after a second."""
         sqs = self._cloud.client("sqs")
         for url in (text for name, text in self._cloud.outputs.items() if _is_queue(name)):
             deadline = time.monotonic() + 2
@@ -201,62 +188,3 @@ class ErasureScan:
 
 def _is_queue(name: str) -> bool:
     return name.endswith(("QueueUrl", "DeadLettersUrl"))
-
-
-# MERGED: `vigil erasure verify RECEIPT`: whether what a receipt says was erased is nowhere to be found.
-
-app = typer.Typer(help="Proof that an erased person is gone.")
-
-
-@app.callback()
-def erasure() -> None:
-    """Proof that an erased person is gone."""
-
-
-@app.command()
-def verify(
-    receipt: Annotated[Path, typer.Argument(help="The receipt, as the API gave it.", exists=True)],
-    name: Annotated[str, typer.Option(help="Their name, which no receipt holds: looked for, too.")] = "",
-    photo: Annotated[
-        Path | None, typer.Option(help="A photo of theirs: held against faces of strangers.", exists=True)
-    ] = None,
-    *,
-    stage: StageOption = "",
-    data: DataOption = DATA,
-) -> None:
-    """Check the seal, then look into every object version, row, queue and log; exit code 1 for remains.
-
-    Example: ./vigil erasure verify receipt.json --name "Ada Lovelace"
-    """
-    cloud = connect(stage, data)
-    document = json.loads(receipt.read_text())
-    payload = json.dumps(document["receipt"], sort_keys=True, separators=(",", ":")).encode()
-    mac = base64.b64decode(document["mac"])
-    if not KmsMac(cloud.client("kms"), cloud.outputs["MacKey"]).verify(payload, mac):
-        fail("the seal is broken: this deployment gave no such receipt")
-    needles = [document["receipt"]["person"], *([name] if name else [])]
-    scan = ErasureScan(cloud, needles, None if stage else data, signature=document["mac"])
-    hits_by_location = {location: list(run_scan()) for location, run_scan in scan.scans.items()}
-    scanned = dict(scan.scanned)
-    if photo is not None:
-        face_scan = _scan_faces(cloud, photo)
-        hits_by_location["faces"] = list(face_scan.matches())
-        scanned["faces"] = face_scan.scanned
-    table = new_table("Looked into", "place", ">looked at", ">found")
-    for place, hits in hits_by_location.items():
-        table.add_row(place, str(scanned.get(place, 0)), str(len(hits)))
-    out.print(table)
-    for hit in (hit for hits in hits_by_location.values() for hit in hits):
-        err.print(f"[red]found[/] {hit}")
-    if any(hits_by_location.values()):
-        raise typer.Exit(1)
-    out.print(
-        "[green]erased[/] the receipt is genuine, and nothing of them is left; the audit log keeps the id"
-    )
-
-
-def _scan_faces(cloud: Deployment, photo: Path) -> UnknownFaceScan:
-    try:
-        return UnknownFaceScan(cloud, photo)
-    except Rejected as fault:
-        fail(f"{photo}: {fault}")

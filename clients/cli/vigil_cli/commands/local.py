@@ -1,0 +1,158 @@
+"""`vigil up`, `vigil token`, `vigil logs`: the local cloud, tokens for its API, and the logs of functions."""
+
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vigil.access.roles import Role
+from vigil_cli.console import ProgressSteps, err, fail, new_table, out, print_json
+from vigil_cli.paths import DATA, PACKAGE
+from vigil_cli.session import NO_LOCAL_CLOUD, Session
+
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Data folder of the local cloud.", show_default=".vigil")
+]
+
+
+def up(
+    processes: Annotated[int, typer.Option(help="Worker processes at most.", min=1)] = 4,
+    data: DataOption = DATA,
+) -> None:
+    """Run the packaged system on this machine until Ctrl-C; its state is loaded again at the next start.
+
+    Example: ./vigil up --processes 2
+    """
+    from infra.local.cloud import Cloud
+    from infra.local.errors import StartupFailed
+    from infra.package import package
+
+    with ProgressSteps() as steps:
+        steps.begin("packaging")
+        package("local", on_progress=steps.detail)
+    cloud = Cloud(
+        package=PACKAGE,
+        data=data,
+        state_file=data / "state.sqlite",
+        max_workers=processes,
+        parameters={"TrainerImage": "on-this-machine"},
+        on_progress=err.print,
+    )
+    try:
+        with cloud:
+            _print_outputs(cloud.outputs, data)
+            _wait_for_interrupt()
+            err.print("stopping …")
+    except StartupFailed as error:
+        fail(str(error))
+
+
+def _print_outputs(outputs: Mapping[str, Any], data: Path) -> None:
+    table = new_table("Vigil is running", "output", "value")
+    for name, value in sorted(outputs.items()):
+        table.add_row(name, str(value))
+    out.print(table)
+    data_option = "" if data == DATA else f" --data {data}"
+    out.print(f"\nIn another terminal: [bold]./vigil drop PHOTO{data_option}[/] and [bold]./vigil --help[/]")
+
+
+def _wait_for_interrupt() -> None:
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
+    interrupted.wait()
+
+
+def token(
+    role: Annotated[Role, typer.Option(help="Each role includes those before it.")] = "viewer",
+    source: Annotated[
+        list[str] | None, typer.Option(help="Restrict the token to a source, or to door-*; repeatable.")
+    ] = None,
+    subject: Annotated[str, typer.Option(help="Caller's id in the audit log; default local-ROLE.")] = "",
+    hours: Annotated[float, typer.Option(help="Lifetime of the token.", min=0.001)] = 8.0,
+    data: DataOption = DATA,
+) -> None:
+    """Print a token for the local cloud's API; on AWS your identity provider issues tokens.
+
+    Example: curl -H "Authorization: Bearer $(./vigil token --role reviewer)" $VIGIL_URL/v1/alerts
+    """
+    from infra.local.issuer import load_issuer
+
+    try:
+        issuer = load_issuer(data)
+    except FileNotFoundError:
+        fail(NO_LOCAL_CLOUD)
+    print(
+        issuer.issue_token(
+            role, subject=subject or f"local-{role}", sources=source or (), lifetime_s=hours * 3600
+        )
+    )
+
+
+def logs(
+    session: Session,
+    function: Annotated[str, typer.Argument(help="Name of a function, or its last part: live.")] = "",
+    request: Annotated[str, typer.Option(help="Only the invocation with this request id.")] = "",
+    limit: Annotated[int, typer.Option("--lines", "-n", help="The newest lines at most.", min=1)] = 100,
+    minutes: Annotated[int, typer.Option(help="How far to go back, on AWS.", min=1)] = 60,
+) -> None:
+    """Print the newest lines that a function logged; on this machine, without a name, those of all functions.
+
+    Example: ./vigil logs triage -n 20
+    """
+    if session.stage:
+        if not function:
+            fail("name a function: on AWS each has a log group of its own, such as live or triage")
+        lines = {function: deque(_cloudwatch_lines(session, function, request, minutes), maxlen=limit)}
+    else:
+        lines = {
+            file.stem: deque(_file_lines(file, request), maxlen=limit)
+            for file in _log_files(session.data / "logs", function)
+        }
+    if session.as_json:
+        print_json({"function": name, "line": line} for name, found in lines.items() for line in found)
+        return
+    for name, found in lines.items():
+        if len(lines) > 1:
+            out.rule(name, align="left")
+        print("\n".join(found) if found else f"no lines of {name}")
+
+
+def _cloudwatch_lines(session: Session, function: str, request: str, minutes: int) -> Iterator[str]:
+    """Lines of a function's log group, oldest first."""
+    from botocore.exceptions import ClientError
+
+    prefix = f"vigil-{session.stage}-"
+    group = f"/aws/lambda/{prefix}{function.removeprefix(prefix)}"
+    since = int((datetime.now(UTC) - timedelta(minutes=minutes)).timestamp() * 1000)
+    filters = {"filterPattern": f'"{request}"'} if request else {}
+    pages = session.deployment().client("logs").get_paginator("filter_log_events")
+    try:
+        for page in pages.paginate(logGroupName=group, startTime=since, **filters):
+            yield from (str(event["message"]).rstrip("\n") for event in page["events"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        fail(f"there is no log group {group}: check the name of the function and the stage")
+
+
+def _file_lines(file: Path, request: str) -> Iterator[str]:
+    return (line for line in file.read_text(errors="replace").splitlines() if request in line)
+
+
+def _log_files(folder: Path, function: str) -> list[Path]:
+    available = sorted(folder.glob("*.log"))
+    matching = [
+        file
+        for file in available
+        if not function or file.stem == function or file.stem.endswith(f"-{function}")
+    ]
+    if not matching:
+        known = ", ".join(file.stem for file in available) or "none yet"
+        fail(f"no log of a function named {function or 'anything'}; there are logs of: {known}")
+    return matching

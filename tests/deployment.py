@@ -1,0 +1,66 @@
+"""Work on a running system through its buckets, tables and functions, without its API."""
+
+import json
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cloud.dynamodb.drops import DynamoDropReader
+from vigil.drops.messages import compute_drop_id
+from vigil_cli.deployment import Deployment
+
+TERMINAL_STATES = ("done", "rejected", "quarantined")
+
+
+def upload_file(cloud: Deployment, file: Path, key: str, model: str) -> str:
+    """Put a file under a key of the photos bucket; returns the id of its drop."""
+    bucket = cloud.outputs["PhotosBucket"]
+    with file.open("rb") as body:
+        response = cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    return compute_drop_id(bucket, key, response["VersionId"], model)
+
+
+def wait_until_completed(
+    records: DynamoDropReader, ids: Sequence[str], wait_s: float
+) -> list[dict[str, Any]]:
+    """The records of drops once all have ended, or as they are when the time is up."""
+    deadline = time.monotonic() + wait_s
+    rows: dict[str, dict[str, Any]] = {}
+    while len(rows) < len(ids) and time.monotonic() < deadline:
+        for ident in (ident for ident in ids if ident not in rows):
+            row = records.find_drop(ident)
+            if row and row["state"] in TERMINAL_STATES:
+                rows[ident] = row
+        time.sleep(0.05 if len(rows) < len(ids) else 0)
+    return [
+        rows.get(ident) or records.find_drop(ident) or {"drop_id": ident, "state": "announced"}
+        for ident in ids
+    ]
+
+
+def enrol_photos(
+    cloud: Deployment, person: str, photos: Sequence[Path], tags: Sequence[str]
+) -> dict[str, Any]:
+    """Invoke the enrol function on photos of a person; its result names each rejected photo by its file."""
+    names = {f"enrol/{uuid.uuid4().hex}{photo.suffix.lower()}": photo for photo in photos}
+    store, s3 = cloud.outputs["StoreBucket"], cloud.client("s3")
+    versions = {
+        key: s3.put_object(Bucket=store, Key=key, Body=photo.read_bytes()) for key, photo in names.items()
+    }
+    request = {
+        "name": person,
+        "tags": list(tags),
+        "photos": [
+            {"key": key, "version": response.get("VersionId", "")} for key, response in versions.items()
+        ],
+    }
+    reply = cloud.client("lambda").invoke(
+        FunctionName=cloud.outputs["EnrolFunction"], Payload=json.dumps(request).encode()
+    )
+    result: dict[str, Any] = json.loads(reply["Payload"].read())
+    assert "FunctionError" not in reply, result
+    for rejected in result.get("rejected", ()):
+        rejected["photo"] = str(names[rejected["key"]])
+    return result

@@ -1,0 +1,84 @@
+"""The tree of commands: each has help with an example, and none imports more than it uses."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vigil_cli.__main__ import COMMANDS, GROUPS, app
+
+ROOT = Path(__file__).resolve().parents[3]
+HEAVY = {"boto3", "botocore", "numpy", "onnxruntime", "moto", "PIL", "cryptography", "jwt"}
+DIRECT = {"status", "maintenance", "alarms", "audit"}
+"""Modules that do not use the API yet."""
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_every_command_has_an_example_that_the_command_accepts(words: str):
+    result = CliRunner().invoke(app, [*words.split(), "--help"])
+
+    (example,) = re.findall(r"^ *Example: (.*(?:\n  \S.*)*)$", result.stdout, re.MULTILINE)
+    arguments = shlex.split(example.split("./vigil ")[1].split(")")[0])
+    named = " ".join(arguments)
+    aliases = {one for one, location in COMMANDS.items() if location == COMMANDS[words]}
+    assert result.exit_code == 0
+    assert any(named.startswith(alias) for alias in aliases)
+    assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("group", ["", *GROUPS])
+def test_the_help_of_a_group_lists_its_commands_with_a_sentence_each(group: str):
+    result = CliRunner().invoke(app, [*group.split(), "--help"])
+
+    inside = [words for words in COMMANDS if words.startswith(f"{group} " if group else "")]
+    names = {words.removeprefix(group).split()[0] for words in inside}
+    listed = dict(re.findall(r"^  ([a-z-]+)  +(\S.*)$", result.stdout.split("Commands:")[1], re.MULTILINE))
+    assert set(listed) == names
+
+
+def test_a_mistyped_command_is_rejected_with_a_suggestion():
+    result = CliRunner().invoke(app, ["stauts"])
+
+    assert result.exit_code == 2
+    assert "status" in result.stderr
+
+
+def test_the_version_is_that_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"vigil {project['version']}\n"
+
+
+def test_without_a_cloud_the_error_names_the_command_that_starts_one(tmp_path: Path):
+    result = CliRunner().invoke(app, ["alerts", "--data", str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "./vigil up" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["ops", "--help"]])
+def test_help_imports_neither_rich_nor_an_http_client(arguments: list[str]):
+    program = f"from vigil_cli.__main__ import app; app({arguments!r}, standalone_mode=False)"
+
+    assert not _imported(program) & (HEAVY | {"rich", "urllib3"})
+
+
+def test_no_module_of_commands_imports_a_heavy_library_before_a_command_runs():
+    modules = {location.partition(":")[0] for location in COMMANDS.values()} - DIRECT
+    program = "; ".join(f"import vigil_cli.commands.{module}" for module in sorted(modules))
+
+    assert not _imported(program) & HEAVY
+
+
+def _imported(program: str) -> set[str]:
+    """Top-level packages in memory after a program."""
+    report = "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
+    arguments = [sys.executable, "-c", f"import sys\n{program}\n{report}"]
+    path = ":".join(str(ROOT / part) for part in ("layers", ".", "clients/python", "clients/cli"))
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True, env={"PYTHONPATH": path})
+    return set(done.stderr.split())
