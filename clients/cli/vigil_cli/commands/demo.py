@@ -127,7 +127,7 @@ def demo() -> None:
         steps.begin("packaging")
         package("local", on_progress=steps.detail)
         steps.begin("downloading photographs")
-        fetch_photos(steps.detail)
+        fetch_photos(on_progress=steps.detail)
         steps.begin("starting the local cloud")
         with Cloud(package=PACKAGE, data=Path(data), max_workers=3, on_progress=steps.detail) as running:
             cloud = local_deployment(running.environment, running.outputs)

@@ -88,7 +88,7 @@ def drops_table(rows: Iterable[Mapping[str, Any]], name_of: NameLookup) -> Table
     """A line for each sighting; the drop's own columns are on its first line."""
     table = new_table("Drops", "photo", "state", ">found", "who", ">score", ">threshold", ">ms", "drop")
     for row in rows:
-        first = [Path(row["file"]).name, _state_text(row), str(row.get("found", ""))]
+        first: list[str | Text] = [Path(row["file"]).name, _state_text(row), str(row.get("found", ""))]
         last = [duration_text(row), row.get("id", "")[:12]]
         for sighting in row.get("sightings") or [{}]:
             who = subject_text(sighting, name_of) if sighting else ""
