@@ -1,0 +1,244 @@
+"""Each command prints a table for people, and with --json exactly the API's objects, one a line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from vigil_cli.__main__ import app
+from vigil_cli.session import Session
+from vigil_client import NotFound, UnprocessableContent
+
+AT = "2026-01-02T03:04:05+00:00"
+DROP = "d" * 32
+PERSON = {
+    "id": "p-0123456789ab",
+    "name": "Ada Lovelace",
+    "tags": ["watch"],
+    "watched": True,
+    "training_consent": False,
+    "changed_at": AT,
+}
+SIGHTING = {
+    "id": f"{DROP}-0",
+    "drop": DROP,
+    "source": "door",
+    "model": "faces",
+    "at": AT,
+    "status": "known",
+    "label": PERSON["id"],
+    "score": 0.71,
+    "threshold": 0.43,
+}
+DROP_RECORD = {
+    "id": DROP,
+    "state": "done",
+    "lane": "live",
+    "model": "faces",
+    "source": "door",
+    "at": AT,
+    "attempts": 1,
+    "found": 1,
+    "times_ms": {"detect": 20.0, "embed": 22.0},
+    "sightings": [SIGHTING],
+}
+ALERT = {
+    "id": "a" * 32,
+    "rule": "watch-listed",
+    "severity": "critical",
+    "source": "door",
+    "subject": PERSON["id"],
+    "at": AT,
+    "drop_count": 3,
+    "review": "open",
+}
+DEAD_LETTER = {
+    "id": "8bba0e49-0000",
+    "sent_at": AT,
+    "redrives": 2,
+    "drops": [{"drop": DROP, "stage": "detect", "error": "Transient: read object: SlowDown"}],
+}
+ESTIMATE = {"value": 0.9, "low": 0.8, "high": 1.0, "items": 30}
+RELEASE = {
+    "id": "0123456789abcdef",
+    "stage": "canary",
+    "since": AT,
+    "metric": ESTIMATE,
+    "history": [{"stage": "canary", "event": "pass", "at": AT, "reasons": ["quality: ok", "drift: ok"]}],
+}
+MODEL = {
+    "name": "digits",
+    "release": "bundled-release",
+    "active": "bundled-release",
+    "candidate": {"release": RELEASE["id"], "canary_share": 0.1, "shadow_share": 0.0},
+    "releases": [RELEASE],
+}
+TRAINING = {"job": "digits-1", "state": "done", "expected_usd": 0.5, "max_usd": 1.0, "usd": 0.25}
+
+
+class FakeApi:
+    """A client that returns fixed objects and records the calls that change something."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def upload_photo(self, photo: Path, **_: Any) -> str:
+        if photo.suffix == ".txt":
+            raise UnprocessableContent({"status": 422, "reason": "wrong-type", "detail": "there are: .jpg"})
+        return "upload-id"
+
+    def get_upload(self, upload: str, *, wait_s: int) -> dict[str, Any]:
+        return {"id": upload, "drop": DROP, "state": "done"}
+
+    def get_drop(self, drop: str, *, wait_s: int = 0) -> dict[str, Any]:
+        return DROP_RECORD
+
+    def list_drops(self, **_: Any) -> Iterator[dict[str, Any]]:
+        return iter([DROP_RECORD])
+
+    def list_sightings(self, **_: Any) -> Iterator[dict[str, Any]]:
+        return iter([SIGHTING])
+
+    def list_alerts(self, **_: Any) -> Iterator[dict[str, Any]]:
+        return iter([ALERT])
+
+    def get_person(self, person: str) -> dict[str, Any]:
+        if person != PERSON["id"]:
+            raise NotFound({"status": 404, "title": "Not found", "remedy": "Check the id."})
+        return PERSON
+
+    def list_people(self, **_: Any) -> Iterator[dict[str, Any]]:
+        return iter([PERSON])
+
+    def watch_person(self, person: str) -> None:
+        self.calls.append(("watch", person))
+
+    def withdraw_consent(self, person: str) -> None:
+        self.calls.append(("withdraw-consent", person))
+
+    def list_dead_letters(self, lane: str, *, limit: int) -> list[dict[str, Any]]:
+        return [DEAD_LETTER] if lane == "bulk" else []
+
+    def redrive_dead_letters(self, lane: str, ids: list[str], *, reason: str) -> int:
+        self.calls.append(("redrive", lane, ids, reason))
+        return 1
+
+    def list_models(self) -> list[dict[str, Any]]:
+        return [MODEL]
+
+    def get_model(self, model: str) -> dict[str, Any]:
+        return MODEL
+
+    def list_trainings(self, model: str) -> list[dict[str, Any]]:
+        return [TRAINING]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    fake, original = FakeApi(), Session.api
+
+    @contextmanager
+    def connect(session: Session, role: Any) -> Iterator[Any]:
+        with original(session, role):
+            yield fake
+
+    monkeypatch.setattr(Session, "_local_access", lambda *_: ("http://127.0.0.1:9", "token"))
+    monkeypatch.setattr(Session, "api", connect)
+    return fake
+
+
+def run(command: str, *arguments: object) -> Result:
+    return CliRunner().invoke(app, [*command.split(), *map(str, arguments)])
+
+
+LISTS = {
+    "sightings": (SIGHTING, "Ada Lovelace"),
+    "alerts": (ALERT, "Ada Lovelace"),
+    "drops list": (DROP_RECORD, "door"),
+    "drops quarantined": (DROP_RECORD, "door"),
+    "people list": (PERSON, "Ada Lovelace"),
+    "people show p-0123456789ab": (PERSON, "Ada Lovelace"),
+    "models list": (MODEL, "canary 10%"),
+    "models show digits": ({**MODEL, "trainings": [TRAINING]}, "drift: ok"),
+    "ops dlq list": ({"lane": "bulk", **DEAD_LETTER}, "SlowDown"),
+    "ops dlq show 8bba": ({"lane": "bulk", **DEAD_LETTER}, '"redrives": 2'),
+}
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_json_output_is_the_object_of_the_api_and_nothing_else(api: FakeApi, command: str):
+    result = run(command, "--json")
+
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [LISTS[command][0]]
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_a_table_shows_names_instead_of_ids_and_fits_120_columns(api: FakeApi, command: str):
+    result = run(command)
+
+    assert result.exit_code == 0, result.output
+    assert LISTS[command][1] in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+
+
+def test_an_uploaded_photo_is_shown_with_the_people_in_it(api: FakeApi, tmp_path: Path):
+    (tmp_path / "a.jpg").write_bytes(b"")
+
+    result = run("drop", tmp_path / "a.jpg")
+
+    assert result.exit_code == 0, result.output
+    assert all(text in result.stdout for text in ("a.jpg", "done", "Ada Lovelace", "0.71", "42"))
+
+
+def test_a_refused_file_does_not_stop_the_others_and_sets_the_exit_code(api: FakeApi, tmp_path: Path):
+    files = [tmp_path / "a.txt", tmp_path / "b.jpg"]
+    for file in files:
+        file.write_bytes(b"")
+
+    result = run("drop", *files, "--json")
+
+    refused, done = (json.loads(line) for line in result.stdout.splitlines())
+    assert result.exit_code == 1
+    assert (refused["state"], refused["reason"]) == ("refused", "wrong-type")
+    assert done == {"file": str(files[1]), **DROP_RECORD}
+
+
+def test_tags_are_changed_only_where_an_option_is_given(api: FakeApi):
+    run("people tags p-0123456789ab")
+    run("people tags p-0123456789ab --watch --no-consent")
+
+    assert api.calls == [("watch", PERSON["id"]), ("withdraw-consent", PERSON["id"])]
+
+
+def test_a_dead_letter_is_redriven_by_the_first_characters_of_its_id(api: FakeApi):
+    result = run("ops dlq redrive 8bba --json --reason fixed")
+
+    assert json.loads(result.stdout) == {"action": "redrive", "processed": 1}
+    assert api.calls == [("redrive", "bulk", [DEAD_LETTER["id"]], "fixed")]
+
+
+def test_a_problem_of_the_api_is_printed_with_its_remedy(api: FakeApi):
+    result = run("people show p-000000000000")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Not found" in result.stderr
+    assert "Check the id." in result.stderr
+
+
+def test_an_api_that_does_not_answer_is_reported_with_the_page_that_helps(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    from vigil_client import Vigil
+
+    monkeypatch.setattr(Session, "_local_access", lambda *_: ("http://127.0.0.1:9", "token"))
+    monkeypatch.setattr(Vigil.__init__, "__kwdefaults__", {"timeout_s": 1.0, "retries": 0})
+
+    result = run("people list")
+
+    assert result.exit_code == 2
+    assert "docs/operations.md" in result.stderr
