@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vigil_cli.paths import COMMANDS_FOLDER, ROOT
+from vigil import __version__
+from vigil_cli.paths import COMMANDS_FOLDER
 
 GROUPS: Mapping[str, str] = {
     "people": "Enrol, list, tag and erase people.",
@@ -143,10 +144,7 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
-        import tomllib
-
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-        print(f"vigil {project['version']}")
+        print(f"vigil {__version__}")
         raise typer.Exit
 
 

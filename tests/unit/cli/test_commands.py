@@ -4,12 +4,12 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from vigil import __version__
 from vigil_cli.__main__ import COMMANDS, GROUPS, app
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,9 +49,7 @@ def test_a_mistyped_command_is_rejected_with_a_suggestion():
 
 
 def test_the_version_is_that_of_the_project():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-    assert CliRunner().invoke(app, ["--version"]).stdout == f"vigil {project['version']}\n"
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"vigil {__version__}\n"
 
 
 def test_without_a_cloud_the_error_names_the_command_that_starts_one(tmp_path: Path):
@@ -63,7 +61,8 @@ def test_without_a_cloud_the_error_names_the_command_that_starts_one(tmp_path: P
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["ops", "--help"]])
 def test_help_imports_neither_rich_nor_an_http_client(arguments: list[str]):
-    program = f"from vigil_cli.__main__ import app; app({arguments!r}, standalone_mode=False)"
+    program = f"from vigil import __version__
+from vigil_cli.__main__ import app; app({arguments!r}, standalone_mode=False)"
 
     assert not _imported(program) & (HEAVY | {"rich", "urllib3"})
 
