@@ -61,8 +61,7 @@ def test_without_a_cloud_the_error_names_the_command_that_starts_one(tmp_path: P
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["ops", "--help"]])
 def test_help_imports_neither_rich_nor_an_http_client(arguments: list[str]):
-    program = f"from vigil import __version__
-from vigil_cli.__main__ import app; app({arguments!r}, standalone_mode=False)"
+    program = f"from vigil_cli.__main__ import app; app({arguments!r}, standalone_mode=False)"
 
     assert not _imported(program) & (HEAVY | {"rich", "urllib3"})
 
