@@ -78,5 +78,5 @@ def _imported(program: str) -> set[str]:
     report = "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
     arguments = [sys.executable, "-c", f"import sys\n{program}\n{report}"]
     path = ":".join(str(ROOT / part) for part in ("layers", ".", "clients/python", "clients/cli"))
-    done = subprocess.run(arguments, check=True, capture_output=True, text=True, env={"PYTHONPATH": path})
-    return set(done.stderr.split())
+    finished = subprocess.run(arguments, check=True, capture_output=True, text=True, env={"PYTHONPATH": path})
+    return set(finished.stderr.split())

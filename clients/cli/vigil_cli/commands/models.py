@@ -107,8 +107,10 @@ def _reason_text(release: ReleaseOut) -> str:
     """The progress of the re-embedding, or the reason of the last transition in short."""
     progress = release.get("reembedding")
     if progress and progress["remaining"] + progress["missing_reference"]:
-        done = progress["people"] - progress["remaining"] - progress["missing_reference"]
-        return f"re-embedded {done} of {progress['people']}; {progress['missing_reference']} need a new photo"
+        ready = progress["people"] - progress["remaining"] - progress["missing_reference"]
+        return (
+            f"re-embedded {ready} of {progress['people']}; {progress['missing_reference']} need a new photo"
+        )
     last = release["history"][-1] if release["history"] else None
     reasons = last.get("reasons", []) if last else []
     if last and len(reasons) > 1 and last["event"] == "pass":
