@@ -18,6 +18,7 @@ from functions.api.problems import (
     PROBLEM_TYPE_PREFIX,
     Conflict,
     Forbidden,
+    InvalidCursor,
     InvalidRequest,
     NotFound,
     Problem,
@@ -25,6 +26,7 @@ from functions.api.problems import (
     ServiceUnavailable,
     TooLarge,
     TooManyRequests,
+    UnprocessableContent,
     UnsupportedMediaType,
 )
 from vigil import __version__
@@ -246,8 +248,11 @@ def _possible_problems(one: Operation) -> list[type[Problem]]:
         problems.append(NotFound)
     if one.request_model is not None:
         problems.append(InvalidRequest)
+        problems += [InvalidCursor] if "cursor" in one.request_model.model_fields else []
     if _request_body(one):
         problems += [TooLarge, UnsupportedMediaType]
+    if one.body_types:
+        problems.append(UnprocessableContent)
     if one.method != "GET":
         problems += [InvalidRequest, Conflict, RequestInProgress]
     return problems

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from cloud.dynamodb.erasure import ERASED_LABEL
 from functions.api.operation import Call, operation
 from functions.api.pagination import Row, read_page, row_filter
-from functions.api.problems import Conflict, InvalidCursor, NotFound
+from functions.api.problems import Conflict, NotFound
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.alerts import AlertList, AlertOut, AlertsQuery, NewReview, ReviewOut, ReviewResult
 from functions.runtime.container import container
@@ -13,14 +13,7 @@ from vigil.alerts.reviews import AlreadyClosed, Review, SameReviewer, apply_revi
 from vigil.errors import ConcurrentUpdate
 
 
-@operation(
-    "GET",
-    "/v1/alerts",
-    role="viewer",
-    audited=True,
-    example={"review": "open", "limit": 10},
-    problems=(InvalidCursor,),
-)
+@operation("GET", "/v1/alerts", role="viewer", audited=True, example={"review": "open", "limit": 10})
 def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     """List alerts, newest first."""
     matches = row_filter(query, "source", "review", "rule", "severity")
@@ -28,7 +21,7 @@ def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     return AlertList(items=[_to_alert(row, call) for row in page.rows], next=page.next)
 
 
-@operation("GET", "/v1/alerts/{alert}", role="viewer", audited=True, problems=(NotFound,))
+@operation("GET", "/v1/alerts/{alert}", role="viewer", audited=True)
 def get_alert(call: Call) -> AlertOut:
     """Get an alert with its reviews."""
     return _to_alert(_alert_row(call), call)
@@ -41,7 +34,6 @@ def get_alert(call: Call) -> AlertOut:
     status=201,
     audited=True,
     example={"decision": "confirm"},
-    problems=(NotFound, Conflict),
 )
 def review_alert(call: Call, new: NewReview) -> ReviewResult:
     """Review an alert.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from cloud.dynamodb.erasure import ERASED_LABEL
 from functions.api.operation import Call, operation
 from functions.api.pagination import Row, read_page, row_filter
-from functions.api.problems import Forbidden, InvalidCursor, NotFound, UnprocessableContent
+from functions.api.problems import Forbidden, NotFound, UnprocessableContent
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
     DropList,
@@ -70,7 +70,7 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
     )
 
 
-@operation("GET", "/v1/uploads/{upload}", role="operator", example={"wait": 20}, problems=(NotFound,))
+@operation("GET", "/v1/uploads/{upload}", role="operator", example={"wait": 20})
 def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     """Get the drop of an upload.
 
@@ -89,7 +89,7 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     return UploadStatus(id=call.path["upload"], drop=row["drop_id"], state=row["state"])
 
 
-@operation("GET", "/v1/drops/{drop}", role="viewer", audited=True, example={"wait": 1}, problems=(NotFound,))
+@operation("GET", "/v1/drops/{drop}", role="viewer", audited=True, example={"wait": 1})
 def get_drop(call: Call, query: WaitQuery) -> DropOut:
     """Get a drop with its sightings.
 
@@ -105,9 +105,7 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
     return _to_drop(row, call, photo=_photo_url(row), sightings=sightings)
 
 
-@operation(
-    "GET", "/v1/drops", role="viewer", example={"state": "done", "limit": 10}, problems=(InvalidCursor,)
-)
+@operation("GET", "/v1/drops", role="viewer", example={"state": "done", "limit": 10})
 def list_drops(call: Call, query: DropsQuery) -> DropList:
     """List drops, newest first."""
     matches = row_filter(query, "source", "state", "lane", "model")
@@ -199,7 +197,7 @@ def _photo_url(row: Row) -> str | None:
     role="reviewer",
     audited=True,
     example={"label": "7"},
-    problems=(NotFound, UnprocessableContent),
+    problems=(UnprocessableContent,),
 )
 def label_drop(call: Call, new: LabelRequest) -> LabelOut:
     """Label a drop.

@@ -4,7 +4,7 @@ from typing import Any
 
 from functions.api.operation import Call, operation
 from functions.api.pagination import sign_cursor, verify_cursor
-from functions.api.problems import InvalidCursor, NotFound
+from functions.api.problems import NotFound
 from functions.api.schemas.lanes import BackfillRequest, BackfillResult, TaskStarted
 from functions.runtime.container import container
 
@@ -40,7 +40,7 @@ def start_reconcile(_: Call) -> TaskStarted:
     status=202,
     audited=True,
     example={"model": "faces"},
-    problems=(NotFound, InvalidCursor),
+    problems=(NotFound,),
 )
 def backfill(call: Call, request: BackfillRequest) -> BackfillResult:
     """Run a model on objects that are already stored.

@@ -38,7 +38,6 @@ release_decision = partial(
     all_sources=True,
     audited=True,
     example={"reason": "misreads 9 as 4 since the camera was replaced"},
-    problems=(NotFound, Conflict),
 )
 
 
@@ -48,7 +47,7 @@ def list_models(_: Call) -> ModelList:
     return ModelList(items=tuple(_to_model(card) for card in container().model_cards.values()))
 
 
-@operation("GET", "/v1/models/{model}", role="viewer", problems=(NotFound,))
+@operation("GET", "/v1/models/{model}", role="viewer")
 def get_model(call: Call) -> ModelDetails:
     """Get a model with its card and releases.
 

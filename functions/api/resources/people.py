@@ -13,7 +13,6 @@ from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
 from functions.api.problems import (
     Conflict,
-    InvalidCursor,
     NotFound,
     UnprocessableContent,
 )
@@ -42,7 +41,6 @@ WATCH_TAG = "watch"
     status=201,
     audited=True,
     example={"name": "Ada Lovelace", "tags": ["staff"]},
-    problems=(Conflict,),
 )
 def create_person(_: Call, new: NewPerson) -> PersonRef:
     """Create a person.
@@ -57,9 +55,7 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
-@operation(
-    "GET", "/v1/people", role="reviewer", audited=True, example={"limit": 10}, problems=(InvalidCursor,)
-)
+@operation("GET", "/v1/people", role="reviewer", audited=True, example={"limit": 10})
 def list_people(call: Call, query: PeopleQuery) -> PersonList:
     """List people, in the order of their ids."""
     rows = container().profiles.list_page(
@@ -75,20 +71,13 @@ def list_people(call: Call, query: PeopleQuery) -> PersonList:
     return PersonList(items=[_to_person(one) for one in selected])
 
 
-@operation("GET", "/v1/people/{person}", role="reviewer", audited=True, problems=(NotFound,))
+@operation("GET", "/v1/people/{person}", role="reviewer", audited=True)
 def get_person(call: Call) -> PersonOut:
     """Get a person."""
     return _to_person(_person_row(call))
 
 
-@operation(
-    "PATCH",
-    "/v1/people/{person}",
-    role="operator",
-    audited=True,
-    example={"name": "Ada King"},
-    problems=(NotFound, Conflict),
-)
+@operation("PATCH", "/v1/people/{person}", role="operator", audited=True, example={"name": "Ada King"})
 def rename_person(call: Call, new: NewName) -> PersonRef:
     """Rename a person."""
     row = _person_row(call)
@@ -107,7 +96,6 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
     status=201,
     body_types=IMAGE_BODY_TYPES,
     audited=True,
-    problems=(NotFound, UnprocessableContent),
 )
 def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     """Enrol a photo of a person.
@@ -127,7 +115,7 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     return EnrolledPhoto(person=response["person"], gallery_version=response["gallery_version"])
 
 
-@operation("DELETE", "/v1/people/{person}", role="admin", audited=True, problems=(NotFound,))
+@operation("DELETE", "/v1/people/{person}", role="admin", audited=True)
 def erase_person(call: Call) -> SignedReceipt:
     """Erase a person.
 
@@ -166,7 +154,7 @@ def _to_person(row: dict[str, Any]) -> PersonOut:
     )
 
 
-@operation("PUT", "/v1/people/{person}/watch", role="operator", audited=True, problems=(NotFound,))
+@operation("PUT", "/v1/people/{person}/watch", role="operator", audited=True)
 def watch_person(call: Call) -> PersonRef:
     """Add a person to the watch list.
 
@@ -175,13 +163,13 @@ def watch_person(call: Call) -> PersonRef:
     return _change_tags(call, {"add": [WATCH_TAG]})
 
 
-@operation("DELETE", "/v1/people/{person}/watch", role="operator", audited=True, problems=(NotFound,))
+@operation("DELETE", "/v1/people/{person}/watch", role="operator", audited=True)
 def unwatch_person(call: Call) -> PersonRef:
     """Remove a person from the watch list."""
     return _change_tags(call, {"remove": [WATCH_TAG]})
 
 
-@operation("PUT", "/v1/people/{person}/consent", role="operator", audited=True, problems=(NotFound,))
+@operation("PUT", "/v1/people/{person}/consent", role="operator", audited=True)
 def consent_to_learning(call: Call) -> PersonRef:
     """Record a person's consent to training.
 
@@ -190,7 +178,7 @@ def consent_to_learning(call: Call) -> PersonRef:
     return _change_tags(call, {"add": [TRAINING_CONSENT_TAG]})
 
 
-@operation("DELETE", "/v1/people/{person}/consent", role="operator", audited=True, problems=(NotFound,))
+@operation("DELETE", "/v1/people/{person}/consent", role="operator", audited=True)
 def withdraw_consent(call: Call) -> PersonRef:
     """Withdraw a person's consent to training.
 

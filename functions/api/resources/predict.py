@@ -19,7 +19,7 @@ from vigil.errors import UnroutableKey
     role="reviewer",
     body_types=IMAGE_BODY_TYPES,
     audited=True,
-    problems=(NotFound, UnprocessableContent, CapacityExceeded),
+    problems=(CapacityExceeded,),
 )
 def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
     """Run a model on an image.
@@ -46,7 +46,7 @@ def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
     status=202,
     audited=True,
     example={"source": "door-3", "objects": [{"key": "bulk/faces/door-3/frame.jpg"}]},
-    problems=(NotFound, Forbidden, UnprocessableContent),
+    problems=(UnprocessableContent,),
 )
 def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
     """Run a model on stored objects.

@@ -49,7 +49,7 @@ def get_rules(_: Call) -> RulesOut:
     all_sources=True,
     audited=True,
     example={"toml": _EXAMPLE},
-    problems=(Conflict, UnprocessableContent),
+    problems=(UnprocessableContent,),
 )
 def replace_rules(call: Call, new: NewRules) -> RulesOut:
     """Replace the rules.

@@ -15,7 +15,7 @@ from functions.api.pagination import (
     row_filter,
     start_position,
 )
-from functions.api.problems import CapacityExceeded, InvalidCursor, UnprocessableContent
+from functions.api.problems import CapacityExceeded
 from functions.api.resources.drops import to_sighting
 from functions.api.resources.predict import invoke_predict
 from functions.api.resources.thumbnails import thumbnail_url
@@ -32,14 +32,7 @@ DEFAULT_SEARCH_DAYS = 7
 """Days that a search with an image body covers."""
 
 
-@operation(
-    "GET",
-    "/v1/sightings",
-    role="viewer",
-    audited=True,
-    example={"status": "unknown", "limit": 10},
-    problems=(InvalidCursor,),
-)
+@operation("GET", "/v1/sightings", role="viewer", audited=True, example={"status": "unknown", "limit": 10})
 def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
     """List sightings, newest first.
 
@@ -56,7 +49,7 @@ def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
     role="reviewer",
     body_types=IMAGE_BODY_TYPES,
     audited=True,
-    problems=(UnprocessableContent, CapacityExceeded),
+    problems=(CapacityExceeded,),
 )
 def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> SearchHitList:
     """Search unknown faces that are similar to a face.

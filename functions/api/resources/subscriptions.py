@@ -21,12 +21,7 @@ NO_SEVERITY = {"exists": False}
 
 
 @operation(
-    "POST",
-    "/v1/subscriptions",
-    role="operator",
-    status=201,
-    audited=True,
-    problems=(Forbidden, UnprocessableContent),
+    "POST", "/v1/subscriptions", role="operator", status=201, audited=True, problems=(UnprocessableContent,)
 )
 def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     """Subscribe an HTTPS endpoint to events.
@@ -53,20 +48,13 @@ def list_subscriptions(call: Call) -> SubscriptionList:
     return SubscriptionList(items=tuple(islice((one for one in found if one), MAX_LISTED)))
 
 
-@operation("GET", "/v1/subscriptions/{subscription}", role="operator", problems=(NotFound,))
+@operation("GET", "/v1/subscriptions/{subscription}", role="operator")
 def get_subscription(call: Call) -> SubscriptionOut:
     """Get a subscription with its filter."""
     return _owned_subscription(call)
 
 
-@operation(
-    "DELETE",
-    "/v1/subscriptions/{subscription}",
-    role="operator",
-    status=204,
-    audited=True,
-    problems=(NotFound,),
-)
+@operation("DELETE", "/v1/subscriptions/{subscription}", role="operator", status=204, audited=True)
 def delete_subscription(call: Call) -> None:
     """Delete a subscription."""
     _owned_subscription(call)

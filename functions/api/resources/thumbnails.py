@@ -46,7 +46,7 @@ def thumbnail_url(call: Call, drop: str, sighting: int | None = None) -> str:
     "/v1/thumbnails/{thumbnail}",
     role=None,
     media_type=JPEG_TYPE,
-    problems=(NotFound, NotAcceptable, UnprocessableContent, TooManyRequests),
+    problems=(NotAcceptable, UnprocessableContent, TooManyRequests),
 )
 def get_thumbnail(call: Call) -> FileResponse:
     """Get a thumbnail of a drop or of a sighting.

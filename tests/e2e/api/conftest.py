@@ -1,4 +1,4 @@
-"""The packaged system with its API, up once for all tests here; and ways to ask it."""
+"""The packaged system with its API, started once for all tests of this folder."""
 
 import json
 import time
@@ -19,7 +19,7 @@ PHOTOS = Path(__file__).parents[2] / "photos"
 ROOT = Path(__file__).resolve().parents[3]
 WAIT_S = 30.0
 ORIGIN = "https://console.example"
-"""The one other origin whose pages may call."""
+"""The configured origin for CORS."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass
 class Site:
-    """The running system; `ask` speaks plain HTTP, so that nothing hides what is really said."""
+    """The running system; `request` sends plain HTTP, without a client in between."""
 
     running: Cloud
     data: Path
@@ -74,7 +74,7 @@ class Site:
         return Answer(answer.status, answer.headers, answer.data.decode())
 
     def upload_drop(self, photo: bytes, source: str = "door-3") -> dict[str, Any]:
-        """A photo through an upload form; its drop, once it has ended."""
+        """Upload a photo with a form and return its drop when it has ended."""
         form = self.request("POST", "/v1/uploads", {"source": source}).json
         fields = {**form["fields"], "file": ("photo.jpg", photo, "image/jpeg")}
         assert self.http.request("POST", form["url"], fields=fields).status < 300
@@ -83,12 +83,12 @@ class Site:
         return ended
 
     def enrol_person(self, name: str, photo: str) -> str:
-        """Somebody with one photo; their id."""
+        """Enrol a person with one photo and return the id."""
         person = str(self.request("POST", "/v1/people", {"name": name}).json["id"])
-        taken = self.request(
+        response = self.request(
             "POST", f"/v1/people/{person}/photos", (PHOTOS / photo).read_bytes(), media="image/jpeg"
         )
-        assert taken.status == 201, taken.text
+        assert response.status == 201, response.text
         return person
 
 
@@ -102,13 +102,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def wait_for_reload() -> None:
-    """Lanes look for a new gallery or watch file every two seconds."""
+    """Wait until the lanes have loaded the new gallery or rules, which they check every two seconds."""
     time.sleep(2.1)
 
 
 @pytest.fixture
 def rules(site: Site) -> Iterator[str]:
-    """The watch file in force, and in force again after a test that puts another."""
+    """The current rules, which are restored after the test."""
     before = str(site.request("GET", "/v1/rules").json["toml"])
     yield before
     if site.request("GET", "/v1/rules").json["toml"] != before:
@@ -118,7 +118,7 @@ def rules(site: Site) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def biden(site: Site) -> str:
-    """Somebody enrolled, on the watch list, seen at two doors."""
+    """An enrolled person on the watch list."""
     person = site.enrol_person("Joe", "biden.jpg")
     site.request("PUT", f"/v1/people/{person}/watch")
     wait_for_reload()
@@ -127,7 +127,7 @@ def biden(site: Site) -> str:
 
 @pytest.fixture(scope="session")
 def alert(site: Site, biden: str) -> dict[str, Any]:
-    """An alert about them."""
+    """An alert about this person."""
     drop = site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "gate-1")
     alerts = site.request("GET", "/v1/alerts?source=gate-1").json["items"]
     found: dict[str, Any] = next(one for one in alerts if one["drop"] == drop["id"])

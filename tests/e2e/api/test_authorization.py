@@ -1,4 +1,4 @@
-"""Nobody gets what is not theirs: no token, a wrong one, an old one, a lesser role, other people's ids."""
+"""Requests without a valid token, a sufficient role or access to the source are refused."""
 
 import time
 from typing import Any
@@ -32,12 +32,12 @@ def path_of(operation: Operation) -> str:
 
 
 def signed(site: Site, key: Any, algorithm: str, **claims: Any) -> str:
-    """A token as this cloud's issuer would make it, but for what is given."""
+    """A token of the local issuer with the given key, algorithm and claims."""
     issuer = site.running._running_components.issuer
     now = int(time.time())
-    told = {"iss": issuer.url, "aud": issuer.audience, "sub": "eve", "iat": now, "exp": now + 600}
-    told |= {"vigil_role": "admin"} | claims
-    return jwt.encode(told, key, algorithm=algorithm, headers={"kid": issuer.key_id})
+    payload = {"iss": issuer.url, "aud": issuer.audience, "sub": "eve", "iat": now, "exp": now + 600}
+    payload |= {"vigil_role": "admin"} | claims
+    return jwt.encode(payload, key, algorithm=algorithm, headers={"kid": issuer.key_id})
 
 
 @pytest.fixture(scope="session")
@@ -62,40 +62,40 @@ def bad_tokens(site: Site) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("operation", AUTHENTICATED_OPERATIONS, ids=lambda one: one.name)
-def test_only_good_tokens_of_a_sufficient_role_get_in(
+def test_an_operation_requires_a_valid_token_with_a_sufficient_role(
     site: Site, bad_tokens: dict[str, str], operation: Operation
 ):
     method, path = operation.method, path_of(operation)
-    told = {what: site.request(method, path, token=token) for what, token in bad_tokens.items()}
+    responses = {what: site.request(method, path, token=token) for what, token in bad_tokens.items()}
     assert operation.role is not None
     below = ROLES[: ROLES.index(operation.role)]
     lesser = [site.request(method, path, {}, role=role) for role in below]
 
-    assert {what: one.status for what, one in told.items()} == dict.fromkeys(bad_tokens, 401)
+    assert {what: one.status for what, one in responses.items()} == dict.fromkeys(bad_tokens, 401)
     assert [one.status for one in lesser] == [403] * len(below)
-    for one in (*told.values(), *lesser):
+    for one in (*responses.values(), *lesser):
         assert one.headers["Content-Type"] == "application/problem+json"
         assert one.json["type"].startswith("urn:vigil:problem:")
 
 
-def test_other_sources_are_not_there(site: Site, biden: str, alert: dict[str, Any]):
-    guard = site.token("reviewer", "door-*", subject="guard")
+def test_a_token_limited_to_sources_cannot_read_other_sources(site: Site, biden: str, alert: dict[str, Any]):
+    limited = site.token("reviewer", "door-*", subject="limited")
 
-    seen = [
-        site.request("GET", path, token=guard).json["items"]
+    listed = [
+        site.request("GET", path, token=limited).json["items"]
         for path in ("/v1/drops?source=gate-1", "/v1/alerts?source=gate-1", f"/v1/sightings?person={biden}")
     ]
     direct = [
-        site.request("GET", f"/v1/drops/{alert['drop']}", token=guard),
-        site.request("GET", f"/v1/alerts/{alert['id']}", token=guard),
-        site.request("POST", f"/v1/alerts/{alert['id']}/reviews", {"decision": "confirm"}, token=guard),
+        site.request("GET", f"/v1/drops/{alert['drop']}", token=limited),
+        site.request("GET", f"/v1/alerts/{alert['id']}", token=limited),
+        site.request("POST", f"/v1/alerts/{alert['id']}/reviews", {"decision": "confirm"}, token=limited),
     ]
 
-    assert [one for items in seen for one in items if not one["source"].startswith("door-")] == []
+    assert [one for items in listed for one in items if not one["source"].startswith("door-")] == []
     assert [one.status for one in direct] == [404, 404, 404]
 
 
-def test_a_source_that_is_not_the_callers_takes_no_upload(site: Site):
+def test_a_token_limited_to_sources_cannot_upload_to_other_sources(site: Site):
     camera = site.token("operator", "door-*", subject="camera")
 
     assert site.request("POST", "/v1/uploads", {"source": "vault"}, token=camera).status == 403
@@ -105,7 +105,7 @@ def test_a_source_that_is_not_the_callers_takes_no_upload(site: Site):
 @pytest.mark.parametrize(
     "operation", [one for one in DOCUMENTED_OPERATIONS if one.all_sources], ids=lambda one: one.name
 )
-def test_what_is_about_all_sources_is_not_for_who_sees_some(site: Site, operation: Operation):
+def test_a_limited_token_cannot_call_operations_about_all_sources(site: Site, operation: Operation):
     bound = site.token("admin", "door-*", subject="doorman")
     body = None if operation.method == "GET" else operation.example or {}
 
@@ -115,23 +115,23 @@ def test_what_is_about_all_sources_is_not_for_who_sees_some(site: Site, operatio
     assert "all sources" in answer.json["detail"]
 
 
-def test_lanes_dead_letters_rules_and_models_are_about_all_sources():
+def test_operations_on_lanes_rules_and_models_concern_all_sources():
     about_all = {one.tag for one in DOCUMENTED_OPERATIONS if one.all_sources}
 
     assert about_all == {"lanes", "reconcile", "backfill", "rules", "models"}
 
 
-def test_a_body_that_is_too_large_is_refused(site: Site):
+def test_a_body_above_the_limit_is_refused(site: Site):
     answer = site.request("POST", "/v1/people", {"name": "x" * BYTES_LIMIT})
 
     assert (answer.status, answer.json["type"]) == (413, "urn:vigil:problem:too-large")
 
 
-def test_a_type_that_is_not_read_is_refused(site: Site):
+def test_an_unsupported_media_type_is_refused(site: Site):
     assert site.request("POST", "/v1/people", b"<x/>", media="application/xml").status == 415
 
 
-def test_a_caller_who_asks_too_often_is_told_when_to_come_back(site: Site):
+def test_the_rate_limiter_returns_the_wait_until_the_next_minute(site: Site):
     from datetime import UTC, datetime
 
     from cloud.dynamodb.rate_limit import CALLS_PER_RESERVATION, DynamoRateLimiter
@@ -148,7 +148,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_come_back(site: Site):
     assert permits.acquire("hasty", datetime(2026, 3, 2, 12, 1, tzinfo=UTC)) == 0.0
 
 
-def test_a_caller_who_has_used_up_the_minute_is_refused_at_the_door(site: Site):
+def test_a_caller_above_the_rate_limit_gets_429_and_others_do_not(site: Site):
     hasty, patient = (site.token("viewer", subject=name) for name in ("too-hasty", "patient"))
     minute = int(time.time()) // 60
     for each in (minute, minute + 1):  # as after a million calls
@@ -173,7 +173,7 @@ def test_a_caller_who_has_used_up_the_minute_is_refused_at_the_door(site: Site):
         ("HEAD", "/v1/health", {"GET", "OPTIONS"}),
     ],
 )
-def test_a_method_that_a_path_does_not_know_is_told_which_it_knows(
+def test_an_unknown_method_gets_405_with_the_allowed_methods(
     site: Site, method: str, path: str, allowed: set[str]
 ):
     answer = site.request(method, path, token="")
@@ -184,13 +184,13 @@ def test_a_method_that_a_path_does_not_know_is_told_which_it_knows(
     assert method == "HEAD" or answer.json["type"] == "urn:vigil:problem:method-not-allowed"
 
 
-def test_what_is_too_large_for_the_gateway_is_refused_in_our_words(site: Site):
+def test_a_body_above_the_gateways_limit_gets_a_problem(site: Site):
     answer = site.request("POST", "/v1/people", b"x" * (10 * 1024 * 1024 + 1))
 
     assert (answer.status, answer.json["type"]) == (413, "urn:vigil:problem:too-large")
 
 
-def test_other_origins_are_told_nothing(site: Site):
+def test_other_origins_get_no_cors_headers(site: Site):
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
 
     answers = [
@@ -202,7 +202,7 @@ def test_other_origins_are_told_nothing(site: Site):
     assert not any(name.lower().startswith("access-control") for one in answers for name in one.headers)
 
 
-def test_every_answer_carries_the_security_headers(site: Site):
+def test_every_response_has_the_security_headers(site: Site):
     for answer in (
         site.request("GET", "/v1/drops"),
         site.request("GET", "/v1/drops/x"),
@@ -213,7 +213,7 @@ def test_every_answer_carries_the_security_headers(site: Site):
         assert "max-age=" in answer.headers["Strict-Transport-Security"]
 
 
-def test_reads_and_decisions_are_in_the_audit_log_and_the_log_is_whole(site: Site, alert: dict[str, Any]):
+def test_reads_and_decisions_are_in_an_unbroken_audit_log(site: Site, alert: dict[str, Any]):
     from cloud.dynamodb.audit_log import DynamoAuditLog
     from vigil.access.audit import find_first_break
 

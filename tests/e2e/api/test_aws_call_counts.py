@@ -1,4 +1,4 @@
-"""What a read costs: calls to AWS, by the API's own log."""
+"""Number of AWS calls of each read, from the API's log."""
 
 import json
 from typing import Any
@@ -20,11 +20,11 @@ MAX_AWS_CALLS = {
     "list-sightings": 2,
     "get-status": 9,
 }
-"""Of those with two, one writes down who looked."""
+"""One of two calls writes the audit entry."""
 
 
 @pytest.mark.parametrize("operation", MAX_AWS_CALLS)
-def test_a_read_makes_few_calls(site: Site, biden: str, alert: dict[str, Any], operation: str):
+def test_a_read_makes_few_aws_calls(site: Site, biden: str, alert: dict[str, Any], operation: str):
     paths = {
         "list-models": "models",
         "get-openapi": "openapi.json",
@@ -47,4 +47,4 @@ def test_a_read_makes_few_calls(site: Site, biden: str, alert: dict[str, Any], o
 
 def _aws_calls_of(site: Site, operation: str) -> list[int]:
     lines = (json.loads(line) for line in site.running.logs("APIHandler") if '"aws_calls"' in line)
-    return [told["aws_calls"] for told in lines if told["operation"] == operation]
+    return [line["aws_calls"] for line in lines if line["operation"] == operation]

@@ -1,4 +1,4 @@
-"""The tasks of docs/api.md do what they say, with curl and with Python, as they stand there."""
+"""Examples of docs/api.md run unchanged, with curl and with Python."""
 
 import base64
 import importlib.util
@@ -59,7 +59,7 @@ def test_there_are_eleven_tasks_each_with_curl_and_python():
 
 @pytest.mark.usefixtures("rules")
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
-def test_a_task_works_as_it_stands(environment: dict[str, str], language: str, block: str):
+def test_an_example_runs_unchanged(environment: dict[str, str], language: str, block: str):
     program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
 
     answer = subprocess.run(
@@ -79,7 +79,7 @@ def hook() -> Any:
     return module
 
 
-def test_the_receiver_believes_only_what_was_signed(hook: Any):
+def test_the_webhook_receiver_accepts_only_signed_messages(hook: Any):
     key = rsa.generate_private_key(65537, 2048)
     message = {
         "Type": "Notification",
@@ -106,7 +106,7 @@ def test_the_receiver_believes_only_what_was_signed(hook: Any):
         ("https://evil.example/sns.eu-west-1.amazonaws.com", False),
     ],
 )
-def test_the_receiver_takes_certificates_from_sns_alone(hook: Any, url: str, good: bool):
+def test_the_webhook_receiver_accepts_only_certificates_of_sns(hook: Any, url: str, good: bool):
     assert hook.from_sns(url) is good
 
 

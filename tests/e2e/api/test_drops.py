@@ -1,4 +1,4 @@
-"""Photos uploaded, in batches, and listed: through what ships."""
+"""Uploads, lists and batches of drops."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from tests.e2e.api.conftest import PHOTOS, Site
 OBAMA = (PHOTOS / "obama2.jpg").read_bytes()
 
 
-def test_a_photo_that_was_uploaded_is_a_drop_with_its_sightings(site: Site):
+def test_an_uploaded_photo_becomes_a_drop_with_sightings(site: Site):
     drop = site.upload_drop(OBAMA, "hall")
 
     assert (drop["state"], drop["source"], drop["attempts"]) == ("done", "hall", 1)
@@ -22,7 +22,7 @@ def test_a_photo_that_was_uploaded_is_a_drop_with_its_sightings(site: Site):
 @pytest.mark.parametrize(
     ("photo", "media", "status"), [(b"<html>", "text/html", 403), (bytes(20_000_001), "image/jpeg", 400)]
 )
-def test_an_upload_form_takes_neither_another_type_nor_more_bytes(
+def test_an_upload_form_refuses_another_type_and_larger_files(
     site: Site, photo: bytes, media: str, status: int
 ):
     form = site.request("POST", "/v1/uploads", {"source": "bound"}).json
@@ -32,22 +32,22 @@ def test_an_upload_form_takes_neither_another_type_nor_more_bytes(
     assert "drop" not in site.request("GET", f"/v1/uploads/{form['id']}").json
 
 
-def test_a_list_is_read_to_its_end_in_pages_that_neither_repeat_nor_lose(site: Site):
+def test_the_pages_of_a_list_contain_every_item_once(site: Site):
     made = {site.upload_drop(OBAMA, "pages")["id"] for _ in range(3)}
-    seen: list[str] = []
+    listed: list[str] = []
     cursor = ""
     for _ in range(10):
-        told = site.request("GET", f"/v1/drops?source=pages&limit=2{cursor}").json
-        seen += [one["id"] for one in told["items"]]
-        if "next" not in told:
+        page = site.request("GET", f"/v1/drops?source=pages&limit=2{cursor}").json
+        listed += [one["id"] for one in page["items"]]
+        if "next" not in page:
             break
-        cursor = f"&cursor={told['next']}"
+        cursor = f"&cursor={page['next']}"
 
-    assert sorted(seen) == sorted(made)
+    assert sorted(listed) == sorted(made)
 
 
 @pytest.mark.parametrize(("kind", "key"), [("drops", "id"), ("sightings", "drop"), ("alerts", "drop")])
-def test_a_list_ends_before_the_moment_that_is_asked_for(site: Site, alert: Any, kind: str, key: str):
+def test_until_limits_a_list(site: Site, alert: Any, kind: str, key: str):
     at = datetime.fromisoformat(alert["at"])
     after, until = (quote((at + timedelta(seconds=s)).isoformat()) for s in (1, 0))
 
@@ -64,8 +64,8 @@ def test_a_batch_becomes_drops_of_the_bulk_lane(site: Site):
     assert row is not None
     reference = {"key": row["s3_object"]["key"]}
 
-    told = site.request("POST", "/v1/predict/faces/batch", {"source": "batch", "objects": [reference]})
+    response = site.request("POST", "/v1/predict/faces/batch", {"source": "batch", "objects": [reference]})
 
-    (queued,) = told.json["drops"]
-    assert told.status == 202
+    (queued,) = response.json["drops"]
+    assert response.status == 202
     assert site.request("GET", f"/v1/drops/{queued}?wait=20").json["state"] == "done"

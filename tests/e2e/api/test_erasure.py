@@ -1,4 +1,4 @@
-"""A person erased is gone: from every object version, row, queue and log line; and that can be proved."""
+"""Erasure removes a person from every object version, row, queue and log line, and can be verified."""
 
 import json
 import time
@@ -35,34 +35,34 @@ DATA = "d" * 16
 RELEASE = ReleaseManifest(MODEL, {}, "MIT", "", dataset_id=DATA)
 
 
-def library_of(site: Site) -> S3ObjectStore:
+def store_of(site: Site) -> S3ObjectStore:
     return S3ObjectStore(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"])
 
 
 def add_training_data(site: Site, *people: str) -> None:
-    """A stored data set that holds these people, and a release that learned from it."""
-    library = library_of(site)
+    """Store a dataset with pictures of these people, and a release that was trained on it."""
+    store = store_of(site)
     for split in SPLITS:
-        place = f"{dataset_prefix(MODEL, DATA)}/{split}"
+        prefix = f"{dataset_prefix(MODEL, DATA)}/{split}"
         entries = [
-            DatasetEntry(f"{n}.png", "", who, split, who, "rita", NOON, {"source": "hall"}, (who,))
-            for n, who in enumerate(people)
+            DatasetEntry(f"{n}.png", "", person, split, person, "rita", NOON, {"source": "hall"}, (person,))
+            for n, person in enumerate(people)
         ]
         for _ in range(2):
-            library.put_object(f"{place}/manifest.jsonl", format_manifest(entries).encode())
+            store.put_object(f"{prefix}/manifest.jsonl", format_manifest(entries).encode())
         for entry in entries:
-            library.put_object(f"{place}/{entry.key}", b"a face")
-    told = {"content": DATA, "splits": {split: dict.fromkeys(people, 1) for split in SPLITS}, "pruned": []}
-    library.put_object(f"{dataset_prefix(MODEL, DATA)}/dataset.json", json.dumps(told).encode())
-    S3ReleaseStore(site.cloud.client("s3"), library.bucket).put_release(RELEASE, {})
-    lives = DynamoReleases(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
-    standing = ReleaseRecord(registered_state(MODEL, RELEASE.id, NOON), Interval(0.9, 0.8, 1.0, 3))
-    lives.register(standing, bundled=None, data=DATA, parent=None)
+            store.put_object(f"{prefix}/{entry.key}", b"a face")
+    dataset = {"content": DATA, "splits": {split: dict.fromkeys(people, 1) for split in SPLITS}, "pruned": []}
+    store.put_object(f"{dataset_prefix(MODEL, DATA)}/dataset.json", json.dumps(dataset).encode())
+    S3ReleaseStore(site.cloud.client("s3"), store.bucket).put_release(RELEASE, {})
+    releases = DynamoReleases(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    record = ReleaseRecord(registered_state(MODEL, RELEASE.id, NOON), Interval(0.9, 0.8, 1.0, 3))
+    releases.register(record, bundled=None, data=DATA, parent=None)
 
 
 @pytest.fixture(scope="module")
 def receipt(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of somebody who was enrolled, watched, seen, alerted, reviewed and renamed; then erased."""
+    """The receipt of a person with a name, photos, sightings, alerts, reviews, labels and training data."""
     person = site.enrol_person("Zebulon", "obama.jpg")
     site.request("PATCH", f"/v1/people/{person}", {"name": NAME}, headers={"Idempotency-Key": "zebulon"})
     site.request("PUT", f"/v1/people/{person}/watch", headers={"Idempotency-Key": "watch-zebulon"})
@@ -86,7 +86,7 @@ def receipt(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def upload_under_key(site: Site, key: str) -> dict[str, Any]:
-    """A photo that somebody put there under a name of their own; its drop, once it has ended."""
+    """Upload a photo under a chosen key and return its drop when it has ended."""
     photo = (PHOTOS / "obama2.jpg").read_bytes()
     site.cloud.client("s3").put_object(Bucket=site.cloud.outputs["PhotosBucket"], Key=key, Body=photo)
     source, ends = key.split("/")[2], time.monotonic() + WAIT_S
@@ -100,11 +100,11 @@ def person_of(receipt: Path) -> str:
     return str(json.loads(receipt.read_text())["receipt"]["person"])
 
 
-def test_the_receipt_says_what_was_erased_and_not_who(receipt: Path):
-    told = json.loads(receipt.read_text())["receipt"]
+def test_the_receipt_counts_what_was_erased_and_contains_no_name(receipt: Path):
+    contents = json.loads(receipt.read_text())["receipt"]
 
-    assert (told["erased"]["templates"], told["erased"]["photos"]) == (1, 2)
-    assert {kind for kind, count in told["erased"].items() if count} >= {
+    assert (contents["erased"]["templates"], contents["erased"]["photos"]) == (1, 2)
+    assert {kind for kind, count in contents["erased"].items() if count} >= {
         "snapshots",
         "photos",
         "sightings",
@@ -114,16 +114,16 @@ def test_the_receipt_says_what_was_erased_and_not_who(receipt: Path):
     assert NAME not in receipt.read_text()
 
 
-def test_nothing_of_them_is_left_anywhere(site: Site, receipt: Path):
+def test_nothing_about_an_erased_person_remains_in_any_store(site: Site, receipt: Path):
     remains = ErasureScan(site.cloud, [person_of(receipt), NAME, "Zebulon"], site.data)
 
-    found = {place: list(look()) for place, look in remains.scans.items()}
+    found = {prefix: list(look()) for prefix, look in remains.scans.items()}
 
-    assert found == {place: [] for place in found}
-    assert min(remains.scanned[place] for place in ("object versions", "rows", "log lines")) > 0
+    assert found == {prefix: [] for prefix in found}
+    assert min(remains.scanned[prefix] for prefix in ("object versions", "rows", "log lines")) > 0
 
 
-def test_the_command_proves_it(site: Site, receipt: Path):
+def test_the_command_verifies_the_receipt(site: Site, receipt: Path):
     photo = str(PHOTOS / "obama3.jpg")
     words = [
         "people",
@@ -143,7 +143,7 @@ def test_the_command_proves_it(site: Site, receipt: Path):
     assert "nothing else is stored" in answer.output
 
 
-def test_a_face_that_was_seen_since_is_found_by_photo_until_it_is_erased_too(site: Site, receipt: Path):
+def test_a_face_stored_after_the_erasure_is_found_by_photo_until_it_is_erased(site: Site, receipt: Path):
     site.upload_drop((PHOTOS / "obama2.jpg").read_bytes(), "vault-since")
     photo = str(PHOTOS / "obama3.jpg")
     words = ["people", "verify-erasure", str(receipt), "--photo", photo, "--data", str(site.data)]
@@ -157,32 +157,30 @@ def test_a_face_that_was_seen_since_is_found_by_photo_until_it_is_erased_too(sit
     assert after.exit_code == 0, after.output
 
 
-def test_stored_data_sets_are_without_them_and_their_releases_say_so(site: Site, receipt: Path):
-    library = library_of(site)
+def test_datasets_contain_no_erased_person_and_their_releases_record_the_removal(site: Site, receipt: Path):
+    store = store_of(site)
 
-    held = [
-        one["Key"].removeprefix(f"data/{MODEL}/{DATA}/") for one in library.list_versions(f"data/{MODEL}/")
-    ]
+    held = [one["Key"].removeprefix(f"data/{MODEL}/{DATA}/") for one in store.list_versions(f"data/{MODEL}/")]
 
     left = [f"{split}/{name}" for split in SPLITS for name in ("1.png", "manifest.jsonl")]
     assert sorted(held) == sorted([*left, "dataset.json"])
-    marked = S3ReleaseStore(site.cloud.client("s3"), library.bucket).read_manifest(MODEL, RELEASE.id)
+    marked = S3ReleaseStore(site.cloud.client("s3"), store.bucket).read_manifest(MODEL, RELEASE.id)
     assert [one.removed_items for one in marked.removed_data] == [3]
     shown = CliRunner().invoke(app, ["models", "show", MODEL, "--data", str(site.data)])
     assert "learned from 3 pictures" in shown.output
 
 
-def test_a_picture_that_no_manifest_names_is_found(site: Site, receipt: Path):
-    library, stray = library_of(site), f"{dataset_prefix(MODEL, DATA)}/test/stray.png"
-    library.put_object(stray, b"whose?")
+def test_verification_finds_a_picture_that_no_manifest_lists(site: Site, receipt: Path):
+    store, stray = store_of(site), f"{dataset_prefix(MODEL, DATA)}/test/stray.png"
+    store.put_object(stray, b"whose?")
 
     found = list(ErasureScan(site.cloud, [], site.data).scans["data sets"]())
 
-    library.delete_all_versions(stray)
+    store.delete_all_versions(stray)
     assert ["stray.png" in one for one in found] == [True]
 
 
-def test_a_receipt_that_can_be_had_again_is_no_remains(site: Site, tmp_path: Path):
+def test_verification_ignores_the_stored_receipt(site: Site, tmp_path: Path):
     person = site.request("POST", "/v1/people", {"name": "Quillon"}).json["id"]
     key = {"Idempotency-Key": "erase-quillon"}
     answers = [site.request("DELETE", f"/v1/people/{person}", headers=key) for _ in range(2)]
@@ -197,24 +195,24 @@ def test_a_receipt_that_can_be_had_again_is_no_remains(site: Site, tmp_path: Pat
     assert proof.exit_code == 0, proof.output
 
 
-def test_a_receipt_that_was_changed_is_found_out(site: Site, receipt: Path, tmp_path: Path):
-    told = json.loads(receipt.read_text())
-    told["receipt"]["erased"]["templates"] = 7
+def test_verification_rejects_a_changed_receipt(site: Site, receipt: Path, tmp_path: Path):
+    signed = json.loads(receipt.read_text())
+    signed["receipt"]["erased"]["templates"] = 7
     forged = tmp_path / "forged.json"
-    forged.write_text(json.dumps(told))
+    forged.write_text(json.dumps(signed))
 
     answer = CliRunner().invoke(app, ["people", "verify-erasure", str(forged), "--data", str(site.data)])
 
     assert answer.exit_code == 2
 
 
-def test_they_are_a_stranger_from_then_on(site: Site, receipt: Path):
+def test_an_erased_person_is_unknown_in_later_drops(site: Site, receipt: Path):
     drop = site.upload_drop((PHOTOS / "obama2.jpg").read_bytes(), "afterwards")
 
     assert [one["status"] for one in drop["sightings"]] == ["unknown"]
 
 
-def test_what_was_seen_of_them_names_nobody(site: Site, receipt: Path):
+def test_sightings_of_an_erased_person_contain_no_id(site: Site, receipt: Path):
     (alert,) = site.request("GET", "/v1/alerts?source=erasing").json["items"]
     drop = site.request("GET", f"/v1/drops/{alert['drop']}").json
 
@@ -223,7 +221,7 @@ def test_what_was_seen_of_them_names_nobody(site: Site, receipt: Path):
     assert {"photo_url", "thumbnail_url"} & set(drop) == set(), "the photo is gone, and what it was called"
 
 
-def test_the_gallery_in_force_holds_the_others_still(site: Site, receipt: Path, biden: str):
+def test_the_gallery_keeps_the_templates_of_other_people(site: Site, receipt: Path, biden: str):
     row = site.cloud.client("dynamodb").get_item(
         TableName=site.cloud.outputs["PeopleTable"], Key={"pk": {"S": "gallery"}, "sk": {"S": "pointer"}}
     )["Item"]
@@ -238,7 +236,7 @@ def test_the_gallery_in_force_holds_the_others_still(site: Site, receipt: Path, 
     assert gallery.person(biden) is not None
 
 
-def test_somebody_who_is_gone_is_not_found(site: Site, receipt: Path):
+def test_an_erased_person_gets_404(site: Site, receipt: Path):
     person = person_of(receipt)
 
     assert site.request("GET", f"/v1/people/{person}").status == 404
@@ -246,7 +244,7 @@ def test_somebody_who_is_gone_is_not_found(site: Site, receipt: Path):
     assert site.request("DELETE", "/v1/people/p-000000000000").status == 404
 
 
-def test_what_was_seen_of_them_says_that_there_is_nothing_to_look_at(site: Site, receipt: Path):
+def test_sightings_of_an_erased_person_are_marked_and_have_no_thumbnail(site: Site, receipt: Path):
     (alert,) = site.request("GET", "/v1/alerts?source=erasing").json["items"]
     (sighting,) = site.request("GET", f"/v1/drops/{alert['drop']}").json["sightings"]
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the API answers as its own description says."""
+"""Generated requests get responses that conform to the OpenAPI document."""
 
 from typing import Any
 
@@ -12,20 +12,19 @@ from functions.api.routes import DOCUMENTED_OPERATIONS
 from tests.e2e.api.conftest import Site
 
 EXAMPLES = 20
-"""An operation: the whole stays below a minute."""
+"""Requests per operation; all together take less than a minute."""
 
 EXCLUDED_PATHS = r"pause|resume|backfill|reconcile"
-"""They stop or start work that other tests here wait for."""
+"""These operations stop or start work on which other tests depend."""
 
 
 def document_without_cursors() -> dict[str, Any]:
-    """The description, but for tokens, which are added below, and cursors: one that was not handed out is
-    refused, whatever it looks like."""
-    told = openapi_document(DOCUMENTED_OPERATIONS) | {"security": []}
-    for operations in told["paths"].values():
+    """The document without tokens, which are added below, and without cursors, which cannot be generated."""
+    document = openapi_document(DOCUMENTED_OPERATIONS) | {"security": []}
+    for operations in document["paths"].values():
         for one in operations.values():
             one["parameters"] = [each for each in one["parameters"] if each["name"] != "cursor"]
-    return told
+    return document
 
 
 CONFIG = schemathesis.Config.from_dict(
@@ -40,7 +39,7 @@ CONFIG = schemathesis.Config.from_dict(
         }
     }
 )
-"""422: what the shape cannot tell, such as a watch file that cannot be meant; 413: too long a body."""
+"""422: content that the schema cannot describe, such as invalid rules; 413: a body above the limit."""
 
 schema = schemathesis.openapi.from_dict(document_without_cursors(), config=CONFIG).exclude(
     path_regex=EXCLUDED_PATHS
@@ -55,16 +54,16 @@ schema = schemathesis.openapi.from_dict(document_without_cursors(), config=CONFI
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-def test_answers_are_as_described(case: "schemathesis.Case[Any]", site: Site):
+def test_responses_conform_to_the_openapi_document(case: "schemathesis.Case[Any]", site: Site):
     if "wait" in (case.query or {}):
         case.query["wait"] = 0
     case.call_and_validate(
         base_url=site.url,
         headers={"Authorization": f"Bearer {site.token('admin')}"},
         excluded_checks=[
-            # tokens that are left out or changed: test_access
+            # test_authorization covers missing and invalid tokens
             checks.ignored_auth,
-            # API Gateway knows no 405: a method that there is not is as a path that there is not
+            # test_authorization covers unknown methods
             checks.unsupported_method,
         ],
         timeout=30,

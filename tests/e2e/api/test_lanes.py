@@ -1,4 +1,4 @@
-"""Lanes, dead letters and back-fills dealt with over HTTP, and the log of who did."""
+"""Lanes, dead letters, backfills, idempotency and the audit log over HTTP."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from vigil.drops.messages import compute_drop_id
 from vigil_cli.__main__ import app
 
 
-def test_a_lane_that_was_paused_lets_messages_wait_until_it_is_resumed(site: Site):
+def test_a_paused_lane_is_stopped_until_it_is_resumed(site: Site):
     site.request("POST", "/v1/lanes/bulk/pause")
     status = {one["lane"]: one for one in site.request("GET", "/v1/status").json["lanes"]}
 
@@ -24,70 +24,70 @@ def test_a_lane_that_was_paused_lets_messages_wait_until_it_is_resumed(site: Sit
     assert (after["bulk"]["paused"], after["bulk"]["running"]) == (False, True)
 
 
-def test_dead_letters_are_listed_with_evidence_and_set_aside_for_a_reason(site: Site):
-    letter = dead_letter(site, "one")
-    chosen = {"ids": [letter["id"]], "reason": "not for us"}
+def test_a_dead_letter_is_listed_and_quarantined_with_a_reason(site: Site):
+    listed = dead_letter(site, "one")
+    selection = {"ids": [listed["id"]], "reason": "not for us"}
 
-    moved = site.request("POST", "/v1/lanes/live/dead-letters/quarantine", chosen)
+    processed = site.request("POST", "/v1/lanes/live/dead-letters/quarantine", selection)
 
-    drop = letter["drops"][0]["drop"]
-    assert moved.json == {"processed": 1}
+    drop = listed["drops"][0]["drop"]
+    assert processed.json == {"processed": 1}
     assert site.request("GET", f"/v1/drops/{drop}").json["state"] == "quarantined"
     assert site.request("GET", "/v1/lanes/live/dead-letters").json == {"items": []}
     assert drop_notes(site, drop) == [("quarantined", "not for us")]
 
 
-def test_a_dead_letter_is_sent_back_with_a_line_that_says_why(site: Site):
-    letter = dead_letter(site, "two")
-    chosen = {"ids": [letter["id"]], "reason": "mended"}
+def test_a_redrive_is_noted_on_the_drop_with_its_reason(site: Site):
+    listed = dead_letter(site, "two")
+    selection = {"ids": [listed["id"]], "reason": "mended"}
 
-    moved = site.request("POST", "/v1/lanes/live/dead-letters/redrive", chosen)
+    processed = site.request("POST", "/v1/lanes/live/dead-letters/redrive", selection)
 
-    drop = letter["drops"][0]["drop"]
-    assert moved.json == {"processed": 1}
+    drop = listed["drops"][0]["drop"]
+    assert processed.json == {"processed": 1}
     assert site.request("GET", f"/v1/drops/{drop}?wait=20").json["state"] == "rejected"
     assert drop_notes(site, drop) == [("redriven", "mended")]
 
 
-def test_a_dead_letter_says_which_drop_is_suspected(site: Site):
+def test_a_dead_letter_shows_its_suspect_drop(site: Site):
     drop = compute_drop_id("job", "four", "nothing")
     suspicion = {"vigil-suspect-drop": {"DataType": "String", "StringValue": f"2 {drop}"}}
 
-    letter = dead_letter(site, "four", MessageAttributes=suspicion)
-    site.request("POST", "/v1/lanes/live/dead-letters/redrive", {"ids": [letter["id"]]})
+    listed = dead_letter(site, "four", MessageAttributes=suspicion)
+    site.request("POST", "/v1/lanes/live/dead-letters/redrive", {"ids": [listed["id"]]})
 
-    assert letter["suspect_drop"] == letter["drops"][0]["drop"] == drop
+    assert listed["suspect_drop"] == listed["drops"][0]["drop"] == drop
 
 
-def test_a_dead_letter_stays_while_a_worker_holds_its_drop(site: Site):
-    letter = dead_letter(site, "three")
-    drop = letter["drops"][0]["drop"]
+def test_a_dead_letter_is_not_quarantined_while_a_worker_holds_its_drop(site: Site):
+    listed = dead_letter(site, "three")
+    drop = listed["drops"][0]["drop"]
     held = {"pk": {"S": f"drop#{drop}"}, "sk": {"S": "drop"}, "drop_id": {"S": drop}, "attempts": {"N": "1"}}
     until = {"until": {"N": str(time.time() + 60)}, "state": {"S": "claimed"}, "owner": {"S": "a worker"}}
     table = {"TableName": site.cloud.outputs["RecordsTable"]}
     site.cloud.client("dynamodb").put_item(**table, Item=held | until)
 
-    moved = site.request("POST", "/v1/lanes/live/dead-letters/quarantine", {"ids": [letter["id"]]})
+    processed = site.request("POST", "/v1/lanes/live/dead-letters/quarantine", {"ids": [listed["id"]]})
     wait_for_reload()
-    left = [one["id"] for one in site.request("GET", "/v1/lanes/live/dead-letters").json["items"]]
+    remaining = [one["id"] for one in site.request("GET", "/v1/lanes/live/dead-letters").json["items"]]
     site.cloud.client("dynamodb").delete_item(**table, Key={"pk": held["pk"], "sk": held["sk"]})
     wait_for_reload()
-    site.request("POST", "/v1/lanes/live/dead-letters/redrive", {"ids": [letter["id"]]})
+    site.request("POST", "/v1/lanes/live/dead-letters/redrive", {"ids": [listed["id"]]})
 
-    assert (moved.json, left, drop_notes(site, drop)) == (
+    assert (processed.json, remaining, drop_notes(site, drop)) == (
         {"processed": 0},
-        [letter["id"]],
+        [listed["id"]],
         [("redriven", "by hand")],
     )
 
 
-def test_a_back_fill_goes_on_at_no_cursor_but_its_own(site: Site):
+def test_a_backfill_refuses_a_forged_cursor(site: Site):
     forged = site.request("POST", "/v1/backfill", {"model": "faces", "cursor": '["live/", ""]'})
 
     assert (forged.status, forged.json["type"]) == (400, "urn:vigil:problem:invalid-cursor")
 
 
-def test_a_write_that_is_repeated_with_its_key_happens_once(site: Site):
+def test_a_write_repeated_with_its_idempotency_key_is_executed_once(site: Site):
     key, name = {"Idempotency-Key": uuid.uuid4().hex}, uuid.uuid4().hex
 
     first = site.request("POST", "/v1/people", {"name": name}, headers=key)
@@ -98,7 +98,7 @@ def test_a_write_that_is_repeated_with_its_key_happens_once(site: Site):
     assert other.status == 409
 
 
-def test_the_audit_log_is_whole_and_can_be_read(site: Site, alert: Any):
+def test_the_audit_commands_verify_and_show_the_log(site: Site, alert: Any):
     here = ["--data", str(site.data)]
 
     site.cloud.client("lambda").invoke(
@@ -112,16 +112,16 @@ def test_the_audit_log_is_whole_and_can_be_read(site: Site, alert: Any):
 
 
 def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:
-    """A job without a picture, dead in the live lane, as the API lists it."""
+    """A dead listed of the live lane for a job without a picture, as the API lists it."""
     body = f'{{"model": "nothing", "data": "", "id": "{name}"}}'
-    place = site.cloud.outputs["LiveDeadLettersUrl"]
-    site.cloud.client("sqs").send_message(QueueUrl=place, MessageBody=body, **more)
-    (letter,) = site.request("GET", "/v1/lanes/live/dead-letters").json["items"]
+    queue_url = site.cloud.outputs["LiveDeadLettersUrl"]
+    site.cloud.client("sqs").send_message(QueueUrl=queue_url, MessageBody=body, **more)
+    (listed,) = site.request("GET", "/v1/lanes/live/dead-letters").json["items"]
     wait_for_reload()
-    found: dict[str, Any] = letter
+    found: dict[str, Any] = listed
     return found
 
 
 def drop_notes(site: Site, drop: str) -> list[tuple[str, str]]:
-    """What the ledger says was done with a drop's messages, and why."""
+    """Action and reason of each note on the drop."""
     return [(one["action_taken"], one["reason"]) for one in site.cloud.records.notes(drop)]

@@ -1,4 +1,4 @@
-"""The API says of itself what is so."""
+"""The OpenAPI document is complete, true and served."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from tests.e2e.api.conftest import Site
 WITH_EXAMPLE = [one for one in DOCUMENTED_OPERATIONS if one.example is not None and not one.parameters]
 
 
-def test_what_is_committed_is_what_the_operations_say():
+def test_the_generated_files_are_up_to_date():
     stale = [str(path) for path, text in generated_files().items() if path.read_text() != text]
 
     assert stale == [], "run `make openapi`"
@@ -26,20 +26,20 @@ def test_the_document_is_openapi_3_1():
     OpenAPIV31SpecValidator(json.loads(OPENAPI_PATH.read_text())).validate()
 
 
-def test_what_is_served_is_what_is_committed(site: Site):
+def test_the_served_document_is_the_committed_one(site: Site):
     assert site.request("GET", "/v1/openapi.json", token="").json == json.loads(OPENAPI_PATH.read_text())
 
 
-def test_every_field_and_every_parameter_says_what_it_is():
-    told = json.loads(OPENAPI_PATH.read_text())
+def test_every_field_and_every_parameter_has_a_description():
+    document = json.loads(OPENAPI_PATH.read_text())
     fields = {
         f"{shape}.{name}": field
-        for shape, schema in told["components"]["schemas"].items()
+        for shape, schema in document["components"]["schemas"].items()
         for name, field in schema.get("properties", {}).items()
     }
     parameters = {
         f"{operation['operationId']} {one['name']}": one
-        for path in told["paths"].values()
+        for path in document["paths"].values()
         for operation in path.values()
         for one in operation["parameters"]
     }
@@ -53,57 +53,57 @@ def _has_description(one: Any) -> bool:
     return any("description" in part or "$ref" in part for part in parts)
 
 
-def test_every_group_of_operations_is_described():
-    told = json.loads(OPENAPI_PATH.read_text())
+def test_every_tag_has_a_description():
+    document = json.loads(OPENAPI_PATH.read_text())
     used = {
-        tag for path in told["paths"].values() for operation in path.values() for tag in operation["tags"]
+        tag for path in document["paths"].values() for operation in path.values() for tag in operation["tags"]
     }
 
-    assert used == {one["name"] for one in told["tags"]}
+    assert used == {one["name"] for one in document["tags"]}
 
 
-def test_what_is_answered_is_never_null_and_what_is_not_sent_has_its_default():
-    told = json.loads(OPENAPI_PATH.read_text())
-    thumbnail = told["components"]["schemas"]["DropOut"]["properties"]["thumbnail_url"]
-    version = told["components"]["schemas"]["NewRules"]["properties"]["version"]
-    limit = next(one for one in told["paths"]["/v1/drops"]["get"]["parameters"] if one["name"] == "limit")
+def test_response_fields_are_never_null_and_parameters_have_defaults():
+    document = json.loads(OPENAPI_PATH.read_text())
+    thumbnail = document["components"]["schemas"]["DropOut"]["properties"]["thumbnail_url"]
+    version = document["components"]["schemas"]["NewRules"]["properties"]["version"]
+    limit = next(one for one in document["paths"]["/v1/drops"]["get"]["parameters"] if one["name"] == "limit")
 
     assert (thumbnail["type"], limit["schema"]["default"]) == ("string", 25)
     assert {"type": "null"} in version["anyOf"], "where a request may say null, it says so"
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_who_is_to_come_back_is_told_where_it_says_when(status: int):
-    told = json.loads(OPENAPI_PATH.read_text())
+def test_the_retry_after_header_is_documented(status: int):
+    document = json.loads(OPENAPI_PATH.read_text())
 
-    assert "Retry-After" in told["components"]["responses"][f"Problem{status}"]["headers"]
+    assert "Retry-After" in document["components"]["responses"][f"Problem{status}"]["headers"]
 
 
-def test_every_problem_is_shown_as_it_is_answered():
-    told = json.loads(OPENAPI_PATH.read_text())
-    (media,) = told["components"]["responses"]["Problem429"]["content"].values()
+def test_every_documented_problem_is_an_example_of_the_real_response():
+    document = json.loads(OPENAPI_PATH.read_text())
+    (media,) = document["components"]["responses"]["Problem429"]["content"].values()
 
     assert media["examples"]["capacity-exceeded"]["value"] == CapacityExceeded().body()
-    for response in told["components"]["responses"].values():
+    for response in document["components"]["responses"].values():
         (media,) = response["content"].values()
         for example in media["examples"].values():
-            assert example["value"].keys() >= set(told["components"]["schemas"]["Problem"]["required"])
+            assert example["value"].keys() >= set(document["components"]["schemas"]["Problem"]["required"])
 
 
-def test_operations_have_names_of_their_own():
+def test_operation_names_are_unique():
     names = [one.name for one in OPERATIONS]
 
     assert sorted(set(names)) == sorted(names)
 
 
-def test_whatever_shows_people_or_decides_is_written_down():
+def test_operations_on_people_and_sightings_are_audited():
     shows = ("people", "sightings", "alerts", "predict")
     silent = {one.name for one in DOCUMENTED_OPERATIONS if one.tag in shows and not one.audited}
 
     assert silent == set()
 
 
-def test_every_problem_has_a_type_and_a_way_out():
+def test_every_problem_has_a_unique_type_a_title_and_a_remedy():
     problems = {problem for one in DOCUMENTED_OPERATIONS for problem in one.problems}
 
     assert all(problem.name and problem.remedy and problem.title for problem in problems)
@@ -127,7 +127,7 @@ def example_names_are_free(site: Site) -> None:
 
 @pytest.mark.usefixtures("rules", "example_names_are_free")
 @pytest.mark.parametrize("operation", WITH_EXAMPLE, ids=lambda one: one.name)
-def test_examples_are_as_good_as_they_look(site: Site, operation: Operation):
+def test_the_documented_example_of_an_operation_succeeds(site: Site, operation: Operation):
     example: Any = operation.example
     if operation.in_query:
         path = operation.path + "?" + "&".join(f"{name}={value}" for name, value in example.items())
@@ -138,7 +138,7 @@ def test_examples_are_as_good_as_they_look(site: Site, operation: Operation):
     assert answer.status == operation.status, answer.text
 
 
-def test_the_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(site: Site):
+def test_the_reference_page_loads_nothing_from_other_origins_and_runs_no_inline_script(site: Site):
     page = site.request("GET", "/v1/reference", token="")
 
     policy = page.headers["Content-Security-Policy"]

@@ -1,4 +1,4 @@
-"""People enrolled, named, recognised and erased, on real photographs."""
+"""People are enrolled, renamed, recognised and erased with real photographs."""
 
 import uuid
 from pathlib import Path
@@ -12,9 +12,9 @@ from vigil_cli.__main__ import app
 
 
 def test_an_enrolled_person_is_recognised_and_their_sightings_are_found(site: Site, biden: str, alert: Any):
-    told = site.request("GET", f"/v1/sightings?person={biden}").json["items"]
+    sightings = site.request("GET", f"/v1/sightings?person={biden}").json["items"]
 
-    assert {one["person"] for one in told} == {biden}
+    assert {one["person"] for one in sightings} == {biden}
     assert alert["subject"] == biden
 
 
@@ -22,18 +22,16 @@ def test_an_enrolled_person_is_recognised_and_their_sightings_are_found(site: Si
     ("body", "reason"),
     [(b"no picture", "not-an-image"), ((PHOTOS / "biden.jpg").read_bytes(), "already-enrolled")],
 )
-def test_a_photo_that_will_not_do_is_refused_with_the_reason(
-    site: Site, biden: str, body: bytes, reason: str
-):
+def test_an_unsuitable_photo_is_refused_with_the_reason(site: Site, biden: str, body: bytes, reason: str):
     other = site.request("POST", "/v1/people", {"name": uuid.uuid4().hex}).json["id"]
 
-    refusal = site.request("POST", f"/v1/people/{other}/photos", body, media="image/jpeg")
+    response = site.request("POST", f"/v1/people/{other}/photos", body, media="image/jpeg")
 
-    assert (refusal.status, refusal.json["reason"]) == (422, reason)
-    assert ("boxes_px" in refusal.json) == (reason == "already-enrolled")
+    assert (response.status, response.json["reason"]) == (422, reason)
+    assert ("boxes_px" in response.json) == (reason == "already-enrolled")
 
 
-def test_a_name_is_one_persons_and_can_be_changed(site: Site):
+def test_a_name_is_unique_and_can_be_changed(site: Site):
     name, other = uuid.uuid4().hex, uuid.uuid4().hex
     person = site.request("POST", "/v1/people", {"name": name}).json["id"]
 

@@ -1,4 +1,4 @@
-"""Rules that raise alerts, and people who review them."""
+"""Rules that raise alerts, and reviews of alerts."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ when = { tags = ["watch"] }
 
 
 @pytest.mark.usefixtures("biden", "rules")
-def test_where_a_rule_asks_for_two_reviewers_one_does_not_close_an_alert(site: Site):
+def test_an_alert_that_requires_two_reviewers_stays_open_after_one_review(site: Site):
     version = site.request("GET", "/v1/rules").json["version"]
     put = site.request("PUT", "/v1/rules", {"toml": TWO_REVIEWERS, "version": version})
     wait_for_reload()
@@ -33,7 +33,7 @@ def test_where_a_rule_asks_for_two_reviewers_one_does_not_close_an_alert(site: S
     assert (first["review"], same.status, second["review"]) == ("open", 409, "confirmed")
 
 
-def test_what_was_dismissed_is_not_raised_again_for_a_while(site: Site, biden: str):
+def test_a_dismissed_alert_is_suppressed(site: Site, biden: str):
     site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "calm")
     (alert,) = site.request("GET", "/v1/alerts?source=calm").json["items"]
     site.request("POST", f"/v1/alerts/{alert['id']}/reviews", {"decision": "dismiss"})
@@ -43,16 +43,16 @@ def test_what_was_dismissed_is_not_raised_again_for_a_while(site: Site, biden: s
     assert again["alerts"] == 0
 
 
-def test_a_dry_run_tells_what_rules_would_raise_without_raising_it(site: Site, alert: Any):
-    told = site.request("POST", "/v1/rules/dry-run", {"toml": TWO_REVIEWERS}).json
+def test_a_dry_run_counts_alerts_without_raising_them(site: Site, alert: Any):
+    result = site.request("POST", "/v1/rules/dry-run", {"toml": TWO_REVIEWERS}).json
 
-    (rule,) = told["rules"]
+    (rule,) = result["rules"]
     assert rule["sightings"] >= 1
     assert rule["alerts"] >= 1
 
 
 @pytest.mark.parametrize("toml", ["x =", '[[rules]]\nname = "a"\nseverity = "loud"\n', "[doors]\n"])
-def test_rules_that_cannot_be_meant_are_refused_and_the_old_ones_stay(site: Site, toml: str):
+def test_invalid_rules_are_refused_and_the_current_ones_stay(site: Site, toml: str):
     before = site.request("GET", "/v1/rules").json
 
     refusal = site.request("PUT", "/v1/rules", {"toml": toml})
@@ -61,7 +61,7 @@ def test_rules_that_cannot_be_meant_are_refused_and_the_old_ones_stay(site: Site
     assert site.request("GET", "/v1/rules").json == before
 
 
-def test_a_dry_run_counts_no_alert_of_a_source_that_is_not_the_callers(site: Site, alert: Any):
+def test_a_dry_run_ignores_alerts_of_sources_that_the_caller_cannot_access(site: Site, alert: Any):
     rules = f'[[rules]]\nname = "{alert["rule"]}"\nwhen = {{ status = ["known"] }}\n'
     guard = site.token("operator", "elsewhere-*", subject="elsewhere")
 

@@ -1,4 +1,4 @@
-"""Webhooks: who is told what, and who may see it."""
+"""Webhook subscriptions: their filters, and access to them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.api.conftest import Site
 
 
-def test_a_subscription_is_bound_to_what_its_owner_may_see(site: Site):
+def test_a_subscription_is_limited_to_the_sources_of_its_owner(site: Site):
     token = site.token("operator", "door-*", subject="guard")
     hook = {"url": "https://127.0.0.1:1/hook", "types": ["vigil.drop.quarantined"]}
 
@@ -27,7 +27,7 @@ def test_a_subscription_is_bound_to_what_its_owner_may_see(site: Site):
         (["vigil.alert.raised", "vigil.drop.quarantined"], ["critical", {"exists": False}]),
     ],
 )
-def test_severities_are_of_alerts_and_keep_no_drops_from_being_told(site: Site, types: Any, severity: Any):
+def test_a_filter_by_severity_lets_events_of_drops_pass(site: Site, types: Any, severity: Any):
     hook = {"url": "https://127.0.0.1:1/hook", "types": types, "severities": ["critical", "critical"]}
 
     made = site.request("POST", "/v1/subscriptions", hook).json
@@ -36,7 +36,7 @@ def test_severities_are_of_alerts_and_keep_no_drops_from_being_told(site: Site, 
     assert made["filter"] == {"type": types, "severity": severity}
 
 
-def test_a_subscription_with_more_combinations_than_sns_takes_is_refused_with_a_way_out(site: Site):
+def test_a_filter_with_too_many_combinations_is_refused_with_a_remedy(site: Site):
     hook = {
         "url": "https://127.0.0.1:1/hook",
         "types": ["vigil.alert.raised", "vigil.drop.done"],
@@ -50,7 +50,7 @@ def test_a_subscription_with_more_combinations_than_sns_takes_is_refused_with_a_
     assert "several subscriptions" in refused.json["detail"]
 
 
-def test_a_subscription_is_its_makers_to_see_and_to_end_and_an_admins(site: Site):
+def test_only_the_creator_and_admins_can_read_and_delete_a_subscription(site: Site):
     ann, bob = (site.token("operator", subject=name) for name in ("subscriber-ann", "subscriber-bob"))
     made = site.request("POST", "/v1/subscriptions", {"url": "https://127.0.0.1:1/secret"}, token=ann).json
     path = f"/v1/subscriptions/{made['id']}"

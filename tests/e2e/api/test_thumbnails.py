@@ -1,4 +1,4 @@
-"""A drop, and each sighting in it, has a small picture behind a link that expires; it is kept nowhere."""
+"""Drops and sightings have thumbnails behind links that expire; no thumbnail is stored."""
 
 import io
 import re
@@ -22,7 +22,7 @@ def drop(site: Site) -> dict[str, Any]:
     return site.upload_drop(PHOTO, "gallery-4")
 
 
-def test_the_link_shows_a_small_picture_to_whoever_has_it(site: Site, drop: dict[str, Any]):
+def test_a_thumbnail_link_returns_a_small_jpeg_without_a_token(site: Site, drop: dict[str, Any]):
     answer = site.http.request("GET", drop["thumbnail_url"], headers={"Accept": "image/avif,image/webp,*/*"})
 
     image = Image.open(io.BytesIO(answer.data))
@@ -32,7 +32,7 @@ def test_the_link_shows_a_small_picture_to_whoever_has_it(site: Site, drop: dict
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_sighting_has_one_of_its_own_part_of_the_photo(site: Site, drop: dict[str, Any]):
+def test_the_thumbnail_of_a_sighting_is_its_part_of_the_photo(site: Site, drop: dict[str, Any]):
     (listed,) = site.request("GET", "/v1/sightings?source=gallery-4").json["items"]
     client = Vigil(site.url, site.token("viewer"))
 
@@ -44,40 +44,40 @@ def test_a_sighting_has_one_of_its_own_part_of_the_photo(site: Site, drop: dict[
     assert wide / high == pytest.approx((right - left) / (bottom - top), rel=0.2)
 
 
-def test_lists_have_the_links_too(site: Site, drop: dict[str, Any]):
+def test_listed_drops_have_thumbnail_links(site: Site, drop: dict[str, Any]):
     (listed,) = site.request("GET", "/v1/drops?source=gallery-4").json["items"]
 
     assert Vigil(site.url, "").get_thumbnail(listed["thumbnail_url"])
 
 
-def test_who_does_not_ask_for_a_picture_is_told_how_to(site: Site, drop: dict[str, Any]):
+def test_a_request_without_an_image_type_in_accept_gets_406(site: Site, drop: dict[str, Any]):
     answer = site.http.request("GET", drop["thumbnail_url"], headers={"Accept": "*/*"})
 
     assert (answer.status, answer.json()["type"]) == (406, "urn:vigil:problem:not-acceptable")
     assert "Accept: image/jpeg" in answer.json()["remedy"]
 
 
-def test_a_link_that_was_changed_or_is_too_old_shows_nothing(site: Site, drop: dict[str, Any]):
+def test_a_changed_or_expired_link_gets_404(site: Site, drop: dict[str, Any]):
     address, _, text = drop["thumbnail_url"].rpartition("/")
     key = KmsMac(site.cloud.client("kms"), site.cloud.outputs["MacKey"]).derive_key("cursors")
-    told = verify_value(text, purpose="thumbnail", key=key)
-    old = sign_value([*told[:-1], int(time.time()) - 1], purpose="thumbnail", key=key)
-    other = sign_value([*told[:-1], told[-1] + 9], purpose="thumbnail", key=bytes(32))
+    claims = verify_value(text, purpose="thumbnail", key=key)
+    old = sign_value([*claims[:-1], int(time.time()) - 1], purpose="thumbnail", key=key)
+    other = sign_value([*claims[:-1], claims[-1] + 9], purpose="thumbnail", key=bytes(32))
 
     answers = [
         site.http.request("GET", f"{address}/{ticket}", headers={"Accept": "image/jpeg"})
         for ticket in (old, other, re.sub(r"^.{4}", "AAAA", text))
     ]
 
-    assert 0 < told[-1] - time.time() <= 300
+    assert 0 < claims[-1] - time.time() <= 300
     assert [one.status for one in answers] == [404, 404, 404]
     assert "expired" in answers[0].json()["detail"]
 
 
-def test_each_look_is_written_down_as_that_of_whoever_got_the_link(site: Site, drop: dict[str, Any]):
+def test_the_use_of_a_link_is_audited_for_the_caller_who_got_it(site: Site, drop: dict[str, Any]):
     token = site.token("viewer", subject="onlooker")
-    seen = site.request("GET", f"/v1/drops/{drop['id']}", token=token).json["sightings"][0]
-    Vigil(site.url, token).get_thumbnail(seen["thumbnail_url"])
+    sighting = site.request("GET", f"/v1/drops/{drop['id']}", token=token).json["sightings"][0]
+    Vigil(site.url, token).get_thumbnail(sighting["thumbnail_url"])
 
     log = DynamoAuditLog(site.cloud.client("dynamodb"), site.cloud.outputs["AuditTable"])
     acts = [
@@ -93,7 +93,7 @@ def test_each_look_is_written_down_as_that_of_whoever_got_the_link(site: Site, d
     ]
 
 
-def test_nothing_of_it_is_stored_and_it_ends_with_the_photo(site: Site):
+def test_no_thumbnail_is_stored_and_a_deleted_photo_has_none(site: Site):
     made = site.upload_drop(PHOTO, "leaving")
     client = Vigil(site.url, site.token("viewer"))
     before = object_versions(site)
@@ -122,7 +122,7 @@ def object_versions(site: Site) -> set[tuple[str, str, str]]:
     }
 
 
-def test_an_alert_has_a_picture_of_what_it_is_about(site: Site, alert: dict[str, Any]):
+def test_an_alert_has_the_thumbnail_of_its_sighting(site: Site, alert: dict[str, Any]):
     client = Vigil(site.url, site.token("viewer"))
     (sighting,) = site.request("GET", f"/v1/drops/{alert['drop']}").json["sightings"]
 

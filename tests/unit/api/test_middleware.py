@@ -1,4 +1,4 @@
-"""Who reads is written down while it is read, and nothing is told before that is done."""
+"""Reads are recorded in the audit log while they run, and nothing is returned without a record."""
 
 from collections.abc import Iterator
 from threading import Event
@@ -19,29 +19,29 @@ def _threads() -> Iterator[None]:
     container.cache_clear()
 
 
-def test_both_are_under_way_at_once():
-    begun = Event()
+def test_the_read_and_its_audit_entry_run_in_parallel():
+    started = Event()
 
-    told = run_with_audit(lambda: Response(str(begun.wait(5))), begun.set)
+    response = run_with_audit(lambda: Response(str(started.wait(5))), started.set)
 
-    assert told.body == "True"
+    assert response.body == "True"
 
 
-def test_what_could_not_be_written_down_is_not_told():
-    def note() -> None:
+def test_a_read_that_cannot_be_audited_returns_nothing():
+    def record_audit() -> None:
         raise Transient("away", dependency="audit", operation="append audit entry")
 
     with pytest.raises(Transient, match="away"):
-        run_with_audit(lambda: Response("a secret"), note)
+        run_with_audit(lambda: Response("a secret"), record_audit)
 
 
-def test_who_looked_in_vain_is_written_down_too():
-    noted: list[str] = []
+def test_a_read_that_finds_nothing_is_audited():
+    recorded: list[str] = []
 
     def read() -> Response:
         raise NotFound
 
     with pytest.raises(NotFound):
-        run_with_audit(read, lambda: noted.append("looked"))
+        run_with_audit(read, lambda: recorded.append("read"))
 
-    assert noted == ["looked"]
+    assert recorded == ["read"]
