@@ -1,11 +1,10 @@
 """The people table: templates, and the pointer to the gallery in use."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Generic
 
 from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
@@ -18,7 +17,12 @@ from vigil.inference.types import ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
 from vigil.people.enrolment import EnrolmentTemplate, G, Person, PersonChange
 from vigil.people.gallery_pointer import GalleryPointer
-from vigil.people.reembedding import StoredPhoto
+
+if TYPE_CHECKING:  # the API reads profiles without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vigil.people.reembedding import StoredPhoto
 
 
 class DynamoPeople(Generic[G]):
@@ -169,6 +173,8 @@ class DynamoTemplates:
 
     def vectors(self, person: str) -> dict[str, NDArray[np.float32]]:
         """The vectors of all photos by embedding space: (n, D) float32, unit rows."""
+        import numpy as np  # noqa: PLC0415 - the API reads profiles without numpy
+
         found: dict[str, list[NDArray[np.float32]]] = {}
         for row in self._rows(person, "vectors"):
             for space, vector in _vectors_from_row(row).items():
@@ -176,6 +182,8 @@ class DynamoTemplates:
         return {space: np.stack(rows) for space, rows in found.items()}
 
     def photos_of(self, person: str) -> Iterator[StoredPhoto]:
+        from vigil.people.reembedding import StoredPhoto  # noqa: PLC0415 - it imports numpy
+
         for row in self._rows(person, "sk, vectors, reference_image, reference_box_px"):
             box = row.get("reference_box_px")
             yield StoredPhoto(
@@ -225,4 +233,6 @@ def _template_rows(client: Any, table: str, person: str, projection: str) -> Ite
 
 
 def _vectors_from_row(row: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
+    import numpy as np  # noqa: PLC0415 - the API reads profiles without numpy
+
     return {space: np.frombuffer(vector, np.float32) for space, vector in row["vectors"].items()}
