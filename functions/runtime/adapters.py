@@ -41,9 +41,14 @@ if TYPE_CHECKING:
     from cloud.kms import KmsMac
     from cloud.lambda_api import EventSourceMapping, LambdaFunctions
     from cloud.s3.audit_checkpoints import S3AuditCheckpoints
-    from cloud.s3.objects import CachedRules, S3InputReader, S3ObjectStore, S3Store
-    from cloud.s3.presigned import PresignedPhotos
-    from cloud.s3.releases import S3ReleaseStore
+    from cloud.s3.objects import (
+        CachedRules,
+        PresignedPhotos,
+        S3InputReader,
+        S3ObjectStore,
+        S3ReleaseStore,
+        S3Store,
+    )
     from cloud.sagemaker import SageMakerTrainer
     from cloud.sns import SnsOperators, SnsSubscriptions, SnsTopic
     from cloud.sqs import SqsQueue
@@ -129,7 +134,7 @@ class Adapters:
     @cached_property
     def presigned_photos(self) -> PresignedPhotos:
         """The bucket for photos; links and forms to an encrypted bucket must be signed by version 4."""
-        from cloud.s3.presigned import PresignedPhotos
+        from cloud.s3.objects import PresignedPhotos
 
         return PresignedPhotos(self.clients.get("s3", "s3v4"), self.settings.photos_bucket)
 
@@ -383,7 +388,7 @@ class Adapters:
 
     @cached_property
     def release_files(self) -> S3ReleaseStore:
-        from cloud.s3.releases import S3ReleaseStore
+        from cloud.s3.objects import S3ReleaseStore
 
         return S3ReleaseStore(self.s3, self.settings.store_bucket)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import gettempdir
 
 from cloud.dynamodb.releases import DynamoReleases
-from cloud.s3.releases import S3ReleaseStore
+from cloud.s3.objects import S3ReleaseStore
 from vigil.errors import BrokenRelease, UnknownModel
 from vigil.inference.classifier import Classifier
 from vigil.inference.repository import BundledModels, ReleaseCache, ReleaseCacheConfig

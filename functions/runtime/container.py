@@ -87,7 +87,7 @@ class Container(Adapters):
                 self.dynamodb,
                 self.settings.people_table,
                 space=space,
-                load=lambda key: deserialize_gallery(self.store.get(key)),
+                load=lambda key: deserialize_gallery(self.store.get_object(key)),
                 empty=Gallery(space),
                 max_age_s=gallery_max_age_s,
                 on_use=self.lane_telemetry.record_gallery_age if gallery_max_age_s else None,

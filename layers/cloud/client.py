@@ -13,25 +13,25 @@ from botocore.retries.throttling import CubicCalculator
 from botocore.session import Session
 
 MARGIN_S = 0.4
-"""What is left to the invocation for answering its queue."""
+"""Time that calls leave to the invocation for its response."""
 
 POLL_INTERVAL_S = 0.02
 MAX_BACKOFF_S = 20
 MAX_RETRY_AFTER_S = 5
-"""botocore's own bounds: of a pause, and of what a service may ask to be added to it."""
+"""botocore's limits of a backoff, and of what a service may ask to add to it."""
 
 
 class DeadlineExceeded(BotoCoreError):  # type: ignore[misc]  # botocore ships no types
-    """The invocation is nearly over; the seam makes this a Transient, as of any failure of AWS."""
+    """The invocation has no time left; translate_errors makes it Transient like any failure of AWS."""
 
     fmt = "the invocation has no time left for it"
 
 
 class Deadline:
-    """When the present invocation ends; at no time, while none was begun.
+    """The end of the current invocation; without one there is no limit.
 
-    botocore asks before each attempt, the first one included, before it pauses for the next, and while it
-    waits for the pace that throttling set: its own patience is cut short by ours. `asked` counts attempts.
+    botocore checks it before each attempt, before the backoff for the next one, and while it waits for the
+    rate that throttling has set. `attempts` counts all attempts.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class Deadline:
         self.attempts = 0
 
     def begin(self, remaining_s: float) -> None:
-        """An invocation begins, that may last so long."""
+        """An invocation with this much time left begins."""
         self._ends_s = time.monotonic() + remaining_s - MARGIN_S
 
     def attach(self, client: Any) -> Any:
-        """The client, in botocore's adaptive mode, held to the deadline.
+        """Make the client obey the deadline and limit its rate after throttling, as the adaptive mode does.
 
-        One that tries once keeps no pace: whoever asks it has to hear at once that there is too much to do.
+        A client with one attempt has no rate limit: its caller must learn of throttling at once.
         """
         service, events = client.meta.service_model.service_id.hyphenize(), client.meta.events
         if client.meta.config.retries["total_max_attempts"] > 1:
@@ -57,7 +57,7 @@ class Deadline:
         return client
 
     def check(self) -> None:
-        """Raises OutOfTime where nothing is left."""
+        """Raises DeadlineExceeded."""
         if time.monotonic() >= self._ends_s:
             raise DeadlineExceeded
 
@@ -66,10 +66,7 @@ class Deadline:
         self.check()
 
     def _stop_retrying(self, attempts: int, response: Any, **_: Any) -> bool | None:
-        """False where the next pause could outlive the invocation: what failed is told as it failed.
-
-        None leaves it to botocore, which takes the first answer that is one.
-        """
+        """False if the next backoff could outlast the invocation; None leaves the decision to botocore."""
         pause_s = min(2 ** (attempts - 1), MAX_BACKOFF_S) + _retry_after_s(response)
         return False if time.monotonic() + pause_s >= self._ends_s else None
 
@@ -107,7 +104,7 @@ class AwsClients:
 
 
 class _RateLimitBucket(TokenBucket):  # type: ignore[misc]  # botocore ships no types
-    """Tokens to send with; whoever finds none waits, but not beyond the end of the invocation."""
+    """Waits for tokens until the deadline; the bucket of botocore waits without a limit."""
 
     def __init__(self, check_deadline: Callable[[], None], clock: Clock) -> None:
         super().__init__(max_rate=1, clock=clock)
@@ -125,7 +122,7 @@ class _RateLimitBucket(TokenBucket):  # type: ignore[misc]  # botocore ships no 
 
 
 def _rate_limiter(check_deadline: Callable[[], None]) -> ClientRateLimiter:
-    """As botocore.retries.adaptive makes it, but for the pace."""
+    """The rate limiter of botocore.retries.adaptive, with _RateLimitBucket."""
     clock = Clock()
     return ClientRateLimiter(
         rate_adjustor=CubicCalculator(starting_max_rate=0, start_time=clock.current_time()),

@@ -1,4 +1,4 @@
-"""CloudWatch: what AWS itself measures, read back, and what we measure, as EMF lines in the log."""
+"""CloudWatch metrics: written as EMF lines to the log, and read back."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ _HOUR = timedelta(hours=1)
 
 
 class EmfMetrics:
-    """Values added during an invocation, and written as one log line at its end (embedded metric format)."""
+    """Metric values of one invocation, written as one log line in the embedded metric format (EMF)."""
 
     def __init__(self, *, namespace: str, service: str) -> None:
         self._metrics = Metrics(namespace=namespace, service=service)
@@ -36,7 +36,7 @@ class EmfMetrics:
         self._add(name, MetricUnit.NoUnit, dollars)
 
     def add_metadata(self, name: str, value: Any) -> None:
-        """Beside the metrics, for people who read logs."""
+        """Add a value to the log line that is not a metric."""
         self._metrics.add_metadata(key=name, value=value)
 
     def flush(self) -> None:
@@ -50,13 +50,13 @@ class EmfMetrics:
 
 
 class ReleaseMetrics:
-    """What active releases show, by the second: of all together for alarms, and of each for people."""
+    """Metrics of active releases with a resolution of one second: over all for alarms, and by release."""
 
     def __init__(self, namespace: str, service: str = "releases") -> None:
         self._namespace, self._service = namespace, service
 
     def emit(self, model: str, release: str, values: Mapping[str, Sequence[float]]) -> None:
-        """One line of embedded metric format. Powertools knows one set of dimensions a line; this has two."""
+        """Write one EMF line with two sets of dimensions; Powertools supports one set in a line."""
         metrics = [{"Name": name, "Unit": "Count", "StorageResolution": 1} for name in values]
         keys = [["service"], ["service", "model", "release"]]
         directive = {"Namespace": self._namespace, "Dimensions": keys, "Metrics": metrics}
@@ -66,7 +66,7 @@ class ReleaseMetrics:
 
 
 class CloudWatch:
-    """Metrics read back: AWS's own of the last few minutes, and ours over long stretches."""
+    """Reads metrics of AWS for the last minutes, and ours for long windows."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -79,9 +79,10 @@ class CloudWatch:
         *,
         now: datetime,
     ) -> dict[str, dict[MetricRef, float]]:
-        """What was counted of each signal in each window up to now. Raises Transient.
+        """The sum of each signal in each window before now.
 
-        Windows of more than an hour are summed by whole hours: one answer does not hold a month of minutes.
+        Windows of more than an hour are summed by whole hours, because one response cannot contain a month of
+        minutes.
         """
         found: dict[str, dict[MetricRef, float]] = {}
         for period_s, is_long in ((60, False), (3600, True)):
@@ -111,7 +112,7 @@ class CloudWatch:
         }
 
     def latest(self, metric: str, dimension: Mapping[str, str], stat: str, *, now: datetime) -> float:
-        """The newest minute's value ("AWS/Lambda Throttles"); 0 where there is none."""
+        """The newest minute's value of a metric such as "AWS/Lambda Throttles"; 0 if there is none."""
         namespace, _, name = metric.partition(" ")
         query = _metric_query("m", _metric_ref(namespace, name, dimension), 60, stat)
         with translate_errors("metrics", "read metric"):

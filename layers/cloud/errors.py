@@ -21,7 +21,7 @@ def translate_errors(dependency: Dependency, operation: str) -> Iterator[None]:
 
 
 def error_code(error: ClientError) -> str:
-    """AWS's name for the error."""
+    """The error code of AWS."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -29,5 +29,5 @@ CONDITION_FAILED = "ConditionalCheckFailed"
 
 
 def cancellation_reasons(error: ClientError) -> list[str]:
-    """Why a transaction was cancelled, a word for each of its writes; nothing for any other error."""
+    """The reason code of each write of a cancelled transaction."""
     return [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", ())]

@@ -1,4 +1,4 @@
-"""JWT bearer tokens, against the keys that their issuer publishes."""
+"""Verifies JWT bearer tokens with the keys that their issuer publishes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,20 +9,20 @@ from vigil.access.roles import ROLES, Caller
 from vigil.errors import Transient
 
 ALGORITHMS = ["RS256", "ES256", "EdDSA"]
-"""Asymmetric alone: `none`, and public keys taken for shared secrets, are refused by not being here."""
+"""Only asymmetric ones: this excludes `none`, and public keys that are used as shared secrets."""
 
 KEY_CACHE_S = 300
 LEEWAY_S = 5
 
 
 class JwtVerifier:
-    """Checks tokens of one issuer, for one audience; without an issuer, none is good.
+    """Verifies tokens of one issuer for one audience; without an issuer it accepts none.
 
-    Keys are kept for five minutes; a token that names an unknown key makes them be fetched again,
-    so a rotation is noticed at once.
+    Keys are cached for KEY_CACHE_S; a token with an unknown key id fetches them again, so that a rotation
+    takes effect at once.
 
-    role_claim     a role, or a list of groups of which the highest role counts
-    sources_claim  patterns of sources, as a list or separated by spaces; none means all
+    role_claim     the claim with a role or a list of groups, of which the highest role counts
+    sources_claim  the claim with patterns of sources, as a list or separated by spaces; without it, all
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class JwtVerifier:
         self._keys = jwt.PyJWKClient(jwks_url, cache_jwk_set=True, lifespan=KEY_CACHE_S, timeout=3)
 
     def authenticate(self, header: str) -> Caller | None:
-        """Whose `Authorization` header it is; None where it is not good, for whatever reason."""
+        """The caller of an `Authorization` header; None if the token is not valid."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token or not self._issuer:
             return None

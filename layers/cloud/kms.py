@@ -1,4 +1,4 @@
-"""KMS as our seal: a key that never leaves it, for receipts, and one derived from it, for cursors."""
+"""An HMAC key in KMS: it signs receipts and checkpoints, and the key for cursors is derived from it."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ _ALGORITHM = "HMAC_SHA_256"
 
 
 class KmsMac:
-    """An HMAC key by its id or alias."""
+    """An HMAC key by its id or alias; the key never leaves KMS."""
 
     def __init__(self, client: Any, key: str) -> None:
         self._client, self._key = client, key
 
     def sign(self, message: bytes) -> bytes:
-        """The message's authentication code: only who may use the key can make it."""
+        """The message authentication code of the message."""
         with translate_errors("keys", "sign"):
             answer = self._client.generate_mac(KeyId=self._key, MacAlgorithm=_ALGORITHM, Message=message)
         return bytes(answer["Mac"])
@@ -34,5 +34,5 @@ class KmsMac:
         return bool(answer["MacValid"])
 
     def derive_key(self, purpose: str) -> bytes:
-        """32 secret bytes, the same each time: a key for what is sealed too often to ask KMS."""
+        """32 secret bytes, the same at each call, for signatures that are too frequent for KMS."""
         return self.sign(f"vigil derived key: {purpose}".encode())

@@ -1,4 +1,4 @@
-"""Other functions of the deployment, asked directly."""
+"""The API of AWS Lambda: invoking functions, and the event source mappings of the lanes."""
 
 import json
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from vigil.errors import Transient, VigilError
 from vigil.reliability.controller import MappingSettings
 
 _THROTTLING_CODES = {"TooManyRequestsException", "EC2ThrottledException"}
+_ENABLED_STATES = {"Enabled", "Enabling", "Creating", "Updating"}
 
 
 class FunctionThrottled(VigilError):
-    """Every worker that the function may have is taken."""
+    """The function has no free concurrency."""
 
 
 class LambdaFunctions:
-    """Asks once: who waits for the answer decides whether to ask again."""
+    """Invokes a function once, without retries; the caller decides whether to call again."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def invoke_async(self, name: str, payload: Mapping[str, Any]) -> None:
-        """Let a function run by itself."""
         with translate_errors("functions", "start function"):
             self._client.invoke(
                 FunctionName=name, InvocationType="Event", Payload=json.dumps(payload).encode()
             )
 
     def invoke(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's answer. Raises Shed, and Transient where it fails."""
+        """The function's answer. Raises FunctionThrottled, and Transient if the function fails."""
         with translate_errors("functions", "invoke function"):
             try:
                 response = self._client.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
@@ -49,43 +49,32 @@ class LambdaFunctions:
         return result
 
 
-# MERGED: The event source mappings of the lanes: whether they run, and with how many workers.
-
-_ENABLED_STATES = {"Enabled", "Enabling", "Creating", "Updating"}
-
-
 class EventSourceMapping:
-    """The mapping from a lane's queue to its function; found by both, then kept."""
+    """The mapping from a lane's queue to its function."""
 
     def __init__(self, client: Any, *, function: str, queue_arn: str) -> None:
         self._client, self._function, self._queue = client, function, queue_arn
 
     def apply(self, settings: MappingSettings) -> bool:
-        """Bring the mapping to what is ordered; whether anything had to change."""
+        """Give the mapping these settings; False if it has them already."""
         found = self._describe()
         scaling = {"MaximumConcurrency": settings.workers}
         enabled = found["State"] in _ENABLED_STATES
         if enabled == settings.enabled and found.get("ScalingConfig") == scaling:
             return False
-        with translate_errors("functions", "update event source mapping"):
-            self._client.update_event_source_mapping(
-                UUID=found["UUID"],
-                FunctionName=self._function,
-                Enabled=settings.enabled,
-                ScalingConfig=scaling,
-            )
+        self._update(found["UUID"], Enabled=settings.enabled, ScalingConfig=scaling)
         return True
 
     def set_enabled(self, *, enabled: bool) -> None:
-        """On or off, whatever else it is."""
-        found = self._describe()
-        with translate_errors("functions", "update event source mapping"):
-            self._client.update_event_source_mapping(
-                UUID=found["UUID"], FunctionName=self._function, Enabled=enabled
-            )
+        """Switch the mapping on or off and change nothing else."""
+        self._update(self._describe()["UUID"], Enabled=enabled)
 
     def is_enabled(self) -> bool:
         return self._describe()["State"] in _ENABLED_STATES
+
+    def _update(self, uuid: str, **changes: Any) -> None:
+        with translate_errors("functions", "update event source mapping"):
+            self._client.update_event_source_mapping(UUID=uuid, FunctionName=self._function, **changes)
 
     def _describe(self) -> dict[str, Any]:
         with translate_errors("functions", "read event source mapping"):

@@ -1,4 +1,4 @@
-"""Port Trainer, on SageMaker: a request becomes a training job, its states become events of ours."""
+"""Runs training jobs on SageMaker and translates their states to job events."""
 
 import re
 from collections.abc import Mapping
@@ -23,21 +23,21 @@ from vigil.training.jobs import (
 _NO_QUOTA = "ResourceLimitExceeded"
 _JOB_EXISTS = "ResourceInUse"
 _INTERRUPTED = re.compile(r"InternalServerError|exit code: 137\b")
-"""SageMaker's own fault, or a process that was killed: 128 and SIGKILL."""
+"""A fault of SageMaker, or a process killed by SIGKILL (128 + 9)."""
 
 _UNKNOWN_JOB_CODES = {"ValidationException", "ResourceNotFound"}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingAccount:
-    """role  that the container works under; key  that what it leaves is encrypted with"""
+    """role  of the container; key  with which its output is encrypted"""
 
     role: str
     key: str
 
 
 class SageMakerTrainer:
-    """The name of a job is its idempotency key: a job that is there already was asked for by us."""
+    """The name of a job is its idempotency key: an existing job of that name counts as accepted."""
 
     def __init__(self, client: Any, account: TrainingAccount) -> None:
         self._client, self._account = client, account
@@ -54,18 +54,18 @@ class SageMakerTrainer:
         return JobAccepted()
 
     def find_outcome(self, name: str) -> JobEvent | None:
-        """How a job ended; None while it has not."""
+        """The event of a job that has ended; None while it runs."""
         return job_event(self.describe(name))
 
     def describe(self, name: str) -> dict[str, Any]:
-        """All that the service tells of a job; of one that it does not know, that it failed."""
+        """SageMaker's description of a job; an unknown job has failed."""
         with translate_errors("training", "describe training job"):
             try:
                 return dict(self._client.describe_training_job(TrainingJobName=name))
             except ClientError as error:
                 if error_code(error) not in _UNKNOWN_JOB_CODES:
                     raise
-                return {"TrainingJobStatus": "Failed", "FailureReason": "the job is not known any more"}
+                return {"TrainingJobStatus": "Failed", "FailureReason": "SageMaker does not know the job"}
 
     def _job_request(self, request: TrainingJobRequest) -> dict[str, Any]:
         machine, limits = request.instance_type, request.limits
@@ -94,7 +94,7 @@ class SageMakerTrainer:
 
 
 def job_event(description: Mapping[str, Any]) -> JobEvent | None:
-    """From what DescribeTrainingJob and the state-change event both say; None while it goes on."""
+    """The event from a description or a state-change notification; None while the job runs."""
     reason = str(description.get("FailureReason", ""))
     match description["TrainingJobStatus"]:
         case "Completed":
@@ -104,7 +104,7 @@ def job_event(description: Mapping[str, Any]) -> JobEvent | None:
         case "Failed" if _INTERRUPTED.search(reason):
             return Interrupted(reason)
         case "Failed":
-            return JobFailed(reason or "no reason was told")
+            return JobFailed(reason or "SageMaker gives no reason")
         case "Stopped" if description.get("SecondaryStatus") == "MaxWaitTimeExceeded":
             return CapacityUnavailable("capacity")
         case "Stopped":

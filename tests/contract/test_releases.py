@@ -11,8 +11,7 @@ from cloud.dynamodb.counters import DynamoComparisons, DynamoReleaseHealth
 from cloud.dynamodb.pointers import CachedPointers
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.reviews import DynamoLabels
-from cloud.s3.objects import S3ObjectStore
-from cloud.s3.releases import S3ReleaseStore
+from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
 from tests.fakes.memory import NOON
 from tests.fakes.onnx_classifier import write_release
 from vigil.errors import ConcurrentUpdate, Transient

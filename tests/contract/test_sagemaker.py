@@ -82,7 +82,7 @@ def test_anything_else_is_the_worlds_fault(stub: Stubber):
 def test_a_job_that_nobody_knows_has_failed(stub: Stubber):
     stub.add_client_error("describe_training_job", "ValidationException")
 
-    assert trainer(stub).find_outcome(JOB.name) == JobFailed("the job is not known any more")
+    assert trainer(stub).find_outcome(JOB.name) == JobFailed("SageMaker does not know the job")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ class UnreachableService:
     "ask",
     [
         lambda: S3InputReader(UnreachableService()).fetch(S3Object("bucket", "k"), 10),
-        lambda: S3Store(UnreachableService(), "bucket").get("k"),
+        lambda: S3Store(UnreachableService(), "bucket").get_object("k"),
         lambda: S3Store(UnreachableService(), "bucket").save_gallery_snapshot(1, b""),
         lambda: S3Store(UnreachableService(), "bucket").delete_version(S3Object("bucket", "k")),
         CachedRules(UnreachableService(), "bucket", max_age_s=0),
@@ -315,7 +315,7 @@ def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
 
     first, second = store.save_gallery_snapshot(1, b"one"), store.save_gallery_snapshot(1, b"two")
 
-    assert (store.get(first), store.get(second)) == (b"one", b"two")
+    assert (store.get_object(first), store.get_object(second)) == (b"one", b"two")
 
 
 def test_photos_that_wait_to_be_enrolled_are_discarded_by_person(bucket: Any):
@@ -338,8 +338,8 @@ def test_old_snapshots_go_but_not_one_that_is_about_to_be_put_in_force(bucket: A
     assert store.delete_other_snapshots(2, [now]) == 1
 
     with pytest.raises(Transient):
-        store.get(before)
-    assert (store.get(now), store.get(coming)) == (b"faces", b"faces")
+        store.get_object(before)
+    assert (store.get_object(now), store.get_object(coming)) == (b"faces", b"faces")
 
 
 def test_an_erased_object_leaves_no_version(bucket: Any):

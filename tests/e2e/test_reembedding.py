@@ -12,7 +12,7 @@ from cloud.dynamodb.attributes import from_item
 from cloud.dynamodb.counters import DynamoComparisons
 from cloud.dynamodb.people import DynamoTemplates
 from cloud.dynamodb.releases import DynamoReleases
-from cloud.s3.releases import S3ReleaseStore
+from cloud.s3.objects import S3ReleaseStore
 from models.build.compose import compose_release
 from tests.deployment import enrol_photos
 from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until

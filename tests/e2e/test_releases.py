@@ -12,7 +12,7 @@ from PIL import Image
 
 from cloud.dynamodb.counters import DynamoComparisons
 from cloud.dynamodb.releases import DynamoReleases
-from cloud.s3.releases import S3ReleaseStore
+from cloud.s3.objects import S3ReleaseStore
 from tests.e2e.conftest import RunningSystem, wait_until
 from tests.e2e.test_maintenance import close_breakers, invoke_function
 from tests.fakes.message_schemas import assert_matches_schema

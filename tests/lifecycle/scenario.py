@@ -13,7 +13,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cloud.s3.releases import S3ReleaseStore
+from cloud.s3.objects import S3ReleaseStore
 from tests.lifecycle.dataset import Digit, invert
 from tests.lifecycle.harness import Harness, ScenarioFailed
 from tests.lifecycle.models import MODEL, broken_on_white, golden_toml

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from cloud.s3.presigned import PresignedPhotos
+from cloud.s3.objects import PresignedPhotos
 from infra.local.moto_.patches.post_policy import check_form
 from infra.local.moto_.process import create_http_server
 

@@ -1,4 +1,4 @@
-"""The records table's stream, read as facts worth telling."""
+"""Converts rows and stream records of the records table to events that are published."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -13,10 +13,10 @@ _TERMINAL_STATES = ("done", "rejected", "quarantined")
 def events_from_stream(
     event: Mapping[str, Any],
 ) -> Iterator[tuple[str, DropCompleted | ReleaseStageChanged | AlertRaised]]:
-    """(sequence number, fact) of each record that tells something new.
+    """(sequence number, event) of each stream record that is to be published.
 
-    A drop's record tells when its state becomes an end; an alert when it is inserted; a release when
-    its stage changes. Anything else that is written later (a count, a note, a review) is no news.
+    These are a drop whose state becomes final, a new alert, and a release whose stage changes. Later changes
+    of such rows (a count, a note, a review) are not published.
     """
     for record in event["Records"]:
         change = record["dynamodb"]
@@ -35,7 +35,6 @@ def events_from_stream(
 
 
 def completed_event(row: Mapping[str, Any]) -> DropCompleted:
-    """A settled drop's row."""
     return DropCompleted(
         drop=row["drop_id"],
         state=row["state"],
@@ -51,7 +50,7 @@ def completed_event(row: Mapping[str, Any]) -> DropCompleted:
 
 
 def alert_event(row: Mapping[str, Any]) -> AlertRaised:
-    """An alert's row, as it was first kept."""
+    """The event of an alert's row as it was inserted."""
     return AlertRaised(
         alert=row["alert_id"],
         rule=row["rule"],
@@ -65,7 +64,7 @@ def alert_event(row: Mapping[str, Any]) -> AlertRaised:
 
 
 def transition_event(row: Mapping[str, Any]) -> ReleaseStageChanged:
-    """A release's row, as its stage changed."""
+    """The event of the last stage change in a release's row."""
     transition: Mapping[str, Any] = (
         row["history"][-1] if row["history"] else {"step": "register", "reasons": ()}
     )

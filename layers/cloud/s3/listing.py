@@ -1,4 +1,4 @@
-"""Port Shelves: the photos bucket's object versions, a page of one lane's folder at a time."""
+"""Lists the objects of the photos bucket page by page, by listing it or by its newest S3 Inventory."""
 
 import csv
 import gzip
@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from tempfile import TemporaryFile
@@ -16,25 +16,32 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 
 from cloud.errors import error_code, translate_errors
+from cloud.s3.objects import list_versions
 from vigil.drops.messages import S3Object
 from vigil.drops.ports import Clock
 from vigil.reliability.reconcile import ListedObject, ObjectListing
 
 LANE_PREFIXES = ("live/", "bulk/")
 
+INVENTORY_PREFIX = "inventory"
+INVENTORY_NAME = "vigil"
+"""Where S3 writes its inventories, and the name of their configuration; both are set in the template."""
+
+_CHUNK_BYTES = 1024 * 1024
+
 
 class BucketListing:
-    """A cursor is JSON: folder, key and version to go on after. Deleted versions are not listed."""
+    """Lists the bucket; a cursor is a JSON list: a folder, and the key and version to continue after."""
 
     def __init__(self, client: Any, name: str, *, page_size: int = 1000) -> None:
         self._client, self._name, self._page_size = client, name, page_size
 
     def snapshot_id(self) -> str:
-        """A listing is of this moment."""
+        """Empty: a listing shows the current objects."""
         return ""
 
     def exists(self, _item: S3Object) -> bool:
-        """What was listed was there a moment ago; who is faster finds that it is gone."""
+        """True: the object was listed a moment ago."""
         return True
 
     def list_page(self, cursor: str) -> tuple[Sequence[ListedObject], str]:
@@ -45,39 +52,27 @@ class BucketListing:
             response = self._client.list_object_versions(
                 Bucket=self._name, Prefix=prefix, MaxKeys=self._page_size, **after
             )
-        listed = [self._listed_object(version) for version in response.get("Versions", ())]
+        listed = [
+            ListedObject(S3Object(self._name, one["Key"], one["VersionId"]), one["LastModified"])
+            for one in response.get("Versions", ())
+        ]
         return listed, _next_bucket_cursor(prefix, response)
 
-    def _listed_object(self, version: dict[str, Any]) -> ListedObject:
-        return ListedObject(
-            S3Object(self._name, version["Key"], version["VersionId"]), version["LastModified"]
-        )
 
-
-def _next_bucket_cursor(prefix: str, response: dict[str, Any]) -> str:
+def _next_bucket_cursor(prefix: str, response: Mapping[str, Any]) -> str:
     if response["IsTruncated"]:
         return json.dumps([prefix, response["NextKeyMarker"], response.get("NextVersionIdMarker", "")])
     following = LANE_PREFIXES.index(prefix) + 1
     return json.dumps([LANE_PREFIXES[following]]) if following < len(LANE_PREFIXES) else ""
 
 
-# MERGED: Port Shelves, at scale: the photos bucket by its newest S3 Inventory, part by part, without a
-#   listing.
-
-INVENTORY_PREFIX = "inventory"
-INVENTORY_NAME = "vigil"
-"""Where the template has S3 put its inventories, and what it calls them."""
-
-_CHUNK_BYTES = 1024 * 1024
-
-
 class InventoryUnusable(Exception):
-    """An inventory that is incomplete, damaged or gone: the bucket is listed instead."""
+    """An inventory is incomplete, damaged, old or gone; the bucket is listed instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class InventoryPosition:
-    """Where a walk is in an inventory: its manifest, the part, and the line to go on at."""
+    """A place in an inventory: its manifest, the number of the part, and the next line."""
 
     manifest: str
     part: int
@@ -86,7 +81,7 @@ class InventoryPosition:
 
 @dataclass(frozen=True, slots=True)
 class InventoryManifest:
-    """What S3 says of one inventory; `parts` are (key, MD5 in hex)."""
+    """S3's description of one inventory; `parts` are (key, MD5 in hex)."""
 
     created: datetime
     columns: Sequence[str]
@@ -94,10 +89,10 @@ class InventoryManifest:
 
 
 class InventoryListing:
-    """A cursor is JSON: an object for a place in an inventory, a list for one in the listing.
+    """Reads the newest inventory; a cursor is a JSON object, or a list for a place in the fallback.
 
-    fresh      an inventory that is older than this is not worth reading
-    otherwise  the listing, for as long as there is no inventory that can be used
+    max_age   an older inventory is not used
+    fallback  lists the bucket while there is no inventory that can be used
     """
 
     def __init__(
@@ -118,29 +113,26 @@ class InventoryListing:
         self._open_part: tuple[InventoryPosition, Iterator[list[str]]] | None = None
 
     def snapshot_id(self) -> str:
-        """The newest inventory that can be used, by its manifest; "" where there is none."""
+        """The manifest of the newest usable inventory; empty if there is none."""
         try:
             return self._newest_manifest()
         except InventoryUnusable:
             return ""
 
     def exists(self, item: S3Object) -> bool:
-        """Asked of S3: what a day-old inventory names may have been erased meanwhile."""
-        with translate_errors("photos", "find object version"):
-            answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=item.key)
+        """Ask S3, because objects in an inventory that is a day old may be deleted since."""
+        versions = list_versions(self._client, self._bucket, item.key, dependency="photos")
         return any(
-            (one["Key"], one["VersionId"]) == (item.key, item.version) for one in answer.get("Versions", ())
+            (one["Key"], one["VersionId"]) == (item.key, item.version) and "ETag" in one for one in versions
         )
 
     def list_page(self, cursor: str) -> tuple[Sequence[ListedObject], str]:
-        cursor_value = json.loads(cursor) if cursor else {}
-        if isinstance(cursor_value, list):
+        fields = json.loads(cursor) if cursor else {}
+        if isinstance(fields, list):
             return self._fallback.list_page(cursor)
         try:
             position = (
-                InventoryPosition(**cursor_value)
-                if cursor_value
-                else InventoryPosition(self._newest_manifest(), 0, 0)
+                InventoryPosition(**fields) if fields else InventoryPosition(self._newest_manifest(), 0, 0)
             )
             return self._read_page(position)
         except InventoryUnusable:
@@ -159,12 +151,10 @@ class InventoryListing:
         is_last = next_position.part >= len(manifest.parts)
         by_column = (dict(zip(manifest.columns, row, strict=True)) for row in rows)
         listed = [one for row in by_column if (one := self._listed_object(row)) is not None]
-        return listed, "" if is_last else json.dumps(
-            {name: getattr(next_position, name) for name in InventoryPosition.__slots__}
-        )
+        return listed, "" if is_last else json.dumps(asdict(next_position))
 
     def _part_lines(self, position: InventoryPosition, manifest: InventoryManifest) -> Iterator[list[str]]:
-        """Lines of a part from a place on; one that is open there already goes on."""
+        """The lines of a part from a position on; a part that is open at this position is continued."""
         if self._open_part is None or self._open_part[0] != position:
             rows = _csv_rows(self._download_part(*manifest.parts[position.part]))
             next(islice(rows, position.line, position.line), None)
@@ -172,7 +162,7 @@ class InventoryListing:
         return self._open_part[1]
 
     def _download_part(self, key: str, digest: str) -> IO[bytes]:
-        """A part on disk, as S3 packed it. Raises Unusable where it is not what its manifest says."""
+        """A compressed part in a temporary file. Raises InventoryUnusable if its hash is wrong."""
         digest_found = hashlib.md5(usedforsecurity=False)
         with ExitStack() as undo, translate_errors("store", "read inventory"):
             file = undo.enter_context(TemporaryFile())
@@ -187,7 +177,7 @@ class InventoryListing:
         return file
 
     def _newest_manifest(self) -> str:
-        """The manifest of the newest inventory that is whole and fresh."""
+        """The key of the manifest of the newest complete inventory. Raises InventoryUnusable if it is old."""
         folder = f"{INVENTORY_PREFIX}/{self._bucket}/{INVENTORY_NAME}/"
         with translate_errors("store", "list inventories"):
             answer = self._client.list_objects_v2(
@@ -203,23 +193,22 @@ class InventoryListing:
 
     def _is_complete(self, manifest: str) -> bool:
         """S3 writes the checksum last."""
-        with translate_errors("store", "read inventory"):
-            try:
-                expected_digest = (
-                    self._get_object(manifest.replace(".json", ".checksum")).read().decode().strip()
-                )
-                content = self._get_object(manifest).read()
-            except InventoryUnusable:
-                return False
-        return bool(hashlib.md5(content, usedforsecurity=False).hexdigest() == expected_digest)
+        try:
+            expected_digest = self._read(manifest.replace(".json", ".checksum")).decode().strip()
+            content = self._read(manifest)
+        except InventoryUnusable:
+            return False
+        return hashlib.md5(content, usedforsecurity=False).hexdigest() == expected_digest
 
     def _load_manifest(self, key: str) -> InventoryManifest:
-        """Read once a walk, not once a page."""
+        """The manifest is read once for all pages."""
         if self._cached_manifest is None or self._cached_manifest[0] != key:
-            with translate_errors("store", "read inventory"):
-                document = json.loads(self._get_object(key).read())
-            self._cached_manifest = (key, _parse_manifest(document))
+            self._cached_manifest = (key, _parse_manifest(json.loads(self._read(key))))
         return self._cached_manifest[1]
+
+    def _read(self, key: str) -> bytes:
+        with translate_errors("store", "read inventory"):
+            return bytes(self._get_object(key).read())
 
     def _get_object(self, key: str) -> Any:
         with translate_errors("store", "read inventory"):
@@ -231,7 +220,7 @@ class InventoryListing:
                 raise InventoryUnusable(f"{key} is gone") from error
 
     def _listed_object(self, row: Mapping[str, str]) -> ListedObject | None:
-        """None for what was deleted, and for what lies in no lane's folder."""
+        """None for a delete marker and for an object in no lane's folder."""
         key = unquote_plus(row["Key"])
         if row.get("IsDeleteMarker") == "true" or not key.startswith(LANE_PREFIXES):
             return None

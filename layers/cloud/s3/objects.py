@@ -1,47 +1,122 @@
-"""Port Objects, on S3."""
+"""Objects in S3: input in the photos bucket, and all that Vigil stores in its own bucket."""
 
-import time
+import re
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cloud.errors import error_code, translate_errors
+from cloud.polling_cache import PollingCache
 from vigil.alerts.rules import RuleSet, default_rules, parse_rules
 from vigil.drops.messages import S3Object
-from vigil.errors import ObjectNotFound, ObjectTooLarge
+from vigil.errors import Dependency, ObjectNotFound, ObjectTooLarge
+from vigil.releases.manifest import (
+    InvalidReleaseManifest,
+    ReleaseManifest,
+    RemovedTrainingData,
+    format_release_manifest,
+    mark_removed,
+    parse_release_manifest,
+    verify_file,
+)
 
-_NOT_FOUND_CODES = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}
-"""MethodNotAllowed: the version asked for is a delete marker."""
+RULES_KEY = "rules.toml"
+MANIFEST_FILE = "manifest.json"
+LINK_EXPIRY_S = 300
+_RELEASE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NOT_FOUND_CODES = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed"}
+"""MethodNotAllowed: the version is a delete marker."""
 
 
 class S3InputReader:
-    """Reads each object once, whole; its size is checked before its body is taken."""
+    """Reads the input of drops; the size of an object is checked before its body is read."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def fetch(self, item: S3Object, max_bytes: int) -> bytes:
-        version = {"VersionId": item.version} if item.version else {}
         with translate_errors("photos", "read object"):
             try:
-                answer = self._client.get_object(Bucket=item.bucket, Key=item.key, **version)
+                answer = self._client.get_object(Bucket=item.bucket, Key=item.key, **_version(item))
             except ClientError as error:
                 if error_code(error) not in _NOT_FOUND_CODES:
                     raise
-                raise ObjectNotFound("deleted before it was read") from error
+                raise ObjectNotFound("the object was deleted before it was read") from error
             with answer["Body"] as body:
                 if answer["ContentLength"] > max_bytes:
-                    raise ObjectTooLarge(f"{answer['ContentLength']} bytes, at most {max_bytes} are read")
+                    raise ObjectTooLarge(f"{answer['ContentLength']} bytes are more than {max_bytes}")
                 return bytes(body.read())
 
 
-# MERGED: Port Library: data sets, recipes and what jobs leave, in Vigil's own bucket.
+@dataclass(frozen=True, slots=True)
+class PresignedForm:
+    """An HTML form: POST a file to `url` with these fields before it."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class PresignedPhotos:
+    """Forms to upload a photo and links to download one, without credentials and until they expire."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self.bucket = bucket
+
+    def upload_form(self, key: str, *, content_type: str, max_bytes: int, expires_s: int) -> PresignedForm:
+        """A form for one object of this type, which must not be empty or larger than this."""
+        conditions = [{"Content-Type": content_type}, ["content-length-range", 1, max_bytes]]
+        with translate_errors("photos", "sign upload"):
+            signed = self._client.generate_presigned_post(
+                self.bucket,
+                key,
+                Fields={"Content-Type": content_type},
+                Conditions=conditions,
+                ExpiresIn=expires_s,
+            )
+        return PresignedForm(signed["url"], signed["fields"])
+
+    def latest_version(self, key: str) -> str:
+        """The newest version of an object. Raises ObjectNotFound."""
+        with translate_errors("photos", "read object version"):
+            try:
+                answer = self._client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) not in _NOT_FOUND_CODES:
+                    raise
+                raise ObjectNotFound(f"there is no object {key}") from error
+        return str(answer.get("VersionId", ""))
+
+    def download_url(self, item: S3Object) -> str:
+        """A link to one object version, valid for LINK_EXPIRY_S."""
+        parameters = {"Bucket": item.bucket, "Key": item.key, **_version(item)}
+        with translate_errors("photos", "sign download"):
+            return str(
+                self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=LINK_EXPIRY_S)
+            )
+
+
+def list_versions(
+    client: Any, bucket: str, prefix: str, *, dependency: Dependency
+) -> Iterator[Mapping[str, Any]]:
+    """Every object version below a prefix as S3 describes it, delete markers included."""
+    markers: dict[str, str] = {}
+    while True:
+        with translate_errors(dependency, "list object versions"):
+            answer = client.list_object_versions(Bucket=bucket, Prefix=prefix, **markers)
+        yield from answer.get("Versions", ())
+        yield from answer.get("DeleteMarkers", ())
+        if not answer.get("IsTruncated"):
+            return
+        markers = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer["NextVersionIdMarker"]}
 
 
 class S3ObjectStore:
-    """Whole objects in, whole objects out."""
+    """Whole objects in the store bucket, by key."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client, self.bucket = client, bucket
@@ -51,14 +126,15 @@ class S3ObjectStore:
             try:
                 self._client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if error_code(error) not in {"404", "NoSuchKey", "NotFound"}:
+                if error_code(error) not in _NOT_FOUND_CODES:
                     raise
                 return False
         return True
 
-    def put_object(self, key: str, data: bytes) -> None:
+    def put_object(self, key: str, data: bytes) -> S3Object:
         with translate_errors("store", "store object"):
-            self._client.put_object(Bucket=self.bucket, Key=key, Body=data)
+            answer = self._client.put_object(Bucket=self.bucket, Key=key, Body=data)
+        return S3Object(self.bucket, key, answer.get("VersionId", ""))
 
     def get_object(self, key: str) -> bytes:
         with translate_errors("store", "read object"):
@@ -67,37 +143,29 @@ class S3ObjectStore:
     def list_folders(self, prefix: str) -> Iterator[str]:
         """The names of the folders in a folder."""
         query = {"Bucket": self.bucket, "Prefix": f"{prefix}/", "Delimiter": "/"}
-        continuation: dict[str, str] = {}
         while True:
             with translate_errors("store", "list folders"):
-                answer = self._client.list_objects_v2(**query, **continuation)
+                answer = self._client.list_objects_v2(**query)
             for one in answer.get("CommonPrefixes", ()):
                 yield one["Prefix"].removeprefix(f"{prefix}/").rstrip("/")
             if not answer.get("IsTruncated"):
                 return
-            continuation = {"ContinuationToken": answer["NextContinuationToken"]}
+            query["ContinuationToken"] = answer["NextContinuationToken"]
+
+    def list_versions(self, prefix: str) -> Iterator[Mapping[str, Any]]:
+        """Every version below a prefix, delete markers included."""
+        return list_versions(self._client, self.bucket, prefix, dependency="store")
+
+    def delete_version(self, item: S3Object) -> None:
+        """Delete one object version permanently."""
+        with translate_errors("store", "delete object version"):
+            self._client.delete_object(Bucket=item.bucket, Key=item.key, **_version(item))
 
     def delete_all_versions(self, key: str, *, except_newest: bool = False) -> None:
         """Delete every version of an object, delete markers too; or all but the newest."""
         for one in [one for one in self.list_versions(key) if one["Key"] == key]:
             if not (except_newest and one["IsLatest"]):
-                with translate_errors("store", "delete object version"):
-                    self._client.delete_object(Bucket=self.bucket, Key=key, VersionId=one["VersionId"])
-
-    def list_versions(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Every version below a prefix, delete markers included."""
-        continuation: dict[str, str] = {}
-        while True:
-            with translate_errors("store", "list object versions"):
-                answer = self._client.list_object_versions(Bucket=self.bucket, Prefix=prefix, **continuation)
-            yield from answer.get("Versions", ())
-            yield from answer.get("DeleteMarkers", ())
-            if not answer.get("IsTruncated"):
-                return
-            continuation = {
-                "KeyMarker": answer["NextKeyMarker"],
-                "VersionIdMarker": answer["NextVersionIdMarker"],
-            }
+                self.delete_version(S3Object(self.bucket, key, one["VersionId"]))
 
     def url_for(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
@@ -107,47 +175,42 @@ class S3ObjectStore:
         return url.removeprefix(f"s3://{self.bucket}/")
 
 
-# MERGED: Vigil's own bucket: gallery snapshots, the watch file in force, photos that wait to be enrolled.
+class S3Store(S3ObjectStore):
+    """The rules, gallery snapshots and photos for enrolment.
 
-RULES_KEY = "rules.toml"
-
-
-class S3Store:
-    """Whole objects in, whole objects out."""
-
-    def __init__(self, client: Any, bucket: str) -> None:
-        self._client, self._bucket = client, bucket
-
-    def get(self, key: str) -> bytes:
-        with translate_errors("store", "read object"):
-            return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+    rules.toml                      the rules in use
+    gallery/<version>-<random>      a snapshot; the gallery pointer names those in use
+    enrol/<person>/<random>.<type>  a photo that waits to be enrolled
+    """
 
     def save_pending_photo(self, person: str, data: bytes, suffix: str) -> S3Object:
-        """Store a photo of somebody that waits to be enrolled; it is erased once it was examined."""
-        key = f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}{suffix}"
-        with translate_errors("store", "store photo"):
-            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
-        return S3Object(self._bucket, key, answer.get("VersionId", ""))
+        """Store a photo until it is enrolled; then it is deleted."""
+        return self.put_object(f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}{suffix}", data)
 
     def delete_pending_photos(self, person: str) -> int:
-        """Delete every version of photos of somebody that wait to be enrolled; how many."""
-        versions = self._list_versions(_pending_photo_prefix(person))
-        for one in versions:
-            self.delete_version(one)
-        return len(versions)
+        """Delete every version of a person's photos that wait to be enrolled; returns their number."""
+        return self._delete_versions(list(self.list_versions(_pending_photo_prefix(person))))
 
     def save_gallery_snapshot(self, version: int, data: bytes) -> str:
-        """Store a snapshot under a key never used before; nothing is in force until a pointer says so."""
-        key = f"gallery/{version:08}-{uuid.uuid4().hex}"
-        with translate_errors("store", "store gallery"):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
-        return key
+        """Store a snapshot under a new key, which takes effect when the gallery pointer names it."""
+        return self.put_object(f"gallery/{version:08}-{uuid.uuid4().hex}", data).key
+
+    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+        """Delete every version of all snapshots but those of these keys; returns their number.
+
+        A snapshot with a number above `version`, the one in use, belongs to an enrolment in progress, which
+        will point to it: it is not deleted.
+        """
+        listed = self.list_versions("gallery/")
+        return self._delete_versions(
+            [one for one in listed if _snapshot_version(one["Key"]) <= version and one["Key"] not in keys]
+        )
 
     def read_rules(self) -> str:
-        """The stored watch file's text, "" where none was ever put."""
+        """The text of the stored rules; empty if none were ever stored."""
         with translate_errors("store", "read rules"):
             try:
-                answer = self._client.get_object(Bucket=self._bucket, Key=RULES_KEY)
+                answer = self._client.get_object(Bucket=self.bucket, Key=RULES_KEY)
             except ClientError as error:
                 if error_code(error) != "NoSuchKey":
                     raise
@@ -155,69 +218,23 @@ class S3Store:
             return str(answer["Body"].read().decode())
 
     def save_rules(self, text: str) -> None:
-        """Put a watch file in force; it has been read before."""
-        with translate_errors("store", "store rules"):
-            self._client.put_object(Bucket=self._bucket, Key=RULES_KEY, Body=text.encode())
+        """Put rules into use; the caller has parsed them."""
+        self.put_object(RULES_KEY, text.encode())
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
-        """Delete every version of every gallery snapshot but those of these keys; how many.
-
-        One that is numbered above `version`, the one in force, is of an enrolment that is on its way: it was
-        stored and is about to be pointed to.
-        """
-        old = [one for one in self._list_versions("gallery/") if _snapshot_version(one.key) <= version]
-        deleted = [one for one in old if one.key not in keys]
-        for one in deleted:
-            self.delete_version(one)
-        return len(deleted)
-
-    def _list_versions(self, prefix: str) -> list[S3Object]:
-        """Every version below a prefix, delete markers included."""
-        found: list[S3Object] = []
-        markers: dict[str, Any] = {}
-        while True:
-            with translate_errors("store", "list object versions"):
-                answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=prefix, **markers)
-            rows = [*answer.get("Versions", ()), *answer.get("DeleteMarkers", ())]
-            found += [S3Object(self._bucket, row["Key"], row["VersionId"]) for row in rows]
-            if not answer.get("IsTruncated"):
-                return found
-            markers = {"KeyMarker": answer["NextKeyMarker"], "VersionIdMarker": answer["NextVersionIdMarker"]}
-
-    def delete_version(self, item: S3Object) -> None:
-        """Delete one object version for good."""
-        version = {"VersionId": item.version} if item.version else {}
-        with translate_errors("store", "delete object version"):
-            self._client.delete_object(Bucket=item.bucket, Key=item.key, **version)
+    def _delete_versions(self, versions: Collection[Mapping[str, Any]]) -> int:
+        for one in versions:
+            self.delete_version(S3Object(self.bucket, one["Key"], one["VersionId"]))
+        return len(versions)
 
 
-def _pending_photo_prefix(person: str) -> str:
-    return f"enrol/{person}/"
-
-
-def _snapshot_version(key: str) -> int:
-    """The version of the gallery that a snapshot's key names."""
-    return int(key.rsplit("/", 1)[-1].split("-", 1)[0])
-
-
-class CachedRules:
-    """Port Watches: the stored watch file, or the default one where none was ever put.
-
-    fresh_s  seconds for which a look at S3 is good
-    """
+class CachedRules(PollingCache[RuleSet]):
+    """The stored rules, or the default ones if none were ever stored."""
 
     def __init__(self, client: Any, bucket: str, *, max_age_s: float) -> None:
-        self._client, self._bucket, self._max_age_s = client, bucket, max_age_s
-        self._rules, self._etag, self._checked_at = default_rules(), "", float("-inf")
+        super().__init__(default_rules(), max_age_s=max_age_s)
+        self._client, self._bucket, self._etag = client, bucket, ""
 
-    def __call__(self) -> RuleSet:
-        now = time.monotonic()
-        if now - self._checked_at >= self._max_age_s:
-            self._refresh()
-            self._checked_at = now
-        return self._rules
-
-    def _refresh(self) -> None:
+    def _read(self) -> RuleSet:
         unless = {"IfNoneMatch": self._etag} if self._etag else {}
         with translate_errors("store", "read rules"):
             try:
@@ -225,6 +242,69 @@ class CachedRules:
             except ClientError as error:
                 if error_code(error) not in {"NoSuchKey", "304", "NotModified"}:
                     raise
-                return
-            self._rules = parse_rules(answer["Body"].read().decode())
+                return self._value
+            rules = parse_rules(answer["Body"].read().decode())
         self._etag = answer["ETag"]
+        return rules
+
+
+class S3ReleaseStore:
+    """Releases under releases/<model>/<id>/: a manifest and the files that it names.
+
+    The files are stored before the manifest, so that a release is either complete or absent.
+    """
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._objects = S3ObjectStore(client, bucket)
+
+    def put_release(self, manifest: ReleaseManifest, files: Mapping[str, bytes]) -> None:
+        """Store a release; storing it again changes nothing, since its id is the hash of its content."""
+        for name, data in files.items():
+            key = _release_key(manifest.model, manifest.id, name)
+            self._objects.put_object(key, verify_file(manifest, name, data))
+        self._put_manifest(manifest)
+
+    def record_removed_data(self, model: str, release: str, removed: RemovedTrainingData) -> None:
+        """Record in a release's manifest what was removed from its data set."""
+        self._put_manifest(mark_removed(self.read_manifest(model, release), removed))
+
+    def read_manifest(self, model: str, release: str) -> ReleaseManifest:
+        """Raises InvalidReleaseManifest, Transient."""
+        data = self._objects.get_object(_release_key(model, release, MANIFEST_FILE))
+        manifest = parse_release_manifest(data)
+        if (manifest.model, manifest.id) != (model, release):
+            raise InvalidReleaseManifest(f"releases/{model}/{release} is {manifest.id} of {manifest.model}")
+        return manifest
+
+    def fetch(self, model: str, release: str, folder: Path) -> None:
+        """Write a release's files to a folder and verify their hashes.
+
+        Raises InvalidReleaseManifest, Transient.
+        """
+        manifest = self.read_manifest(model, release)
+        for name in manifest.digests:
+            if not _RELEASE_FILE.fullmatch(name):
+                raise InvalidReleaseManifest(f"{name[:80]!r} is not a valid file name in a release")
+            data = self._objects.get_object(_release_key(model, release, name))
+            (folder / name).write_bytes(verify_file(manifest, name, data))
+
+    def _put_manifest(self, manifest: ReleaseManifest) -> None:
+        key = _release_key(manifest.model, manifest.id, MANIFEST_FILE)
+        self._objects.put_object(key, format_release_manifest(manifest))
+
+
+def _version(item: S3Object) -> dict[str, str]:
+    return {"VersionId": item.version} if item.version else {}
+
+
+def _pending_photo_prefix(person: str) -> str:
+    return f"enrol/{person}/"
+
+
+def _snapshot_version(key: str) -> int:
+    """The version of the gallery in a snapshot's key."""
+    return int(key.rsplit("/", 1)[-1].split("-", 1)[0])
+
+
+def _release_key(model: str, release: str, name: str) -> str:
+    return f"releases/{model}/{release}/{name}"

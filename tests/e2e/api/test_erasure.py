@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cloud.dynamodb.releases import DynamoReleases
-from cloud.s3.objects import S3ObjectStore
-from cloud.s3.releases import S3ReleaseStore
+from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
 from tests.e2e.api.conftest import (
     PHOTOS,
     WAIT_S,

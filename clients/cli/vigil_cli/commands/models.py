@@ -232,8 +232,7 @@ def _fetch_dataset_and_release(
     session: Session, model: str, dataset: str, release: str, target: Path
 ) -> None:
     """Download the test split and the release into folders of `target`."""
-    from cloud.s3.objects import S3ObjectStore
-    from cloud.s3.releases import S3ReleaseStore
+    from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
     from vigil.errors import VigilError
     from vigil.training.dataset import parse_manifest
     from vigil.training.dataset_store import MANIFEST_NAME, dataset_prefix
