@@ -131,10 +131,8 @@ class S3ObjectStore:
                 return False
         return True
 
-    def put_object(self, key: str, data: bytes) -> S3Object:
-        with translate_errors("store", "store object"):
-            answer = self._client.put_object(Bucket=self.bucket, Key=key, Body=data)
-        return S3Object(self.bucket, key, answer.get("VersionId", ""))
+    def put_object(self, key: str, data: bytes) -> None:
+        self._put_version(key, data)
 
     def get_object(self, key: str) -> bytes:
         with translate_errors("store", "read object"):
@@ -167,6 +165,11 @@ class S3ObjectStore:
             if not (except_newest and one["IsLatest"]):
                 self.delete_version(S3Object(self.bucket, key, one["VersionId"]))
 
+    def _put_version(self, key: str, data: bytes) -> S3Object:
+        with translate_errors("store", "store object"):
+            answer = self._client.put_object(Bucket=self.bucket, Key=key, Body=data)
+        return S3Object(self.bucket, key, answer.get("VersionId", ""))
+
     def url_for(self, key: str) -> str:
         return f"s3://{self.bucket}/{key}"
 
@@ -185,7 +188,7 @@ class S3Store(S3ObjectStore):
 
     def save_pending_photo(self, person: str, data: bytes, suffix: str) -> S3Object:
         """Store a photo until it is enrolled; then it is deleted."""
-        return self.put_object(f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}{suffix}", data)
+        return self._put_version(f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}{suffix}", data)
 
     def delete_pending_photos(self, person: str) -> int:
         """Delete every version of a person's photos that wait to be enrolled; returns their number."""
@@ -193,7 +196,7 @@ class S3Store(S3ObjectStore):
 
     def save_gallery_snapshot(self, version: int, data: bytes) -> str:
         """Store a snapshot under a new key, which takes effect when the gallery pointer names it."""
-        return self.put_object(f"gallery/{version:08}-{uuid.uuid4().hex}", data).key
+        return self._put_version(f"gallery/{version:08}-{uuid.uuid4().hex}", data).key
 
     def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
         """Delete every version of all snapshots but those of these keys; returns their number.

@@ -17,7 +17,7 @@ class GalleryPointerReader(Protocol):
 class SnapshotStore(Protocol):
     """Stores snapshots; a snapshot is never changed under its key. Raises Transient."""
 
-    def get(self, key: str) -> bytes: ...
+    def get_object(self, key: str) -> bytes: ...
 
     def save_gallery_snapshot(self, version: int, data: bytes) -> str:
         """The new snapshot's key."""
@@ -28,7 +28,7 @@ class GalleryRepository:
 
     def __init__(self, pointers: GalleryPointerReader, snapshots: SnapshotStore) -> None:
         self._pointers, self._snapshots = pointers, snapshots
-        self._load = lru_cache(maxsize=4)(lambda key: deserialize_gallery(snapshots.get(key)))
+        self._load = lru_cache(maxsize=4)(lambda key: deserialize_gallery(snapshots.get_object(key)))
 
     def read(self) -> GallerySet:
         """The galleries in force. Raises Transient, InvalidSnapshot."""
