@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from functions.api.operation import Call
 from functions.api.problems import InvalidCursor
@@ -13,15 +13,35 @@ from functions.api.schemas.fields import PageQuery
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
 
-Row = dict[str, Any]
 DEFAULT_PERIOD = timedelta(days=1)
 FILTERED_BATCH_SIZE = 250
 MAX_ROWS_READ = 2000
 """Rows that one request reads at most; a page may have fewer items than its limit, and still a cursor."""
 
 
+class ListedRow(Protocol):
+    """A drop, sighting or alert of the records table, with its position in the list of its kind."""
+
+    @property
+    def list_at(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+
+
+Row = TypeVar("Row", bound=ListedRow)
+Row_co = TypeVar("Row_co", bound=ListedRow, covariant=True)
+
+
+class ListRows(Protocol[Row_co]):
+    """Lists rows of one kind, newest first, beginning before a position in the list."""
+
+    def __call__(self, *, since: datetime, before: str, page_size: int) -> Iterator[Row_co]: ...
+
+
 @dataclass(frozen=True, slots=True)
-class PageRows:
+class PageRows(Generic[Row]):
     """Rows of one page; `next` is the cursor of the next page, None on the last one."""
 
     rows: list[Row]
@@ -29,11 +49,16 @@ class PageRows:
 
 
 def read_page(
-    call: Call, query: PageQuery, kind: str, matches: Callable[[Row], bool], since: datetime | None
-) -> PageRows:
+    call: Call,
+    query: PageQuery,
+    kind: str,
+    matches: Callable[[Row], bool],
+    *,
+    list_rows: ListRows[Row],
+    since: datetime | None,
+) -> PageRows[Row]:
     """Read a page of the list `kind`: "drops", "sightings" or "alerts"."""
-    rows = container().drop_reader.list_rows(
-        kind,
+    rows = list_rows(
         since=since or datetime.now(UTC) - DEFAULT_PERIOD,
         before=start_position(call, query, kind),
         page_size=_batch_size(call, query),
@@ -42,30 +67,32 @@ def read_page(
 
 
 def collect_page(
-    call: Call, query: PageQuery, kind: str, rows: Iterator[Row], matches: Callable[[Row], bool]
-) -> PageRows:
+    call: Call, query: PageQuery, kind: str, rows: Iterable[Row], matches: Callable[[Row], bool]
+) -> PageRows[Row]:
     """Take rows that match and that the caller may access, up to the limit of the page."""
     selected: list[Row] = []
     last = ""
     for number, row in enumerate(rows):
         if len(selected) == query.limit or number == MAX_ROWS_READ:
             return PageRows(selected, next_cursor(call, query, kind, last))
-        last = str(row["list_at"])
-        if call.caller.can_access_source(str(row["source"])) and matches(row):
+        last = row.list_at
+        if call.caller.can_access_source(row.source) and matches(row):
             selected.append(row)
     return PageRows(selected, None)
 
 
-def row_filter(query: PageQuery, *names: str) -> Callable[[Row], bool]:
+def row_filter(query: PageQuery, *names: str) -> Callable[[ListedRow], bool]:
     """A filter for rows whose attributes equal the query's fields of these names, and before `until`."""
     active = {name: value for name in names if (value := getattr(query, name)) is not None}
     until = getattr(query, "until", None)
-    return lambda row: all(row.get(name) == value for name, value in active.items()) and is_before(row, until)
+    return lambda row: (
+        is_before(row, until) and all(getattr(row, name) == value for name, value in active.items())
+    )
 
 
-def is_before(row: Row, moment: datetime | None) -> bool:
+def is_before(row: ListedRow, moment: datetime | None) -> bool:
     """Whether the row's event happened before the moment; True without a moment."""
-    return moment is None or datetime.fromisoformat(str(row["occurred_at"])) < moment
+    return moment is None or row.occurred_at < moment
 
 
 def start_position(call: Call, query: PageQuery, kind: str) -> str:

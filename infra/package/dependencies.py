@@ -84,6 +84,7 @@ FUNCTION_PACKAGES = PackagePart(
         "boto3",
         "botocore",
         "jmespath",
+        "msgspec",
         "python-dateutil",
         "s3transfer",
         "six",

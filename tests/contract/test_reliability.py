@@ -72,7 +72,17 @@ def test_records_are_read_as_the_ledger_wrote_them(table: Any):
 
     assert read == {
         "d1": DropRecord(
-            "d1", "claimed", 1, NOON, "predict", "E: x", "r1", S3Object("bucket", KEY, "v1"), "photos"
+            "d1",
+            "claimed",
+            1,
+            NOON,
+            stage="predict",
+            error="E: x",
+            release="r1",
+            s3_object=S3Object("bucket", KEY, "v1"),
+            dependency="photos",
+            model="faces",
+            source="door",
         )
     }
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta, timezone
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.people import DynamoPeople, DynamoTemplates
@@ -25,7 +25,7 @@ from tests.fakes.memory import NOON
 from vigil.alerts.rules import default_rules
 from vigil.drops.events import OutboundEvent
 from vigil.drops.ledger import Lease, ProcessingResult
-from vigil.drops.messages import Drop, S3Object
+from vigil.drops.messages import Drop, InlinePayload, S3Object
 from vigil.errors import ConcurrentUpdate, ObjectNotFound, ObjectTooLarge, Transient
 from vigil.inference.types import Prediction, ReferenceImage, Sighting
 from vigil.people.enrolment import Person, PersonChange
@@ -352,19 +352,21 @@ def test_an_erased_object_leaves_no_version(bucket: Any):
 
 def test_a_list_is_newest_first_over_days_from_a_moment_and_up_to_another(table: Any):
     times = [NOON - timedelta(hours=7 * n) for n in range(12)]
+    ledger = DynamoLedger(table, "t", lane="live", retention=timedelta(days=9))
     for number, at in enumerate(times):
-        row = {"pk": f"x{number}", "sk": "x", "n": number} | listing_attributes("drops", f"id{number}", at)
-        table.put_item(TableName="t", Item=to_item(row))
+        drop = Drop(f"id{number}", "faces", "door", InlinePayload(b""), at)
+        ledger.claim(drop, owner="w", now=at, until=at)
 
     records = DynamoDropReader(table, "t")
     before = listing_attributes("drops", "id2", times[2])["list_at"]
 
-    assert [row["n"] for row in records.newest("drops", since=times[-1], limit=10)] == list(range(10))
-    page = records.list_rows("drops", since=times[8], before=before, page_size=2)
-    assert [row["n"] for row in page] == [3, 4, 5, 6, 7, 8]
+    newest = islice(records.list_drops(since=times[-1]), 10)
+    assert [drop.drop_id for drop in newest] == [f"id{n}" for n in range(10)]
+    page = records.list_drops(since=times[8], before=before, page_size=2)
+    assert [drop.drop_id for drop in page] == ["id3", "id4", "id5", "id6", "id7", "id8"]
     elsewhere = times[1].astimezone(timezone(timedelta(hours=-9)))
-    assert [row["n"] for row in records.newest("drops", since=elsewhere, limit=10)] == [0, 1]
-    assert not list(records.list_rows("drops", since=NOON, before=before, page_size=2))
+    assert [drop.drop_id for drop in records.list_drops(since=elsewhere)] == ["id0", "id1"]
+    assert not list(records.list_drops(since=NOON, before=before, page_size=2))
 
 
 def test_a_drop_is_found_by_its_object(table: Any):
@@ -381,11 +383,12 @@ def test_a_drop_is_found_by_its_object(table: Any):
     records = DynamoDropReader(table, "t")
 
     assert records.drops_of_object("s3://bucket/live/faces/door/a.jpg") == ["d1"]
-    assert [row["status"] for row in records.sightings("d1")] == ["unknown"]
-    whole = records.drop_with_sightings("d1")
-    assert whole is not None
-    assert (whole["state"], [row["status"] for row in whole["sighting_rows"]]) == ("done", ["unknown"])
-    assert records.drop_with_sightings("d2") is None
+    assert [sighting.status for sighting in records.sightings("d1")] == ["unknown"]
+    found = records.find_drop_with_sightings("d1")
+    assert found is not None
+    assert (found[0].state, [sighting.status for sighting in found[1]]) == ("done", ["unknown"])
+    assert found[0].s3_object == drop.payload
+    assert records.find_drop_with_sightings("d2") is None
 
 
 def test_what_the_topic_did_not_take_is_told_again_from_there():

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cloud.dynamodb.counters import DynamoSketches, sketch_to_row
+from cloud.dynamodb.drops import DynamoDropRecords
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.reviews import DynamoLabels
 from cloud.dynamodb.state import DynamoStateStore
@@ -47,10 +48,15 @@ def jobs(site: RunningSystem) -> DynamoTrainingJobs:
     return DynamoTrainingJobs(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
 
 
+def labels_and_records(site: RunningSystem) -> tuple[DynamoLabels, DynamoDropRecords]:
+    client, table = site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"]
+    return DynamoLabels(client, table), DynamoDropRecords(client, table, retention=timedelta(days=1))
+
+
 def drop_labelled_pictures(site: RunningSystem, count: int) -> None:
     """Drops of a source that models may learn from, and what they show."""
     S3Store(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]).save_rules(RULES_WITH_TRAINING)
-    labels = DynamoLabels(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    labels, records = labels_and_records(site)
     colours = [list(COLOURS)[n % 3] for n in range(count)]
     drops = [
         site.drop_bytes(noisy_picture(colour, n), name="colour.png", model=MODEL, source="studio")
@@ -58,7 +64,7 @@ def drop_labelled_pictures(site: RunningSystem, count: int) -> None:
     ]
     site.running.wait_until_idle(timeout_s=60)
     for drop, colour in zip(drops, colours, strict=True):
-        label_drop(drop, colour, "reviewer", datetime.now(UTC), drops=site.cloud.records, labels=labels)
+        label_drop(drop, colour, "reviewer", datetime.now(UTC), drops=records, labels=labels)
 
 
 def small_recipe() -> str:
@@ -125,12 +131,12 @@ def finished_job(site: RunningSystem, jobs: DynamoTrainingJobs, spec_id: str) ->
 
 
 def test_an_unknown_drop_cannot_be_labelled(site: RunningSystem):
-    labels = DynamoLabels(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    labels, records = labels_and_records(site)
 
     unseen, at = compute_drop_id("b", "k", "v", MODEL), datetime.now(UTC)
 
     with pytest.raises(CannotLabel):
-        label_drop(unseen, "red", "reviewer", at, drops=site.cloud.records, labels=labels)
+        label_drop(unseen, "red", "reviewer", at, drops=records, labels=labels)
 
 
 def test_without_labels_no_training_is_started(site: RunningSystem):

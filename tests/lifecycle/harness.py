@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import count
 from typing import Any, TypeVar
 
 from cloud.dynamodb.attributes import from_item, to_item
+from cloud.dynamodb.drops import DynamoDropRecords
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.reviews import DynamoLabels
 from cloud.dynamodb.training_jobs import DynamoTrainingJobs, TrainingRun
@@ -99,7 +100,8 @@ class Harness:
 
     def label_drops(self, label_by_drop: Mapping[str, str], reviewer: str) -> None:
         """Save a label of the reviewer for each drop."""
-        labels, records = DynamoLabels(self._dynamodb, self._table_name), self.deployment.records
+        labels = DynamoLabels(self._dynamodb, self._table_name)
+        records = DynamoDropRecords(self._dynamodb, self._table_name, retention=timedelta(days=1))
 
         def one(drop: str, text: str) -> None:
             label_drop(drop, text, reviewer, datetime.now(UTC), drops=records, labels=labels)

@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloud.dynamodb.drops import DynamoDropReader
+from cloud.dynamodb.drops import DynamoDropRows
 from cloud.dynamodb.people import DynamoPeople
 from infra.local.discovery import find_running_cloud
 from vigil_cli.console import fail
@@ -48,8 +48,8 @@ class Deployment:
         return boto3.client("lambda", config=config, **(self.client_options | endpoint))
 
     @cached_property
-    def records(self) -> DynamoDropReader:
-        return DynamoDropReader(self.client("dynamodb"), self.outputs["RecordsTable"])
+    def records(self) -> DynamoDropRows:
+        return DynamoDropRows(self.client("dynamodb"), self.outputs["RecordsTable"])
 
     @cached_property
     def people(self) -> DynamoPeople[Any]:

@@ -5,10 +5,11 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from cloud.dynamodb.erasure import ERASED_LABEL
+from cloud.dynamodb.drops import DropView, SightingView
 from functions.api.operation import Call, operation
-from functions.api.pagination import Row, read_page, row_filter
+from functions.api.pagination import read_page, row_filter
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
@@ -25,9 +26,12 @@ from functions.api.schemas.drops import (
 )
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
-from vigil.drops.messages import S3Object, parse_object_key
+from vigil.drops.messages import parse_object_key
+from vigil.people.consent import is_person_id
 from vigil.training import labels
 from vigil.training.labels import CannotLabel
+
+Found = TypeVar("Found")
 
 UPLOAD_FORM_TTL_S = 300
 POLL_INTERVAL_S = 0.1
@@ -83,10 +87,10 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     if not call.caller.can_access_source(parse_object_key(key)[1]):
         raise NotFound
     uri = f"s3://{container().presigned_photos.bucket}/{key}"
-    row = _wait_until_done(lambda: _latest_drop_of(uri), query.wait)
-    if row is None:
+    drop = _poll(lambda: _latest_drop_of(uri), lambda one: one.state != "claimed", query.wait)
+    if drop is None:
         return UploadStatus(id=call.path["upload"])
-    return UploadStatus(id=call.path["upload"], drop=row["drop_id"], state=row["state"])
+    return UploadStatus(id=call.path["upload"], drop=drop.drop_id, state=drop.state)
 
 
 @operation("GET", "/v1/drops/{drop}", role="viewer", audited=True, example={"wait": 1})
@@ -95,100 +99,96 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
 
     With `wait`, the answer comes when the drop has ended.
     """
-    drop = call.path["drop"]
-    row = _wait_until_done(lambda: container().drop_reader.drop_with_sightings(drop), query.wait)
-    if row is None or not call.caller.can_access_source(row["source"]):
+    found = _poll(
+        lambda: container().drop_reader.find_drop_with_sightings(call.path["drop"]),
+        lambda one: one[0].state != "claimed",
+        query.wait,
+    )
+    if found is None or not call.caller.can_access_source(found[0].source):
         raise NotFound
-    sightings = [to_sighting(one, call) for one in row["sighting_rows"]]
-    if "s3_object" not in row:
+    drop, views = found
+    sightings = [to_sighting(one, call) for one in views]
+    if drop.s3_object is None:
         sightings = [one.model_copy(update={"thumbnail_url": None}) for one in sightings]
-    return _to_drop(row, call, photo=_photo_url(row), sightings=sightings)
+    return _to_drop(drop, call, photo=_photo_url(drop), sightings=sightings)
 
 
 @operation("GET", "/v1/drops", role="viewer", example={"state": "done", "limit": 10})
 def list_drops(call: Call, query: DropsQuery) -> DropList:
     """List drops, newest first."""
     matches = row_filter(query, "source", "state", "lane", "model")
-    page = read_page(call, query, "drops", matches, query.since)
-    return DropList(items=[_to_drop(row, call) for row in page.rows], next=page.next)
+    list_rows = container().drop_reader.list_drops
+    page = read_page(call, query, "drops", matches, list_rows=list_rows, since=query.since)
+    return DropList(items=[_to_drop(drop, call) for drop in page.rows], next=page.next)
 
 
-def _wait_until_done(load: Callable[[], Row | None], wait_s: int) -> Row | None:
-    """Load the row until the drop has ended or the time is over."""
+def _poll(load: Callable[[], Found | None], is_done: Callable[[Found], bool], wait_s: int) -> Found | None:
+    """Load again until the result is done or the time is over; the last result."""
     deadline_s = time.monotonic() + wait_s
     while True:
-        row = load()
-        if (row and row["state"] != "claimed") or time.monotonic() >= deadline_s:
-            return row
+        found = load()
+        if (found is not None and is_done(found)) or time.monotonic() >= deadline_s:
+            return found
         time.sleep(POLL_INTERVAL_S)
 
 
 def _to_drop(
-    row: Row, call: Call, *, photo: str | None = None, sightings: list[SightingOut] | None = None
+    drop: DropView, call: Call, *, photo: str | None = None, sightings: list[SightingOut] | None = None
 ) -> DropOut:
+    has_picture = drop.s3_object is not None and drop.size_px is not None
     return DropOut(
-        id=row["drop_id"],
-        state=row["state"],
-        lane=row["lane"],
-        model=row["model"],
-        source=row["source"],
-        at=row["occurred_at"],
-        completed_at=row.get("completed_at") or None,
+        id=drop.drop_id,
+        state=drop.state,
+        lane=drop.lane,
+        model=drop.model,
+        source=drop.source,
+        at=drop.occurred_at,
+        attempts=drop.attempts,
+        stage=drop.stage or None,
+        release=drop.release or None,
+        reason=drop.reason or None,
+        message=drop.message or None,
+        completed_at=drop.completed_at,
+        size_px=drop.size_px,
+        found=drop.found,
+        alerts=drop.alerts,
+        times_ms=dict(drop.times_ms) if drop.times_ms is not None else None,
+        notes=dict(drop.notes) if drop.notes is not None else None,
         photo_url=photo,
-        thumbnail_url=thumbnail_url(call, row["drop_id"])
-        if "s3_object" in row and "size_px" in row
-        else None,
+        thumbnail_url=thumbnail_url(call, drop.drop_id) if has_picture else None,
         sightings=sightings,
-        **{name: row[name] for name in _UNCHANGED_FIELDS if row.get(name) not in (None, "")},
     )
 
 
-_UNCHANGED_FIELDS = (
-    "attempts",
-    "stage",
-    "release",
-    "reason",
-    "message",
-    "size_px",
-    "found",
-    "alerts",
-    "times_ms",
-    "notes",
-)
-
-
-def to_sighting(row: Row, call: Call) -> SightingOut:
-    number = int(str(row["sk"]).removeprefix("sighting#"))
-    erased = row["label"] == ERASED_LABEL
+def to_sighting(view: SightingView, call: Call) -> SightingOut:
+    has_thumbnail = view.box_px is not None and not view.is_erased
     return SightingOut(
-        id=f"{row['drop_id']}-{number}",
-        drop=row["drop_id"],
-        source=row["source"],
-        model=row["model"],
-        at=row["occurred_at"],
-        status=row["status"],
-        person=row.get("subject") if str(row.get("subject", "")).startswith("p-") else None,
-        label=row["label"],
-        score=row.get("score"),
-        threshold=row.get("threshold"),
-        box_px=row.get("box_px"),
-        quality=row.get("quality"),
-        quality_issues=tuple(row.get("quality_issues", ())),
-        tags=tuple(sorted(row.get("tags", ()))),
-        subject_erased=erased,
-        thumbnail_url=thumbnail_url(call, row["drop_id"], number) if "box_px" in row and not erased else None,
+        id=f"{view.drop_id}-{view.number}",
+        drop=view.drop_id,
+        source=view.source,
+        model=view.model,
+        at=view.occurred_at,
+        status=view.status,
+        person=view.subject if view.subject is not None and is_person_id(view.subject) else None,
+        label=view.label,
+        score=view.score,
+        threshold=view.threshold,
+        box_px=view.box_px,
+        quality=view.quality,
+        quality_issues=view.quality_issues,
+        tags=tuple(sorted(view.tags)),
+        subject_erased=view.is_erased,
+        thumbnail_url=thumbnail_url(call, view.drop_id, view.number) if has_thumbnail else None,
     )
 
 
-def _latest_drop_of(uri: str) -> Row | None:
+def _latest_drop_of(uri: str) -> DropView | None:
     drops = container().drop_reader.drops_of_object(uri)
     return container().drop_reader.find_drop(drops[0]) if drops else None
 
 
-def _photo_url(row: Row) -> str | None:
-    if "s3_object" not in row:
-        return None
-    return container().presigned_photos.download_url(S3Object(**row["s3_object"]))
+def _photo_url(drop: DropView) -> str | None:
+    return container().presigned_photos.download_url(drop.s3_object) if drop.s3_object is not None else None
 
 
 @operation(
@@ -205,8 +205,8 @@ def label_drop(call: Call, new: LabelRequest) -> LabelOut:
     The label is used when the next dataset is built. A later label replaces an earlier one.
     """
     drop = call.path["drop"]
-    row = container().drop_reader.find_drop(drop)
-    if row is None or not call.caller.can_access_source(row["source"]):
+    found = container().drop_reader.find_drop(drop)
+    if found is None or not call.caller.can_access_source(found.source):
         raise NotFound
     try:
         saved = labels.label_drop(
@@ -214,7 +214,7 @@ def label_drop(call: Call, new: LabelRequest) -> LabelOut:
             new.label,
             call.caller.id,
             datetime.now(UTC),
-            drops=container().drop_reader,
+            drops=container().drop_records,
             labels=container().labels,
         )
     except CannotLabel as error:

@@ -1,5 +1,6 @@
 """Pausing lanes, and dead letters."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from functions.api.schemas.lanes import (
     LaneState,
 )
 from functions.runtime.container import container
+from vigil.drops.ledger import DropRecord
 from vigil.reliability.dead_letters import DeadLetter, Redrive, delete_with_note, redrive
 
 MAX_DEAD_LETTERS = 500
@@ -49,7 +51,8 @@ def resume_lane(call: Call) -> LaneState:
 def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
     """List dead letters with the failures of their drops."""
     dead_letters = container().dead_letters(call.path["lane"], LISTED_HIDDEN).receive(query.limit)
-    return DeadLetterList(items=tuple(_to_dead_letter(one) for one in dead_letters))
+    records = container().drop_records.read_records({drop.id for one in dead_letters for drop in one.drops})
+    return DeadLetterList(items=tuple(_to_dead_letter(one, records) for one in dead_letters))
 
 
 @operation(
@@ -106,20 +109,27 @@ def quarantine_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadL
     return DeadLettersProcessed(processed=processed)
 
 
-def _to_dead_letter(dead_letter: DeadLetter) -> DeadLetterOut:
+def _to_dead_letter(dead_letter: DeadLetter, records: Mapping[str, DropRecord]) -> DeadLetterOut:
     return DeadLetterOut(
         id=dead_letter.id,
         sent_at=dead_letter.sent_at,
         redrives=dead_letter.redrives,
         suspect_drop=dead_letter.suspect.drop_id if dead_letter.suspect else None,
-        drops=tuple(_drop_failure(drop.id) for drop in dead_letter.drops),
+        drops=tuple(_drop_failure(drop.id, records.get(drop.id)) for drop in dead_letter.drops),
     )
 
 
-def _drop_failure(drop: str) -> DropFailure:
-    row = container().drop_reader.find_drop(drop) or {}
-    names = ("state", "attempts", "stage", "error", "release")
-    return DropFailure(drop=drop, **{name: row[name] for name in names if row.get(name) is not None})
+def _drop_failure(drop: str, record: DropRecord | None) -> DropFailure:
+    if record is None:
+        return DropFailure(drop=drop)
+    return DropFailure(
+        drop=drop,
+        state=record.state,
+        attempts=record.attempts,
+        stage=record.stage or None,
+        error=record.error or None,
+        release=record.release or None,
+    )
 
 
 def _select(dead_letters: Any, selection: DeadLetterSelection) -> list[DeadLetter]:

@@ -1,9 +1,10 @@
 """People: enrolment, names, tags and erasure."""
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from cloud.dynamodb.profiles import NameTaken
+from cloud.dynamodb.profiles import NameTaken, PersonView
 from functions.api.media import (
     IMAGE_BODY_TYPES,
     file_suffix,
@@ -58,30 +59,26 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
 @operation("GET", "/v1/people", role="reviewer", audited=True, example={"limit": 10})
 def list_people(call: Call, query: PeopleQuery) -> PersonList:
     """List people, in the order of their ids."""
-    rows = container().profiles.list_page(
+    views = container().profiles.list_page(
         after=start_position(call, query, "people"), page_size=query.limit + 1
     )
-    matching = (row for row in rows if query.tag is None or query.tag in row.get("tags", ()))
-    selected: list[dict[str, Any]] = []
-    for row in matching:
-        if len(selected) == query.limit:
-            next_page = next_cursor(call, query, "people", selected[-1]["person"])
-            return PersonList(items=[_to_person(one) for one in selected], next=next_page)
-        selected.append(row)
-    return PersonList(items=[_to_person(one) for one in selected])
+    matching = (view for view in views if query.tag is None or query.tag in view.person.tags)
+    selected = list(islice(matching, query.limit + 1))
+    items = [_to_person(one) for one in selected[: query.limit]]
+    following = next_cursor(call, query, "people", items[-1].id) if len(selected) > query.limit else None
+    return PersonList(items=items, next=following)
 
 
 @operation("GET", "/v1/people/{person}", role="reviewer", audited=True)
 def get_person(call: Call) -> PersonOut:
     """Get a person."""
-    return _to_person(_person_row(call))
+    return _to_person(_find_person(call))
 
 
 @operation("PATCH", "/v1/people/{person}", role="operator", audited=True, example={"name": "Ada King"})
 def rename_person(call: Call, new: NewName) -> PersonRef:
     """Rename a person."""
-    row = _person_row(call)
-    person = Person(row["person"], row["name"], frozenset(row.get("tags", ())))
+    person = _find_person(call).person
     try:
         container().profiles.rename(person, new.name, datetime.now(UTC))
     except NameTaken as error:
@@ -103,7 +100,7 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     The photo must show this person's face alone. The answer to a rejected photo contains the reason and the
     face boxes.
     """
-    _person_row(call)
+    _find_person(call)
     data = read_image(call, photo.image if photo else None)
     person = call.path["person"]
     uploaded = container().store.save_pending_photo(person, data, file_suffix(call))
@@ -135,22 +132,22 @@ def _invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     raise UnprocessableContent(response["error"]["message"], reason=response["error"]["reason"])
 
 
-def _person_row(call: Call) -> dict[str, Any]:
-    row = container().profiles.find(call.path["person"])
-    if row is None:
+def _find_person(call: Call) -> PersonView:
+    view = container().profiles.find(call.path["person"])
+    if view is None:
         raise NotFound
-    return row
+    return view
 
 
-def _to_person(row: dict[str, Any]) -> PersonOut:
-    tags = tuple(sorted(row.get("tags", ())))
+def _to_person(view: PersonView) -> PersonOut:
+    person = view.person
     return PersonOut(
-        id=row["person"],
-        name=row["name"],
-        tags=tags,
-        watched=WATCH_TAG in tags,
-        training_consent=TRAINING_CONSENT_TAG in tags,
-        changed_at=row["changed_at"],
+        id=person.id,
+        name=person.name,
+        tags=tuple(sorted(person.tags)),
+        watched=WATCH_TAG in person.tags,
+        training_consent=TRAINING_CONSENT_TAG in person.tags,
+        changed_at=view.changed_at,
     )
 
 

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from cloud.dynamodb.drops import SightingView
 from functions.api.operation import Call, operation
 from functions.api.pagination import Row
 from functions.api.problems import Conflict, UnprocessableContent
@@ -76,43 +78,41 @@ def dry_run_rules(call: Call, request: DryRunRequest) -> DryRunResult:
     The rules are not applied, and no alert is raised.
     """
     rule_set = _parse_rules(request.toml)
-    now = datetime.now(UTC)
-    rows = _recent_rows(call, "sightings", now, request.hours)
+    since = datetime.now(UTC) - timedelta(hours=request.hours)
+    sightings = _visible(call, container().drop_reader.list_sightings(since=since, page_size=1000), since)
     sightings_by_rule: Counter[str] = Counter()
     alerts_by_rule: dict[str, set[str]] = {rule.name: set() for rule in rule_set.rules}
-    for row in rows:
-        for name, ident in _matching_rules(row, rule_set):
+    for view in sightings:
+        for name, ident in _matching_rules(view, rule_set):
             sightings_by_rule[name] += 1
             alerts_by_rule[name].add(ident)
-    current_alerts = Counter(row["rule"] for row in _recent_rows(call, "alerts", now, request.hours))
+    alerts = _visible(call, container().drop_reader.list_alerts(since=since, page_size=1000), since)
+    current_alerts = Counter(alert.rule for alert in alerts)
     rules = [
         RuleDryRun(
             rule=name, sightings=sightings_by_rule[name], alerts=len(ids), current_alerts=current_alerts[name]
         )
         for name, ids in alerts_by_rule.items()
     ]
-    return DryRunResult(sightings=len(rows), rules=rules)
+    return DryRunResult(sightings=len(sightings), rules=rules)
 
 
-def _matching_rules(row: Row, rule_set: RuleSet) -> list[tuple[str, str]]:
-    """Name and alert id of each rule that matches a stored sighting."""
-    sighting = Sighting(row["label"], row["status"], row.get("score"), tags=frozenset(row.get("tags", ())))
-    at = datetime.fromisoformat(row["occurred_at"])
-    drop = Drop(row["drop_id"], row["model"], row["source"], InlinePayload(b""), at)
+def _matching_rules(view: SightingView, rule_set: RuleSet) -> list[tuple[str, str]]:
+    """(rule, alert id) of each rule that matches a stored sighting."""
+    sighting = Sighting(view.label, view.status, view.score, tags=view.tags)
+    drop = Drop(view.drop_id, view.model, view.source, InlinePayload(b""), view.occurred_at)
     source = rule_set.source_settings(drop.source)
     return [
         (rule.name, create_alert(rule, drop, 0, subject=sighting.label, status=sighting.status).id)
         for rule in rule_set.rules
-        if rule.matches(sighting, model=drop.model, source=source, at=at)
+        if rule.matches(sighting, model=drop.model, source=source, at=drop.occurred_at)
     ]
 
 
-def _recent_rows(call: Call, kind: str, now: datetime, hours: int) -> list[Row]:
-    """The newest rows of a kind that the caller can access, at most MAX_DRY_RUN_ROWS."""
-    oldest = now - timedelta(hours=hours)
-    rows = container().drop_reader.list_rows(kind, since=oldest, before="", page_size=1000)
-    visible = (row for row in islice(rows, MAX_DRY_RUN_ROWS) if call.caller.can_access_source(row["source"]))
-    return [row for row in visible if datetime.fromisoformat(row["occurred_at"]) >= oldest]
+def _visible(call: Call, rows: Iterator[Row], since: datetime) -> list[Row]:
+    """Of the newest rows, those that occurred since then and whose source the caller may access."""
+    newest = islice(rows, MAX_DRY_RUN_ROWS)
+    return [row for row in newest if row.occurred_at >= since and call.caller.can_access_source(row.source)]
 
 
 def _parse_rules(text: str) -> RuleSet:

@@ -4,11 +4,12 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from cloud.dynamodb.drops import SightingView
 from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import (
+    ListedRow,
     PageRows,
-    Row,
     collect_page,
     is_before,
     read_page,
@@ -70,16 +71,23 @@ def _to_search_hit(hit: dict[str, Any], call: Call) -> SearchHitOut:
     return SearchHitOut(**hit, thumbnail_url=thumbnail_url(call, hit["drop"], number))
 
 
-def _recent_page(call: Call, query: SightingsQuery) -> PageRows:
-    return read_page(call, query, "sightings", _query_filter(query), query.since)
+def _recent_page(call: Call, query: SightingsQuery) -> PageRows[SightingView]:
+    return read_page(
+        call,
+        query,
+        "sightings",
+        _query_filter(query),
+        list_rows=container().drop_reader.list_sightings,
+        since=query.since,
+    )
 
 
-def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows:
-    rows = container().drop_reader.for_subject(person, before=start_position(call, query, "sightings"))
-    sightings = (row for row in rows if str(row["sk"]).startswith("sighting#"))
+def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows[SightingView]:
+    position = start_position(call, query, "sightings")
+    sightings = container().drop_reader.sightings_of_subject(person, before=position)
     return collect_page(call, query, "sightings", sightings, _query_filter(query))
 
 
-def _query_filter(query: SightingsQuery) -> Callable[[Row], bool]:
+def _query_filter(query: SightingsQuery) -> Callable[[ListedRow], bool]:
     matches = row_filter(query, "source", "status")
     return lambda row: matches(row) and not (query.since and is_before(row, query.since))

@@ -4,7 +4,7 @@ A thumbnail is computed from the photo for each request and not stored, so it di
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -82,16 +82,16 @@ def _parse_link(text: str) -> ThumbnailLink:
 
 def _thumbnail_request(link: ThumbnailLink) -> dict[str, Any]:
     """Payload for the thumbnail function. Raises NotFound if the photo or the sighting is deleted."""
-    row = container().drop_reader.find_drop(link.drop)
-    if row is None or "s3_object" not in row:
+    drop = container().drop_reader.find_drop(link.drop)
+    if drop is None or drop.s3_object is None:
         raise NotFound
-    payload = {"model": row["model"], "photo": row["s3_object"]}
+    payload: dict[str, Any] = {"model": drop.model, "photo": asdict(drop.s3_object)}
     if link.sighting is None:
         return payload
-    sighting = container().drop_reader.sighting(link.drop, link.sighting)
+    sighting = container().drop_reader.find_sighting(link.drop, link.sighting)
     if sighting is None:
         raise NotFound
-    return payload | ({"box_px": sighting["box_px"]} if "box_px" in sighting else {})
+    return payload | ({"box_px": list(sighting.box_px)} if sighting.box_px is not None else {})
 
 
 def _error_problem(error: dict[str, str]) -> NotFound | UnprocessableContent:

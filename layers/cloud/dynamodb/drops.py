@@ -1,104 +1,266 @@
-"""The records table for readers: drops, what was seen in them, alerts."""
+"""Reads drops, sightings, alerts and notes of the records table as typed values."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.queries import END_OF_LIST, Listing, batch_get, query_all
-from cloud.dynamodb.schema import NOTE, drop_key
+import msgspec
+
+from cloud.dynamodb.attributes import Item, from_item, to_item
+from cloud.dynamodb.erasure import ERASED_LABEL
+from cloud.dynamodb.queries import END_OF_LIST, Listing, batch_get, get_row, query_all, query_partition
+from cloud.dynamodb.schema import ALERT, DROP, NOTE, SIGHTING, drop_key
 from cloud.errors import translate_errors
-from vigil.drops.ledger import DropRecord
+from vigil.alerts.reviews import AlertState, Review
+from vigil.drops.ledger import DropRecord, DropState
 from vigil.drops.messages import S3Object
+from vigil.inference.types import Box, Status
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    """One drop's record.
+
+    list_at     position in the list of drops, newest last
+    s3_object   None for an inline payload and after an erasure
+    expires     Unix time at which DynamoDB deletes the row
+    sightings   number of stored sightings; `found` counts all that the model detected
+    size_px     width and height
+    times_ms    duration of each stage
+    """
+
+    drop_id: str
+    state: DropState
+    lane: str
+    model: str
+    source: str
+    occurred_at: datetime
+    first_claimed_at: datetime
+    list_at: str
+    attempts: int
+    completed_at: datetime | None = None
+    expires: int | None = None
+    s3_object: S3Object | None = None
+    stage: str = ""
+    error: str = ""
+    release: str = ""
+    reason: str = ""
+    message: str = ""
+    size_px: tuple[int, int] | None = None
+    sightings: int = 0
+    found: int | None = None
+    alerts: int | None = None
+    times_ms: Mapping[str, float] | None = None
+    notes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SightingView:
+    """One sighting of a drop; `number` is its index there.
+
+    subject  the person's id or class name of a known sighting, None otherwise and after an erasure
+    """
+
+    drop_id: str
+    number: int
+    model: str
+    source: str
+    occurred_at: datetime
+    list_at: str
+    label: str
+    status: Status
+    score: float | None = None
+    threshold: float | None = None
+    box_px: Box | None = None
+    quality: float | None = None
+    quality_issues: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
+    subject: str | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the person in it has been erased."""
+        return self.label == ERASED_LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """One alert with its reviews.
+
+    subject_id  the person's id, the id of an unknown subject, or a class name
+    subject     the same for a known subject, None otherwise and after an erasure
+    sighting    index of the first sighting in `drop_id`
+    drops       number of drops that the alert counts
+    reviewers   number of different people who must agree
+    """
+
+    alert_id: str
+    rule: str
+    severity: str
+    status: str
+    source: str
+    model: str
+    subject_id: str
+    drop_id: str
+    sighting: int
+    occurred_at: datetime
+    last_at: datetime
+    list_at: str
+    drops: int
+    review: AlertState = "open"
+    reviewers: int = 1
+    reviews: tuple[Review, ...] = ()
+    subject: str | None = None
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether its subject has been erased."""
+        return self.subject_id == ERASED_LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class DropNote:
+    """What triage or a person did with a drop's message, and why."""
+
+    action: str
+    reason: str
+    at: datetime
 
 
 class DynamoDropReader:
-    """Rows as plain values, under the names that `cloud.dynamodb.ledger` writes."""
+    """Reads the rows that `cloud.dynamodb.ledger` writes; by key consistently, by list eventually."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
         self._listing = Listing(client, table)
 
-    def find_drop(self, drop_id: str) -> dict[str, Any] | None:
-        """A drop's record, read consistently."""
-        return self._get_row(f"drop#{drop_id}", "drop")
+    def find_drop(self, drop_id: str) -> DropView | None:
+        row = self._get(drop_key(drop_id))
+        return msgspec.convert(row, DropView) if row else None
 
-    def drop_with_sightings(self, drop: str) -> dict[str, Any] | None:
-        """A drop's record with all that was `seen` in it, read consistently and at once."""
-        rows = list(self._query("pk = :pk", to_item({":pk": f"drop#{drop}"}), consistent=True))
-        sighting_rows = [row for row in rows if row["sk"].startswith("sighting#")]
-        return next(({**row, "sighting_rows": sighting_rows} for row in rows if row["sk"] == "drop"), None)
+    def find_drop_with_sightings(self, drop_id: str) -> tuple[DropView, tuple[SightingView, ...]] | None:
+        """A drop and its sightings in one read."""
+        rows = list(self._rows_of_drop(drop_id))
+        sightings = tuple(_sighting_view(row) for row in rows if row["sk"].startswith("sighting#"))
+        drops = [msgspec.convert(row, DropView) for row in rows if row["sk"] == "drop"]
+        return (drops[0], sightings) if drops else None
 
-    def alert(self, alert: str) -> dict[str, Any] | None:
-        return self._get_row(f"alert#{alert}", "alert")
+    def find_alert(self, alert_id: str) -> AlertView | None:
+        row = self._get(ALERT.key(alert=alert_id))
+        return msgspec.convert(row, AlertView) if row else None
 
-    def sightings(self, drop: str) -> list[dict[str, Any]]:
-        """Everything seen in a drop, in order, read consistently."""
-        values = to_item({":pk": f"drop#{drop}", ":sk": "sighting#"})
-        return list(self._query("pk = :pk AND begins_with(sk, :sk)", values, consistent=True))
+    def sightings(self, drop_id: str) -> tuple[SightingView, ...]:
+        """A drop's sightings in their order."""
+        return tuple(map(_sighting_view, self._rows_of_drop(drop_id, "sighting#")))
 
-    def sighting(self, drop: str, number: int) -> dict[str, Any] | None:
-        """One thing seen in a drop."""
-        return self._get_row(f"drop#{drop}", f"sighting#{number:03}")
+    def find_sighting(self, drop_id: str, number: int) -> SightingView | None:
+        row = self._get(SIGHTING.key(drop=drop_id, number=number))
+        return _sighting_view(row) if row else None
 
-    def notes(self, drop: str) -> list[dict[str, Any]]:
-        """What was done with a drop's messages, and why, oldest first."""
-        values = to_item({":pk": f"drop#{drop}", ":sk": "note#"})
-        return list(self._query("pk = :pk AND begins_with(sk, :sk)", values, consistent=True))
+    def notes(self, drop_id: str) -> tuple[DropNote, ...]:
+        """A drop's notes, oldest first."""
+        return tuple(map(_note, self._rows_of_drop(drop_id, "note#")))
 
     def drops_of_object(self, uri: str) -> list[str]:
         """Ids of the drops of an object's versions (`s3://bucket/key`), newest first."""
-        rows = self._query("#object = :object", to_item({":object": uri}), index="object")
-        return [str(row["pk"]).removeprefix("drop#") for row in rows]
+        query = {
+            "TableName": self._table,
+            "IndexName": "object",
+            "KeyConditionExpression": "#object = :object",
+            "ExpressionAttributeNames": {"#object": "object"},
+            "ExpressionAttributeValues": to_item({":object": uri}),
+            "ScanIndexForward": False,
+        }
+        rows = query_all(self._client, dependency="records", operation="read drops of object", **query)
+        return [str(from_item(row)["pk"]).removeprefix("drop#") for row in rows]
+
+    def list_drops(self, *, since: datetime, before: str = "", page_size: int = 100) -> Iterator[DropView]:
+        """Drops, newest first.
+
+        before  only rows whose `list_at` is earlier; "" begins at the newest
+        """
+        return (msgspec.convert(row, DropView) for row in self._list("drops", since, before, page_size))
+
+    def list_sightings(
+        self, *, since: datetime, before: str = "", page_size: int = 100
+    ) -> Iterator[SightingView]:
+        """Sightings, newest first; parameters as of `list_drops`."""
+        return map(_sighting_view, self._list("sightings", since, before, page_size))
+
+    def list_alerts(self, *, since: datetime, before: str = "", page_size: int = 100) -> Iterator[AlertView]:
+        """Alerts, newest first; parameters as of `list_drops`."""
+        return (msgspec.convert(row, AlertView) for row in self._list("alerts", since, before, page_size))
+
+    def sightings_of_subject(
+        self, subject: str, *, before: str = "", page_size: int = 100
+    ) -> Iterator[SightingView]:
+        """All sightings of a known subject, newest first."""
+        rows = self._listing.for_subject(subject, before=before or END_OF_LIST, page_size=page_size)
+        return (_sighting_view(row) for row in rows if row["sk"].startswith("sighting#"))
+
+    def _list(self, kind: str, since: datetime, before: str, page_size: int) -> Iterator[dict[str, Any]]:
+        return self._listing.newest(kind, since=since, before=before or END_OF_LIST, page_size=page_size)
+
+    def _rows_of_drop(self, drop_id: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+        partition = DROP.partition(drop=drop_id)
+        return query_partition(
+            self._client,
+            self._table,
+            partition,
+            dependency="records",
+            operation="read drop",
+            sk_prefix=prefix,
+        )
+
+    def _get(self, key: Item) -> dict[str, Any] | None:
+        return get_row(self._client, self._table, key, dependency="records", operation="read record")
+
+
+class DynamoDropRows:
+    """Reads the same rows as plain dictionaries."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._reader = DynamoDropReader(client, table)
+        self._listing = Listing(client, table)
+        self.drops_of_object = self._reader.drops_of_object
+
+    def find_drop(self, drop_id: str) -> dict[str, Any] | None:
+        return self._reader._get(drop_key(drop_id))
+
+    def sightings(self, drop: str) -> list[dict[str, Any]]:
+        return list(self._reader._rows_of_drop(drop, "sighting#"))
+
+    def notes(self, drop: str) -> list[dict[str, Any]]:
+        return list(self._reader._rows_of_drop(drop, "note#"))
 
     def newest(self, kind: str, *, since: datetime, limit: int) -> list[dict[str, Any]]:
         """The newest rows of "drops", "sightings" or "alerts"."""
         return list(islice(self._listing.newest(kind, since=since), limit))
 
-    def list_rows(
-        self, kind: str, *, since: datetime, before: str, page_size: int
-    ) -> Iterator[dict[str, Any]]:
-        """Rows of a kind, newest first, from a place in the list on."""
-        return self._listing.newest(kind, since=since, before=before or END_OF_LIST, page_size=page_size)
 
-    def for_subject(
-        self, subject: str, *, before: str = "", page_size: int = 100
-    ) -> Iterator[dict[str, Any]]:
-        """Sightings of a known subject, and alerts about it, newest first."""
-        return self._listing.for_subject(subject, before=before or END_OF_LIST, page_size=page_size)
-
-    def _get_row(self, pk: str, sk: str) -> dict[str, Any] | None:
-        with translate_errors("records", "read record"):
-            answer = self._client.get_item(
-                TableName=self._table, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True
-            )
-        return from_item(answer["Item"]) if "Item" in answer else None
-
-    def _query(
-        self, condition: str, values: dict[str, Any], *, index: str = "", consistent: bool = False
-    ) -> Iterator[dict[str, Any]]:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeValues": values,
-            "ConsistentRead": consistent,
-        }
-        query |= {"IndexName": index, "ScanIndexForward": False} if index else {}
-        query |= {"ExpressionAttributeNames": {"#object": "object"}} if "#object" in condition else {}
-        return map(
-            from_item, query_all(self._client, dependency="records", operation="read records", **query)
-        )
+def _sighting_view(row: Mapping[str, Any]) -> SightingView:
+    return msgspec.convert({**row, "number": int(row["sk"].removeprefix("sighting#"))}, SightingView)
 
 
-# MERGED: Ports Records and Diary, in the records table: many records at once, and the lines beside one.
+def _note(row: Mapping[str, Any]) -> DropNote:
+    at = datetime.fromisoformat(row["sk"].removeprefix("note#"))
+    return DropNote(row["action_taken"], row["reason"], at)
 
-_RECORD_PROJECTION = "drop_id, #state, attempts, #until, stage, #error, #release, s3_object, dependency"
+
+_RECORD_PROJECTION = (
+    "drop_id, #state, attempts, #until, stage, #error, #release, s3_object, model, #source, dependency"
+)
 _RECORD_NAMES = {"#state": "state", "#until": "until", "#error": "error", "#release": "release"}
+_RECORD_NAMES |= {"#source": "source"}
 
 
 class DynamoDropRecords:
-    """Rows: drop#<id> drop, as the ledger writes it; drop#<id> note#<time>, what was done about it."""
+    """Reads many ledger records at once and adds notes to drops.
+
+    Rows: drop#<id> drop, as the ledger writes it; drop#<id> note#<time>.
+    """
 
     def __init__(self, client: Any, table: str, *, retention: timedelta) -> None:
         self._client, self._table, self._retention = client, table, retention
@@ -135,4 +297,6 @@ def _record_from_row(row: Mapping[str, Any]) -> DropRecord:
         release=row.get("release", ""),
         dependency=row.get("dependency", ""),
         s3_object=S3Object(**row["s3_object"]) if "s3_object" in row else None,
+        model=row.get("model", ""),
+        source=row.get("source", ""),
     )

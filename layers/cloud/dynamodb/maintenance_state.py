@@ -141,10 +141,9 @@ class CanaryProbe:
 
     def read_result(self, run: CanaryRun) -> CanaryOutcome | None:
         """The state of the run's drop; None if the ledger has no record of it."""
-        row = self._records.find_drop(run.drop_id)
-        if row is None:
+        found = self._records.find_drop_with_sightings(run.drop_id)
+        if found is None:
             return None
-        sightings = self._records.sightings(run.drop_id)
-        boxes = [tuple(sighting["box_px"]) for sighting in sightings if "box_px" in sighting]
-        at = datetime.fromisoformat(row.get("completed_at", row["first_claimed_at"]))
-        return CanaryOutcome(row["state"], at, boxes, row.get("alerts", 0))
+        drop, sightings = found
+        boxes = [sighting.box_px for sighting in sightings if sighting.box_px is not None]
+        return CanaryOutcome(drop.state, drop.completed_at or drop.first_claimed_at, boxes, drop.alerts or 0)

@@ -1,6 +1,7 @@
 """Profiles and names in the people table, without templates."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,16 +16,30 @@ class NameTaken(VigilError):
     """Another person has the name, or the person has changed since it was read."""
 
 
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """A person's profile."""
+
+    person: Person
+    changed_at: datetime
+
+
+def _person_view(row: dict[str, Any]) -> PersonView:
+    person = Person(row["person"], row["name"], frozenset(row.get("tags", ())))
+    return PersonView(person, datetime.fromisoformat(row["changed_at"]))
+
+
 class DynamoProfiles:
     """Profiles of people for the API, without templates."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
-    def find(self, ident: str) -> dict[str, Any] | None:
+    def find(self, person_id: str) -> PersonView | None:
         """A person's profile, read consistently."""
-        key = person_key(ident)
-        return get_row(self._client, self._table, key, dependency="people", operation="read person")
+        key = person_key(person_id)
+        row = get_row(self._client, self._table, key, dependency="people", operation="read person")
+        return _person_view(row) if row else None
 
     def create(self, person: Person, now: datetime) -> None:
         """Store a new person without templates. Raises NameTaken."""
@@ -39,8 +54,8 @@ class DynamoProfiles:
             writes += [self._name_put(after), {"Delete": old_name}]
         self._transact(writes)
 
-    def list_page(self, *, after: str, page_size: int) -> Iterator[dict[str, Any]]:
-        """Profiles in the order of their ids, from an id on."""
+    def list_page(self, *, after: str, page_size: int) -> Iterator[PersonView]:
+        """Profiles in the order of their ids, beginning after an id."""
         query: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": "listing",
@@ -48,7 +63,8 @@ class DynamoProfiles:
             "ExpressionAttributeValues": to_item({":people": "people", ":after": after or " "}),
             "Limit": page_size,
         }
-        return map(from_item, query_all(self._client, dependency="people", operation="list people", **query))
+        rows = query_all(self._client, dependency="people", operation="list people", **query)
+        return (_person_view(from_item(row)) for row in rows)
 
     def _name_put(self, person: Person) -> Item:
         return self._put_write(name_item(person), ConditionExpression="attribute_not_exists(pk)")

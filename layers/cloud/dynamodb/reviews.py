@@ -1,10 +1,11 @@
 """Reviews of alerts in the records table, with their suppressions, and labels for training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from cloud.dynamodb.attributes import Item, to_attribute, to_item
+from cloud.dynamodb.drops import AlertView
 from cloud.dynamodb.queries import Listing, transact, unless_being_erased
 from cloud.dynamodb.schema import ALERT, LABEL, SUPPRESSION, listing_attributes
 from cloud.errors import CONDITION_FAILED
@@ -22,7 +23,7 @@ class DynamoReviews:
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
 
-    def save_review(self, alert: Mapping[str, Any], review: Review, state: AlertState) -> None:
+    def save_review(self, alert: AlertView, review: Review, state: AlertState) -> None:
         """Add a review to an alert as it was read.
 
         Raises ConcurrentUpdate if there is another review since, or the erasure of the subject has begun.
@@ -35,54 +36,57 @@ class DynamoReviews:
         writes = [
             {"Update": self._review_update(alert, review, state)},
             *({"Put": {"TableName": self._table, "Item": row}} for row in rows),
-            *unless_being_erased(self._table, [alert["subject_id"]]),
+            *unless_being_erased(self._table, [alert.subject_id]),
         ]
         if transact(self._client, writes, dependency="records", operation="save review"):
-            raise ConcurrentUpdate(f"alert {alert['alert_id']} has changed since it was read")
+            raise ConcurrentUpdate(f"alert {alert.alert_id} has changed since it was read")
 
-    def _review_update(self, alert: Mapping[str, Any], review: Review, state: AlertState) -> dict[str, Any]:
-        entry = {
-            "reviewer": review.reviewer,
-            "decision": review.decision,
-            "at": review.reviewed_at.isoformat(),
-        }
-        previous_reviews = list(alert.get("reviews", ()))
+    def _review_update(self, alert: AlertView, review: Review, state: AlertState) -> dict[str, Any]:
+        previous = list(map(_review_entry, alert.reviews))
         return {
             "TableName": self._table,
-            "Key": ALERT.key(alert=alert["alert_id"]),
+            "Key": ALERT.key(alert=alert.alert_id),
             "UpdateExpression": "SET reviews = :reviews, review = :state",
-            "ConditionExpression": "reviews = :before" if previous_reviews else _FIRST_REVIEW_CONDITION,
+            "ConditionExpression": "reviews = :before" if previous else _FIRST_REVIEW_CONDITION,
             "ExpressionAttributeValues": {
-                ":reviews": to_attribute([*previous_reviews, entry]),
+                ":reviews": to_attribute([*previous, _review_entry(review)]),
                 ":state": to_attribute(state),
             }
-            | ({":before": to_attribute(previous_reviews)} if previous_reviews else {}),
+            | ({":before": to_attribute(previous)} if previous else {}),
         }
 
 
-def _label_from_review(alert: Mapping[str, Any], review: Review, state: AlertState) -> Item:
+def _review_entry(review: Review) -> dict[str, str]:
+    return {
+        "reviewer": review.reviewer,
+        "decision": review.decision,
+        "reviewed_at": review.reviewed_at.isoformat(),
+    }
+
+
+def _label_from_review(alert: AlertView, review: Review, state: AlertState) -> Item:
     """The row for the data set: the sighting, its predicted label and the decision."""
-    return LABEL.key(label=alert["alert_id"]) | to_item(
+    return LABEL.key(label=alert.alert_id) | to_item(
         {
-            "drop_id": alert["drop_id"],
-            "sighting": alert["sighting"],
-            "model": alert["model"],
-            "source": alert["source"],
-            "predicted_label": alert["subject_id"],
-            "subject": alert.get("subject"),
+            "drop_id": alert.drop_id,
+            "sighting": alert.sighting,
+            "model": alert.model,
+            "source": alert.source,
+            "predicted_label": alert.subject_id,
+            "subject": alert.subject,
             "decision": state,
             "labelled_by": review.reviewer,
             "labelled_at": review.reviewed_at,
             "expires": LABEL.expires(review.reviewed_at),
-            **listing_attributes(f"labels#{alert['model']}", str(alert["alert_id"]), review.reviewed_at),
+            **listing_attributes(f"labels#{alert.model}", alert.alert_id, review.reviewed_at),
         }
     )
 
 
-def _suppression_row(alert: Mapping[str, Any], at: datetime) -> Item:
+def _suppression_row(alert: AlertView, at: datetime) -> Item:
     until = int((at + SUPPRESSION_PERIOD).timestamp())
-    key = SUPPRESSION.key(rule=alert["rule"], source=alert["source"], subject=alert["subject_id"])
-    return key | to_item({"until": until, "expires": until, "subject": alert.get("subject"), "list_at": at})
+    key = SUPPRESSION.key(rule=alert.rule, source=alert.source, subject=alert.subject_id)
+    return key | to_item({"until": until, "expires": until, "subject": alert.subject, "list_at": at})
 
 
 class DynamoLabels:

@@ -1,11 +1,9 @@
-"""Drops as a data set takes them up: where each lies, what was seen in it, until when it may be kept."""
+"""Reads drops with their sightings as training examples."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cloud.dynamodb.drops import DynamoDropReader
-from vigil.drops.messages import S3Object
+from cloud.dynamodb.drops import DynamoDropReader, SightingView
 from vigil.inference.types import Sighting
 from vigil.training.examples import DropForTraining
 
@@ -16,23 +14,17 @@ class DynamoTrainingDrops:
     def __init__(self, client: Any, table: str) -> None:
         self._records = DynamoDropReader(client, table)
 
-    def get_drop(self, drop: str) -> DropForTraining | None:
-        """None where the drop is gone, or did not come from S3."""
-        row = self._records.find_drop(drop)
-        if row is None or "s3_object" not in row:
+    def get_drop(self, drop_id: str) -> DropForTraining | None:
+        """None if the drop has no record or no S3 object."""
+        found = self._records.find_drop_with_sightings(drop_id)
+        if found is None:
             return None
-        until = datetime.fromtimestamp(row["expires"], UTC) if "expires" in row else None
-        return DropForTraining(
-            S3Object(**row["s3_object"]), tuple(map(_sighting_from_row, self._records.sightings(drop))), until
-        )
+        drop, sightings = found
+        if drop.s3_object is None:
+            return None
+        until = datetime.fromtimestamp(drop.expires, UTC) if drop.expires is not None else None
+        return DropForTraining(drop.s3_object, tuple(map(_to_sighting, sightings)), until)
 
 
-def _sighting_from_row(row: Mapping[str, Any]) -> Sighting:
-    box = row.get("box_px")
-    return Sighting(
-        label=row["label"],
-        status=row["status"],
-        score=row.get("score"),
-        box_px=(float(box[0]), float(box[1]), float(box[2]), float(box[3])) if box else None,
-        quality=row.get("quality"),
-    )
+def _to_sighting(view: SightingView) -> Sighting:
+    return Sighting(view.label, view.status, view.score, box_px=view.box_px, quality=view.quality)

@@ -33,6 +33,8 @@ class DropRecord:
     release: str = ""
     s3_object: S3Object | None = None
     dependency: str = ""
+    model: str = ""
+    source: str = ""
 
     @property
     def is_terminal(self) -> bool:
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from vigil.alerts.unknown_subjects import UnknownSubjects
 
 TerminalState = Literal["done", "rejected", "quarantined"]
+DropState = Literal["claimed", "done", "rejected", "quarantined"]
 
 MAX_LEASE = timedelta(minutes=15)
 """Lambda's longest invocation: a lease said to last longer was taken by a clock gone wrong, and is free."""

@@ -1,24 +1,24 @@
-"""What a person says a drop shows: kept beside what a model said, for the next data set."""
+"""Labels that people give to drops, for the next dataset."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
+from vigil.drops.ledger import DropRecordReader
 from vigil.errors import VigilError
 
 
 class CannotLabel(VigilError):
-    """There is no such drop, nothing was seen in it, or the label is somebody who is being erased."""
+    """The drop is unknown, not completed or without an S3 object, or the label is a person being erased."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What somebody said of a drop, or of one sighting in it.
+    """What a person states that a drop, or one sighting in it, shows.
 
-    by        the reviewer's id
-    sighting  its number; None: of the drop as a whole
-    taken_for whom or what the sighting was taken for, a stranger's name within a window too
+    labelled_by      the reviewer's id
+    sighting         the sighting's index; None labels the drop as a whole
+    predicted_label  the label of the model, including the id of an unknown subject
     """
 
     drop: str
@@ -31,18 +31,11 @@ class Label:
     predicted_label: str = ""
 
 
-class DropRecords(Protocol):
-    """Where drops are on record."""
-
-    def find_drop(self, drop_id: str) -> Mapping[str, Any] | None:
-        """A drop's record. Raises Transient."""
-
-
 class LabelStore(Protocol):
-    """Where labels are kept."""
+    """Stores labels."""
 
     def save_label(self, label: Label) -> None:
-        """Replaces what was said of the drop before. Raises NotToLabel for who is being erased, Transient."""
+        """Replace the drop's label. Raises CannotLabel for a person who is being erased, Transient."""
 
 
 def label_drop(
@@ -51,13 +44,13 @@ def label_drop(
     labelled_by: str,
     labelled_at: datetime,
     *,
-    drops: DropRecords,
+    drops: DropRecordReader,
     labels: LabelStore,
 ) -> Label:
-    """Raises NotToLabel where there is nothing to learn from, or it may not be said."""
-    row = drops.find_drop(drop_id)
-    if row is None or row.get("state") != "done" or "s3_object" not in row:
-        raise CannotLabel(f"{drop_id} is no drop that was looked at and lies on S3")
-    result = Label(drop_id, row["model"], row["source"], text, labelled_by, labelled_at)
-    labels.save_label(result)
-    return result
+    """Store what a drop shows. Raises CannotLabel if it is not completed or has no S3 object, Transient."""
+    record = drops.read_records([drop_id]).get(drop_id)
+    if record is None or record.state != "done" or record.s3_object is None:
+        raise CannotLabel(f"drop {drop_id} is not completed or has no S3 object")
+    label = Label(drop_id, record.model, record.source, text, labelled_by, labelled_at)
+    labels.save_label(label)
+    return label

@@ -1,6 +1,7 @@
 """Labelled drops become a data set once; what may not be used is left out unread, and taken out later."""
 
 import io
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.fakes.memory import NOON, MemoryObjectStore
+from vigil.drops.ledger import DropRecord
 from vigil.drops.messages import S3Object
 from vigil.errors import ObjectNotFound
 from vigil.inference.types import Sighting
@@ -307,11 +309,17 @@ def test_a_source_that_is_closed_later_and_what_is_out_of_time_are_unfit():
 
 
 class FakeDropRecords:
-    """One drop that was looked at, one that was rejected."""
+    """One completed drop and one rejected drop."""
 
-    def find_drop(self, drop_id: str) -> dict[str, object] | None:
-        row: dict[str, object] = {"model": "digits", "source": "door", "s3_object": {}}
-        return {"seen": row | {"state": "done"}, "bad": row | {"state": "rejected"}}.get(drop_id)
+    def read_records(self, drop_ids: Collection[str]) -> Mapping[str, DropRecord]:
+        states = {"completed": "done", "bad": "rejected"}
+        return {
+            drop: DropRecord(
+                drop, states[drop], 1, NOON, s3_object=S3Object("b", drop), model="digits", source="door"
+            )
+            for drop in drop_ids
+            if drop in states
+        }
 
 
 @dataclass
@@ -322,15 +330,15 @@ class MemoryLabels:
         self.labels.append(label)
 
 
-def test_what_a_drop_shows_is_kept_with_who_said_so():
-    kept = MemoryLabels()
+def test_a_label_of_a_drop_is_stored_with_its_reviewer():
+    store = MemoryLabels()
 
-    label_drop("seen", "7", "reviewer", NOON, drops=FakeDropRecords(), labels=kept)
+    label_drop("completed", "7", "reviewer", NOON, drops=FakeDropRecords(), labels=store)
 
-    assert kept.labels == [Label("seen", "digits", "door", "7", "reviewer", NOON)]
+    assert store.labels == [Label("completed", "digits", "door", "7", "reviewer", NOON)]
 
 
-@pytest.mark.parametrize("drop", ["bad", "unheard-of"])
-def test_only_what_was_looked_at_can_be_labelled(drop: str):
+@pytest.mark.parametrize("drop", ["bad", "unknown"])
+def test_only_completed_drops_can_be_labelled(drop: str):
     with pytest.raises(CannotLabel):
         label_drop(drop, "7", "reviewer", NOON, drops=FakeDropRecords(), labels=MemoryLabels())
