@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cloud.dynamodb.drops import DynamoDropReader
+from cloud.dynamodb.drops import DynamoDropRows
 from vigil.drops.messages import compute_drop_id
 from vigil_cli.deployment import Deployment
 
@@ -23,7 +23,7 @@ def upload_file(cloud: Deployment, file: Path, key: str, model: str) -> str:
 
 
 def wait_until_completed(
-    records: DynamoDropReader, ids: Sequence[str], wait_s: float
+    records: DynamoDropRows, ids: Sequence[str], wait_s: float
 ) -> list[dict[str, Any]]:
     """The records of drops once all have ended, or as they are when the time is up."""
     deadline = time.monotonic() + wait_s
