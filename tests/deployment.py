@@ -22,9 +22,7 @@ def upload_file(cloud: Deployment, file: Path, key: str, model: str) -> str:
     return compute_drop_id(bucket, key, response["VersionId"], model)
 
 
-def wait_until_completed(
-    records: DynamoDropRows, ids: Sequence[str], wait_s: float
-) -> list[dict[str, Any]]:
+def wait_until_completed(records: DynamoDropRows, ids: Sequence[str], wait_s: float) -> list[dict[str, Any]]:
     """The records of drops once all have ended, or as they are when the time is up."""
     deadline = time.monotonic() + wait_s
     rows: dict[str, dict[str, Any]] = {}
