@@ -1,12 +1,11 @@
-"""The list of triggers: what `chalice package` reads. At run time each function loads its own module."""
+"""The list of triggers for `chalice package`; at run time each function loads its own module."""
 
 from chalice import Chalice
 
 from functions import (
-    audit_checkpoint as checkpoint,
-)
-from functions import (
+    audit_checkpoint,
     authorizer,
+    backfill,
     balance,
     bulk,
     canary,
@@ -17,23 +16,20 @@ from functions import (
     publish,
     quarantine,
     reconcile,
+    reembed,
+    rollout,
     thumbnail,
+    train,
+    training_jobs,
     triage,
-)
-from functions import (
-    reembed as migrate,
-)
-from functions import (
-    rollout as releases,
-)
-from functions import (
-    training_jobs as retrain,
 )
 from functions.api import routes
 
 app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.BINARY_MEDIA_TYPES)
-for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail):
+for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail, quarantine):
     app.register_blueprint(module.trigger)
-for module in (triage, reconcile, balance, canary, checkpoint, quarantine, releases, retrain, migrate):
+for module in (triage, reconcile, backfill, balance, canary, audit_checkpoint):
+    app.register_blueprint(module.trigger)
+for module in (rollout, train, training_jobs, reembed):
     app.register_blueprint(module.trigger)

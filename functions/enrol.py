@@ -1,15 +1,15 @@
-"""Direct invocation → a person enrolled or tagged, or the reasons why not."""
+"""Direct invocation → a person is enrolled from photos, or their tags change."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from chalice import Blueprint
 
-from functions.runtime.container import Container, container
+from functions.runtime.container import container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
-from vigil.people.enrolment import EnrolmentResult, enrol_by_id, enrol_by_name, update_tags
+from vigil.people.enrolment import EnrolmentResult
 
 trigger = Blueprint(__name__)
 
@@ -17,31 +17,29 @@ trigger = Blueprint(__name__)
 @trigger.lambda_function(name="enrol")
 @lambda_handler
 def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """{"name" or "person", "photos": [{"key", "version"?}], "tags"?} → {"person", "taken", "refused", ...};
-    {"person", "put": [tag], "drop": [tag]} → {"person", "tags"}.
+    """{"name" or "person", "photos": [{"key", "version"?}], "tags"?} → {"person", "accepted", "rejected"}.
 
-    Photos lie under enrol/ in the store bucket, and are erased once they were examined.
+    {"person", "add": [tag], "remove": [tag]} → {"person", "tags"}. The keys name photos below enrol/ in the
+    store bucket; the photos are deleted after they were examined.
     """
     try:
         with exit_if_release_damaged():
-            return _handle(event, container())
+            return _handle(event)
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 
 
-def _handle(event: Mapping[str, Any], container: Container) -> dict[str, Any]:
+def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
+    service, bucket = container().enrolment, container().settings.store_bucket
     if "photos" not in event:
-        put, drop = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
-        person = update_tags(str(event["person"]), add=put, remove=drop, service=container.enrolment)
+        add, remove = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
+        person = service.update_tags(str(event["person"]), add=add, remove=remove)
         return {"person": person.id, "tags": sorted(person.tags)}
-    photos = [
-        S3Object(container.settings.store_bucket, str(photo["key"]), str(photo.get("version", "")))
-        for photo in event["photos"]
-    ]
+    photos = [S3Object(bucket, str(one["key"]), str(one.get("version", ""))) for one in event["photos"]]
     if "person" in event:
-        return _enrolment_json(enrol_by_id(str(event["person"]), photos, container.enrolment))
+        return _enrolment_json(service.enrol_by_id(str(event["person"]), photos))
     tags = frozenset(str(tag) for tag in event.get("tags", ()))
-    return _enrolment_json(enrol_by_name(str(event["name"]), photos, tags, container.enrolment))
+    return _enrolment_json(service.enrol_by_name(str(event["name"]), photos, tags))
 
 
 def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:

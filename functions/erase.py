@@ -10,7 +10,7 @@ from chalice import Blueprint
 from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
 from vigil.errors import Rejected
-from vigil.people.erasure import ErasureReceipt, erase_person
+from vigil.people.person import ErasureReceipt
 
 trigger = Blueprint(__name__)
 
@@ -20,7 +20,7 @@ trigger = Blueprint(__name__)
 def on_erase(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"person"} → {"receipt", "mac"}; the MAC is over the receipt's JSON, keys sorted, no spaces."""
     try:
-        receipt = _receipt_json(erase_person(str(event["person"]), container().erasure))
+        receipt = _receipt_json(container().erasure.erase_person(str(event["person"])))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
     signed_bytes = json.dumps(receipt, sort_keys=True, separators=(",", ":")).encode()

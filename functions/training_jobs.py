@@ -1,151 +1,86 @@
-"""Schedule, SageMaker's states, an alarm or an order → training jobs one step on, releases on record."""
+"""Schedule, a SageMaker state change or an alarm → open training jobs advance, due trainings are ordered."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from chalice import Blueprint, Rate
 
+from cloud.cloudwatch import ReleaseMetrics
 from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
-from functions.runtime.training_service import (
-    ALARM_LOST_AFTER,
-    TrainingRun,
-    drifted_models,
-    due_models,
-    order_training,
-    prune_datasets,
-    register_external,
-    register_result,
-    training_paths,
-)
 from vigil.errors import Transient, VigilError
-from vigil.reliability.time_scale import scale_durations
-from vigil.training.jobs import InstancePool, TrainingLimits, default_instance_types
-from vigil.training.service import expected_cost, refresh, submit
+from vigil.releases.drift import DriftResult
+from vigil.training.jobs import TrainingRun
 
 trigger = Blueprint(__name__)
 
-TRAINING_LIMITS = TrainingLimits(max_run_s=4 * 3600, max_wait_s=8 * 3600, volume_gb=30)
-
-DEFAULT_JOB_DURATION_S = timedelta(minutes=30).total_seconds()
-"""How long a job is expected to take while none of its model has ended."""
-
-
-@trigger.lambda_function(name="train")
-@lambda_handler
-def on_train(event: Mapping[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001 - Lambda hands it over
-    """{"model", "recipe"?} → {"job", "state", "data", "expected_usd", "max_usd"}, or {"error"}.
-
-    {"model", "archive_key"} → {"release", "metric"}: a release made elsewhere, by its key in the store.
-    """
-    try:
-        if "archive_key" in event:
-            release_record = register_external(str(event["model"]), str(event["archive_key"]))
-            return {"release": release_record.state.release, "metric": round(release_record.metric.value, 4)}
-        job_record = _advance_job(order_training(str(event["model"]), event.get("recipe")))
-    except VigilError as fault:
-        return {"error": {"kind": type(fault).__name__, "message": str(fault)}}
-    result = {
-        "job": job_record.job.name,
-        "state": job_record.job.state,
-        "data": job_record.job.spec.dataset_id,
-    }
-    return result | {"expected_usd": job_record.expected_usd, "max_usd": job_record.max_usd}
+ALARM_LOST_AFTER = timedelta(minutes=30)
+"""If a model has drifted for so long without a training, the alarm's event was lost."""
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="training_jobs")
 @lambda_handler
 def on_training_jobs(event: Any) -> dict[str, Any]:
-    """A state change names one job, an alarm none; a tick looks after all, so a lost event loses nothing."""
-    detail = event.detail or {}
+    """{"jobs": {job: release, failure or state}}.
+
+    A state change names one job; a scheduled run advances all of them, so that a lost event loses nothing.
+    """
+    c, detail = container(), event.detail or {}
     name = str(detail.get("TrainingJobName", ""))
-    moved = [
-        _advance_job(run)
-        for run in container().training_jobs.list_all()
-        if run.is_open and name in ("", run.job.name)
-    ]
+    runs = [run for run in c.training_jobs.list_all() if run.is_open and name in ("", run.job.name)]
+    advanced = [_advance(run) for run in runs]
+    due: list[str] = []
     if "alarmName" in detail:
-        moved += [_advance_job(run) for model in drifted_models() for run in _order_training(model)]
+        due = list(c.training.drifted_models(_measure_drift()))
     if not detail:
-        due = dict.fromkeys([*due_models(), *drifted_models(ALARM_LOST_AFTER)])
-        moved += [_advance_job(run) for model in due for run in _order_training(model)]
-        prune_datasets()
-    return {"jobs": {run.job.name: run.release or run.failure_note or run.job.state for run in moved}}
+        drifted = c.training.drifted_models(_measure_drift(), ALARM_LOST_AFTER)
+        due = list(dict.fromkeys([*c.training.due_models(), *drifted]))
+    advanced += [_advance(run) for model in due for run in _order_training(model)]
+    if not detail:
+        c.training.prune_datasets()
+    return {"jobs": {run.job.name: run.release or run.failure_note or run.job.state for run in advanced}}
+
+
+def _advance(run: TrainingRun) -> TrainingRun:
+    """The run is saved before its result is registered."""
+    c = container()
+    run = c.training.advance(run)
+    if run.awaits_release:
+        try:
+            run = c.training.register_result(run)
+        except Transient as error:
+            fields = {"job": run.job.name, "detail": str(error)}
+            c.logger.warning("release-not-registered", extra=fields)
+    fields = {
+        "job": run.job.name,
+        "release": run.release,
+        "note": run.failure_note,
+        "detail": run.job.detail,
+    }
+    c.logger.info(run.job.state, extra={name: text for name, text in fields.items() if text})
+    return run
 
 
 def _order_training(model: str) -> tuple[TrainingRun, ...]:
-    """The lesson that is due; a model for which none can be made keeps nobody else waiting."""
+    """The ordered training; a model that cannot be trained does not stop the others."""
     try:
-        return (order_training(model, None),)
-    except VigilError as fault:
-        container().logger.warning("training-not-ordered", extra={"model": model, "detail": str(fault)})
+        return (container().training.order(model, None),)
+    except VigilError as error:
+        fields = {"model": model, "detail": str(error)}
+        container().logger.warning("training-not-ordered", extra=fields)
         return ()
 
 
-@cache
-def _instance_pool() -> InstancePool:
-    """The instance types of machines.toml; if all refuse, a pause of 5 minutes that doubles up to 2 hours."""
-    settings = container().settings
-    pool = InstancePool(
-        instance_types=default_instance_types(),
-        spot=settings.training_spot,
-        initial_backoff=timedelta(minutes=5),
-        max_backoff=timedelta(hours=2),
-        deadline=timedelta(days=2),
-    )
-    return scale_durations(pool, settings.minute)
-
-
-def _advance_job(record: TrainingRun) -> TrainingRun:
-    """What is known of a job now, kept before anything follows from it."""
-    at = container().clock()
-    job = refresh(record.job, container().trainer, pool=_instance_pool(), now=at)
-    job = submit(
-        job,
-        container().trainer,
-        paths=training_paths(job),
-        pool=_instance_pool(),
-        limits=TRAINING_LIMITS,
-        now=at,
-    )
-    moved_machine = not record.expected_usd or record.job.instance_index != job.instance_index
-    record = replace(record, job=job)
-    record = _with_cost_estimate(record) if moved_machine else record
-    container().training_jobs.save(record)
-    if record.is_open and job.state == "done":
-        record = _register_result(record)
-    fields = {"job": job.name, "release": record.release, "note": record.failure_note, "detail": job.detail}
-    container().logger.info(job.state, extra={name: text for name, text in fields.items() if text})
-    return record
-
-
-def _with_cost_estimate(record: TrainingRun) -> TrainingRun:
-    """With dollars on the machine that it is tried on, by how long the model's last job took."""
-    durations_s = [
-        one.run_s for one in container().training_jobs.for_model(record.job.spec.model) if one.run_s
-    ]
-    cost = expected_cost(
-        record.job,
-        _instance_pool(),
-        TRAINING_LIMITS,
-        durations_s[0] if durations_s else DEFAULT_JOB_DURATION_S,
-    )
-    return replace(record, expected_usd=round(cost.expected_usd, 4), max_usd=round(cost.max_usd, 4))
-
-
-def _register_result(record: TrainingRun) -> TrainingRun:
-    """The job's release on record; or why it never will be."""
-    try:
-        record = register_result(record)
-    except Transient as failure:
-        container().logger.warning(
-            "release-not-registered", extra={"job": record.job.name, "detail": str(failure)}
-        )
-        return record
-    except VigilError as fault:
-        record = replace(record, failure_note=f"{type(fault).__name__}: {fault}")
-    container().training_jobs.save(record)
-    return record
+def _measure_drift() -> Mapping[str, DriftResult]:
+    """The drift of each model's active release, also emitted as metrics."""
+    c, drift = container(), {}
+    metrics = ReleaseMetrics(c.settings.metrics_namespace, "drift")
+    for model, release, result in c.drift_monitor.measure_all(c.clock()):
+        values = {f"Drift{name.capitalize()}": [round(ratio, 4)] for name, ratio in result.ratios.items()}
+        metrics.emit(model, release, values | {"Drift": [round(max(result.ratios.values()), 4)]})
+        if result.exceeded:
+            fields = {"model": model, "release": release, "moved": result.exceeded, "ratios": result.ratios}
+            c.logger.warning("drift-detected", extra=fields)
+        drift[model] = result
+    return drift

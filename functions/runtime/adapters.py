@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloud.dynamodb.state import DynamoStateStore, PausedLanes
     from cloud.dynamodb.training_drops import DynamoTrainingDrops
     from cloud.dynamodb.training_jobs import DynamoTrainingJobs
+    from cloud.dynamodb.training_state import DynamoTrainingState
     from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces
     from cloud.jwt_tokens import JwtVerifier
     from cloud.kms import KmsMac
@@ -421,6 +422,12 @@ class Adapters:
         from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 
         return DynamoTrainingJobs(self.dynamodb, self.settings.records_table)
+
+    @cached_property
+    def training_state(self) -> DynamoTrainingState:
+        from cloud.dynamodb.training_state import DynamoTrainingState
+
+        return DynamoTrainingState(self.state_store)
 
     @cached_property
     def training_drops(self) -> DynamoTrainingDrops:

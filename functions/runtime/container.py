@@ -16,28 +16,28 @@ from functions.runtime.settings import settings
 if TYPE_CHECKING:
     from cloud.dynamodb.people import DynamoPeople
     from functions.api.model_cards import DeployedModel
-    from functions.runtime.candidate_releases import CandidateReleases
-    from functions.runtime.face_people import FacePeople
     from functions.runtime.sqs_batch import LaneRuntime
     from functions.runtime.telemetry import LaneTelemetry
     from vigil.drops.ports import ActiveDegradation
-    from vigil.faces.enrolment_check import Template
-    from vigil.faces.gallery import GallerySet
     from vigil.inference.card import InputLimits
     from vigil.inference.repository import BundledModels, ReleaseCache
     from vigil.people.enrolment import EnrolmentService
     from vigil.people.erasure import ErasureService
     from vigil.people.galleries import GalleryRepository
+    from vigil.people.models import FaceReleases
     from vigil.people.reembedding import ReembeddingService
+    from vigil.releases.drift import DriftMonitor
     from vigil.releases.health import HealthSample
     from vigil.releases.lifecycle import ReleasePointers
     from vigil.releases.manifest import RemovedTrainingData
-    from vigil.releases.routing import ActiveModels, ReleasesInUse, RolloutRouter
+    from vigil.releases.registration import CandidateReleases
+    from vigil.releases.routing import ActiveModels, RolloutRouter
     from vigil.reliability.controller import ControllerPolicy, ControllerState
     from vigil.reliability.reconcile import ObjectListing, ReconcilePorts
     from vigil.reliability.slo import Objective
     from vigil.reliability.triage import TriagePorts
     from vigil.training.dataset_store import DatasetBuilder, DatasetStore
+    from vigil.training.service import TrainingService
 
 GALLERY_REFRESH_S = 2.0
 """Seconds within which a warm lane notices a new gallery or new rules."""
@@ -60,14 +60,9 @@ INDEX_DELAY_S = 2.5
 SHUTDOWN_MARGIN_S = 5.0
 """A run begins nothing new in the last seconds of its invocation."""
 
-PARALLEL_IMAGES = 8
-"""Images of a data set that are read or stored at the same time."""
-
 
 class Container(Adapters):
     """The use cases of the functions, each with its adapters."""
-
-    # Models and their releases
 
     @cached_property
     def bundled_models(self) -> BundledModels:
@@ -140,25 +135,28 @@ class Container(Adapters):
         return ActiveModels(router, self.bundled_models)
 
     @cached_property
-    def releases_in_use(self) -> ReleasesInUse:
-        """The releases that people are enrolled for."""
-        from vigil.releases.routing import ReleasesInUse
+    def candidate_releases(self) -> CandidateReleases:
+        """Stored and bundled releases, opened to compare them."""
+        from vigil.releases.registration import CandidateReleases
 
-        name = self.settings.enrolment_model
-        releases = self._release_cache(self.bundled_models, "releases-in-use")
-        return ReleasesInUse(
-            name,
+        return CandidateReleases(
+            files=self.release_files,
+            cache=self._release_cache(self.bundled_models, "candidates"),
             bundled=self.bundled_models,
-            read_releases=partial(self.releases.read_releases, name),
-            open_release=partial(releases.fetch_and_open, name),
+            active_release=lambda model: self.releases.read_releases(model).pointers.active,
         )
 
     @cached_property
-    def candidate_releases(self) -> CandidateReleases:
-        """Stored and bundled releases, opened to compare them."""
-        from functions.runtime.candidate_releases import CandidateReleases
+    def drift_monitor(self) -> DriftMonitor:
+        from vigil.releases.drift import DriftMonitor, default_drift_policy
+        from vigil.reliability.time_scale import scale_durations
 
-        return CandidateReleases(self.bundled_models, self.releases, self.release_files)
+        return DriftMonitor(
+            sketches=self.output_sketches,
+            state=self.training_state,
+            active_release=self.candidate_releases.active_release_id,
+            policy=scale_durations(default_drift_policy(), self.settings.minute),
+        )
 
     @cached_property
     def model_cards(self) -> dict[str, DeployedModel]:
@@ -175,8 +173,6 @@ class Container(Adapters):
 
         cards = self.settings.cards_dir
         return cache(lambda model: InputLimits.from_card(load_toml(cards / model / CARD_FILE)))
-
-    # Lanes
 
     @cached_property
     def lane_runtime(self) -> LaneRuntime:
@@ -223,8 +219,6 @@ class Container(Adapters):
         if self.settings.lane != "live":
             return no_degradation
         return CachedDegradation(self.state_store, default_steps(), max_age_s=DEGRADATION_REFRESH_S)
-
-    # Reliability
 
     @cached_property
     def triage_ports(self) -> TriagePorts:
@@ -296,20 +290,13 @@ class Container(Adapters):
 
         return parse_objectives((self.settings.cards_dir / "slo.toml").read_text("utf-8"))
 
-    # People
-
     @cached_property
-    def people(self) -> DynamoPeople[GallerySet]:
+    def people(self) -> DynamoPeople:
         from cloud.dynamodb.people import DynamoPeople
+        from vigil.people.galleries import store_changed_galleries
 
-        return DynamoPeople(
-            self.dynamodb,
-            self.settings.people_table,
-            store_gallery=self._store_changed_galleries,
-        )
-
-    def _store_changed_galleries(self, gallery_set: GallerySet) -> dict[str, str]:
-        return self.galleries.store_changed(gallery_set)
+        store_galleries = partial(store_changed_galleries, self.store)
+        return DynamoPeople(self.dynamodb, self.settings.people_table, store_gallery=store_galleries)
 
     @cached_property
     def galleries(self) -> GalleryRepository:
@@ -318,32 +305,37 @@ class Container(Adapters):
         return GalleryRepository(self.people, self.store)
 
     @cached_property
-    def face_people(self) -> FacePeople:
-        from functions.runtime.face_people import FacePeople
+    def face_releases(self) -> FaceReleases:
+        """The releases that people are enrolled with."""
+        from vigil.people.models import FaceReleases
+        from vigil.releases.routing import ReleasesInUse
 
-        return FacePeople(self)
+        name = self.settings.enrolment_model
+        cache = self._release_cache(self.bundled_models, "releases-in-use")
+        releases = ReleasesInUse(
+            name,
+            bundled=self.bundled_models,
+            read_releases=partial(self.releases.read_releases, name),
+            open_release=partial(cache.fetch_and_open, name),
+        )
+        store_images = self.settings.store_reference_images
+        return FaceReleases(releases, store_images, self.galleries, self.templates)
 
     @cached_property
-    def enrolment(self) -> EnrolmentService[GallerySet, Template]:
-        from functions.runtime.face_people import with_new_templates
-        from vigil.faces.enrolment_check import set_tags
+    def enrolment(self) -> EnrolmentService:
         from vigil.people.enrolment import EnrolmentService
 
-        faces = self.face_people
         return EnrolmentService(
             people=self.people,
-            read_gallery=faces.load_or_initial,
-            create_template=faces.check_photo,
-            check_consistency=faces.inconsistent_photos,
-            add_templates=with_new_templates,
-            set_tags=lambda known, person, tags: known.apply(lambda one: set_tags(one, person, tags)),
-            fetch_photo=lambda photo: self.input_reader.fetch(photo, faces.active_model().max_bytes),
-            delete_photo=self.store.delete_version,
+            galleries=self.galleries,
+            models=self.face_releases,
+            photos=self.input_reader,
+            store=self.store,
             clock=self.clock,
         )
 
     @cached_property
-    def erasure(self) -> ErasureService[GallerySet]:
+    def erasure(self) -> ErasureService:
         from cloud.dynamodb.erasure import DynamoPersonData
         from vigil.people.erasure import ErasureService
 
@@ -351,53 +343,59 @@ class Container(Adapters):
         return ErasureService(
             records=self.people,
             personal_data=DynamoPersonData(self.dynamodb, env.records_table, env.callers_table),
-            read_gallery=self.galleries.read,
-            contains=lambda galleries, person: galleries.contains_person(person),
-            without_person=lambda galleries, person: galleries.apply(lambda one: one.without_person(person)),
-            remove_from_datasets=self._remove_from_datasets,
-            remove_unknown_faces=self._remove_unknown_faces,
+            galleries=self.galleries,
+            templates=self.templates,
+            unknown_faces=self.unknown_faces,
+            datasets=self.dataset_store,
+            objects=self.store,
+            retention=env.retention,
             wait_for_index=partial(time.sleep, INDEX_DELAY_S),
-            delete_pending_photos=self.store.delete_pending_photos,
-            delete_snapshots=self.store.delete_other_snapshots,
-            delete_object_version=self.store.delete_version,
             clock=self.clock,
         )
 
-    def _remove_from_datasets(self, person: str) -> int:
-        from vigil.training.dataset_store import list_datasets, prune_dataset
-
-        datasets = self.dataset_store
-        return sum(
-            prune_dataset(model, data, lambda entry: person in entry.people, datasets, now=self.clock())
-            for model, data in list_datasets(datasets.objects)
-        )
-
-    def _remove_unknown_faces(self, person: str) -> int:
-        """Sightings of the person from before their enrolment."""
-        since = self.clock() - self.settings.retention
-        return self.unknown_faces.remove_matching(self.templates.vectors(person), since=since)
-
-    def reembedding(self, release: str, has_time: Callable[[], bool]) -> ReembeddingService[GallerySet]:
-        from functions.runtime.face_people import with_embeddings
-        from vigil.faces.gallery import GallerySet
+    @cached_property
+    def reembedding(self) -> ReembeddingService:
         from vigil.people.reembedding import ReembeddingService
 
         return ReembeddingService(
             photos=self.templates,
-            read_gallery=self.galleries.read,
-            list_people=GallerySet.person_ids,
-            missing_people=GallerySet.missing_people,
-            is_space_complete=lambda known, space: (
-                space in known.by_space and space not in known.incomplete_spaces
-            ),
-            embed=partial(self.face_people.embed_reference_image, release),
-            add_vectors=with_embeddings,
-            commit=lambda base, gallery, at: self.people.replace_gallery(base=base, gallery=gallery, now=at),
-            has_time=has_time,
+            galleries=self.galleries,
+            people=self.people,
+            models=self.face_releases,
+            snapshots=self.store,
+            unknown_faces=self.unknown_faces,
+            retention=self.settings.retention,
             clock=self.clock,
         )
 
-    # Training
+    @cached_property
+    def training(self) -> TrainingService:
+        from vigil.reliability.time_scale import scale_durations
+        from vigil.training.jobs import default_instance_pool
+        from vigil.training.schedule import RetrainingPolicy
+        from vigil.training.service import TrainingConfig, TrainingService
+
+        env = self.settings
+        config = TrainingConfig(
+            image=env.trainer_image,
+            enrolment_model=env.enrolment_model,
+            pool=scale_durations(default_instance_pool(spot=env.training_spot), env.minute),
+            retraining=scale_durations(RetrainingPolicy(), env.minute),
+        )
+        return TrainingService(
+            runs=self.training_jobs,
+            labels=self.labels,
+            datasets=self.dataset_builder,
+            objects=self.object_store,
+            state=self.training_state,
+            drift=self.drift_monitor,
+            releases=self.releases,
+            candidates=self.candidate_releases,
+            trainer=self.trainer,
+            compare_on_enrolled=self.face_releases.compare_on_enrolled,
+            config=config,
+            clock=self.clock,
+        )
 
     @cached_property
     def dataset_store(self) -> DatasetStore:
@@ -428,7 +426,7 @@ class Container(Adapters):
             has_consented=has_consented,
             fetch_object=self.input_reader.fetch,
         )
-        return DatasetBuilder(self.dataset_store, policy, ThreadPoolExecutor(PARALLEL_IMAGES).map)
+        return DatasetBuilder(self.dataset_store, policy, ThreadPoolExecutor(8).map)
 
 
 @cache

@@ -18,6 +18,7 @@ from vigil.training.jobs import (
     JobRefused,
     JobStopped,
     TrainingJobRequest,
+    TrainingResult,
 )
 
 _NO_QUOTA = "ResourceLimitExceeded"
@@ -55,9 +56,18 @@ class SageMakerTrainer:
 
     def find_outcome(self, name: str) -> JobEvent | None:
         """The event of a job that has ended; None while it runs."""
-        return job_event(self.describe(name))
+        return job_event(self._describe(name))
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def result(self, name: str) -> TrainingResult:
+        """What a completed job produced."""
+        description = self._describe(name)
+        return TrainingResult(
+            archive_url=description["ModelArtifacts"]["S3ModelArtifacts"],
+            run_s=float(description.get("TrainingTimeInSeconds", 0)),
+            billable_s=float(description.get("BillableTimeInSeconds", 0)),
+        )
+
+    def _describe(self, name: str) -> dict[str, Any]:
         """SageMaker's description of a job; an unknown job has failed."""
         with translate_errors("training", "describe training job"):
             try:

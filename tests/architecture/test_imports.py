@@ -13,8 +13,8 @@ MAY_IMPORT_FACES = (
         Path,
         (
             "functions/runtime/container.py",
-            "functions/runtime/face_people.py",
             "layers/vigil/people",
+            "layers/cloud/dynamodb/people.py",
             "clients/cli",
             "models/build",
         ),

@@ -1,6 +1,6 @@
 """Sketches add up by the hour, whoever adds; what was not there is zero."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from cloud.dynamodb.counters import DynamoSketches, sketch_from_row, sketch_to_row
-from cloud.dynamodb.training_jobs import TrainingRun
-from functions.runtime.container import container
-from functions.runtime.release_drift import measure_all_drift
+from functions import training_jobs
+from functions.runtime.container import Container
+from functions.runtime.settings import Settings
 from functions.runtime.telemetry import DriftTelemetry
-from functions.runtime.training_service import ALARM_LOST_AFTER, drifted_models
 from tests.fakes.memory import NOON
 from tests.fakes.onnx_classifier import write_classifier
 from vigil.drops.messages import Drop, InlinePayload
 from vigil.errors import Transient
 from vigil.inference.types import Prediction, Sighting
 from vigil.releases.drift import OutputSketch, sketch_of
-from vigil.training.jobs import TrainingSpec, new_job
+from vigil.training.jobs import TrainingRun, TrainingSpec, new_job
+from vigil.training.service import LastTraining
 
 SIGHTINGS = (
     Sighting("p", "known", 0.8, vector=np.full(4, 0.5, np.float32)),
@@ -82,10 +82,20 @@ def _flush_fails(telemetry: DriftTelemetry) -> bool:
     return False
 
 
-# MERGED: Drift is measured on the active release, against its reference; a lesson follows once, and not too
-#   soon.
-
 MODEL = "tiny-colours"
+SETTINGS = {
+    "RECORDS_TABLE": "t",
+    "PEOPLE_TABLE": "t",
+    "STORE_BUCKET": "bucket",
+    "METRICS_NAMESPACE": "Vigil/test",
+    "MINUTE_SECONDS": "60",
+    "TRAINER_IMAGE": "image",
+    "TRAINING_ROLE": "role",
+    "TRAINING_SPOT": "true",
+    "STORE_KEY": "key",
+    "ENROLMENT_MODEL": "faces",
+    "STORE_REFERENCE_IMAGES": "true",
+}
 
 
 def sketch_with_score(score: float, count: int = 300) -> OutputSketch:
@@ -93,83 +103,89 @@ def sketch_with_score(score: float, count: int = 300) -> OutputSketch:
 
 
 @pytest.fixture
-def release(
+def trained(
     aws: Callable[[str], Any], table: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """The bundled release of a model that was taught long ago, where a function has its environment."""
-    environment = {"RECORDS_TABLE": "t", "STORE_BUCKET": "bucket", "METRICS_NAMESPACE": "Vigil/test"}
-    environment |= {"MODELS_DIR": str(tmp_path), "MINUTE_SECONDS": "60", "AWS_DEFAULT_REGION": "eu-west-1"}
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+) -> Container:
+    """The container of a function; the bundled release of MODEL is active, its last training is old."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     write_classifier(tmp_path, MODEL)
-    container.cache_clear()
-    container().state_store.put("trained_models", {"models": [MODEL]})
-    record_training(timedelta(days=8))
-    yield str(container().candidate_releases.bundled_release_id(MODEL))
-    container.cache_clear()
+    container = Container(Settings(SETTINGS | {"MODELS_DIR": str(tmp_path)}))
+    monkeypatch.setattr(training_jobs, "container", lambda: container)
+    record_training(container, timedelta(days=8))
+    return container
 
 
-def record_training(ago: timedelta) -> None:
-    container().state_store.put(
-        f"last_training#{MODEL}", {"data": "d1", "at": (datetime.now(UTC) - ago).isoformat()}
-    )
+def active_release(container: Container) -> str:
+    return str(container.candidate_releases.active_release_id(MODEL))
 
 
-def record_sketch(release: str, sketch: OutputSketch) -> None:
-    container().output_sketches.add(MODEL, release, sketch, datetime.now(UTC))
+def record_training(container: Container, ago: timedelta) -> None:
+    container.training_state.save_last_training(MODEL, LastTraining("d1", datetime.now(UTC) - ago))
 
 
-def test_a_model_that_sees_another_world_is_to_be_taught_and_a_metric_says_so(
-    release: str, capsys: pytest.CaptureFixture[str]
+def record_sketch(container: Container, sketch: OutputSketch, release: str = "") -> None:
+    container.output_sketches.add(MODEL, release or active_release(container), sketch, datetime.now(UTC))
+
+
+def save_reference(container: Container, release: str = "") -> None:
+    reference = sketch_with_score(0.95)
+    container.training_state.save_reference(MODEL, release or active_release(container), reference)
+
+
+def drifted_models(container: Container, min_duration: timedelta = timedelta(0)) -> list[str]:
+    return list(container.training.drifted_models(training_jobs._measure_drift(), min_duration))
+
+
+def test_a_model_whose_outputs_change_has_drifted_and_a_metric_is_emitted(
+    trained: Container, capsys: pytest.CaptureFixture[str]
 ):
-    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
-    record_sketch(release, sketch_with_score(0.45))
+    save_reference(trained)
+    record_sketch(trained, sketch_with_score(0.45))
 
-    assert list(drifted_models()) == [MODEL]
+    assert drifted_models(trained) == [MODEL]
     assert '"service": "drift"' in capsys.readouterr().out
 
 
-def test_one_that_was_taught_lately_is_not(release: str):
-    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
-    record_sketch(release, sketch_with_score(0.45))
-    record_training(timedelta(days=6))
+def test_a_model_that_was_trained_recently_is_not_retrained(trained: Container):
+    save_reference(trained)
+    record_sketch(trained, sketch_with_score(0.45))
+    record_training(trained, timedelta(days=6))
 
-    assert list(drifted_models()) == []
-
-
-def test_one_that_a_job_is_under_way_for_is_not(release: str):
-    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
-    record_sketch(release, sketch_with_score(0.45))
-    lesson = TrainingSpec("classifier", MODEL, "d1", "", None, "image")
-    container().training_jobs.save(TrainingRun(new_job(lesson, datetime.now(UTC))))
-
-    assert list(drifted_models()) == []
+    assert drifted_models(trained) == []
 
 
-def test_a_tick_waits_for_the_alarm_before_it_takes_it_for_lost(release: str):
-    container().state_store.put(f"drift_reference#{MODEL}#{release}", sketch_to_row(sketch_with_score(0.95)))
-    record_sketch(release, sketch_with_score(0.45))
-    at_once = list(drifted_models(ALARM_LOST_AFTER))
-    long_ago = datetime.now(UTC) - timedelta(hours=1)
-    container().state_store.put(f"drift#{MODEL}", {"since": long_ago.isoformat()})
+def test_a_model_with_an_open_job_is_not_retrained(trained: Container):
+    save_reference(trained)
+    record_sketch(trained, sketch_with_score(0.45))
+    spec = TrainingSpec("classifier", MODEL, "d1", "", None, "image")
+    trained.training_jobs.save(TrainingRun(new_job(spec, datetime.now(UTC))))
 
-    assert (at_once, list(drifted_models(ALARM_LOST_AFTER))) == ([], [MODEL])
+    assert drifted_models(trained) == []
 
 
-def test_a_release_that_nobody_examined_is_held_against_what_it_saw_first(release: str):
-    record_sketch(release, sketch_with_score(0.95, 400))
-    first = dict(measure_all_drift())
-    record_sketch(release, sketch_with_score(0.95, 300))
-    same = dict(measure_all_drift())
-    record_sketch(release, sketch_with_score(0.3, 900))
+def test_the_schedule_orders_a_training_only_when_the_alarm_must_be_lost(trained: Container):
+    save_reference(trained)
+    record_sketch(trained, sketch_with_score(0.45))
+    at_once = drifted_models(trained, training_jobs.ALARM_LOST_AFTER)
+    trained.training_state.save_drifting_since(MODEL, datetime.now(UTC) - timedelta(hours=1))
+
+    assert (at_once, drifted_models(trained, training_jobs.ALARM_LOST_AFTER)) == ([], [MODEL])
+
+
+def test_a_release_that_was_not_evaluated_here_is_measured_against_its_first_outputs(trained: Container):
+    record_sketch(trained, sketch_with_score(0.95, 400))
+    first = training_jobs._measure_drift()
+    record_sketch(trained, sketch_with_score(0.95, 300))
+    same = training_jobs._measure_drift()
+    record_sketch(trained, sketch_with_score(0.3, 900))
 
     assert first == {}
     assert [one.exceeded for one in same.values()] == [()]
-    assert measure_all_drift()[MODEL].exceeded == ("scores",)
+    assert training_jobs._measure_drift()[MODEL].exceeded == ("scores",)
 
 
-def test_what_another_release_sees_says_nothing_of_the_active_one(release: str):
-    container().state_store.put(f"drift_reference#{MODEL}#other", sketch_to_row(sketch_with_score(0.95)))
-    record_sketch("other", sketch_with_score(0.45))
+def test_the_outputs_of_another_release_do_not_count_for_the_active_one(trained: Container):
+    save_reference(trained, "other")
+    record_sketch(trained, sketch_with_score(0.45), "other")
 
-    assert dict(measure_all_drift()) == {}
+    assert training_jobs._measure_drift() == {}

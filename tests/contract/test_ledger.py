@@ -34,7 +34,7 @@ from vigil.drops.messages import (
 from vigil.drops.process import select_alerts
 from vigil.errors import ConcurrentUpdate, MalformedMessage
 from vigil.inference.types import Prediction, Sighting
-from vigil.people.erasure import ErasureReceipt
+from vigil.people.person import ErasureReceipt
 
 DROP = Drop("d1", "faces", "vault", S3Object("photos", "live/faces/vault/a b.jpg", "v1"), NOON)
 LATER = NOON + timedelta(seconds=20)

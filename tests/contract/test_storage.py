@@ -27,8 +27,10 @@ from vigil.drops.events import OutboundEvent
 from vigil.drops.ledger import Lease, ProcessingResult
 from vigil.drops.messages import Drop, InlinePayload, S3Object
 from vigil.errors import ConcurrentUpdate, ObjectNotFound, ObjectTooLarge, Transient
-from vigil.inference.types import Prediction, ReferenceImage, Sighting
-from vigil.people.enrolment import Person, PersonChange
+from vigil.faces.enrolment_check import Template
+from vigil.faces.gallery import GallerySet
+from vigil.inference.types import Prediction, Sighting
+from vigil.people.person import Person, PersonChange
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,8 @@ class FakeGallery:
     incomplete_spaces: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class FakeTemplate:
-    vectors: dict[str, Any]
-    quality: float = 0.9
-    box_px: tuple[float, float, float, float] = (0, 0, 1, 1)
-    reference_image: ReferenceImage | None = None
-
-
 ANN = Person("p-1", "Ann", frozenset({"watch"}))
-FACE = FakeTemplate({"s": np.array([0.6, 0.8], np.float32)})
+FACE = Template({"s": np.array([0.6, 0.8], np.float32)}, 0.9, (0, 0, 1, 1))
 
 
 def test_an_object_is_read_by_its_version(bucket: Any):
@@ -132,12 +126,12 @@ def test_within_its_freshness_the_watch_file_is_not_asked_for_again(bucket: Any)
     assert watch().rules
 
 
-def dynamo_people(table: Any) -> DynamoPeople[FakeGallery]:
+def dynamo_people(table: Any) -> DynamoPeople:
     return DynamoPeople(table, "t", store_gallery=lambda gallery: {"s": f"gallery/{gallery.version}"})
 
 
 def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
-    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
 
     assert dynamo_people(table).find_by_name("ann") == dynamo_people(table).find_person("p-1") == ANN
     assert dynamo_people(table).find_by_name("Bob") is dynamo_people(table).find_person("p-2") is None
@@ -157,18 +151,18 @@ def test_an_enrolment_that_crosses_a_change_of_the_person_brings_nothing_back(
     table: Any, meanwhile: Callable[[Any, Person], object]
 ):
     ann = Person("p-1", "Ann", frozenset({"watch", "learn"}))
-    dynamo_people(table).commit(PersonChange(None, ann), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ann), [FACE], base=0, gallery=GallerySet(1), now=NOON)
     meanwhile(table, ann)
     after = table.scan(TableName="t")["Items"]
 
     with pytest.raises(ConcurrentUpdate):
-        dynamo_people(table).commit(PersonChange(ann, ann), [FACE], base=1, gallery=FakeGallery(2), now=NOON)
+        dynamo_people(table).commit(PersonChange(ann, ann), [FACE], base=1, gallery=GallerySet(2), now=NOON)
 
     assert table.scan(TableName="t")["Items"] == after
 
 
 def test_who_is_being_erased_is_nobody_to_enrol_and_nobody_to_rename(table: Any):
-    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
 
     held = dynamo_people(table).begin_erasure("p-1", NOON)
 
@@ -184,11 +178,11 @@ def test_who_is_being_erased_is_nobody_to_enrol_and_nobody_to_rename(table: Any)
 
 
 def test_a_gallery_grown_from_an_old_one_is_not_put_in_force(table: Any):
-    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
 
     with pytest.raises(ConcurrentUpdate):
         dynamo_people(table).commit(
-            PersonChange(None, Person("p-2", "Bob")), [FACE], base=0, gallery=FakeGallery(1), now=NOON
+            PersonChange(None, Person("p-2", "Bob")), [FACE], base=0, gallery=GallerySet(1), now=NOON
         )
 
     assert dynamo_people(table).find_by_name("Bob") is None
@@ -206,7 +200,7 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
     for version in (1, 2):
         before = ANN if version > 1 else None
         dynamo_people(table).commit(
-            PersonChange(before, ANN), [FACE], base=version - 1, gallery=FakeGallery(version), now=NOON
+            PersonChange(before, ANN), [FACE], base=version - 1, gallery=GallerySet(version), now=NOON
         )
         versions += [gallery().version, gallery().version]
 
@@ -231,7 +225,7 @@ def test_whoever_went_on_with_a_replaced_gallery_tells_for_how_long(
     monkeypatch.setattr(time, "time", lambda: clock)
     gallery()
 
-    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
     clock += 45
     gallery()
     gallery._read_at_s = float("-inf")
@@ -257,7 +251,7 @@ def test_whoever_rested_while_the_gallery_was_replaced_compared_nothing_with_an_
     monkeypatch.setattr(time, "time", lambda: NOON.timestamp() - 600)
     gallery()
 
-    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
     gallery()
 
     assert told == [0, 0]
@@ -266,8 +260,14 @@ def test_whoever_rested_while_the_gallery_was_replaced_compared_nothing_with_an_
 @pytest.mark.parametrize("incomplete_spaces", [frozenset({"s"}), frozenset()])
 def test_a_gallery_that_lacks_people_is_not_looked_into(table: Any, incomplete_spaces: frozenset[str]):
     stored = {"s": "gallery/1"} if incomplete_spaces else {"other": "gallery/1"}
-    rows = DynamoPeople[FakeGallery](table, "t", store_gallery=lambda _: stored)
-    rows.commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1, incomplete_spaces), now=NOON)
+    rows = DynamoPeople(table, "t", store_gallery=lambda _: stored)
+    rows.commit(
+        PersonChange(None, ANN),
+        [FACE],
+        base=0,
+        gallery=GallerySet(1, incomplete_spaces=incomplete_spaces),
+        now=NOON,
+    )
 
     with pytest.raises(GalleryIncomplete, match="not all enrolled"):
         CachedGallery(
@@ -276,7 +276,7 @@ def test_a_gallery_that_lacks_people_is_not_looked_into(table: Any, incomplete_s
 
 
 def test_a_photo_gains_a_vector_of_another_space_and_loses_it_again(table: Any):
-    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=FakeGallery(1), now=NOON)
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
     templates, vector = DynamoTemplates(table, "t"), np.full(4, 0.5, np.float32)
     (photo,) = templates.photos_of(ANN.id)
 

@@ -16,7 +16,7 @@ from cloud.dynamodb.drops import DynamoDropRecords
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.reviews import DynamoLabels
 from cloud.dynamodb.state import DynamoStateStore
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs, TrainingRun
+from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 from cloud.s3.objects import S3ObjectStore, S3Store
 from tests.e2e.conftest import RunningSystem, wait_until
 from tests.e2e.test_maintenance import invoke_function
@@ -25,7 +25,7 @@ from vigil.alerts.rules import DEFAULT_RULES
 from vigil.drops.messages import compute_drop_id
 from vigil.inference.types import Sighting
 from vigil.releases.drift import OutputSketch, sketch_of
-from vigil.training.jobs import TrainingJob
+from vigil.training.jobs import TrainingJob, TrainingRun
 from vigil.training.labels import CannotLabel, label_drop
 
 MODEL = "tiny-lessons"

@@ -52,7 +52,7 @@ class Deployment:
         return DynamoDropRows(self.client("dynamodb"), self.outputs["RecordsTable"])
 
     @cached_property
-    def people(self) -> DynamoPeople[Any]:
+    def people(self) -> DynamoPeople:
         return DynamoPeople(self.client("dynamodb"), self.outputs["PeopleTable"], store_gallery=_refuse_write)
 
     def display_name(self, subject_id: str) -> str:

@@ -30,7 +30,7 @@ from functions.api.schemas.people import (
 )
 from functions.runtime.container import container
 from vigil.people.consent import TRAINING_CONSENT_TAG
-from vigil.people.enrolment import Person, new_person_id
+from vigil.people.person import Person, new_person_id
 
 WATCH_TAG = "watch"
 

@@ -1,10 +1,10 @@
 """Training jobs of models."""
 
-from cloud.dynamodb.training_jobs import TrainingRun
 from functions.api.operation import Call, operation
 from functions.api.problems import NotFound, UnprocessableContent
 from functions.api.schemas.models import TrainingAccepted, TrainingList, TrainingOut, TrainingRequest
 from functions.runtime.container import container
+from vigil.training.jobs import TrainingRun
 
 REASON_BY_ERROR = {
     "InsufficientData": "insufficient-data",

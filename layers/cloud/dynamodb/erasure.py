@@ -14,7 +14,7 @@ from cloud.dynamodb.schema import ERASURE, drop_key, erasure_key
 from cloud.errors import translate_errors
 from vigil.drops.messages import S3Object
 from vigil.errors import Dependency
-from vigil.people.erasure import ErasureReceipt
+from vigil.people.person import ErasureReceipt
 
 ERASED_LABEL = "erased"
 """Replaces the person's id in sightings and alerts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 
 from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
@@ -15,23 +15,26 @@ from cloud.errors import translate_errors
 from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
-from vigil.people.enrolment import EnrolmentTemplate, G, Person, PersonChange
-from vigil.people.gallery_pointer import GalleryPointer
+from vigil.people.person import GalleryPointer, Person, PersonChange
 
 if TYPE_CHECKING:  # the API reads profiles without numpy
     import numpy as np
     from numpy.typing import NDArray
 
+    from vigil.faces.enrolment_check import Template
+    from vigil.faces.gallery import GallerySet
     from vigil.people.reembedding import StoredPhoto
 
 
-class DynamoPeople(Generic[G]):
+class DynamoPeople:
     """Port of enrolment and erasure: a change of people and of their gallery is one transaction.
 
     store_gallery  stores the snapshots of a gallery and returns their keys by embedding space
     """
 
-    def __init__(self, client: Any, table: str, *, store_gallery: Callable[[G], Mapping[str, str]]) -> None:
+    def __init__(
+        self, client: Any, table: str, *, store_gallery: Callable[[GallerySet], Mapping[str, str]]
+    ) -> None:
         self._client, self._table, self._store_gallery = client, table, store_gallery
 
     def find_by_name(self, name: str) -> Person | None:
@@ -61,10 +64,10 @@ class DynamoPeople(Generic[G]):
     def commit(
         self,
         change: PersonChange,
-        templates: Sequence[EnrolmentTemplate],
+        templates: Sequence[Template],
         *,
         base: int,
-        gallery: G,
+        gallery: GallerySet,
         now: datetime,
     ) -> None:
         person = change.after
@@ -84,7 +87,7 @@ class DynamoPeople(Generic[G]):
     def gallery_pointer(self) -> GalleryPointer:
         return read_gallery_pointer(self._client, self._table)
 
-    def replace_gallery(self, *, base: int, gallery: G, now: datetime) -> None:
+    def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         """Replace version `base` of the gallery. Raises ConcurrentUpdate."""
         self._transact("put gallery in force", [self._pointer_put(base, gallery, now)])
 
@@ -132,7 +135,7 @@ class DynamoPeople(Generic[G]):
     def _put_write(self, row: Item, **condition: Any) -> Item:
         return {"Put": {"TableName": self._table, "Item": row, **condition}}
 
-    def _pointer_put(self, base: int, gallery: G, now: datetime) -> Item:
+    def _pointer_put(self, base: int, gallery: GallerySet, now: datetime) -> Item:
         """Store the snapshots, and return the write that makes them the gallery in use."""
         row = {
             "version": gallery.version,
@@ -152,7 +155,7 @@ def _person_from_row(profile: dict[str, Any]) -> Person:
     return Person(profile["person"], profile["name"], frozenset(profile.get("tags", ())))
 
 
-def _template_attributes(template: EnrolmentTemplate, now: datetime) -> Item:
+def _template_attributes(template: Template, now: datetime) -> Item:
     reference = template.reference_image
     return to_item(
         {

@@ -11,7 +11,7 @@ from cloud.dynamodb.queries import get_row
 from cloud.dynamodb.schema import GALLERY_POINTER, POINTERS
 from cloud.polling_cache import PollingCache
 from vigil.errors import Transient
-from vigil.people.gallery_pointer import GalleryPointer
+from vigil.people.person import GalleryPointer
 from vigil.releases.lifecycle import ReleasePointers
 
 MAX_CACHED_MODELS = 100

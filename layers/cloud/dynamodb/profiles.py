@@ -9,7 +9,7 @@ from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.queries import get_row, query_all, transact
 from cloud.dynamodb.schema import NAME, person_key
 from vigil.errors import VigilError
-from vigil.people.enrolment import Person
+from vigil.people.person import Person
 
 
 class NameTaken(VigilError):

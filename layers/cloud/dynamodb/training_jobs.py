@@ -1,7 +1,7 @@
 """Training jobs in the records table, each with the release that was made from its result."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -10,32 +10,7 @@ from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.queries import get_row, query_partition
 from cloud.dynamodb.schema import TRAINING_JOB
 from cloud.errors import translate_errors
-from vigil.training.jobs import TERMINAL_STATES, TrainingJob
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingRun:
-    """A job with its release and cost.
-
-    release       empty until there is one
-    failure_note  why there is none and never will be
-    expected_usd  estimate before the job; max_usd is its upper bound
-    run_s         seconds that the job ran
-    """
-
-    job: TrainingJob
-    release: str = ""
-    failure_note: str = ""
-    expected_usd: float = 0.0
-    max_usd: float = 0.0
-    cost_usd: float = 0.0
-    run_s: float = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is still to be done."""
-        awaits_release = self.job.state == "done" and not self.release and not self.failure_note
-        return awaits_release or self.job.state not in TERMINAL_STATES
+from vigil.training.jobs import TrainingRun
 
 
 class DynamoTrainingJobs:

@@ -1,95 +1,33 @@
-"""What is kept of people: templates of their photos, galleries of these, and which are in force."""
+"""Enrols people from photos, and changes their tags; profile and galleries change together."""
 
-from __future__ import annotations
-
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import Protocol
 
 from vigil.drops.messages import S3Object
 from vigil.errors import ConcurrentUpdate, Rejected
-from vigil.inference.types import Box, ReferenceImage
+from vigil.faces.enrolment_check import Template, add_templates, set_tags
+from vigil.faces.gallery import Gallery, GallerySet
+from vigil.inference.types import Box
+from vigil.people.galleries import MAX_ATTEMPTS, GalleryReader
+from vigil.people.person import Person, PersonChange, get_person, new_person_id
 
-if TYPE_CHECKING:  # people are read where there is no numpy
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-class EnrolmentTemplate(Protocol):
-    """What an enrolment photo came to: a (D,) float32 unit vector by space, quality 0 to 1, box in pixels."""
-
-    @property
-    def vectors(self) -> Mapping[str, NDArray[np.float32]]: ...
-    @property
-    def quality(self) -> float: ...
-    @property
-    def box_px(self) -> Box: ...
-    @property
-    def reference_image(self) -> ReferenceImage | None: ...
-
-
-class VersionedGallery(Protocol):
-    """All that are enrolled, for every release in use; a value, never changed in place."""
-
-    @property
-    def version(self) -> int: ...
-    @property
-    def incomplete_spaces(self) -> frozenset[str]:
-        """The spaces in which not everybody is yet."""
-
-
-# MERGED: A person taken into the gallery: photos examined, templates kept, a new gallery in force; or
-#   refused.
-
-MAX_ATTEMPTS = 5
 MAX_NAME_LENGTH = 100
 MAX_PHOTOS = 20
 
 
 class InvalidEnrolment(Rejected):
-    """The request names nobody, or brings no photo, or too many."""
+    """The request has no name, no photo, or too many photos."""
 
     reason = "invalid-enrolment"
 
 
-class PersonNotFound(Rejected):
-    """Nobody has that id."""
-
-    reason = "person-not-found"
-
-
-G = TypeVar("G", bound=VersionedGallery)
-T = TypeVar("T", bound=EnrolmentTemplate)
-Gallery_contra = TypeVar("Gallery_contra", bound=VersionedGallery, contravariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Someone enrolled. The id is random: nothing about them can be read from it."""
-
-    id: str
-    name: str
-    tags: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class PersonChange:
-    """What becomes of a person.
-
-    before  as they were read; None for somebody new
-    """
-
-    before: Person | None
-    after: Person
-
-
 @dataclass(frozen=True, slots=True)
 class RejectedPhoto:
-    """A photo that was not taken, and why."""
+    """A photo that was not accepted, and why; `boxes_px` are the faces at fault."""
 
     photo: S3Object
     reason: str
@@ -99,7 +37,7 @@ class RejectedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentResult:
-    """What came of it; where every photo was refused, nothing has changed."""
+    """The accepted and the rejected photos; if none was accepted, nothing has changed."""
 
     person: Person
     accepted: tuple[S3Object, ...]
@@ -107,8 +45,8 @@ class EnrolmentResult:
     gallery_version: int
 
 
-class PeopleStore(Protocol[Gallery_contra]):
-    """Who is enrolled, and which gallery is in force."""
+class PeopleStore(Protocol):
+    """The people table. All raise Transient."""
 
     def find_by_name(self, name: str) -> Person | None: ...
 
@@ -117,177 +55,173 @@ class PeopleStore(Protocol[Gallery_contra]):
     def commit(
         self,
         change: PersonChange,
-        templates: Sequence[EnrolmentTemplate],
+        templates: Sequence[Template],
         *,
         base: int,
-        gallery: Gallery_contra,
+        gallery: GallerySet,
         now: datetime,
     ) -> None:
-        """Keep person and templates and put the gallery in force, all or nothing.
+        """Store person and templates and put the galleries in force, all or nothing.
 
-        Raises Overtaken where the gallery in force is no longer version `base`, or the person is no
-        longer as they were read: renamed, tagged otherwise, or being erased.
+        Raises ConcurrentUpdate if the galleries in force are no longer version `base`, or the person was
+        renamed, tagged or marked for erasure since they were read.
         """
 
 
-@dataclass(frozen=True, slots=True)
-class EnrolmentService(Generic[G, T]):
-    """The ports that enrolling needs.
+class EnrolmentModels(Protocol):
+    """The releases that people are enrolled with. All raise BrokenRelease, Transient."""
 
-    gallery  reads the one in force, consistently
-    examine  (photo, gallery, person) -> template; raises Rejected: no face, several, too poor, another's
-    strays   (gallery, person, templates) -> why which of them, by place, are not the person's
-    grow     (gallery, person, templates, tags) -> the next gallery, in which they are enrolled too
-    dress    (gallery, person, tags) -> the next gallery, in which they have these tags
+    @property
+    def max_bytes(self) -> int:
+        """Size up to which the active release reads a photo."""
+
+    def embedding_spaces(self) -> Sequence[str]:
+        """The space of each release."""
+
+    def create_template(self, photo: bytes, galleries: GallerySet, person: str) -> Template:
+        """Raises Rejected: no face, several faces, low quality, or another person's face."""
+
+    def find_inconsistent(
+        self, galleries: GallerySet, person: str, templates: Sequence[Template]
+    ) -> Mapping[int, Rejected]:
+        """By index, why a template is not of the same person as the others."""
+
+
+class PhotoReader(Protocol):
+    """Reads pending photos. Raises ObjectNotFound, ObjectTooLarge, Transient."""
+
+    def fetch(self, item: S3Object, max_bytes: int) -> bytes: ...
+
+
+class PhotoRemover(Protocol):
+    """Deletes pending photos. Raises Transient."""
+
+    def delete_version(self, item: S3Object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentService:
+    """Enrolment of people. Photos are deleted after they were examined, accepted or not.
+
+    Every photo is checked against the galleries that the new ones are built from; after a concurrent change
+    the whole enrolment is repeated, so that no face is enrolled under two names.
     """
 
-    people: PeopleStore[G]
-    read_gallery: Callable[[], G]
-    create_template: Callable[[bytes, G, str], T]
-    check_consistency: Callable[[G, str, Sequence[T]], Mapping[int, Rejected]]
-    add_templates: Callable[[G, str, Sequence[T], frozenset[str]], G]
-    set_tags: Callable[[G, str, frozenset[str]], G]
-    fetch_photo: Callable[[S3Object], bytes]
-    delete_photo: Callable[[S3Object], None]
+    people: PeopleStore
+    galleries: GalleryReader
+    models: EnrolmentModels
+    photos: PhotoReader
+    store: PhotoRemover
     clock: Callable[[], datetime]
 
+    def enrol_by_name(
+        self, name: str, photos: Sequence[S3Object], tags: frozenset[str] = frozenset()
+    ) -> EnrolmentResult:
+        """Enrol a new person, or add photos and tags to the person of that name.
 
-def enrol_by_name(
-    name: str, photos: Sequence[S3Object], tags: frozenset[str], service: EnrolmentService[G, T]
-) -> EnrolmentResult:
-    """Take a person, new or known by that name, into the gallery. The photos are erased, enrolled or not.
+        Raises InvalidEnrolment, ConcurrentUpdate, Transient.
+        """
+        if not name.strip() or len(name) > MAX_NAME_LENGTH:
+            raise InvalidEnrolment(f"a name of 1 to {MAX_NAME_LENGTH} characters is needed")
+        return self._enrol(partial(self._change_by_name, name.strip(), tags), photos)
 
-    Every photo is examined against the gallery that the new one is built from: enrolments that
-    cross are done again, so that no face slips in under two names.
-    """
-    if not name.strip() or len(name) > MAX_NAME_LENGTH:
-        raise InvalidEnrolment(f"a name of 1 to {MAX_NAME_LENGTH} characters is needed")
-    return _enrol_photos(partial(_change_by_name, service.people, name.strip(), tags), photos, service)
+    def enrol_by_id(self, person_id: str, photos: Sequence[S3Object]) -> EnrolmentResult:
+        """Add photos to a person. Raises PersonNotFound, InvalidEnrolment, ConcurrentUpdate, Transient."""
+        return self._enrol(partial(self._change_by_id, person_id), photos)
 
+    def update_tags(self, person_id: str, *, add: frozenset[str], remove: frozenset[str]) -> Person:
+        """The person with the changed tags. Raises PersonNotFound, ConcurrentUpdate, Transient."""
+        for _ in _attempts():
+            with suppress(ConcurrentUpdate):
+                return self._attempt_tag_update(person_id, add, remove)
+        return self._attempt_tag_update(person_id, add, remove)
 
-def enrol_by_id(
-    person_id: str, photos: Sequence[S3Object], service: EnrolmentService[G, T]
-) -> EnrolmentResult:
-    """The same for somebody by their id. Raises NobodyThere."""
-    return _enrol_photos(partial(_change_by_id, service.people, person_id), photos, service)
-
-
-class PersonLookup(Protocol):
-    """Who has an id."""
-
-    def find_person(self, person_id: str) -> Person | None: ...
-
-
-def get_person(people: PersonLookup, person_id: str) -> Person:
-    """Raises NobodyThere."""
-    person = people.find_person(person_id)
-    if person is None:
-        raise PersonNotFound(f"nobody has the id {person_id}")
-    return person
-
-
-def _enrol_photos(
-    read_change: Callable[[], PersonChange], photos: Sequence[S3Object], service: EnrolmentService[G, T]
-) -> EnrolmentResult:
-    if not 0 < len(photos) <= MAX_PHOTOS:
-        raise InvalidEnrolment(f"1 to {MAX_PHOTOS} photos are needed")
-    try:
-        return _enrol_with_retries(
-            read_change, [(photo, service.fetch_photo(photo)) for photo in photos], service
-        )
-    finally:
-        for photo in photos:
-            service.delete_photo(photo)
-
-
-def _enrol_with_retries(
-    read_change: Callable[[], PersonChange],
-    images: list[tuple[S3Object, bytes]],
-    service: EnrolmentService[G, T],
-) -> EnrolmentResult:
-    for _ in range(MAX_ATTEMPTS - 1):
-        with suppress(ConcurrentUpdate):
-            return _attempt_enrolment(read_change, images, service)
-    return _attempt_enrolment(read_change, images, service)
-
-
-def _attempt_enrolment(
-    read_change: Callable[[], PersonChange],
-    images: list[tuple[S3Object, bytes]],
-    service: EnrolmentService[G, T],
-) -> EnrolmentResult:
-    gallery, change = service.read_gallery(), read_change()
-    person = change.after
-    found: list[tuple[S3Object, T]] = []
-    rejected: list[RejectedPhoto] = []
-    for photo, data in images:
+    def _enrol(self, read_change: Callable[[], PersonChange], photos: Sequence[S3Object]) -> EnrolmentResult:
+        if not 0 < len(photos) <= MAX_PHOTOS:
+            raise InvalidEnrolment(f"1 to {MAX_PHOTOS} photos are needed")
         try:
-            found.append((photo, service.create_template(data, gallery, person.id)))
-        except Rejected as fault:
-            rejected.append(_rejected_photo(photo, fault))
-    if found:
-        inconsistent = service.check_consistency(gallery, person.id, [template for _, template in found])
-        rejected += [_rejected_photo(found[index][0], fault) for index, fault in inconsistent.items()]
-        found = [pair for place, pair in enumerate(found) if place not in inconsistent]
-    if not found:
-        return EnrolmentResult(person, (), tuple(rejected), gallery.version)
-    templates = [template for _, template in found]
-    new_gallery = service.add_templates(gallery, person.id, templates, person.tags)
-    service.people.commit(change, templates, base=gallery.version, gallery=new_gallery, now=service.clock())
-    return EnrolmentResult(person, tuple(photo for photo, _ in found), tuple(rejected), new_gallery.version)
+            max_bytes = self.models.max_bytes
+            images = [(photo, self.photos.fetch(photo, max_bytes)) for photo in photos]
+            for _ in _attempts():
+                with suppress(ConcurrentUpdate):
+                    return self._attempt_enrolment(read_change, images)
+            return self._attempt_enrolment(read_change, images)
+        finally:
+            for photo in photos:
+                self.store.delete_version(photo)
+
+    def _attempt_enrolment(
+        self, read_change: Callable[[], PersonChange], images: Sequence[tuple[S3Object, bytes]]
+    ) -> EnrolmentResult:
+        galleries, change = self._read_galleries(), read_change()
+        person = change.after
+        accepted, rejected = self._check_photos(images, galleries, person.id)
+        photos = tuple(photo for photo, _ in accepted)
+        if not accepted:
+            return EnrolmentResult(person, photos, rejected, galleries.version)
+        templates = [template for _, template in accepted]
+        updated = galleries.apply(partial(_with_templates, galleries, person, templates))
+        self.people.commit(change, templates, base=galleries.version, gallery=updated, now=self.clock())
+        return EnrolmentResult(person, photos, rejected, updated.version)
+
+    def _check_photos(
+        self, images: Sequence[tuple[S3Object, bytes]], galleries: GallerySet, person: str
+    ) -> tuple[list[tuple[S3Object, Template]], tuple[RejectedPhoto, ...]]:
+        """The accepted photos with their templates, and the rejected ones."""
+        found: list[tuple[S3Object, Template]] = []
+        rejected: list[RejectedPhoto] = []
+        for photo, data in images:
+            try:
+                found.append((photo, self.models.create_template(data, galleries, person)))
+            except Rejected as error:
+                rejected.append(_rejected_photo(photo, error))
+        if not found:
+            return [], tuple(rejected)
+        templates = [template for _, template in found]
+        inconsistent = self.models.find_inconsistent(galleries, person, templates)
+        rejected += [_rejected_photo(found[index][0], error) for index, error in inconsistent.items()]
+        return [one for index, one in enumerate(found) if index not in inconsistent], tuple(rejected)
+
+    def _attempt_tag_update(self, person_id: str, add: frozenset[str], remove: frozenset[str]) -> Person:
+        galleries, before = self._read_galleries(), get_person(self.people, person_id)
+        person = replace(before, tags=(before.tags | add) - remove)
+        if person.tags != before.tags:
+            updated = galleries.apply(lambda one: set_tags(one, person_id, person.tags))
+            change = PersonChange(before, person)
+            self.people.commit(change, (), base=galleries.version, gallery=updated, now=self.clock())
+        return person
+
+    def _read_galleries(self) -> GallerySet:
+        """The galleries in force; before the first enrolment, an empty gallery for each release in use."""
+        galleries = self.galleries.read()
+        if galleries.by_space:
+            return galleries
+        spaces = self.models.embedding_spaces()
+        return replace(galleries, by_space={space: Gallery(space) for space in spaces})
+
+    def _change_by_name(self, name: str, tags: frozenset[str]) -> PersonChange:
+        before = self.people.find_by_name(name)
+        after = replace(before, tags=before.tags | tags) if before else Person(new_person_id(), name, tags)
+        return PersonChange(before, after)
+
+    def _change_by_id(self, person_id: str) -> PersonChange:
+        person = get_person(self.people, person_id)
+        return PersonChange(person, person)
 
 
-def _rejected_photo(photo: S3Object, fault: Rejected) -> RejectedPhoto:
-    return RejectedPhoto(photo, fault.reason, str(fault), fault.boxes_px)
+def _attempts() -> Iterator[int]:
+    """All attempts but the last."""
+    return iter(range(MAX_ATTEMPTS - 1))
 
 
-def _change_by_name(people: PeopleStore[G], name: str, tags: frozenset[str]) -> PersonChange:
-    """Who has the name, with these tags too; somebody new where nobody has."""
-    found = people.find_by_name(name)
-    after = Person(found.id, found.name, found.tags | tags) if found else Person(new_person_id(), name, tags)
-    return PersonChange(found, after)
+def _with_templates(
+    galleries: GallerySet, person: Person, templates: Sequence[Template], gallery: Gallery
+) -> Gallery:
+    """A person whom reembedding has yet to add to a gallery is left to it: it adds all of their photos."""
+    if galleries.is_pending(gallery, person.id):
+        return gallery
+    return add_templates(gallery, person.id, templates, person.tags)
 
 
-def _change_by_id(people: PeopleStore[G], person_id: str) -> PersonChange:
-    """Somebody known, as they are. Raises NobodyThere."""
-    person = get_person(people, person_id)
-    return PersonChange(person, person)
-
-
-def new_person_id() -> str:
-    """Random: nothing about a person can be read from it."""
-    return f"p-{secrets.token_hex(6)}"
-
-
-# MERGED: Tags of somebody enrolled, such as a watch list, on and off: profile and gallery change together.
-
-NO_PHOTOS: tuple[S3Object, ...] = ()
-
-
-def update_tags(
-    person_id: str, *, add: frozenset[str], remove: frozenset[str], service: EnrolmentService[G, T]
-) -> Person:
-    """The person with their tags as they are now. Raises NobodyThere, Overtaken."""
-    for tries_left in reversed(range(MAX_ATTEMPTS)):
-        try:
-            person = _attempt_tag_update(person_id, add, remove, service)
-        except ConcurrentUpdate:
-            if not tries_left:
-                raise
-        else:
-            break
-    return person
-
-
-def _attempt_tag_update(
-    person_id: str, add: frozenset[str], remove: frozenset[str], service: EnrolmentService[G, T]
-) -> Person:
-    gallery = service.read_gallery()
-    before = get_person(service.people, person_id)
-    person = Person(person_id, before.name, (before.tags | add) - remove)
-    if person.tags != before.tags:
-        new_gallery = service.set_tags(gallery, person_id, person.tags)
-        service.people.commit(
-            PersonChange(before, person), (), base=gallery.version, gallery=new_gallery, now=service.clock()
-        )
-    return person
+def _rejected_photo(photo: S3Object, error: Rejected) -> RejectedPhoto:
+    return RejectedPhoto(photo, error.reason, str(error), error.boxes_px)

@@ -1,157 +1,168 @@
-"""A person erased: out of the gallery first, then out of every row and object; told what was erased."""
+"""Erases a person: from the galleries first, then from every row and object."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vigil.drops.messages import S3Object
 from vigil.errors import ConcurrentUpdate
-from vigil.people.enrolment import MAX_ATTEMPTS, Person, PersonNotFound, VersionedGallery
-from vigil.people.gallery_pointer import GalleryPointer
-
-G = TypeVar("G", bound=VersionedGallery)
-Gallery_contra = TypeVar("Gallery_contra", bound=VersionedGallery, contravariant=True)
+from vigil.faces.gallery import GallerySet
+from vigil.people.galleries import MAX_ATTEMPTS, GalleryReader
+from vigil.people.person import ErasureReceipt, GalleryPointer, Person, PersonNotFound
 
 
-class PersonRecords(Protocol[Gallery_contra]):
-    """The people table."""
+class PersonRecords(Protocol):
+    """The people table. All raise Transient."""
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
-        """Hold somebody's profile as it is: from now on nobody renames, tags or enrols them."""
+        """Mark a profile: from now on every change of it fails. None if there is no profile."""
 
     def withdraw_consent(self, person_id: str) -> None:
-        """Take back that a person may be learned from."""
+        """Remove the consent to training."""
 
-    def gallery_pointer(self) -> GalleryPointer:
-        """What is in force now."""
+    def gallery_pointer(self) -> GalleryPointer: ...
 
-    def replace_gallery(self, *, base: int, gallery: Gallery_contra, now: datetime) -> None:
-        """Put a gallery in force in place of version `base`. Raises Overtaken."""
+    def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
+        """Put galleries in force in place of version `base`. Raises ConcurrentUpdate."""
 
     def delete_templates(self, person: Person) -> int:
-        """Delete name and templates; how many templates there were."""
+        """Delete the name and the templates; the number of templates."""
 
-    def delete_profile(self, person_id: str) -> None:
-        """Delete the profile: the last that there was."""
+    def delete_profile(self, person_id: str) -> None: ...
 
 
 class PersonData(Protocol):
-    """What was seen of a person."""
+    """The records of sightings. All raise Transient."""
 
     def mark_being_erased(self, person: str, now: datetime) -> None:
-        """From now on nothing that names them is kept, by whoever has it under way."""
+        """From now on every write that names the person fails."""
 
-    def save_receipt(self, erased: "ErasureReceipt") -> None:
-        """Keep for a day what was erased: whoever erases may die before the answer is heard."""
+    def save_receipt(self, erased: ErasureReceipt) -> None:
+        """Store the receipt for a day, in case the response is lost."""
 
-    def find_receipt(self, person: str) -> "ErasureReceipt | None":
-        """What was kept of it, if anything was."""
+    def find_receipt(self, person: str) -> ErasureReceipt | None: ...
 
     def remove_references(self, person: str) -> Iterable[str]:
-        """Take the person out of each sighting, alert, label and silence; the kind of each, one by one."""
+        """Remove the person from each sighting, alert, label and suppression; yields the kind of each."""
 
     def recognised_photos(self, person: str) -> Iterable[S3Object]:
-        """The photos in which they were recognised, while the sightings still say so."""
+        """The photos in which they were recognised, while the sightings still refer to them."""
 
     def delete_cached_answers(self, person: str) -> int:
-        """Delete kept answers that name them; how many."""
+        """Delete stored API responses that name them; how many."""
+
+
+class TemplateReader(Protocol):
+    """Reads templates. Raises Transient."""
+
+    def vectors(self, person: str) -> Mapping[str, NDArray[np.float32]]:
+        """By embedding space, (n, D) float32, unit rows."""
+
+
+class UnknownFaceStore(Protocol):
+    """The stored faces of unknown subjects. Raises Transient."""
+
+    def remove_matching(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
+        """Delete the faces that match one of these vectors; how many."""
+
+
+class ExampleStore(Protocol):
+    """The stored data sets. Raises Transient."""
+
+    def remove_person(self, person: str, now: datetime) -> int:
+        """Remove the examples that show a person; how many."""
+
+
+class PersonObjects(Protocol):
+    """The objects of people. All raise Transient."""
+
+    def delete_pending_photos(self, person: str) -> int:
+        """Delete every version of photos that wait for enrolment; how many."""
+
+    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+        """Delete every version of all snapshots up to `version` except these keys; how many."""
+
+    def delete_version(self, item: S3Object) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class ErasureService(Generic[G]):
-    """The ports that erasing needs.
+class ErasureService:
+    """Erasure of people.
 
-    gallery    reads the one in force, consistently
-    holds      (gallery, person) -> whether they are in it
-    without    (gallery, person) -> the next gallery, in which they are not
-    settle     waits until whatever was kept before can be found
-    unremember  takes faces out of strangers' sightings that are this person's; how many
-    unlearn    takes their items out of every stored data set; how many
-    discard    deletes their photos that wait to be enrolled; how many
-    snapshots  (version in force, its keys) -> deletes every version of all other snapshots up to it; how many
-    shred      deletes one object version for good
+    Writes that name the person fail first: a lane that matched before the galleries changed cannot store its
+    result and repeats the match. Consent is withdrawn before the data sets are searched, because a data set
+    that is being stored checks consent again at its end. The profile is deleted last: while it exists, the
+    erasure is not complete.
+
+    retention       of sightings
+    wait_for_index  returns when all rows that were stored before are in the indexes
     """
 
-    records: PersonRecords[G]
+    records: PersonRecords
     personal_data: PersonData
-    read_gallery: Callable[[], G]
-    contains: Callable[[G, str], bool]
-    without_person: Callable[[G, str], G]
+    galleries: GalleryReader
+    templates: TemplateReader
+    unknown_faces: UnknownFaceStore
+    datasets: ExampleStore
+    objects: PersonObjects
+    retention: timedelta
     wait_for_index: Callable[[], None]
-    remove_unknown_faces: Callable[[str], int]
-    remove_from_datasets: Callable[[str], int]
-    delete_pending_photos: Callable[[str], int]
-    delete_snapshots: Callable[[int, Collection[str]], int]
-    delete_object_version: Callable[[S3Object], None]
     clock: Callable[[], datetime]
 
+    def erase_person(self, person_id: str) -> ErasureReceipt:
+        """Erase a person; after a failure, the next call continues. Within a day it returns the same receipt.
 
-@dataclass(frozen=True, slots=True)
-class ErasureReceipt:
-    """What was erased: how many of each kind; nothing in it says who it was but the random id."""
+        Raises PersonNotFound, ConcurrentUpdate, Transient.
+        """
+        person = self.records.begin_erasure(person_id, self.clock())
+        receipt = self.personal_data.find_receipt(person_id)
+        if receipt is None:
+            if person is None:
+                raise PersonNotFound(f"no person has the id {person_id}")
+            receipt = self._erase_data(person)
+            self.personal_data.save_receipt(receipt)
+        self.records.delete_profile(person_id)
+        return receipt
 
-    person: str
-    erased_at: datetime
-    gallery_version: int
-    counts: dict[str, int]
+    def _erase_data(self, person: Person) -> ErasureReceipt:
+        """Everything but the profile."""
+        self.personal_data.mark_being_erased(person.id, self.clock())
+        self._remove_from_galleries(person.id)
+        self.records.withdraw_consent(person.id)
+        self.wait_for_index()
+        pointer = self.records.gallery_pointer()
+        keys = frozenset(pointer.snapshot_keys.values())
+        counts = {"snapshots": self.objects.delete_other_snapshots(pointer.version, keys)}
+        counts["photos"] = self.objects.delete_pending_photos(person.id)
+        for photo in list(self.personal_data.recognised_photos(person.id)):
+            self.objects.delete_version(photo)
+            counts["photos"] += 1
+        for kind in self.personal_data.remove_references(person.id):
+            counts[kind] = counts.get(kind, 0) + 1
+        counts["examples"] = self.datasets.remove_person(person.id, self.clock())
+        counts["faces"] = self._remove_unknown_faces(person.id)
+        counts["answers"] = self.personal_data.delete_cached_answers(person.id)
+        counts["templates"] = self.records.delete_templates(person)
+        return ErasureReceipt(person.id, self.clock(), pointer.version, counts)
 
+    def _remove_from_galleries(self, person_id: str) -> None:
+        for _ in range(MAX_ATTEMPTS - 1):
+            with suppress(ConcurrentUpdate):
+                return self._attempt_removal(person_id)
+        return self._attempt_removal(person_id)
 
-def erase_person(person_id: str, service: ErasureService[G]) -> ErasureReceipt:
-    """Erase somebody. Raises NobodyThere; done again after a failure, it goes on where it stopped.
+    def _attempt_removal(self, person_id: str) -> None:
+        galleries = self.galleries.read()
+        if galleries.contains_person(person_id):
+            updated = galleries.apply(lambda one: one.without_person(person_id))
+            self.records.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())
 
-    Asked again within a day, it says the same: the answer may have been lost.
-
-    First nothing more can be kept that names them: a lane that matched before the gallery moved commits in
-    vain, and looks again. Consent goes before the data sets are searched: what is being stored at this moment
-    asks for it again when it is done. The profile goes last: as long as it is there, the work is not done.
-    """
-    person = service.records.begin_erasure(person_id, service.clock())
-    receipt = service.personal_data.find_receipt(person_id)
-    if receipt is None:
-        if person is None:
-            raise PersonNotFound(f"nobody has the id {person_id}")
-        receipt = _erase_data(person, service)
-        service.personal_data.save_receipt(receipt)
-    service.records.delete_profile(person_id)
-    return receipt
-
-
-def _erase_data(person: Person, service: ErasureService[G]) -> ErasureReceipt:
-    """All but the profile."""
-    person_id = person.id
-    service.personal_data.mark_being_erased(person_id, service.clock())
-    _remove_from_gallery(person_id, service)
-    service.records.withdraw_consent(person_id)
-    service.wait_for_index()
-    pointer = service.records.gallery_pointer()
-    counts = {
-        "snapshots": service.delete_snapshots(pointer.version, frozenset(pointer.snapshot_keys.values()))
-    }
-    counts["photos"] = service.delete_pending_photos(person_id)
-    for photo in list(service.personal_data.recognised_photos(person_id)):
-        service.delete_object_version(photo)
-        counts["photos"] += 1
-    for kind in service.personal_data.remove_references(person_id):
-        counts[kind] = counts.get(kind, 0) + 1
-    counts["examples"] = service.remove_from_datasets(person_id)
-    counts["faces"] = service.remove_unknown_faces(person_id)
-    counts["answers"] = service.personal_data.delete_cached_answers(person_id)
-    counts["templates"] = service.records.delete_templates(person)
-    return ErasureReceipt(person_id, service.clock(), pointer.version, counts)
-
-
-def _remove_from_gallery(person_id: str, service: ErasureService[G]) -> None:
-    """Out of the gallery in force; lanes look at it every two seconds."""
-    for tries_left in reversed(range(MAX_ATTEMPTS)):
-        gallery = service.read_gallery()
-        if not service.contains(gallery, person_id):
-            return
-        smaller = service.without_person(gallery, person_id)
-        try:
-            service.records.replace_gallery(base=gallery.version, gallery=smaller, now=service.clock())
-        except ConcurrentUpdate:
-            if not tries_left:
-                raise
-        else:
-            return
+    def _remove_unknown_faces(self, person_id: str) -> int:
+        """Sightings of the person from before the enrolment."""
+        since = self.clock() - self.retention
+        return self.unknown_faces.remove_matching(self.templates.vectors(person_id), since=since)

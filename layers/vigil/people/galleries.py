@@ -4,7 +4,16 @@ from functools import lru_cache
 from typing import Protocol
 
 from vigil.faces.gallery import GallerySet, deserialize_gallery, serialize_gallery
-from vigil.people.gallery_pointer import GalleryPointer
+from vigil.people.person import GalleryPointer
+
+MAX_ATTEMPTS = 5
+"""Attempts to change the galleries while others change them."""
+
+
+class GalleryReader(Protocol):
+    """Reads the galleries in force, consistently. Raises Transient."""
+
+    def read(self) -> GallerySet: ...
 
 
 class GalleryPointerReader(Protocol):
@@ -27,7 +36,7 @@ class GalleryRepository:
     """The galleries of all embedding spaces; the last four that were read stay in memory."""
 
     def __init__(self, pointers: GalleryPointerReader, snapshots: SnapshotStore) -> None:
-        self._pointers, self._snapshots = pointers, snapshots
+        self._pointers = pointers
         self._load = lru_cache(maxsize=4)(lambda key: deserialize_gallery(snapshots.get_object(key)))
 
     def read(self) -> GallerySet:
@@ -40,10 +49,11 @@ class GalleryRepository:
             pointer.incomplete_spaces,
         )
 
-    def store_changed(self, gallery_set: GallerySet) -> dict[str, str]:
-        """Store the galleries that have no snapshot yet; the key of every space's snapshot."""
-        return {
-            space: gallery_set.snapshot_keys.get(space)
-            or self._snapshots.save_gallery_snapshot(gallery_set.version, serialize_gallery(gallery))
-            for space, gallery in gallery_set.by_space.items()
-        }
+
+def store_changed_galleries(snapshots: SnapshotStore, galleries: GallerySet) -> dict[str, str]:
+    """Store the galleries that have no snapshot yet; the key of each space's snapshot. Raises Transient."""
+    return {
+        space: galleries.snapshot_keys.get(space)
+        or snapshots.save_gallery_snapshot(galleries.version, serialize_gallery(gallery))
+        for space, gallery in galleries.by_space.items()
+    }

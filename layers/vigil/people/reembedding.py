@@ -1,28 +1,29 @@
-"""Everybody enrolled anew for another release: a few at a time, from what is kept of their photos."""
+"""Computes templates of all enrolled people for further releases, and deletes those of retired releases."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.errors import Rejected
+from vigil.errors import ConcurrentUpdate, Rejected, VigilError
+from vigil.faces.gallery import EnrolledPerson, GallerySet
 from vigil.inference.types import ReferenceImage
-from vigil.people.enrolment import VersionedGallery
+from vigil.people.galleries import GalleryReader
+from vigil.people.person import GalleryPointer
 
-G = TypeVar("G", bound=VersionedGallery)
 Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """What is kept of one enrolment photo.
+    """The template of one enrolment photo.
 
-    key       of its row
-    vectors   (D,) float32, unit length, by space
-    portrait  None where none was kept
+    key              of its row
+    vectors          (D,) float32, unit length, by embedding space
+    reference_image  None if none is stored
     """
 
     key: str
@@ -32,11 +33,11 @@ class StoredPhoto:
 
 @dataclass(frozen=True, slots=True)
 class ReembeddingProgress:
-    """How far a space's gallery is.
+    """How many people a release's gallery contains.
 
-    people   everybody enrolled
-    without  those of whom nothing is kept that the release can use: they must be enrolled again
-    left     how many it has not come to yet
+    people             the number of enrolled people
+    missing_reference  people without a reference image that the release can use: they must be enrolled again
+    remaining          the number of people who are not processed yet
     """
 
     people: int
@@ -45,13 +46,13 @@ class ReembeddingProgress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the release knows everybody that the others know."""
+        """Whether the release's gallery contains everybody."""
         return not self.remaining and not self.missing_reference
 
     @property
     def summary(self) -> str:
-        """For people."""
-        summary = f"migrated {self.people - self.remaining - len(self.missing_reference)} of {self.people}"
+        """One line for operators."""
+        summary = f"reembedded {self.people - self.remaining - len(self.missing_reference)} of {self.people}"
         return (
             f"{summary}; {len(self.missing_reference)} need a new photo"
             if self.missing_reference
@@ -61,11 +62,11 @@ class ReembeddingProgress:
 
 @dataclass(frozen=True, slots=True)
 class ReembeddingState:
-    """What is kept of a model's outputs, for which releases.
+    """The state of reembedding between two runs.
 
-    spaces    of each release in use
+    spaces    the embedding space of each release in use
     progress  of each release in use
-    retired   by space, up to which person what a release that is out of use left was erased
+    retired   by space that is out of use, the last person whose vectors were deleted
     """
 
     spaces: Mapping[str, str] = field(default_factory=dict)
@@ -73,106 +74,197 @@ class ReembeddingState:
     retired: Mapping[str, str] = field(default_factory=dict)
 
     def is_ready(self, release: str) -> bool:
-        """Whether a release may be compared with the active one: it knows whom that one knows."""
+        """Whether a release can be compared with the active one, because its gallery is complete."""
         return release in self.progress and self.progress[release].is_complete
 
 
+@dataclass(frozen=True, slots=True)
+class ReembeddingRun:
+    """The state after one run, and by release why it could not be processed."""
+
+    state: ReembeddingState
+    failures: Mapping[str, str]
+
+
 class PhotoRepository(Protocol):
-    """Where enrolment photos' rows are. Raises Transient."""
+    """The stored templates. All raise Transient."""
 
     def photos_of(self, person: str) -> Iterable[StoredPhoto]: ...
 
     def add_vector(self, person: str, key: str, space: str, vector: Vector) -> None:
-        """Keep a further vector of a photo; nothing where the row is gone: somebody erased them."""
+        """Store a further vector of a photo; does nothing if the photo was erased."""
 
     def delete_vectors(self, person: str, space: str) -> None:
-        """Take out what somebody's photos came to in a space."""
+        """Delete a person's vectors in a space."""
+
+
+class GalleryStore(Protocol):
+    """The galleries in force. All raise Transient."""
+
+    def gallery_pointer(self) -> GalleryPointer: ...
+
+    def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
+        """Put galleries in force in place of version `base`. Raises ConcurrentUpdate."""
+
+
+class ReembeddingModels(Protocol):
+    """The releases in use. All raise BrokenRelease, Transient."""
+
+    def release_ids(self) -> Sequence[str]: ...
+
+    def embedding_space(self, release: str) -> str: ...
+
+    def embed_reference(self, release: str, reference: ReferenceImage) -> Vector:
+        """(D,) float32, unit length. Raises Rejected if the release finds no face."""
+
+
+class SnapshotRemover(Protocol):
+    """Deletes gallery snapshots. Raises Transient."""
+
+    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+        """Delete every version of all snapshots up to `version` except these keys; how many."""
+
+
+class UnknownFaceRemover(Protocol):
+    """Deletes stored faces of unknown subjects. Raises Transient."""
+
+    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+        """Delete the faces in these spaces; how many."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReembeddingService(Generic[G]):
-    """The ports that migrating needs.
+class ReembeddingService:
+    """Reembedding, a few people in each run.
 
-    gallery   reads what is in force, consistently
-    people    everybody in it
-    lacking   (gallery, space) -> whom the space's gallery lacks
-    whole     (gallery, space) -> whether the space has a gallery that is in use
-    embed     a portrait's vector by the release of the space; raises Rejected
-    grown     (gallery, space, vectors by person, whole) -> the next one, in which they are too
-    commit    puts a gallery in force in place of version `base`; raises Overtaken
-    go_on     whether there is time for one more person
+    A vector is stored beside its photo before the gallery contains it, so that a concurrent enrolment costs a
+    write and no computation.
+
+    retention  of unknown faces
     """
 
     photos: PhotoRepository
-    read_gallery: Callable[[], G]
-    list_people: Callable[[G], Collection[str]]
-    missing_people: Callable[[G, str], Sequence[str]]
-    is_space_complete: Callable[[G, str], bool]
-    embed: Callable[[ReferenceImage], Vector]
-    add_vectors: Callable[[G, str, Mapping[str, Sequence[Vector]], bool], G]
-    commit: Callable[[int, G, datetime], None]
-    has_time: Callable[[], bool]
+    galleries: GalleryReader
+    people: GalleryStore
+    models: ReembeddingModels
+    snapshots: SnapshotRemover
+    unknown_faces: UnknownFaceRemover
+    retention: timedelta
     clock: Callable[[], datetime]
 
+    def run(self, previous: ReembeddingState, has_time: Callable[[], bool]) -> ReembeddingRun:
+        """Process some people of each release in use; the next run continues. Raises Transient.
 
-def reembed(
-    space: str, service: ReembeddingService[G], *, unreembeddable: Collection[str] = ()
-) -> ReembeddingProgress:
-    """Take some more people into a space's gallery. Raises Overtaken, Transient; done again, it goes on.
-
-    hopeless  those that were found `without` before: they come last
-
-    A vector is kept beside its photo before the gallery has it, so that whoever is overtaken by an enrolment
-    loses a write and no work.
-    """
-    gallery = service.read_gallery()
-    missing = sorted(service.missing_people(gallery, space), key=lambda person: person in unreembeddable)
-    found: dict[str, Sequence[Vector]] = {}
-    missing_reference: list[str] = []
-    for person in missing:
-        if not service.has_time():
-            break
-        vectors = _vectors_in_space(person, space, service)
-        if vectors:
-            found[person] = vectors
-        else:
-            missing_reference.append(person)
-    remaining = len(missing) - len(found) - len(missing_reference)
-    was_complete = service.is_space_complete(gallery, space)
-    if found or not (remaining or was_complete):
-        new_gallery = service.add_vectors(gallery, space, found, was_complete or not remaining)
-        service.commit(gallery.version, new_gallery, service.clock())
-    return ReembeddingProgress(len(service.list_people(gallery)), tuple(missing_reference), remaining)
-
-
-def _vectors_in_space(person: str, space: str, service: ReembeddingService[G]) -> list[Vector]:
-    """All that a person's photos come to in a space; those in which the release finds nothing add nothing."""
-    vectors = []
-    for photo in service.photos.photos_of(person):
-        vector = photo.vectors.get(space)
-        if vector is None and photo.reference_image is not None:
+        has_time  whether there is time for one more person
+        """
+        spaces: dict[str, str] = {}
+        progress: dict[str, ReembeddingProgress] = {}
+        failures: dict[str, str] = {}
+        releases = self.models.release_ids()
+        for release in releases:
+            known = previous.progress.get(release)
+            missing = known.missing_reference if known else ()
             try:
-                vector = service.embed(photo.reference_image)
-            except Rejected:
-                continue
-            service.photos.add_vector(person, photo.key, space, vector)
-        if vector is not None:
-            vectors.append(vector)
-    return vectors
+                spaces[release] = previous.spaces.get(release) or self.models.embedding_space(release)
+                progress[release] = self.reembed(release, spaces[release], has_time, unreembeddable=missing)
+            except VigilError as error:
+                failures[release] = str(error)
+        retired = dict(previous.retired)
+        if all(release in progress and progress[release].is_complete for release in releases):
+            retired = self._retire_spaces(frozenset(spaces.values()), retired, has_time)
+        return ReembeddingRun(ReembeddingState(spaces, progress, retired), failures)
 
+    def reembed(
+        self,
+        release: str,
+        space: str,
+        has_time: Callable[[], bool],
+        *,
+        unreembeddable: Collection[str] = (),
+    ) -> ReembeddingProgress:
+        """Add some people to a release's gallery. Raises ConcurrentUpdate, BrokenRelease, Transient.
 
-def delete_retired_vectors(
-    space: str,
-    people: Sequence[str],
-    after_person: str,
-    photos: PhotoRepository,
-    has_time: Callable[[], bool],
-) -> str | None:
-    """Take out a retired space's vectors, person by person in order; up to whom, None when all are gone."""
-    for person in people:
-        if person > after_person:
+        unreembeddable  people who had no usable reference image before: they are tried last
+        """
+        galleries = self.galleries.read()
+        missing = sorted(galleries.missing_people(space), key=lambda person: person in unreembeddable)
+        found: dict[str, Sequence[Vector]] = {}
+        missing_reference: list[str] = []
+        for person in missing:
             if not has_time():
-                return after_person
-            photos.delete_vectors(person, space)
-            after_person = person
-    return None
+                break
+            vectors = self._vectors_of(person, release, space)
+            if vectors:
+                found[person] = vectors
+            else:
+                missing_reference.append(person)
+        remaining = len(missing) - len(found) - len(missing_reference)
+        was_complete = space in galleries.by_space and space not in galleries.incomplete_spaces
+        if found or not (remaining or was_complete):
+            updated = _with_vectors(galleries, space, found, complete=was_complete or not remaining)
+            self.people.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())
+        return ReembeddingProgress(len(galleries.person_ids()), tuple(missing_reference), remaining)
+
+    def delete_retired_vectors(
+        self, space: str, people: Sequence[str], after_person: str, has_time: Callable[[], bool]
+    ) -> str | None:
+        """Delete a retired space's vectors, person by person; the last person, or None when all are done."""
+        for person in people:
+            if person > after_person:
+                if not has_time():
+                    return after_person
+                self.photos.delete_vectors(person, space)
+                after_person = person
+        return None
+
+    def _vectors_of(self, person: str, release: str, space: str) -> list[Vector]:
+        """The vectors of a person's photos; photos in which the release finds no face add none."""
+        vectors = []
+        for photo in self.photos.photos_of(person):
+            vector = photo.vectors.get(space)
+            if vector is None and photo.reference_image is not None:
+                try:
+                    vector = self.models.embed_reference(release, photo.reference_image)
+                except Rejected:
+                    continue
+                self.photos.add_vector(person, photo.key, space, vector)
+            if vector is not None:
+                vectors.append(vector)
+        return vectors
+
+    def _retire_spaces(
+        self, used: frozenset[str], retired: dict[str, str], has_time: Callable[[], bool]
+    ) -> dict[str, str]:
+        """Remove galleries that are out of use at once, and then their vectors, person by person."""
+        galleries = self.galleries.read()
+        unused = galleries.by_space.keys() - used
+        if unused:
+            try:
+                self.people.replace_gallery(
+                    base=galleries.version, gallery=galleries.restricted_to(used), now=self.clock()
+                )
+            except ConcurrentUpdate:
+                return retired
+            retired |= dict.fromkeys(sorted(unused), "")
+        people = galleries.person_ids()
+        remaining = {
+            space: self.delete_retired_vectors(space, people, after_person, has_time)
+            for space, after_person in retired.items()
+        }
+        self._delete_unused_data({space for space, after_person in remaining.items() if after_person is None})
+        return {space: after_person for space, after_person in remaining.items() if after_person is not None}
+
+    def _delete_unused_data(self, spaces: Collection[str]) -> None:
+        """Delete the snapshots and unknown faces of spaces that have no template left."""
+        if spaces:
+            pointer = self.people.gallery_pointer()
+            self.snapshots.delete_other_snapshots(pointer.version, pointer.snapshot_keys.values())
+            self.unknown_faces.remove_spaces(spaces, since=self.clock() - self.retention)
+
+
+def _with_vectors(
+    galleries: GallerySet, space: str, found: Mapping[str, Sequence[Vector]], *, complete: bool
+) -> GallerySet:
+    gallery = galleries.for_space(space)
+    for person, vectors in found.items():
+        gallery = gallery.with_person(EnrolledPerson(person, np.stack(vectors), galleries.tags_for(person)))
+    return galleries.with_gallery(gallery, complete=complete)

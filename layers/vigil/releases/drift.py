@@ -6,12 +6,12 @@ Drift is reported when a distance exceeds both its sampling noise (99th percenti
 `drift.toml`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ SCORE_BINS = 20
 """Bins of equal width for scores from 0 to 1."""
 
 FOURIER_FREQUENCIES = 32
+
+BASELINE_FACTOR = 2
+"""A release that was not evaluated here is measured against its first outputs, in units of `min_items`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +230,65 @@ def _bin_shares(counts: tuple[int, ...] | NDArray[np.int64]) -> NDArray[np.float
 
 def _unknown_rate(sketch: OutputSketch) -> float:
     return sketch.unknown / sketch.items
+
+
+class SketchReader(Protocol):
+    """The output sketches that lanes record. All raise Transient."""
+
+    def known_releases(self) -> Iterable[tuple[str, str]]:
+        """(model, release) of everything that has a sketch."""
+
+    def sum_since(self, model: str, release: str, since: datetime) -> OutputSketch: ...
+
+
+class DriftState(Protocol):
+    """What drift measurement remembers from one run to the next. All raise Transient."""
+
+    def reference(self, model: str, release: str) -> OutputSketch:
+        """The reference outputs of a release; an empty sketch if there are none."""
+
+    def save_reference(self, model: str, release: str, reference: OutputSketch) -> None: ...
+
+    def drifting_since(self, model: str) -> datetime | None: ...
+
+    def save_drifting_since(self, model: str, since: datetime | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMonitor:
+    """Measures the drift of active releases against their reference outputs.
+
+    active_release  the active release of a model, None if the model has none
+    """
+
+    sketches: SketchReader
+    state: DriftState
+    active_release: Callable[[str], str | None]
+    policy: DriftPolicy
+
+    def measure_all(self, now: datetime) -> Iterator[tuple[str, str, DriftResult]]:
+        """(model, release, drift) of every active release that has enough outputs."""
+        for model, release in self.sketches.known_releases():
+            if release == self.active_release(model):
+                window = self.sketches.sum_since(model, release, now - self.policy.window)
+                reference = self._reference(model, release, window)
+                result = measure_drift(window, reference, self.policy) if reference else None
+                if result is not None:
+                    yield model, release, result
+
+    def drifting_since(self, model: str, drift: DriftResult, now: datetime) -> datetime | None:
+        """When the present drift of a model was first measured; None while it does not drift."""
+        stored = self.state.drifting_since(model)
+        since = (stored or now) if drift.exceeded else None
+        if since != stored:
+            self.state.save_drifting_since(model, since)
+        return since
+
+    def _reference(self, model: str, release: str, window: OutputSketch) -> OutputSketch | None:
+        """The outputs on the test set; for a release that was not evaluated here, its first outputs."""
+        stored = self.state.reference(model, release)
+        if stored.items >= self.policy.min_items:
+            return stored
+        if window.items >= BASELINE_FACTOR * self.policy.min_items:
+            self.state.save_reference(model, release, window)
+        return None

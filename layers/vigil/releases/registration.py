@@ -5,15 +5,19 @@ import io
 import tarfile
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.errors import BrokenRelease, VigilError
+from vigil.errors import BrokenRelease, UnknownModel, VigilError
 from vigil.inference.card import TomlReader
+from vigil.inference.classifier import Classifier
 from vigil.inference.evaluation import ScoredDataset, metric_interval, paired_gain
+from vigil.inference.repository import ReleaseCache
+from vigil.inference.types import Model, Models
 from vigil.releases.lifecycle import registered_state
 from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.rollout import ReleaseRecord
@@ -167,3 +171,58 @@ def build_manifest(
         dataset_id=data,
         recipe_sha256=recipe,
     )
+
+
+class ReleaseFiles(Protocol):
+    """Where the files of releases are stored. Raises Transient."""
+
+    def put_release(self, release: ReleaseManifest, files: Mapping[str, bytes]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateReleases:
+    """Port ReleaseStore: stored releases and bundled models, opened to be compared.
+
+    active_release  the pointer to a model's active release; raises Transient
+    """
+
+    files: ReleaseFiles
+    cache: ReleaseCache
+    bundled: Models
+    active_release: Callable[[str], str | None]
+
+    def store_release(self, release: ReleaseManifest, files: Mapping[str, bytes]) -> None:
+        self.files.put_release(release, files)
+
+    def open_release(self, model: str, release: str) -> Classifier:
+        return _require_classifier(self.open_model(model, release))
+
+    def open_model(self, model: str, release: str) -> Model:
+        """A stored release of any kind, verified. Raises BrokenRelease, Transient."""
+        return self.cache.fetch_and_open(model, release)
+
+    def open_active(self, model: str) -> Classifier | None:
+        release, bundled = self.active_release(model), self._bundled_model(model)
+        if bundled is not None and release in (None, bundled.release):
+            return _require_classifier(bundled)
+        return self.open_release(model, release) if release else None
+
+    def bundled_release_id(self, model: str) -> str | None:
+        bundled = self._bundled_model(model)
+        return bundled.release if bundled else None
+
+    def active_release_id(self, model: str) -> str | None:
+        """The release that answers: the active one, else the bundled one."""
+        return self.active_release(model) or self.bundled_release_id(model)
+
+    def _bundled_model(self, model: str) -> Model | None:
+        try:
+            return self.bundled.get(model)
+        except UnknownModel:
+            return None
+
+
+def _require_classifier(model: Model) -> Classifier:
+    if not isinstance(model, Classifier):
+        raise BrokenRelease(f"{model.name} is not a classifier and cannot be evaluated on a test set")
+    return model

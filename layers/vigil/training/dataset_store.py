@@ -84,6 +84,13 @@ class DatasetStore:
     objects: ObjectStore
     record_removal: Callable[[str, str, RemovedTrainingData], None]
 
+    def remove_person(self, person: str, now: datetime) -> int:
+        """Remove the examples that show a person from every data set; how many. Raises Transient."""
+        return sum(
+            prune_dataset(model, dataset_id, lambda entry: person in entry.people, self, now=now)
+            for model, dataset_id in list_datasets(self.objects)
+        )
+
 
 def prune_dataset(
     model: str,

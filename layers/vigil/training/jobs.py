@@ -224,6 +224,17 @@ class InstancePool:
     deadline: timedelta
 
 
+def default_instance_pool(*, spot: bool) -> InstancePool:
+    """The instance types of machines.toml; if all refuse, a pause of 5 minutes that doubles up to 2 hours."""
+    return InstancePool(
+        instance_types=default_instance_types(),
+        spot=spot,
+        initial_backoff=timedelta(minutes=5),
+        max_backoff=timedelta(hours=2),
+        deadline=timedelta(days=2),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
     """One lesson's job.
@@ -251,6 +262,42 @@ class TrainingJob:
     def name(self) -> str:
         """Of the training job that this attempt is."""
         return job_name(self.spec, self.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a completed job produced: the URL of model.tar.gz, and its seconds at work and on the bill."""
+
+    archive_url: str
+    run_s: float
+    billable_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """A job with its cost, and the release that was made from its result; "" while there is none.
+
+    failure_note  why no release will be made from the result
+    expected_usd, max_usd  estimates from before the job; cost_usd: the bill
+    run_s         seconds at work
+    """
+
+    job: TrainingJob
+    release: str = ""
+    failure_note: str = ""
+    expected_usd: float = 0.0
+    max_usd: float = 0.0
+    cost_usd: float = 0.0
+    run_s: float = 0.0
+
+    @property
+    def awaits_release(self) -> bool:
+        return self.job.state == "done" and not self.release and not self.failure_note
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something remains to be done."""
+        return self.awaits_release or self.job.state not in TERMINAL_STATES
 
 
 @dataclass(frozen=True, slots=True)

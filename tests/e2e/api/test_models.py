@@ -7,7 +7,7 @@ import pytest
 from cloud.dynamodb.maintenance_state import save_reembedding_state
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.state import DynamoStateStore
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs, TrainingRun
+from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 from tests.e2e.api.conftest import Site
 from vigil.people.reembedding import ReembeddingProgress, ReembeddingState
 from vigil.releases.gates import default_gates
@@ -16,7 +16,7 @@ from vigil.releases.lifecycle import registered_state
 from vigil.releases.rollout import ReleaseRecord, advance_rollout
 from vigil.releases.shadow import ShadowComparison
 from vigil.statistics import Interval
-from vigil.training.jobs import TrainingSpec, new_job
+from vigil.training.jobs import TrainingRun, TrainingSpec, new_job
 
 GOOD, BETTER = Interval(0.97, 0.95, 0.99, 300), Interval(0.02, 0.005, 0.03, 300)
 MODEL, FIRST, SECOND = "plates", "1" * 16, "2" * 16

@@ -1,46 +1,20 @@
-"""Enrolment: all that a person brings is judged against the gallery that the new one grows from."""
+"""Enrolment: every photo is checked against the galleries that the new ones are built from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from tests.fakes.memory import NOON
+from tests.unit.people.builders import SPACE, gallery_set, photo_counts, template, unit_vector
 from vigil.drops.messages import S3Object
 from vigil.errors import ConcurrentUpdate, Rejected
-from vigil.inference.types import ReferenceImage
-from vigil.people.enrolment import (
-    MAX_ATTEMPTS,
-    EnrolmentService,
-    EnrolmentTemplate,
-    InvalidEnrolment,
-    Person,
-    PersonChange,
-    PersonNotFound,
-    enrol_by_id,
-    enrol_by_name,
-    update_tags,
-)
-
-
-@dataclass(frozen=True)
-class FakeTemplate:
-    vectors: dict[str, NDArray[np.float32]]
-    quality: float = 1.0
-    box_px: tuple[float, float, float, float] = (0, 0, 1, 1)
-    reference_image: ReferenceImage | None = None
-
-
-@dataclass(frozen=True)
-class FakeGallery:
-    """A gallery that only remembers who is in it with what."""
-
-    version: int = 0
-    people: tuple[tuple[str, bytes], ...] = ()
-    incomplete_spaces: frozenset[str] = frozenset()
+from vigil.faces.enrolment_check import Template
+from vigil.faces.gallery import Gallery, GallerySet
+from vigil.people.enrolment import EnrolmentService, InvalidEnrolment
+from vigil.people.galleries import MAX_ATTEMPTS
+from vigil.people.person import Person, PersonChange, PersonNotFound
 
 
 class FaceTaken(Rejected):
@@ -57,11 +31,17 @@ class OtherFace(Rejected):
 
 @dataclass
 class MemoryPeople:
-    """Port People, and the gallery in force."""
+    """Ports PeopleStore and GalleryReader.
 
-    gallery: FakeGallery = field(default_factory=FakeGallery)
+    concurrent_galleries  what other enrolments put in force, one before each commit
+    """
+
+    galleries: GallerySet = field(default_factory=GallerySet)
     named_people: dict[str, Person] = field(default_factory=dict)
-    concurrent_galleries: list[FakeGallery] = field(default_factory=list)
+    concurrent_galleries: list[GallerySet] = field(default_factory=list)
+
+    def read(self) -> GallerySet:
+        return self.galleries
 
     def find_by_name(self, name: str) -> Person | None:
         return self.named_people.get(name)
@@ -72,57 +52,65 @@ class MemoryPeople:
     def commit(
         self,
         change: PersonChange,
-        templates: Sequence[EnrolmentTemplate],
+        templates: Sequence[Template],
         *,
         base: int,
-        gallery: FakeGallery,
+        gallery: GallerySet,
         now: datetime,
     ) -> None:
-        person = change.after
         if self.concurrent_galleries:
-            self.gallery = self.concurrent_galleries.pop()
-        if self.gallery.version != base:
+            self.galleries = self.concurrent_galleries.pop()
+        if self.galleries.version != base:
             raise ConcurrentUpdate("later")
-        self.gallery, self.named_people[person.name] = gallery, person
+        self.galleries, self.named_people[change.after.name] = gallery, change.after
 
 
-def create_template(photo: bytes, gallery: FakeGallery, person: str) -> FakeTemplate:
-    if photo == b"blank":
-        raise NoFaceFound("no face")
-    if any(known == photo and owner != person for owner, known in gallery.people):
-        raise FaceTaken("somebody else's face")
-    return FakeTemplate({"s": np.frombuffer(photo.ljust(4, b"\0"), np.float32)})
+class NamedFaces:
+    """Port EnrolmentModels: the bytes of a photo name the face in it."""
+
+    max_bytes = 1000
+
+    def embedding_spaces(self) -> Sequence[str]:
+        return [SPACE]
+
+    def create_template(self, photo: bytes, galleries: GallerySet, person: str) -> Template:
+        if photo == b"blank":
+            raise NoFaceFound("no face")
+        found = template(photo.decode())
+        for other in galleries.for_space(SPACE).without_person(person).people:
+            if (other.templates == found.vectors[SPACE]).all(axis=1).any():
+                raise FaceTaken("the face of another person")
+        return found
+
+    def find_inconsistent(
+        self, galleries: GallerySet, person: str, templates: Sequence[Template]
+    ) -> Mapping[int, Rejected]:
+        """Eve's photo among anybody else's."""
+        is_eve = [bool((one.vectors[SPACE] == unit_vector("eve")).all()) for one in templates]
+        return {index: OtherFace("another face") for index, eve in enumerate(is_eve) if eve != is_eve[0]}
 
 
-def check_consistency(
-    gallery: FakeGallery, person: str, templates: Sequence[FakeTemplate]
-) -> dict[int, Rejected]:
-    """Eve's photo among anybody else's."""
-    names = [bytes(one.vectors["s"].tobytes()) for one in templates]
-    return {
-        index: OtherFace("another face") for index, name in enumerate(names) if name == b"eve\0" != names[0]
-    }
+@dataclass
+class PendingPhotos:
+    """Ports PhotoReader and PhotoRemover: the content of a photo is its key."""
+
+    deleted: list[S3Object] = field(default_factory=list)
+
+    def fetch(self, item: S3Object, max_bytes: int) -> bytes:
+        return item.key.encode()
+
+    def delete_version(self, item: S3Object) -> None:
+        self.deleted.append(item)
 
 
-def add_templates(
-    gallery: FakeGallery, person: str, templates: Sequence[FakeTemplate], tags: frozenset[str]
-) -> FakeGallery:
-    faces = tuple((person, template.vectors["s"].tobytes().rstrip(b"\0")) for template in templates)
-    return FakeGallery(gallery.version + 1, gallery.people + faces)
-
-
-def service(
-    people: MemoryPeople, erased: list[S3Object] | None = None
-) -> EnrolmentService[FakeGallery, FakeTemplate]:
+def service(people: MemoryPeople, photos: PendingPhotos | None = None) -> EnrolmentService:
+    pending = photos or PendingPhotos()
     return EnrolmentService(
         people=people,
-        read_gallery=lambda: people.gallery,
-        create_template=create_template,
-        check_consistency=check_consistency,
-        add_templates=add_templates,
-        set_tags=lambda book, _person, _tags: FakeGallery(book.version + 1, book.people),
-        fetch_photo=lambda photo: photo.key.encode(),
-        delete_photo=(erased if erased is not None else []).append,
+        galleries=people,
+        models=NamedFaces(),
+        photos=pending,
+        store=pending,
         clock=lambda: NOON,
     )
 
@@ -131,140 +119,157 @@ def photos(*keys: str) -> list[S3Object]:
     return [S3Object("store", key) for key in keys]
 
 
-def test_a_person_is_taken_into_the_next_gallery():
-    registry = MemoryPeople()
-
-    enrolment = enrol_by_name(" Ann ", photos("ann"), frozenset({"watch"}), service(registry))
-
-    assert (enrolment.gallery_version, registry.gallery.people) == (1, ((enrolment.person.id, b"ann"),))
-    assert registry.find_by_name("Ann") == enrolment.person
+def templates_of(people: MemoryPeople, person: str) -> list[list[float]]:
+    found = people.galleries.for_space(SPACE).person(person)
+    return [] if found is None else [[float(one) for one in row] for row in found.templates]
 
 
-def test_an_id_tells_nothing_of_a_name():
-    assert enrol_by_name("Ann", photos("ann"), frozenset(), service(MemoryPeople())).person.id[2:].isalnum()
+def test_a_new_person_is_added_to_the_next_galleries():
+    people = MemoryPeople()
+
+    enrolment = service(people).enrol_by_name(" Ann ", photos("ann"), frozenset({"watch"}))
+
+    assert (enrolment.gallery_version, people.galleries.version) == (1, 1)
+    assert photo_counts(people.galleries) == {enrolment.person.id: 1}
+    assert people.galleries.tags_for(enrolment.person.id) == {"watch"}
+    assert people.find_by_name("Ann") == enrolment.person
+
+
+def test_the_id_of_a_person_does_not_depend_on_the_name():
+    ids = {service(MemoryPeople()).enrol_by_name("Ann", photos("ann")).person.id for _ in range(2)}
+
+    assert len(ids) == 2
+    assert all(one[2:].isalnum() for one in ids)
 
 
 def test_the_same_name_is_the_same_person_with_more_templates_and_tags():
-    registry = MemoryPeople()
-    first = enrol_by_name("Ann", photos("ann"), frozenset({"staff"}), service(registry))
+    people = MemoryPeople()
+    first = service(people).enrol_by_name("Ann", photos("ann"), frozenset({"staff"}))
 
-    second = enrol_by_name("Ann", photos("an2"), frozenset({"watch"}), service(registry))
+    second = service(people).enrol_by_name("Ann", photos("an2"), frozenset({"watch"}))
 
     assert first.person.id == second.person.id
     assert second.person.tags == {"staff", "watch"}
-    assert len(registry.gallery.people) == 2
+    assert photo_counts(people.galleries) == {first.person.id: 2}
 
 
-def test_photos_that_will_not_do_are_refused_and_the_others_taken():
-    enrolment = enrol_by_name("Ann", photos("blank", "ann"), frozenset(), service(MemoryPeople()))
+def test_unusable_photos_are_rejected_and_the_others_accepted():
+    enrolment = service(MemoryPeople()).enrol_by_name("Ann", photos("blank", "ann"))
 
-    assert [refusal.reason for refusal in enrolment.rejected] == ["no-face"]
+    assert [photo.reason for photo in enrolment.rejected] == ["no-face"]
     assert [photo.key for photo in enrolment.accepted] == ["ann"]
 
 
-def test_a_photo_of_somebody_else_among_a_persons_is_refused_and_the_others_taken():
-    registry = MemoryPeople()
+def test_a_photo_of_another_face_is_rejected_and_the_others_accepted():
+    people = MemoryPeople()
 
-    enrolment = enrol_by_name("Ann", photos("ann", "eve"), frozenset(), service(registry))
+    enrolment = service(people).enrol_by_name("Ann", photos("ann", "eve"))
 
-    assert [(refusal.photo.key, refusal.reason) for refusal in enrolment.rejected] == [
-        ("eve", "inconsistent-face")
-    ]
-    assert [known for _, known in registry.gallery.people] == [b"ann"]
+    assert [(one.photo.key, one.reason) for one in enrolment.rejected] == [("eve", "inconsistent-face")]
+    assert templates_of(people, enrolment.person.id) == [list(map(float, unit_vector("ann")))]
 
 
-def test_where_every_photo_is_refused_nothing_changes():
-    registry = MemoryPeople()
+def test_nothing_changes_if_every_photo_is_rejected():
+    people = MemoryPeople()
 
-    enrolment = enrol_by_name("Ann", photos("blank"), frozenset(), service(registry))
+    enrolment = service(people).enrol_by_name("Ann", photos("blank"))
 
-    assert (enrolment.accepted, registry.gallery, registry.named_people) == ((), FakeGallery(), {})
+    assert (enrolment.accepted, people.galleries.version, people.named_people) == ((), 0, {})
 
 
-def test_a_face_that_is_somebody_elses_is_refused():
-    registry = MemoryPeople()
-    enrol_by_name("Ann", photos("ann"), frozenset(), service(registry))
+def test_the_face_of_another_person_is_rejected():
+    people = MemoryPeople()
+    service(people).enrol_by_name("Ann", photos("ann"))
 
-    enrolment = enrol_by_name("Eve", photos("ann"), frozenset(), service(registry))
+    enrolment = service(people).enrol_by_name("Eve", photos("ann"))
 
-    assert [refusal.reason for refusal in enrolment.rejected] == ["already-enrolled"]
+    assert [photo.reason for photo in enrolment.rejected] == ["already-enrolled"]
 
 
 def test_two_names_for_one_face_enrolled_at_once_end_as_one_person():
-    registry = MemoryPeople(concurrent_galleries=[FakeGallery(1, (("p-other", b"ann"),))])
+    people = MemoryPeople(concurrent_galleries=[gallery_set(["ann"], version=1)])
 
-    enrolment = enrol_by_name("Eve", photos("ann"), frozenset(), service(registry))
+    enrolment = service(people).enrol_by_name("Eve", photos("ann"))
 
-    assert [refusal.reason for refusal in enrolment.rejected] == ["already-enrolled"]
+    assert [photo.reason for photo in enrolment.rejected] == ["already-enrolled"]
 
 
-def test_who_is_always_overtaken_gives_up_and_may_try_again():
-    registry = MemoryPeople(
-        concurrent_galleries=[FakeGallery(version) for version in range(MAX_ATTEMPTS, 0, -1)]
-    )
+def test_an_enrolment_with_a_concurrent_change_at_every_attempt_fails_as_transient():
+    changes = [gallery_set(version=version) for version in range(MAX_ATTEMPTS, 0, -1)]
+    people = MemoryPeople(concurrent_galleries=changes)
 
     with pytest.raises(ConcurrentUpdate):
-        enrol_by_name("Ann", photos("ann"), frozenset(), service(registry))
+        service(people).enrol_by_name("Ann", photos("ann"))
 
 
-def test_photos_are_erased_once_they_were_examined():
-    erased: list[S3Object] = []
+def test_photos_are_deleted_after_they_were_examined():
+    pending = PendingPhotos()
 
-    enrol_by_name("Ann", photos("blank", "ann"), frozenset(), service(MemoryPeople(), erased))
+    service(MemoryPeople(), pending).enrol_by_name("Ann", photos("blank", "ann"))
 
-    assert erased == photos("blank", "ann")
+    assert pending.deleted == photos("blank", "ann")
 
 
-def test_photos_are_erased_too_where_nobody_can_be_enrolled():
-    erased: list[S3Object] = []
+def test_photos_are_deleted_although_the_person_does_not_exist():
+    pending = PendingPhotos()
 
     with pytest.raises(PersonNotFound):
-        enrol_by_id("p-0", photos("ann"), service(MemoryPeople(), erased))
+        service(MemoryPeople(), pending).enrol_by_id("p-0", photos("ann"))
 
-    assert erased == photos("ann")
+    assert pending.deleted == photos("ann")
 
 
 @pytest.mark.parametrize(("name", "keys"), [(" ", ["a"]), ("x" * 101, ["a"]), ("Ann", []), ("A", ["a"] * 21)])
-def test_a_request_for_nobody_or_without_photos_is_refused(name: str, keys: list[str]):
+def test_a_request_without_name_or_with_no_or_too_many_photos_is_rejected(name: str, keys: list[str]):
     with pytest.raises(InvalidEnrolment):
-        enrol_by_name(name, photos(*keys), frozenset(), service(MemoryPeople()))
+        service(MemoryPeople()).enrol_by_name(name, photos(*keys))
 
 
-def test_somebody_known_by_id_gets_more_templates_under_the_same_name():
-    registry = MemoryPeople()
-    person = enrol_by_name("Ada", [S3Object("b", "ada1")], frozenset(), service(registry)).person
+def test_a_person_known_by_id_gets_more_templates_under_the_same_name():
+    people = MemoryPeople()
+    person = service(people).enrol_by_name("Ada", photos("ada1")).person
 
-    again = enrol_by_id(person.id, [S3Object("b", "ada2")], service(registry))
+    again = service(people).enrol_by_id(person.id, photos("ada2"))
 
-    assert (again.person, [ident for ident, _ in registry.gallery.people]) == (person, [person.id] * 2)
+    assert (again.person, photo_counts(people.galleries)) == (person, {person.id: 2})
 
 
-def test_nobody_is_enrolled_under_an_id_that_nobody_has():
+def test_an_unknown_id_cannot_be_enrolled():
     with pytest.raises(PersonNotFound):
-        enrol_by_id("p-nobody", [S3Object("b", "ada1")], service(MemoryPeople()))
+        service(MemoryPeople()).enrol_by_id("p-nobody", photos("ada1"))
 
 
-def test_tags_are_put_and_dropped_and_the_gallery_moves_with_them():
-    registry = MemoryPeople()
-    person = enrol_by_name("Ada", [S3Object("b", "ada1")], frozenset({"staff"}), service(registry)).person
+def test_an_enrolment_leaves_a_person_whom_a_gallery_lacks_to_reembedding():
+    people = MemoryPeople()
+    person = service(people).enrol_by_name("Ada", photos("ada1")).person
+    further = {**people.galleries.by_space, "further": Gallery("further", version=1)}
+    people.galleries = replace(people.galleries, by_space=further, incomplete_spaces=frozenset({"further"}))
 
-    on = update_tags(person.id, add=frozenset({"watch"}), remove=frozenset(), service=service(registry))
-    same = update_tags(person.id, add=frozenset({"watch"}), remove=frozenset(), service=service(registry))
-    off = update_tags(person.id, add=frozenset(), remove=frozenset({"watch"}), service=service(registry))
+    service(people).enrol_by_id(person.id, photos("ada2"))
 
-    assert [sorted(one.tags) for one in (on, same, off)] == [
-        ["staff", "watch"],
-        ["staff", "watch"],
-        ["staff"],
-    ]
-    assert registry.gallery.version == 3
+    assert photo_counts(people.galleries) == {person.id: 2}
+    assert photo_counts(people.galleries, "further") == {}
 
 
-def test_tags_survive_an_enrolment_that_crosses():
-    registry = MemoryPeople()
-    person = enrol_by_name("Ada", [S3Object("b", "ada1")], frozenset(), service(registry)).person
-    registry.concurrent_galleries = [FakeGallery(9, registry.gallery.people)]
+def test_tags_are_added_and_removed_in_profile_and_galleries():
+    people = MemoryPeople()
+    person = service(people).enrol_by_name("Ada", photos("ada1"), frozenset({"staff"})).person
 
-    tagged = update_tags(person.id, add=frozenset({"watch"}), remove=frozenset(), service=service(registry))
+    tags = []
+    for add, remove in (({"watch"}, set()), ({"watch"}, set()), (set(), {"watch"})):
+        updated = service(people).update_tags(person.id, add=frozenset(add), remove=frozenset(remove))
+        tags.append(sorted(updated.tags))
+        assert people.galleries.tags_for(person.id) == updated.tags
 
-    assert (set(tagged.tags), registry.gallery.version) == ({"watch"}, 10)
+    assert tags == [["staff", "watch"], ["staff", "watch"], ["staff"]]
+    assert people.galleries.version == 3
+
+
+def test_a_tag_update_survives_a_concurrent_enrolment():
+    people = MemoryPeople()
+    person = service(people).enrol_by_name("Ada", photos("ada1")).person
+    people.concurrent_galleries = [replace(people.galleries, version=9)]
+
+    tagged = service(people).update_tags(person.id, add=frozenset({"watch"}), remove=frozenset())
+
+    assert (set(tagged.tags), people.galleries.version) == ({"watch"}, 10)

@@ -1,82 +1,104 @@
-"""Erasing: out of the gallery first, the profile last, and again from where it stopped."""
+"""Erasure: from the galleries first, the profile last; a repeated call continues."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.fakes.memory import NOON
+from tests.unit.people.builders import SPACE, gallery_set, unit_vector
 from vigil.drops.messages import S3Object
 from vigil.errors import ConcurrentUpdate, Transient
-from vigil.people.enrolment import Person, PersonNotFound
-from vigil.people.erasure import ErasureReceipt, ErasureService, erase_person
-from vigil.people.gallery_pointer import GalleryPointer
+from vigil.faces.gallery import GallerySet
+from vigil.people.erasure import ErasureService
+from vigil.people.person import ErasureReceipt, GalleryPointer, Person, PersonNotFound
 
 ADA = Person("p-ada", "Ada")
 PHOTO = S3Object("photos", "live/faces/door/a.jpg", "1")
-
-
-@dataclass(frozen=True)
-class FakeGallery:
-    version: int = 3
-    people: frozenset[str] = frozenset({"p-ada", "p-bob"})
-    incomplete_spaces: frozenset[str] = frozenset()
+STEPS = (
+    "mark",
+    "gallery",
+    "consent",
+    "wait",
+    "snapshots",
+    "pending",
+    "object",
+    "references",
+    "examples",
+    "faces",
+    "templates",
+    "receipt",
+    "profile",
+)
 
 
 @dataclass
 class FakeErasure:
-    """Rows, traces, gallery and objects, which write in a diary what is done to them."""
+    """All ports of an erasure; it records the order of the calls, and one of them can fail once."""
 
-    gallery: FakeGallery = field(default_factory=FakeGallery)
+    galleries: GallerySet = field(default_factory=lambda: gallery_set(["p-ada", "p-bob"], version=3))
     people: dict[str, Person] = field(default_factory=lambda: {ADA.id: ADA})
     calls: list[str] = field(default_factory=list)
     receipts: dict[str, ErasureReceipt] = field(default_factory=dict)
     concurrent_updates: int = 0
     fails_at: str = ""
 
+    def read(self) -> GallerySet:
+        return self.galleries
+
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
         return self.people.get(person_id)
 
     def withdraw_consent(self, person_id: str) -> None:
-        self._record("close")
+        self._record("consent")
 
     def gallery_pointer(self) -> GalleryPointer:
-        return GalleryPointer(self.gallery.version, {"space": f"gallery/{self.gallery.version}"})
+        return GalleryPointer(self.galleries.version, {SPACE: f"gallery/{self.galleries.version}"})
 
-    def replace_gallery(self, *, base: int, gallery: FakeGallery, now: datetime) -> None:
+    def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         if self.concurrent_updates:
             self.concurrent_updates -= 1
-            self.gallery = replace(self.gallery, version=self.gallery.version + 1)
-        if base != self.gallery.version:
+            self.galleries = replace(self.galleries, version=self.galleries.version + 1)
+        if base != self.galleries.version:
             raise ConcurrentUpdate("later")
-        self._record("withdraw")
-        self.gallery = gallery
+        self._record("gallery")
+        self.galleries = gallery
 
-    def remove_from_datasets(self, person: str) -> int:
-        self._record("unlearn")
+    def vectors(self, person: str) -> Mapping[str, NDArray[np.float32]]:
+        return {SPACE: unit_vector(person)[None]}
+
+    def remove_matching(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
+        assert (list(vectors), since) == ([SPACE], NOON - timedelta(days=30))
+        self._record("faces")
+        return 5
+
+    def remove_person(self, person: str, now: datetime) -> int:
+        self._record("examples")
         return 3
 
     def delete_templates(self, person: Person) -> int:
-        self._record("forget")
+        self._record("templates")
         return 2
 
     def delete_profile(self, person_id: str) -> None:
-        self._record("gone")
+        self._record("profile")
         self.people.pop(person_id, None)
 
     def save_receipt(self, erased: ErasureReceipt) -> None:
-        self._record("tell")
+        self._record("receipt")
         self.receipts[erased.person] = erased
 
     def find_receipt(self, person: str) -> ErasureReceipt | None:
         return self.receipts.get(person)
 
     def mark_being_erased(self, person: str, now: datetime) -> None:
-        self._record("end")
+        self._record("mark")
 
     def remove_references(self, person: str) -> Iterable[str]:
-        self._record("traces")
+        self._record("references")
         yield from ("sightings", "sightings", "alerts")
 
     def recognised_photos(self, person: str) -> Iterable[S3Object]:
@@ -86,128 +108,101 @@ class FakeErasure:
         return 0
 
     def delete_pending_photos(self, person: str) -> int:
-        self._record("discard")
+        self._record("pending")
         return 1
 
-    def delete_object_version(self, item: S3Object) -> None:
-        self._record(f"shred {item.key}")
+    def delete_version(self, item: S3Object) -> None:
+        assert item == PHOTO
+        self._record("object")
 
-    def delete_snapshots(self, version: int, keys: Collection[str]) -> int:
-        assert version == self.gallery.version
-        self._record(f"keep only {', '.join(keys)}")
+    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+        assert (version, list(keys)) == (self.galleries.version, [f"gallery/{version}"])
+        self._record("snapshots")
         return 4
 
-    def _record(self, what: str) -> None:
-        if what.split(" ", maxsplit=1)[0] == self.fails_at:
+    def wait_for_index(self) -> None:
+        self._record("wait")
+
+    def _record(self, step: str) -> None:
+        if step == self.fails_at:
             self.fails_at = ""
-            raise Transient(what, dependency="records", operation="erase")
-        self.calls.append(what)
+            raise Transient("away", dependency="records", operation=step)
+        self.calls.append(step)
 
 
-def erasure_service(fake: FakeErasure) -> ErasureService[FakeGallery]:
+def service(fake: FakeErasure) -> ErasureService:
     return ErasureService(
         records=fake,
         personal_data=fake,
-        read_gallery=lambda: fake.gallery,
-        contains=lambda book, person: person in book.people,
-        without_person=lambda book, person: FakeGallery(book.version + 1, book.people - {person}),
-        remove_from_datasets=fake.remove_from_datasets,
-        remove_unknown_faces=lambda _: 0,
-        delete_pending_photos=fake.delete_pending_photos,
-        wait_for_index=lambda: fake._record("settle"),
-        delete_snapshots=fake.delete_snapshots,
-        delete_object_version=fake.delete_object_version,
+        galleries=fake,
+        templates=fake,
+        unknown_faces=fake,
+        datasets=fake,
+        objects=fake,
+        retention=timedelta(days=30),
+        wait_for_index=fake.wait_for_index,
         clock=lambda: NOON,
     )
 
 
-def test_the_gallery_changes_first_and_the_profile_goes_last():
-    world = FakeErasure()
+def test_the_galleries_change_first_and_the_profile_is_deleted_last():
+    fake = FakeErasure()
 
-    told = erase_person("p-ada", erasure_service(world))
+    receipt = service(fake).erase_person("p-ada")
 
-    assert world.calls == [
-        "end",
-        "withdraw",
-        "close",
-        "settle",
-        "keep only gallery/4",
-        "discard",
-        "shred live/faces/door/a.jpg",
-        "traces",
-        "unlearn",
-        "forget",
-        "tell",
-        "gone",
-    ]
-    assert told.counts == {
+    assert tuple(fake.calls) == STEPS
+    assert receipt.counts == {
         "snapshots": 4,
         "photos": 2,
         "sightings": 2,
         "alerts": 1,
         "examples": 3,
-        "faces": 0,
+        "faces": 5,
         "answers": 0,
         "templates": 2,
     }
-    assert (world.gallery.people, told.gallery_version) == (frozenset({"p-bob"}), 4)
+    assert (fake.galleries.person_ids(), receipt.gallery_version) == (("p-bob",), 4)
 
 
-def test_an_enrolment_that_crosses_makes_it_try_again():
-    world = FakeErasure(concurrent_updates=2)
+def test_an_erasure_is_repeated_after_a_concurrent_enrolment():
+    fake = FakeErasure(concurrent_updates=2)
 
-    erase_person("p-ada", erasure_service(world))
+    service(fake).erase_person("p-ada")
 
-    assert world.gallery == FakeGallery(6, frozenset({"p-bob"}))
+    assert (fake.galleries.version, fake.galleries.person_ids()) == (6, ("p-bob",))
 
 
-@pytest.mark.parametrize(
-    "fails_at",
-    [
-        "end",
-        "withdraw",
-        "close",
-        "settle",
-        "keep",
-        "discard",
-        "shred",
-        "traces",
-        "unlearn",
-        "forget",
-        "tell",
-        "gone",
-    ],
-)
-def test_what_fails_half_way_is_finished_by_doing_it_again(fails_at: str):
-    world = FakeErasure(fails_at=fails_at)
+@pytest.mark.parametrize("fails_at", STEPS)
+def test_a_failed_erasure_is_completed_by_the_next_call(fails_at: str):
+    fake = FakeErasure(fails_at=fails_at)
     with pytest.raises(Transient):
-        erase_person("p-ada", erasure_service(world))
+        service(fake).erase_person("p-ada")
 
-    erase_person("p-ada", erasure_service(world))
+    service(fake).erase_person("p-ada")
 
-    assert "p-ada" not in world.people
-    assert "p-ada" not in world.gallery.people
+    assert "p-ada" not in fake.people
+    assert "p-ada" not in fake.galleries.person_ids()
 
 
-def test_an_answer_that_was_lost_is_given_again():
-    world = FakeErasure()
-    first = erase_person("p-ada", erasure_service(world))
-    world.calls.clear()
+def test_a_repeated_call_returns_the_same_receipt():
+    fake = FakeErasure()
+    first = service(fake).erase_person("p-ada")
+    fake.calls.clear()
 
-    again = erase_person("p-ada", erasure_service(world))
+    again = service(fake).erase_person("p-ada")
 
     assert again == first
-    assert world.calls == ["gone"]
+    assert fake.calls == ["profile"]
 
 
-def test_what_was_erased_is_told_in_full_by_whoever_deletes_the_profile_at_last():
-    world = FakeErasure(fails_at="gone")
+def test_the_call_that_deletes_the_profile_returns_the_complete_receipt():
+    fake = FakeErasure(fails_at="profile")
     with pytest.raises(Transient):
-        erase_person("p-ada", erasure_service(world))
+        service(fake).erase_person("p-ada")
 
-    assert erase_person("p-ada", erasure_service(world)).counts["photos"] > 0
+    assert service(fake).erase_person("p-ada").counts["photos"] > 0
 
 
-def test_somebody_who_never_was_is_nobody():
+def test_an_unknown_person_cannot_be_erased():
     with pytest.raises(PersonNotFound):
-        erase_person("p-eve", erasure_service(FakeErasure()))
+        service(FakeErasure()).erase_person("p-eve")

@@ -1,7 +1,8 @@
-"""Everybody enrolled anew for a further release: a few at a time, overtaken or not, and nobody twice."""
+"""Reembedding: a few people in each run, nobody twice, also with concurrent enrolments."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import count
 
 import numpy as np
@@ -9,41 +10,63 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.fakes.memory import NOON
-from vigil.errors import ConcurrentUpdate, Rejected
+from tests.unit.people.builders import gallery_set, photo_counts
+from vigil.errors import BrokenRelease, ConcurrentUpdate, Rejected
+from vigil.faces.gallery import GallerySet
 from vigil.inference.types import ReferenceImage
+from vigil.people.person import GalleryPointer
 from vigil.people.reembedding import (
     ReembeddingProgress,
     ReembeddingService,
     ReembeddingState,
     StoredPhoto,
-    delete_retired_vectors,
-    reembed,
 )
 
 Vector = NDArray[np.float32]
 FACE = ReferenceImage(b"face", (0, 0, 1, 1))
 BLANK = ReferenceImage(b"blank", (0, 0, 1, 1))
+PEOPLE = ("ada", "bob", "eve")
 
 
-@dataclass(frozen=True)
-class FakeGallery:
-    version: int = 7
-    old: frozenset[str] = frozenset({"ada", "bob", "eve"})
-    new: frozenset[str] = frozenset()
-    in_use: bool = False
-    incomplete_spaces: frozenset[str] = frozenset()
+def enrolled(*, new: Collection[str] = (), complete: bool = False) -> GallerySet:
+    """Everybody in the gallery of the space "old", some in that of "new"."""
+    galleries = gallery_set(PEOPLE, version=7, space="old")
+    if not new:
+        return galleries
+    both = {**galleries.by_space, **gallery_set(new, version=7, space="new").by_space}
+    return replace(
+        galleries, by_space=both, incomplete_spaces=frozenset() if complete else frozenset({"new"})
+    )
 
 
 @dataclass
 class FakeReembedding:
-    """People, their photos and the gallery, in memory."""
+    """All ports of reembedding, in memory."""
 
-    gallery: FakeGallery = field(default_factory=FakeGallery)
+    galleries: GallerySet = field(default_factory=enrolled)
     photos: dict[str, dict[str, StoredPhoto]] = field(
-        default_factory=lambda: {name: {"t": StoredPhoto("t", {}, FACE)} for name in ("ada", "bob", "eve")}
+        default_factory=lambda: {name: {"t": StoredPhoto("t", {}, FACE)} for name in PEOPLE}
     )
+    releases: tuple[str, ...] = ("new",)
+    broken: frozenset[str] = frozenset()
     read_people: list[str] = field(default_factory=list)
+    embedded: list[ReferenceImage] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
     concurrent_updates: int = 0
+
+    def read(self) -> GallerySet:
+        return self.galleries
+
+    def gallery_pointer(self) -> GalleryPointer:
+        return GalleryPointer(self.galleries.version, {})
+
+    def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
+        if self.concurrent_updates:
+            self.concurrent_updates -= 1
+            self.galleries = replace(self.galleries, version=self.galleries.version + 1)
+        if base != self.galleries.version:
+            raise ConcurrentUpdate("an enrolment came first")
+        self.galleries = gallery
 
     def photos_of(self, person: str) -> Iterable[StoredPhoto]:
         self.read_people.append(person)
@@ -54,128 +77,161 @@ class FakeReembedding:
         self.photos[person][key] = replace(photo, vectors={**photo.vectors, space: vector})
 
     def delete_vectors(self, person: str, space: str) -> None:
-        self.read_people.append(f"drop {person}")
+        self.deleted.append(f"{space} {person}")
 
-    def commit(self, base: int, gallery: FakeGallery) -> None:
-        if self.concurrent_updates:
-            self.concurrent_updates -= 1
-            self.gallery = replace(self.gallery, version=self.gallery.version + 1)
-        if base != self.gallery.version:
-            raise ConcurrentUpdate("an enrolment came first")
-        self.gallery = gallery
+    def release_ids(self) -> tuple[str, ...]:
+        return self.releases
+
+    def embedding_space(self, release: str) -> str:
+        if release in self.broken:
+            raise BrokenRelease(f"{release} cannot be opened")
+        return release
+
+    def embed_reference(self, release: str, reference: ReferenceImage) -> Vector:
+        if reference is BLANK:
+            raise Rejected("no face")
+        self.embedded.append(reference)
+        return np.ones(4, np.float32)
+
+    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+        self.deleted.append("snapshots")
+        return 1
+
+    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+        self.deleted.append(f"faces of {', '.join(sorted(spaces))}")
+        return 1
 
 
-def embed(portrait: ReferenceImage) -> Vector:
-    if portrait is BLANK:
-        raise Rejected("no face")
-    return np.ones(4, np.float32)
-
-
-def add_vectors(
-    gallery: FakeGallery, space: str, found: Mapping[str, Sequence[Vector]], complete: bool
-) -> FakeGallery:
-    return replace(gallery, version=gallery.version + 1, new=gallery.new | set(found), in_use=complete)
-
-
-def reembedding_service(fake: FakeReembedding, max_people: int = 100) -> ReembeddingService[FakeGallery]:
-    numbers = count()
+def service(fake: FakeReembedding) -> ReembeddingService:
     return ReembeddingService(
         photos=fake,
-        read_gallery=lambda: fake.gallery,
-        list_people=lambda book: book.old | book.new,
-        missing_people=lambda book, _: sorted(book.old - book.new),
-        is_space_complete=lambda book, _: book.in_use,
-        embed=embed,
-        add_vectors=add_vectors,
-        commit=lambda base, book, _: fake.commit(base, book),
-        has_time=lambda: next(numbers) < max_people,
+        galleries=fake,
+        people=fake,
+        models=fake,
+        snapshots=fake,
+        unknown_faces=fake,
+        retention=timedelta(days=30),
         clock=lambda: NOON,
     )
 
 
-def test_all_are_taken_over_and_then_the_gallery_is_in_use():
-    house = FakeReembedding()
+def reembed(
+    fake: FakeReembedding, *, max_people: int = 100, unreembeddable: Collection[str] = ()
+) -> ReembeddingProgress:
+    numbers = count()
+    return service(fake).reembed(
+        "new", "new", lambda: next(numbers) < max_people, unreembeddable=unreembeddable
+    )
 
-    progress = reembed("new", reembedding_service(house))
+
+def people_in_new(fake: FakeReembedding) -> tuple[str, ...]:
+    return tuple(photo_counts(fake.galleries, "new"))
+
+
+def is_complete(galleries: GallerySet) -> bool:
+    return "new" in galleries.by_space and "new" not in galleries.incomplete_spaces
+
+
+def test_a_gallery_with_everybody_is_complete():
+    fake = FakeReembedding()
+
+    progress = reembed(fake)
 
     assert progress == ReembeddingProgress(3, (), 0)
     assert progress.is_complete
-    assert (house.gallery.new, house.gallery.in_use) == (house.gallery.old, True)
+    assert (people_in_new(fake), is_complete(fake.galleries)) == (PEOPLE, True)
 
 
-def test_what_does_not_fit_into_one_run_goes_on_in_the_next_and_is_in_use_only_when_all_are_there():
-    house = FakeReembedding()
+def test_the_next_run_continues_and_the_gallery_is_complete_only_with_everybody():
+    fake = FakeReembedding()
 
-    first = reembed("new", reembedding_service(house, max_people=2))
-    half = house.gallery
-    second = reembed("new", reembedding_service(house))
+    first = reembed(fake, max_people=2)
+    half, half_complete = people_in_new(fake), is_complete(fake.galleries)
+    second = reembed(fake)
 
-    assert (first, half.in_use, half.new) == (ReembeddingProgress(3, (), 1), False, frozenset({"ada", "bob"}))
-    assert (second.is_complete, house.gallery.in_use) == (True, True)
-    assert house.read_people == ["ada", "bob", "eve"]
+    assert (first, half, half_complete) == (ReembeddingProgress(3, (), 1), ("ada", "bob"), False)
+    assert (second.is_complete, is_complete(fake.galleries)) == (True, True)
+    assert fake.read_people == ["ada", "bob", "eve"]
 
 
-def test_whoever_is_overtaken_by_an_enrolment_embeds_nobody_twice():
-    house = FakeReembedding(concurrent_updates=1)
-    embedded: list[ReferenceImage] = []
-
-    def noted(portrait: ReferenceImage) -> Vector:
-        embedded.append(portrait)
-        return embed(portrait)
+def test_nobody_is_embedded_twice_after_a_concurrent_enrolment():
+    fake = FakeReembedding(concurrent_updates=1)
 
     with pytest.raises(ConcurrentUpdate):
-        reembed("new", replace(reembedding_service(house), embed=noted))
-    progress = reembed("new", replace(reembedding_service(house), embed=noted))
+        reembed(fake)
+    progress = reembed(fake)
 
-    assert (progress.is_complete, len(embedded)) == (True, 3)
+    assert (progress.is_complete, len(fake.embedded)) == (True, 3)
 
 
-@pytest.mark.parametrize("kept", [None, BLANK])
-def test_of_whom_nothing_useful_is_kept_is_named_and_the_release_is_not_ready(kept: ReferenceImage | None):
-    house = FakeReembedding()
-    house.photos["bob"]["t"] = StoredPhoto("t", {}, kept)
+@pytest.mark.parametrize("reference", [None, BLANK])
+def test_a_person_without_usable_reference_image_is_named_and_the_release_is_not_ready(
+    reference: ReferenceImage | None,
+):
+    fake = FakeReembedding()
+    fake.photos["bob"]["t"] = StoredPhoto("t", {}, reference)
 
-    progress = reembed("new", reembedding_service(house))
+    progress = reembed(fake)
 
     assert (progress, progress.is_complete) == (ReembeddingProgress(3, ("bob",), 0), False)
-    assert progress.summary == "migrated 2 of 3; 1 need a new photo"
-    assert (house.gallery.new, house.gallery.in_use) == (frozenset({"ada", "eve"}), True)
+    assert progress.summary == "reembedded 2 of 3; 1 need a new photo"
+    assert (people_in_new(fake), is_complete(fake.galleries)) == (("ada", "eve"), True)
 
 
-def test_who_was_hopeless_before_keeps_nobody_waiting():
-    house = FakeReembedding()
+def test_people_who_could_not_be_reembedded_before_are_tried_last():
+    fake = FakeReembedding()
 
-    reembed("new", reembedding_service(house, max_people=2), unreembeddable=("ada",))
+    reembed(fake, max_people=2, unreembeddable=("ada",))
 
-    assert house.gallery.new == {"bob", "eve"}
-
-
-def test_a_gallery_in_use_stays_in_use_when_somebody_is_enrolled_whom_it_lacks():
-    house = FakeReembedding(FakeGallery(new=frozenset({"ada", "bob"}), in_use=True))
-
-    progress = reembed("new", reembedding_service(house, max_people=0))
-
-    assert (progress.remaining, house.gallery.in_use) == (1, True)
+    assert people_in_new(fake) == ("bob", "eve")
 
 
-def test_once_all_are_there_nothing_is_written():
-    house = FakeReembedding(FakeGallery(new=frozenset({"ada", "bob", "eve"}), in_use=True))
+def test_a_complete_gallery_stays_in_use_while_it_lacks_a_new_person():
+    fake = FakeReembedding(enrolled(new=("ada", "bob"), complete=True))
 
-    reembed("new", reembedding_service(house))
+    progress = reembed(fake, max_people=0)
 
-    assert (house.gallery.version, house.read_people) == (7, [])
+    assert (progress.remaining, is_complete(fake.galleries)) == (1, True)
 
 
-def test_what_a_retired_release_left_is_erased_person_by_person():
-    house, numbers = FakeReembedding(), count()
+def test_nothing_is_written_if_nobody_is_missing():
+    fake = FakeReembedding(enrolled(new=PEOPLE, complete=True))
 
-    first = delete_retired_vectors("old", ["ada", "bob", "eve"], "", house, lambda: next(numbers) < 2)
-    second = delete_retired_vectors("old", ["ada", "bob", "eve"], first or "", house, lambda: True)
+    reembed(fake)
+
+    assert (fake.galleries.version, fake.read_people) == (7, [])
+
+
+def test_the_vectors_of_a_retired_space_are_deleted_person_by_person():
+    fake, numbers = FakeReembedding(), count()
+
+    first = service(fake).delete_retired_vectors("old", PEOPLE, "", lambda: next(numbers) < 2)
+    second = service(fake).delete_retired_vectors("old", PEOPLE, first or "", lambda: True)
 
     assert (first, second) == ("bob", None)
-    assert house.read_people == ["drop ada", "drop bob", "drop eve"]
+    assert fake.deleted == ["old ada", "old bob", "old eve"]
 
 
-def test_a_release_of_which_nothing_is_known_is_not_ready():
+def test_a_run_retires_unused_spaces_when_every_release_in_use_is_complete():
+    fake = FakeReembedding()
+
+    run = service(fake).run(ReembeddingState(), lambda: True)
+
+    assert (run.state.spaces, run.state.retired, run.failures) == ({"new": "new"}, {}, {})
+    assert list(fake.galleries.by_space) == ["new"]
+    assert fake.deleted == ["old ada", "old bob", "old eve", "snapshots", "faces of old"]
+
+
+def test_a_release_that_cannot_be_opened_is_reported_and_nothing_is_retired():
+    fake = FakeReembedding(releases=("new", "broken"), broken=frozenset({"broken"}))
+
+    run = service(fake).run(ReembeddingState(), lambda: True)
+
+    assert run.failures == {"broken": "broken cannot be opened"}
+    assert run.state.progress["new"].is_complete
+    assert set(fake.galleries.by_space) == {"old", "new"}
+
+
+def test_a_release_without_recorded_progress_is_not_ready():
     assert not ReembeddingState().is_ready("r")
     assert ReembeddingState(progress={"r": ReembeddingProgress(0, (), 0)}).is_ready("r")

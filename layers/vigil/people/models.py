@@ -1,0 +1,114 @@
+"""The face recognition releases that people are enrolled with."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.errors import Rejected
+from vigil.faces.enrolment_check import (
+    Template,
+    check_consistency,
+    create_template,
+    embed_for_other_releases,
+    embed_reference,
+)
+from vigil.faces.evaluation import compare_on_enrolled
+from vigil.faces.gallery import GallerySet
+from vigil.faces.recognizer import FaceRecognizer
+from vigil.inference.types import Model, ReferenceImage
+from vigil.people.galleries import GalleryReader
+from vigil.people.reembedding import StoredPhoto
+from vigil.statistics import Interval
+
+
+class OpenReleases(Protocol):
+    """The releases of the enrolment model that are in use. All raise BrokenRelease, Transient."""
+
+    def release_ids(self) -> Sequence[str]:
+        """The active one first."""
+
+    def active_model(self) -> Model: ...
+
+    def all_models(self) -> Sequence[Model]:
+        """The active one first; others that cannot be opened are left out."""
+
+    def get_model(self, release: str) -> Model: ...
+
+
+class PhotoReader(Protocol):
+    """The stored templates. Raises Transient."""
+
+    def photos_of(self, person: str) -> Iterable[StoredPhoto]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReleases:
+    """Ports EnrolmentModels and ReembeddingModels. All raise BrokenRelease, Transient.
+
+    store_reference_images  whether the face's part of an enrolment photo is stored for later releases
+    """
+
+    releases: OpenReleases
+    store_reference_images: bool
+    galleries: GalleryReader
+    photos: PhotoReader
+
+    @property
+    def max_bytes(self) -> int:
+        return self._active().max_bytes
+
+    def embedding_spaces(self) -> Sequence[str]:
+        return [_face_recognizer(one).embedding_space for one in self.releases.all_models()]
+
+    def create_template(self, photo: bytes, galleries: GallerySet, person: str) -> Template:
+        """A template by the active release, and by each other release that has a gallery."""
+        active, *others = map(_face_recognizer, self.releases.all_models())
+        space = active.embedding_space
+        template = create_template(photo, model=active, person=person, gallery=galleries.for_space(space))
+        spaces = galleries.by_space.keys() - {space}
+        template = embed_for_other_releases(
+            template, [one for one in others if one.embedding_space in spaces]
+        )
+        return template if self.store_reference_images else replace(template, reference_image=None)
+
+    def find_inconsistent(
+        self, galleries: GallerySet, person: str, templates: Sequence[Template]
+    ) -> Mapping[int, Rejected]:
+        active = self._active()
+        threshold = active.matching_config.enrolment_consistency_threshold
+        return check_consistency(galleries.for_space(active.embedding_space), person, templates, threshold)
+
+    def release_ids(self) -> Sequence[str]:
+        return self.releases.release_ids()
+
+    def embedding_space(self, release: str) -> str:
+        return _face_recognizer(self.releases.get_model(release)).embedding_space
+
+    def embed_reference(self, release: str, reference: ReferenceImage) -> NDArray[np.float32]:
+        """(D,) float32, unit length. Raises NoFace."""
+        return embed_reference(reference, _face_recognizer(self.releases.get_model(release)))
+
+    def compare_on_enrolled(self, candidate: Model) -> tuple[Interval, Interval]:
+        """The candidate's identification rate, and its difference from the active release's.
+
+        Both are measured on the reference images of all enrolled people. Raises TooFewEnrolled.
+        """
+        images = [
+            (person, photo.reference_image)
+            for person in self.galleries.read().person_ids()
+            for photo in self.photos.photos_of(person)
+            if photo.reference_image is not None
+        ]
+        return compare_on_enrolled(_face_recognizer(candidate), self._active(), images)
+
+    def _active(self) -> FaceRecognizer:
+        return _face_recognizer(self.releases.active_model())
+
+
+def _face_recognizer(model: Model) -> FaceRecognizer:
+    if not isinstance(model, FaceRecognizer):
+        raise TypeError("the card of models/faces must name the pipeline faces")
+    return model

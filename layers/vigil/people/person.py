@@ -1,0 +1,75 @@
+"""Values of people: profiles, the pointer to their galleries, and erasure receipts; without numpy."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from vigil.errors import Rejected
+
+
+class PersonNotFound(Rejected):
+    """No person has the id."""
+
+    reason = "person-not-found"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An enrolled person. The id is random: nothing about them can be read from it."""
+
+    id: str
+    name: str
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChange:
+    """A person before and after a change; `before` is None for a new person."""
+
+    before: Person | None
+    after: Person
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryPointer:
+    """The galleries in force.
+
+    snapshot_keys      key of each embedding space's snapshot
+    incomplete_spaces  spaces whose gallery lacks enrolled people: nothing is matched with it
+    active_since_s     seconds since 1970 at which the galleries came into force
+    """
+
+    version: int = 0
+    snapshot_keys: Mapping[str, str] = field(default_factory=dict)
+    incomplete_spaces: frozenset[str] = frozenset()
+    active_since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureReceipt:
+    """What an erasure deleted, counted by kind; of the person it contains the random id only."""
+
+    person: str
+    erased_at: datetime
+    gallery_version: int
+    counts: dict[str, int]
+
+
+class PersonLookup(Protocol):
+    """Finds people by id. Raises Transient."""
+
+    def find_person(self, person_id: str) -> Person | None: ...
+
+
+def get_person(people: PersonLookup, person_id: str) -> Person:
+    """Raises PersonNotFound."""
+    person = people.find_person(person_id)
+    if person is None:
+        raise PersonNotFound(f"no person has the id {person_id}")
+    return person
+
+
+def new_person_id() -> str:
+    return f"p-{secrets.token_hex(6)}"
