@@ -1,1 +1,1 @@
-"""The HTTP API: one module a resource, each operation as data, served and described by the same list."""
+"""The HTTP API: handlers in `resources`, request and response models in `schemas`."""

@@ -1,8 +1,8 @@
 """Pausing lanes, and dead letters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 from functions.api.operation import Call, operation
 from functions.api.schemas.lanes import (
@@ -19,11 +19,14 @@ from vigil.drops.ledger import DropRecord
 from vigil.reliability.dead_letters import DeadLetter, Redrive, delete_with_note, redrive
 
 MAX_DEAD_LETTERS = 500
-LISTED_HIDDEN = timedelta(seconds=2)
-"""The visibility timeout of a dead letter that was listed."""
+VISIBILITY_TIMEOUT = timedelta(seconds=2)
+"""Time for which received dead letters are invisible to other receivers."""
+
+lane_switch = partial(operation, role="admin", all_sources=True, audited=True)
+dead_letter_action = partial(operation, role="operator", all_sources=True, audited=True, example={"ids": []})
 
 
-@operation("POST", "/v1/lanes/{lane}/pause", role="admin", all_sources=True, audited=True)
+@lane_switch("POST", "/v1/lanes/{lane}/pause")
 def pause_lane(call: Call) -> LaneState:
     """Pause a lane.
 
@@ -35,7 +38,7 @@ def pause_lane(call: Call) -> LaneState:
     return LaneState(lane=lane, paused=True)
 
 
-@operation("POST", "/v1/lanes/{lane}/resume", role="admin", all_sources=True, audited=True)
+@lane_switch("POST", "/v1/lanes/{lane}/resume")
 def resume_lane(call: Call) -> LaneState:
     """Resume a paused lane.
 
@@ -50,46 +53,35 @@ def resume_lane(call: Call) -> LaneState:
 @operation("GET", "/v1/lanes/{lane}/dead-letters", role="operator", all_sources=True, example={"limit": 5})
 def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
     """List dead letters with the failures of their drops."""
-    dead_letters = container().dead_letters(call.path["lane"], LISTED_HIDDEN).receive(query.limit)
+    dead_letters = container().dead_letters(call.path["lane"], VISIBILITY_TIMEOUT).receive(query.limit)
     records = container().drop_records.read_records({drop.id for one in dead_letters for drop in one.drops})
     return DeadLetterList(items=tuple(_to_dead_letter(one, records) for one in dead_letters))
 
 
-@operation(
-    "POST",
-    "/v1/lanes/{lane}/dead-letters/redrive",
-    role="operator",
-    all_sources=True,
-    audited=True,
-    example={"ids": []},
-)
+@dead_letter_action("POST", "/v1/lanes/{lane}/dead-letters/redrive")
 def redrive_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadLettersProcessed:
     """Send dead letters back to their lane.
 
     Each redrive is noted on the records of its drops.
     """
-    dead_letters, notes = container().dead_letters(call.path["lane"], LISTED_HIDDEN), container().drop_records
+    dead_letters, notes = (
+        container().dead_letters(call.path["lane"], VISIBILITY_TIMEOUT),
+        container().drop_records,
+    )
     selected = _select(dead_letters.receive(MAX_DEAD_LETTERS), selection)
     for dead_letter in selected:
         redrive(Redrive(dead_letter, selection.reason), dead_letters, notes, datetime.now(UTC))
     return DeadLettersProcessed(processed=len(selected))
 
 
-@operation(
-    "POST",
-    "/v1/lanes/{lane}/dead-letters/quarantine",
-    role="operator",
-    all_sources=True,
-    audited=True,
-    example={"ids": []},
-)
+@dead_letter_action("POST", "/v1/lanes/{lane}/dead-letters/quarantine")
 def quarantine_dead_letters(call: Call, selection: DeadLetterSelection) -> DeadLettersProcessed:
     """Quarantine the drops of dead letters.
 
     The dead letters are deleted, with a note on the records of their drops.
     """
     lane, processed = call.path["lane"], 0
-    dead_letters = container().dead_letters(lane, LISTED_HIDDEN)
+    dead_letters = container().dead_letters(lane, VISIBILITY_TIMEOUT)
     for dead_letter in _select(dead_letters.receive(MAX_DEAD_LETTERS), selection):
         request = {
             "lane": lane,
@@ -132,7 +124,5 @@ def _drop_failure(drop: str, record: DropRecord | None) -> DropFailure:
     )
 
 
-def _select(dead_letters: Any, selection: DeadLetterSelection) -> list[DeadLetter]:
-    return [
-        dead_letter for dead_letter in dead_letters if not selection.ids or dead_letter.id in selection.ids
-    ]
+def _select(dead_letters: Iterable[DeadLetter], selection: DeadLetterSelection) -> list[DeadLetter]:
+    return [one for one in dead_letters if not selection.ids or one.id in selection.ids]

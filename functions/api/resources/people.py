@@ -167,7 +167,7 @@ def unwatch_person(call: Call) -> PersonRef:
 
 
 @operation("PUT", "/v1/people/{person}/consent", role="operator", audited=True)
-def consent_to_learning(call: Call) -> PersonRef:
+def give_consent(call: Call) -> PersonRef:
     """Record a person's consent to training.
 
     Pictures of the person may then be used for training, from sources whose rules allow it.
