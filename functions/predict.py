@@ -10,8 +10,8 @@ from chalice import Blueprint
 from functions.runtime.container import container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import S3Object
+from vigil.drops.predict import PredictionResult, predict_once
 from vigil.errors import Rejected
-from vigil.inference.predict import PredictionResult, predict_once
 from vigil.people.search import search_faces
 
 trigger = Blueprint(__name__)

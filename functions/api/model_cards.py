@@ -27,12 +27,11 @@ def read_deployed_models(folder: Path) -> dict[str, DeployedModel]:
 
 def _read_deployed_model(folder: Path, name: str) -> DeployedModel:
     release = open_release(folder, name)
-    card = release.card
-    accepts_files = "accepts.suffixes" in card
+    accepts = release.card.accepts
     return DeployedModel(
         name=name,
         release=release.id,
-        suffixes=card.get_strs("accepts.suffixes") if accepts_files else (),
-        max_bytes=card.get_int("accepts.max_bytes") if accepts_files else 0,
-        card=card.values,
+        suffixes=tuple(release.card_file.values["accepts"]["suffixes"]) if accepts else (),
+        max_bytes=accepts.max_bytes if accepts else 0,
+        card=release.card_file.values,
     )

@@ -168,11 +168,17 @@ class Container(Adapters):
     @cached_property
     def input_limits(self) -> Callable[[str], InputLimits]:
         """What the card of a model says about its input; the model itself is not opened."""
-        from vigil.inference.card import InputLimits, load_toml
-        from vigil.inference.release import CARD_FILE
+        from vigil.errors import UnknownModel
+        from vigil.inference.release import CARD_FILE, load_card
 
-        cards = self.settings.cards_dir
-        return cache(lambda model: InputLimits.from_card(load_toml(cards / model / CARD_FILE)))
+        @cache
+        def load(model: str) -> InputLimits:
+            limits = load_card(self.settings.cards_dir / model / CARD_FILE).accepts
+            if limits is None:
+                raise UnknownModel(f"the model {model!r} accepts no files")
+            return limits
+
+        return load
 
     @cached_property
     def lane_runtime(self) -> LaneRuntime:

@@ -80,19 +80,20 @@ def _locate(found: Any, values: Any, steps: list[str]) -> tuple[Any, str]:
     """The declared type at a path of keys, indices and `...` (some key of a table), and the path as text."""
     path = ""
     for step in steps:
-        key: Any = step
-        match _required_type(found):
+        found, key = _required_type(found), step
+        match found:
             case inspect.StructType(fields=fields):
                 found = next((field.type for field in fields if field.encode_name == step), None)
             case inspect.DictType(value_type=value_type):
-                found = value_type
-                key = next((name for name, value in values.items() if not _is_valid(value, value_type)), step)
+                invalid = (name for name, one in values.items() if not _is_valid(one, value_type))
+                found, key = value_type, next(invalid, step)
             case inspect.TupleType(item_types=item_types):
-                found, key = item_types[int(step)], int(step)
-            case inspect.VarTupleType(item_type=item_type) | inspect.ListType(item_type=item_type):
-                found, key = item_type, int(step)
-        path += f"[{key}]" if isinstance(key, int) else f".{key}"
-        values = values.get(key) if isinstance(values, dict) else values[key]
+                found = item_types[int(step)]
+            case _:
+                found = getattr(found, "item_type", None)
+        is_table = isinstance(values, dict)
+        path += f".{key}" if is_table else f"[{step}]"
+        values = values.get(key, {}) if is_table else values[int(step)]
     return _required_type(found), path.removeprefix(".")
 
 
@@ -104,6 +105,8 @@ def _required_type(found: Any) -> Any:
 
 
 def _is_valid(value: Any, found: Any) -> bool:
+    if isinstance(found, inspect.DictType) and isinstance(value, dict):
+        return all(_is_valid(one, found.value_type) for one in value.values())
     try:
         msgspec.convert(value, found.cls if isinstance(found, inspect.StructType) else Any)
     except msgspec.ValidationError:

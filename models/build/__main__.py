@@ -1,4 +1,4 @@
-"""`python -m models.build`: build what changed, show progress, say in one sentence what went wrong."""
+"""`python -m models.build`: build every model that changed."""
 
 import sys
 
@@ -10,7 +10,7 @@ from vigil.toml_file import InvalidToml
 
 
 def main() -> int:
-    """Exit status 0 when every model is ready, else 1."""
+    """Exit status 0 if all models are built, else 1."""
     console = Console()
     try:
         with console.status("models") as status:

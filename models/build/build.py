@@ -1,4 +1,4 @@
-"""One card and its published network become one release folder."""
+"""Building: a card and its published network become a release folder, if anything changed."""
 
 import hashlib
 import json
@@ -6,22 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.build.download import NpmPackage, fetch_tarball, read_member
-from models.build.files import exclusive_build, replace_folder
-from models.build.files import BuildFailure
-from models.build.files import CACHE, CARDS, RELEASES
 from models.build.equivalence import check_equivalent
+from models.build.files import CACHE, CARDS, RELEASES, BuildFailure, exclusive_build, replace_folder
 from models.build.graph_rewrites import apply_rewrites
-from vigil.inference.release import (
-    CARD_FILE,
-    RELEASE_FILE,
-    content_id,
-    open_release,
-    list_parts,
-)
-from vigil.inference.card import TomlReader, load_toml
+from vigil.inference.card import ModelCard, ModelSource
+from vigil.inference.release import CARD_FILE, RELEASE_FILE, content_id, load_card, open_release
+from vigil.toml_file import load_toml
 
 BuildProgress = Callable[[str, str], None]
-"""Told (model, what happens to it now) while a build runs."""
+"""Called with a model's name and the step that begins."""
 
 BUILD_CODE = Path(__file__).parent
 
@@ -29,73 +22,71 @@ BUILD_CODE = Path(__file__).parent
 def build_all(
     on_progress: BuildProgress, *, cards: Path = CARDS, releases: Path = RELEASES, cache: Path = CACHE
 ) -> list[str]:
-    """Build every model whose inputs changed; the names of those that were built."""
-    cards_by_name = {
-        folder.name: load_toml(folder / CARD_FILE) for folder in sorted(cards.iterdir()) if (folder / CARD_FILE).is_file()
-    }
+    """Build every model whose inputs changed, and return their names. Raises BuildFailure, InvalidToml."""
+    paths = sorted(cards.glob(f"*/{CARD_FILE}"))
+    card_by_name = {path.parent.name: load_card(path) for path in paths}
     built: list[str] = []
     with exclusive_build(releases):
-        for name in sorted(cards_by_name, key=lambda name: (bool(_part_names(cards_by_name[name])), name)):
-            stamp = _input_fingerprint(cards / name, cards_by_name[name], releases)
-            if _stored_fingerprint(releases / name) != stamp:
+        for name, card in sorted(card_by_name.items(), key=lambda item: bool(item[1].pipeline.parts)):
+            fingerprint = _input_fingerprint(cards / name, card, releases)
+            if _stored_fingerprint(releases / name) != fingerprint:
                 on_progress(name, "building")
-                _build_release(cards / name, cards_by_name[name], stamp, on_progress=on_progress, releases=releases, cache=cache)
+                files, proof = _model_files(cards / name, card, on_progress, cache)
+                note = {**_release_note(name, card, files, releases), "built_from": fingerprint, **proof}
+                files[RELEASE_FILE] = json.dumps(note, indent=1).encode() + b"\n"
+                replace_folder(releases / name, files)
                 built.append(name)
             on_progress(name, "ready")
     return built
 
 
-def _build_release(folder: Path, card: TomlReader, stamp: str, *, on_progress: BuildProgress, releases: Path, cache: Path) -> None:
-    """Write one release: the card, the network if it has one, and the note with its content hash."""
-    file_names = [CARD_FILE, *([card.get_str("network.file")] if "network" in card and "source" not in card else [])]
-    files = {name: _read_model_file(folder / name) for name in file_names}
-    proof: dict[str, float] = {}
-    if "source" in card:
-        on_progress(folder.name, "fetching")
-        original = _fetch_network(card, cache)
-        on_progress(folder.name, "rewriting")
-        files[card.get_str("network.file")] = apply_rewrites(original, card.get_strs("source.rewrites"))
-        on_progress(folder.name, "proving")
-        proof["largest_difference"] = check_equivalent(original, files[card.get_str("network.file")], card)
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    parts = {name: open_release(releases, name).id for name in _part_names(card)}
-    metadata = {"name": folder.name, "id": content_id({**digests, **parts}), "files": digests, "parts": parts}
-    files[RELEASE_FILE] = json.dumps({**metadata, "built_from": stamp, **proof}, indent=1).encode() + b"\n"
-    replace_folder(releases / folder.name, files)
+def _model_files(
+    folder: Path, card: ModelCard, on_progress: BuildProgress, cache: Path
+) -> tuple[dict[str, bytes], dict[str, float]]:
+    """The card and its network, and the largest difference of a rewritten network to the published one."""
+    files = {CARD_FILE: (folder / CARD_FILE).read_bytes()}
+    if card.network is None:
+        return files, {}
+    if card.source is None:
+        path = folder / card.network.file
+        if not path.is_file():
+            raise BuildFailure(f"{path} is missing: a card without [source] needs its network beside it.")
+        return files | {path.name: path.read_bytes()}, {}
+    on_progress(folder.name, "fetching")
+    original = _fetch_network(card.source, cache)
+    on_progress(folder.name, "rewriting")
+    network = apply_rewrites(original, card.source.rewrites)
+    on_progress(folder.name, "comparing")
+    difference = check_equivalent(original, network, load_toml(folder / CARD_FILE))
+    return files | {card.network.file: network}, {"largest_difference": difference}
 
 
-def _read_model_file(path: Path) -> bytes:
-    if not path.is_file():
-        raise BuildFailure(f"{path} is missing: a card without [source] keeps its network beside it.")
-    return path.read_bytes()
-
-
-def _fetch_network(card: TomlReader, cache: Path) -> bytes:
+def _fetch_network(source: ModelSource, cache: Path) -> bytes:
     """The network as its publisher ships it."""
-    package = NpmPackage(
-        card.get_str("source.package"), card.get_str("source.version"), card.get_str("source.integrity")
-    )
-    return read_member(fetch_tarball(package, cache), card.get_str("source.member"), card.get_str("source.sha256"))
+    package = NpmPackage(source.package, source.version, source.integrity)
+    return read_member(fetch_tarball(package, cache), source.member, source.sha256)
 
 
-def _input_fingerprint(folder: Path, card: TomlReader, releases: Path) -> str:
+def _release_note(name: str, card: ModelCard, files: dict[str, bytes], releases: Path) -> dict[str, object]:
+    """Name, id, the digests of the files, and the ids of the parts' releases."""
+    digests = {file: hashlib.sha256(data).hexdigest() for file, data in files.items()}
+    parts = {part: open_release(releases, part).id for part in card.pipeline.parts.values()}
+    return {"name": name, "id": content_id({**digests, **parts}), "files": digests, "parts": parts}
+
+
+def _input_fingerprint(folder: Path, card: ModelCard, releases: Path) -> str:
     """A hash of all that a release is made from: its folder, this code, and its parts' releases."""
     digest = hashlib.sha256()
     for path in sorted([*folder.iterdir(), *BUILD_CODE.glob("*.py")]):
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    for part in _part_names(card):
+    for part in card.pipeline.parts.values():
         digest.update((_stored_fingerprint(releases / part) or "").encode())
     return digest.hexdigest()
 
 
-def _part_names(card: TomlReader) -> tuple[str, ...]:
-    """The models that this one is made of."""
-    return tuple(part for _, part in list_parts(card))
-
-
 def _stored_fingerprint(release: Path) -> str | None:
-    """What a finished release was made from; None where there is none."""
+    """The input fingerprint of a built release; None if there is none."""
     note = release / RELEASE_FILE
     if not note.is_file():
         return None

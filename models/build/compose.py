@@ -1,4 +1,4 @@
-"""A composite model with one part replaced becomes a release of its own, with every file that it needs."""
+"""A composite model with one part replaced, as the files of a release of its own."""
 
 import re
 from pathlib import Path
@@ -8,56 +8,60 @@ import numpy as np
 import onnxruntime as ort
 import tomli_w
 
-from models.build.files import BuildFailure
-from models.build.files import RELEASES
+from models.build.files import RELEASES, BuildFailure
 from vigil.faces.calibration import Calibration
-from vigil.inference.release import CARD_FILE, open_release, list_parts
-from vigil.inference.card import TomlReader
+from vigil.inference.card import NetworkCard
+from vigil.inference.release import CARD_FILE, open_release
+from vigil.toml_file import TomlFile
 
-COSINE_AT_FMR = {"same_as": 0.001, "enrol_alike": 0.01}
-"""False match rates at which two sightings, and two enrolment photos, are taken for one person's."""
+FMR_OF_THRESHOLDS = {"same_subject_threshold": 0.001, "enrolment_consistency_threshold": 0.01}
+"""False match rates of the card's thresholds between two faces."""
 
 GOLDEN_SEED = 7
 DYNAMIC_AXIS_PX = 128
-"""Height and width of the golden input where the graph takes any."""
+"""Height and width of the golden input if the graph takes any."""
 
 
 def compose_release(model: str, part: Path, bundled: Path = RELEASES) -> dict[str, bytes]:
-    """The release's files by name. Raises BuildFailure where the folder is no part of the model."""
+    """The release's files by name. Raises BuildFailure if the folder holds no part of the model."""
     composite, replacement = open_release(bundled, model), open_release(part.parent, part.name)
-    names = [name for _, name in list_parts(composite.card)]
-    replaced = replacement.card.get_str("model.name")
-    if replaced not in names:
-        raise BuildFailure(f"{replaced} is no part of {model}; its parts: {', '.join(names) or 'none'}")
+    roles = composite.card.pipeline.parts
+    replaced = replacement.card.model.name
+    if replaced not in roles.values():
+        names = ", ".join(roles.values()) or "none"
+        raise BuildFailure(f"{replaced} is no part of {model}; its parts: {names}")
     files: dict[str, bytes] = {}
     licences: set[str] = set()
-    golden = "# What these very graphs answer, measured when they were put together.\n"
-    for name in names:
+    golden = "# Outputs of these graphs, computed when the release was composed.\n"
+    for name in roles.values():
         release = replacement if name == replaced else open_release(bundled, name)
-        graph, card = f"{name}.onnx", release.read_file(CARD_FILE).decode()
-        files[graph] = release.read_file(release.card.get_str("network.file"))
-        licences.add(release.card.get_str("licence.spdx"))
-        files[f"{name}.toml"] = re.sub(r'(?m)^file = ".*"$', f'file = "{graph}"', card, count=1).encode()
+        graph, text = f"{name}.onnx", release.read_file(CARD_FILE).decode()
+        files[graph] = release.read_file(release.convert_card(NetworkCard).network.file)
+        if release.card.licence is None:
+            raise BuildFailure(f"{release.card_file.file} has no [licence].")
+        licences.add(release.card.licence.spdx)
+        files[f"{name}.toml"] = re.sub(r'(?m)^file = ".*"$', f'file = "{graph}"', text, count=1).encode()
         golden += _golden_entry(name, files[graph])
-    card_values: dict[str, Any] = {"licence": {"spdx": " AND ".join(sorted(licences))}, **composite.card.values}
-    if ("embed", replaced) in list_parts(composite.card):
-        card_values |= _calibration_values(composite.card, replacement.card)
-    return files | {CARD_FILE: tomli_w.dumps(card_values).encode(), "golden.toml": golden.encode()}
+    card: dict[str, Any] = {"licence": {"spdx": " AND ".join(sorted(licences))}, **composite.card_file.values}
+    if roles.get("embedder") == replaced:
+        card["matching"] = _matching(composite.card_file, replacement.card_file)
+    return files | {CARD_FILE: tomli_w.dumps(card).encode(), "golden.toml": golden.encode()}
 
 
-def _calibration_values(composite: TomlReader, embedding: TomlReader) -> dict[str, Any]:
-    """What is known of an embedding's scores goes with it; those of the one before say nothing of it."""
-    if "calibration.fmr" not in embedding or "calibration.cosine" not in embedding:
-        raise BuildFailure(f"{embedding.file} has no [calibration]: no threshold can be told from its scores")
-    measured = {name: list(embedding.get_floats(f"calibration.{name}")) for name in ("fmr", "cosine")}
-    calibration = {**composite.values["calibration"], **measured}
-    known = Calibration.from_card(TomlReader(embedding.file, {"calibration": calibration}))
-    cosines = {name: round(known.threshold(1, fmr).cosine, 4) for name, fmr in COSINE_AT_FMR.items()}
-    return {"calibration": calibration, "matching": {**composite.values["matching"], **cosines}}
+def _matching(composite: TomlFile, embedder: TomlFile) -> dict[str, Any]:
+    """The composite's [matching] with the new embedder's calibration and the thresholds derived from it."""
+    measured = embedder.values.get("calibration")
+    if not measured:
+        raise BuildFailure(f"{embedder.file} has no [calibration], so its scores have no threshold.")
+    matching = composite.values["matching"]
+    values = {**matching["calibration"], **measured}
+    calibration = TomlFile(embedder.file, values).convert(Calibration)
+    cosines = {key: round(calibration.threshold(1, fmr).cosine, 4) for key, fmr in FMR_OF_THRESHOLDS.items()}
+    return {**matching, **cosines, "calibration": values}
 
 
 def _golden_entry(name: str, graph: bytes) -> str:
-    """Seeded noise, and the beginning and mean of what the part makes of it."""
+    """The [[noise]] entry of a part: the first values and the mean of its output for seeded noise."""
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
     graph_input, output = session.get_inputs()[0], session.get_outputs()[0].name
     shape = [1, *(size if isinstance(size, int) else DYNAMIC_AXIS_PX for size in graph_input.shape[1:])]

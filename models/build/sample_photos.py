@@ -1,4 +1,4 @@
-"""`python -m models.build.sample_photos`: six group photographs of strangers, checked, into build/photos."""
+"""`python -m models.build.sample_photos`: fetch six group photographs into build/photos."""
 
 import hashlib
 import sys
@@ -8,9 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from models.build.download import NpmPackage, fetch_tarball, read_member
-from models.build.files import write_file
-from models.build.files import BuildFailure
-from models.build.files import CACHE, PHOTOS
+from models.build.files import CACHE, PHOTOS, BuildFailure, write_file
 
 PHOTOS_PACKAGE = NpmPackage(
     name="@vladmandic/face-api",
@@ -26,15 +24,18 @@ PHOTO_SHA256 = {
     "sample5.jpg": "6d45095ebb182d8f975c0790e0e4eefd86fbb40609cf4b271776d92e12662938",
     "sample6.jpg": "9baad80f9d5e306fb9b8c0913d44445f1e95848df317530efb03d0934c57ba87",
 }
-"""sha256 of each photograph; the package's licence is MIT, the people in them are unknown."""
+"""sha256 of each photograph. The package's licence is MIT; the people are unknown."""
 
 
 def fetch_photos(
     target: Path = PHOTOS, cache: Path = CACHE, on_progress: Callable[[str], None] | None = None
 ) -> list[Path]:
-    """The photographs' paths, in order; fetched only where one is missing or not itself."""
+    """The paths of the photographs, fetched if one is missing or has another hash. Raises BuildFailure."""
     paths = [target / name for name in PHOTO_SHA256]
-    if all(path.is_file() and _sha256(path.read_bytes()) == PHOTO_SHA256[path.name] for path in paths):
+    if all(
+        path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == PHOTO_SHA256[path.name]
+        for path in paths
+    ):
         return paths
     if on_progress is not None:
         on_progress(f"fetching {PHOTOS_PACKAGE.spec}")
@@ -45,7 +46,7 @@ def fetch_photos(
 
 
 def main() -> int:
-    """Exit status 0 when all are there, else 1."""
+    """Exit status 0 if all photographs are there, else 1."""
     console = Console()
     try:
         with console.status("fetching group photographs"):
@@ -55,10 +56,6 @@ def main() -> int:
         return 1
     console.print(f"[green]photos:[/] {len(paths)} in {PHOTOS}")
     return 0
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 if __name__ == "__main__":

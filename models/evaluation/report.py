@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from jinja2 import (
     StrictUndefined,
     select_autoescape,
 )
+from msgspec import structs
 from numpy.typing import NDArray
 
 from models.evaluation import plots
@@ -28,8 +29,8 @@ from models.evaluation.identification import (
 from models.evaluation.metrics import ClassifierEvaluation, Figures, FiguresBySlice, evaluate_classifier
 from models.training.data import Samples, read_channel
 from vigil.errors import VigilError
-from vigil.inference.card import Preprocessing
-from vigil.inference.classifier import OutputHead
+from vigil.inference.card import NetworkCard, Preprocessing
+from vigil.inference.classifier import ClassifierCard, OutputHead
 from vigil.inference.evaluation import ScoredDataset
 from vigil.inference.release import Release, open_release
 from vigil.inference.session import Session, open_session
@@ -115,16 +116,18 @@ def run_release(release: Release, folder: Path) -> ScoredDataset | Identificatio
 
     folder  one split: manifest.jsonl with its files, or .npz sets. Raises CannotMeasure, BadCard or BadData.
     """
-    preprocessing = Preprocessing.from_card(release.card)
+    preprocessing = release.convert_card(NetworkCard).input
     samples = read_channel(folder, _unnormalised(preprocessing))
     if not len(samples):
         raise IncompatibleDataset(f"{folder} holds nothing")
     session = open_session(release)
-    if "output.labels" in release.card:
-        return _score_classifier(samples, OutputHead.from_card(release.card), session, preprocessing)
-    if "output.vector" not in release.card:
+    output = release.card_file.values.get("output", {})
+    if "labels" in output:
+        head = release.convert_card(ClassifierCard).output
+        return _score_classifier(samples, head, session, preprocessing)
+    if "vector" not in output:
         raise IncompatibleDataset(f"{release.name} neither classifies nor embeds")
-    vectors = np.stack(_run_network(samples, session, release.card.get_str("output.vector"), preprocessing))
+    vectors = np.stack(_run_network(samples, session, output["vector"], preprocessing))
     probes = probe_indices(samples.labels)
     slices = {name: tuple(values[n] for n in probes) for name, values in samples.slices.items()}
     return IdentificationRun(search_split(vectors, samples.labels), slices)
@@ -133,7 +136,7 @@ def run_release(release: Release, folder: Path) -> ScoredDataset | Identificatio
 def _score_classifier(
     samples: Samples, head: OutputHead, session: Session, preprocessing: Preprocessing
 ) -> ScoredDataset:
-    outputs = _run_network(samples, session, head.output, preprocessing)
+    outputs = _run_network(samples, session, head.name, preprocessing)
     scores = np.stack([head.scores(raw) for raw in outputs]).astype(np.float64)
     labels = _match_labels(head.labels, samples.labels)
     return ScoredDataset(
@@ -170,7 +173,7 @@ def _match_labels(card_labels: tuple[str, ...], data_labels: Sequence[str]) -> t
 def _unnormalised(preprocessing: Preprocessing) -> Preprocessing:
     """Pictures as bytes, channels first, before mean and scale."""
     depth = len(preprocessing.mean)
-    return replace(preprocessing, layout="nchw", mean=(0.0,) * depth, scale=(1.0,) * depth)
+    return structs.replace(preprocessing, layout="nchw", mean=(0.0,) * depth, scale=(1.0,) * depth)
 
 
 # MERGED: A release measured on a data set, written as evaluation.json and evaluation.html.
@@ -242,7 +245,7 @@ def _write_files(
             values=figures,
             drawings=plots_by_title,
             descriptions=FIGURE_DESCRIPTIONS,
-            summary=release.card.get_str("model.summary"),
+            summary=release.card.model.summary,
         )
     )
     report.html.write_text(page, "utf-8")

@@ -1,7 +1,7 @@
 """The embedding that is to be bettered: its card and network, from the channel of that name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from msgspec import structs
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ from models.training.onnx_module import OnnxModule
 from models.training.quantise import quantise_model
 from models.training.recipe import FitSettings, parse_fit_settings
 from models.training.trainer import ProgressLog, StopSignal, Trainer, TrainingGroup
-from vigil.inference.card import Preprocessing, TomlReader, load_toml
+from vigil.inference.card import NetworkCard, Preprocessing, TomlReader, load_toml
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ class Backbone:
     def unnormalised_preprocessing(self) -> Preprocessing:
         """The same pictures, before mean and scale: what is kept in memory as bytes."""
         preprocessing, depth = self.preprocessing, len(self.preprocessing.mean)
-        return replace(preprocessing, mean=(0.0,) * depth, scale=(1.0,) * depth)
+        return structs.replace(preprocessing, mean=(0.0,) * depth, scale=(1.0,) * depth)
 
     def normalise(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, C, H, W) as the network takes them, from pictures prepared by `plain`."""
@@ -67,7 +68,7 @@ def load_backbone(folder: Path) -> Backbone:
     path = folder / card.get_str("network.file")
     if not path.is_file():
         raise InvalidTrainingData(f"the backbone's {path.name} is not beside its card")
-    preprocessing = Preprocessing.from_card(card)
+    preprocessing = card.convert(NetworkCard).input
     if preprocessing.layout != "nchw":
         raise InvalidTrainingData("a backbone must take its channels first (layout nchw)")
     return Backbone(card, onnx.load(path), preprocessing)

@@ -125,7 +125,7 @@ def _parse_preprocessing(table: TomlReader) -> Preprocessing:
     channels: Channels = table.get_choice("input.channels", ("rgb", "grey"))
     depth = 1 if channels == "grey" else 3
     return Preprocessing(
-        input_name="image",
+        name="image",
         size=table.get_size("input.size"),
         layout="nchw",
         channels=channels,

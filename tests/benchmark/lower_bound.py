@@ -10,6 +10,7 @@ from PIL import Image
 from tests.benchmark.ratios import Ratio, measure_ratio
 from vigil.faces.pipeline import FacePipeline, open_face_pipeline
 from vigil.inference.repository import BundledModels
+from vigil.inference.types import ignore_stage
 from vigil_cli.paths import PHOTOS
 
 LONG_SIDE_PX = 1920
@@ -21,7 +22,7 @@ def photo_over_floor(models: BundledModels, rounds: int = 60) -> Ratio:
     pipeline = open_face_pipeline(models.open_part("faces"), models.open_part)
     photo = single_face_photo()
     return measure_ratio(
-        partial(pipeline.analyze, photo, {"detect": DETECTOR_INPUT}, _ignore_stage),
+        partial(pipeline.analyze, photo, {"detect": DETECTOR_INPUT}, ignore_stage),
         partial(_run_lower_bound, pipeline, photo),
         rounds=rounds,
     )
@@ -40,10 +41,10 @@ def single_face_photo() -> bytes:
 def _run_lower_bound(pipeline: FacePipeline, photo: bytes) -> None:
     """The same draft decoding, and one run of each network on prepared input."""
     image = Image.open(io.BytesIO(photo))
-    side = pipeline.config.decode_side_px(DETECTOR_INPUT) or LONG_SIDE_PX
+    side = pipeline.decode_side_px(DETECTOR_INPUT) or LONG_SIDE_PX
     image.draft("RGB", (round(image.width * side / image.height), side))
     image.load()
-    width, height = pipeline.config.detector_inputs[DETECTOR_INPUT].size
+    width, height = pipeline.card.detection.inputs[DETECTOR_INPUT].size
     for session, shape in (
         (pipeline.detector.session, (1, 3, width, height)),
         (pipeline.landmarker.session, (1, 1, 64, 64)),
@@ -54,7 +55,3 @@ def _run_lower_bound(pipeline: FacePipeline, photo: bytes) -> None:
 
 def _constant_input(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.full(shape, 0.1, np.float32)
-
-
-def _ignore_stage(stage: str) -> None:
-    """The benchmark ignores stages."""

@@ -31,7 +31,7 @@ from vigil.training.labels import CannotLabel, label_drop
 MODEL = "tiny-lessons"
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 JOB_TIMEOUT_S = 100.0
-RULES_WITH_TRAINING = f'{DEFAULT_RULES.read_text()}\n[sources.studio]\ntraining = "always"\n'
+RULES_WITH_TRAINING = f'{DEFAULT_RULES.read_text()}\n[sources.studio]\ntraining_policy = "always"\n'
 
 
 def noisy_picture(colour: str, seed: int) -> bytes:

@@ -22,7 +22,7 @@ suffixes = [".jpg", ".jpeg", ".png"]
 formats = ["JPEG", "PNG"]
 max_bytes = 5_000_000
 max_pixels = 20_000_000
-ground = 128
+background_grey = 128
 
 [network]
 file = "model.onnx"
@@ -43,7 +43,7 @@ name = "logits"
 head = "softmax"
 labels = ["red", "green", "blue"]
 threshold = 0.6
-keep = 1
+max_labels = 1
 
 [licence]
 spdx = "Apache-2.0"

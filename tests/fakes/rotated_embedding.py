@@ -25,7 +25,8 @@ def write_rotated(folder: Path, seed: int = 1, *, score_shift: float = 0.0) -> P
     model.graph.initializer.append(numpy_helper.from_array(rotation.astype(np.float32), "turn"))
     model.graph.node.append(helper.make_node("MatMul", ["straight", "turn"], [output_name]))
     onnx.save(model, str(home / "model.onnx"))
-    calibration = tomllib.loads((built_releases() / "faces" / "card.toml").read_text("utf-8"))["calibration"]
+    composite = tomllib.loads((built_releases() / "faces" / "card.toml").read_text("utf-8"))
+    calibration = composite["matching"]["calibration"]
     cosine = [one - score_shift for one in calibration["cosine"]]
     measured = f"\n[calibration]\nfmr = {calibration['fmr']}\ncosine = {cosine}\n"
     (home / "card.toml").write_text((made / "card.toml").read_text("utf-8") + measured, "utf-8")

@@ -32,7 +32,7 @@ suffixes = [".png"]
 formats = ["PNG"]
 max_bytes = 1_000_000
 max_pixels = 1_000_000
-ground = 0
+background_grey = 0
 
 [network]
 file = "model.onnx"
@@ -53,7 +53,7 @@ name = "logits"
 head = "softmax"
 labels = {list(LABELS)}
 threshold = 0.0
-keep = 1
+max_labels = 1
 
 [licence]
 spdx = "Apache-2.0"

@@ -90,26 +90,75 @@ def test_a_missing_member_is_named(tmp_path: Path):
 def test_a_package_of_another_integrity_is_refused_and_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    fetched = _archive(tmp_path / "fetched.tgz", {"package/a": b""})
-    monkeypatch.setattr(npm, "_npm_pack", lambda *_: fetched)
+    monkeypatch.setattr(npm, "_read_tarball", lambda _: b"another tarball")
 
-    with pytest.raises(BuildFailure, match="p@1 is not the one that was reviewed"):
+    with pytest.raises(BuildFailure, match="p@1 is not the reviewed one"):
         npm.fetch_tarball(NpmPackage("p", "1", "sha512-somethingelse"), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cached_package_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cached = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
-    monkeypatch.setattr(npm, "_npm_pack", lambda *_: pytest.fail("fetched"))
+    monkeypatch.setattr(npm, "_read_tarball", lambda _: pytest.fail("fetched"))
 
-    assert npm.fetch_tarball(NpmPackage("p", "1", npm.npm_integrity(cached)), tmp_path) == cached
+    integrity = npm.npm_integrity(cached.read_bytes())
+    assert npm.fetch_tarball(NpmPackage("p", "1", integrity), tmp_path) == cached
+
+
+def test_a_package_is_read_from_the_registry_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(npm, "_read_tarball", lambda _: b"a tarball")
+    monkeypatch.setattr(npm, "_npm_pack", lambda *_: pytest.fail("npm was started"))
+
+    path = npm.fetch_tarball(NpmPackage("@s/p", "1", npm.npm_integrity(b"a tarball")), tmp_path)
+
+    assert (path.name, path.read_bytes()) == ("s-p-1.tgz", b"a tarball")
+
+
+def test_npm_fetches_a_package_that_the_registry_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(npm, "_read_tarball", _refuse)
+    monkeypatch.setattr("shutil.which", lambda _: "npm")
+    monkeypatch.setattr(npm, "_npm_pack", lambda *_: b"a tarball")
+
+    path = npm.fetch_tarball(NpmPackage("p", "1", npm.npm_integrity(b"a tarball")), tmp_path)
+
+    assert path.read_bytes() == b"a tarball"
+
+
+def test_a_refused_package_without_npm_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(npm, "_read_tarball", _refuse)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+
+    with pytest.raises(BuildFailure, match=r"p@1 could not be fetched .* 401.*install npm"):
+        npm.fetch_tarball(NpmPackage("p", "1", ""), tmp_path)
+
+
+def _refuse(package: NpmPackage) -> bytes:
+    raise OSError(f"401 for {package.name}")
+
+
+def test_the_registry_follows_scope_environment_and_files(tmp_path: Path):
+    user, machine = tmp_path / ".npmrc", tmp_path / "npmrc"
+    user.write_text("; mine\n@acme:registry=https://${HOST}/acme/\nregistry = 'https://user.test/npm/'\n")
+    machine.write_text("registry=https://machine.test\n")
+    files, environment = [tmp_path / "missing", user, machine], {"HOST": "scoped.test"}
+
+    assert npm.registry_url("@acme/p", environment, files) == "https://scoped.test/acme"
+    assert npm.registry_url("p", environment, files) == "https://user.test/npm"
+    assert npm.registry_url("p", {"NPM_CONFIG_REGISTRY": "https://env.test/"}, files) == "https://env.test"
+    assert npm.registry_url("p", {}, [machine]) == "https://machine.test"
+    assert npm.registry_url("p", {}, []) == npm.PUBLIC_REGISTRY
 
 
 def test_a_model_of_parts_changes_its_id_with_each_part(tmp_path: Path):
     home = write_classifier(tmp_path / "cards", "part")
     whole = tmp_path / "cards" / "whole"
     whole.mkdir()
-    (whole / "card.toml").write_text('[pipeline]\nkind = "pair"\n[pipeline.parts]\nfirst = "part"\n')
+    (whole / "card.toml").write_text(
+        '[model]\nname = "whole"\nversion = "1"\nsummary = "a pair"\n'
+        '[pipeline]\nkind = "pair"\n[pipeline.parts]\nfirst = "part"\n'
+    )
     folders = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
     build_all(ignore_progress, **folders)
     before = open_release(tmp_path / "out", "whole").id

@@ -27,6 +27,8 @@ class Card(TomlTable, frozen=True):
     others: dict[str, Input] = msgspec.field(default_factory=dict)
     more: tuple[Input, ...] = ()
     kind: Literal["a", "b"] | None = None
+    days: frozenset[Literal["mon", "tue"]] = frozenset()
+    by_day: dict[str, dict[str, Input]] = msgspec.field(default_factory=dict)
 
 
 VALID = {"size": [4, 2], "fit": "pad"}
@@ -73,6 +75,13 @@ def test_an_unknown_key_at_the_top_is_refused_with_the_known_ones():
 def test_an_optional_value_is_checked_as_well():
     with pytest.raises(InvalidToml, match="invalid enum value 'c' at kind; allowed: a, b"):
         TomlFile("card.toml", {"input": VALID, "kind": "c"}).convert(Card)
+
+
+def test_the_items_of_sets_and_nested_tables_are_checked_as_well():
+    with pytest.raises(InvalidToml, match=r"invalid enum value 'sun' at days\[1\]; allowed: mon, tue"):
+        TomlFile("card.toml", {"input": VALID, "days": ["mon", "sun"]}).convert(Card)
+    with pytest.raises(InvalidToml, match=r"missing required key fit at by_day\.mon\.a; keys: size, fit"):
+        TomlFile("card.toml", {"input": VALID, "by_day": {"mon": {"a": {"size": [1, 1]}}}}).convert(Card)
 
 
 def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path):

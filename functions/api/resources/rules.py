@@ -35,7 +35,7 @@ def get_rules(_: Call) -> RulesOut:
     rules = [
         RuleOut(
             name=one.name,
-            severity=one.severity,  # type: ignore[arg-type]  # parse_rules checks it
+            severity=one.severity,
             window_s=one.window_s,
             required_reviewers=one.reviewers,
         )

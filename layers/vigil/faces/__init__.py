@@ -1,1 +1,1 @@
-"""From a photograph to who is in it: detect, landmarks, align, embed, quality, gallery, calibration."""
+"""Face recognition: detection, alignment, embedding, quality, galleries, matching and enrolment checks."""

@@ -1,42 +1,37 @@
-"""A face turned, scaled and moved so that its eyes, nose and mouth lie where the embedder expects them."""
+"""Alignment: a face is rotated, scaled and moved until its landmarks lie where the embedder expects them."""
 
-from dataclasses import dataclass
 from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.inference.card import TomlReader
+from vigil.toml_file import TomlTable
 
 
-@dataclass(frozen=True, slots=True)
-class Alignment:
-    """Which landmarks are averaged into each anchor point, and where each belongs.
+class Alignment(TomlTable, frozen=True):
+    """Table [alignment] of an embedder's card: anchor points, and their positions in the aligned face.
 
-    points    for each anchor point the landmarks of which it is the mean
-    template  (x, y) of each in the aligned face, in pixels
+    landmark_groups  for each anchor point, the indices of the landmarks of which it is the mean
+    target_points    for each anchor point, (x, y) in pixels of the aligned face
     """
 
     landmark_groups: tuple[tuple[int, ...], ...]
-    target_points: tuple[tuple[float, ...], ...]
+    target_points: tuple[tuple[float, float], ...]
 
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "Alignment":
-        points = tuple(
-            tuple(int(landmark) for landmark in row) for row in card.get_float_rows("alignment.points")
-        )
-        return cls(points, card.get_float_rows("alignment.template"))
+    def __post_init__(self) -> None:
+        if len(self.landmark_groups) != len(self.target_points):
+            raise ValueError("landmark_groups and target_points must have the same length")
 
 
 def align_face(
     image: Image.Image, landmarks: NDArray[np.float32], alignment: Alignment, size: tuple[int, int]
 ) -> Image.Image:
-    """The aligned face.
+    """The aligned face, RGB; pixels beyond the edge of `image` are black.
 
     image      RGB
-    landmarks  (68, 2) float32, pixels of `image`
-    size       (width, height) of the result; what lies beyond the picture's edge is black
+    landmarks  (68, 2) float32, x and y in pixels of `image`
+    size       (width, height) of the result in pixels
     """
     to_aligned = estimate_similarity(mean_landmarks(landmarks, alignment), np.array(alignment.target_points))
     to_image = np.linalg.inv(np.vstack([to_aligned, [0, 0, 1]]))[:2]
@@ -47,15 +42,20 @@ def align_face(
 
 
 def mean_landmarks(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
-    """(n, 2): the means of landmarks that the template speaks of."""
+    """The anchor points.
+
+    landmarks  (68, 2) float32, x and y in pixels
+    returns    (n, 2) float32, one row for each landmark group
+    """
     return np.stack([landmarks[list(group)].mean(axis=0) for group in alignment.landmark_groups])
 
 
 def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The turn, scale and shift that brings `source` nearest to `target` (Umeyama, least squares).
+    """The rotation, scale and shift that maps `source` closest to `target` (Umeyama 1991, least squares).
 
-    source, target  (n, 2)
-    returns         (2, 3): x' = m[0,0] x + m[0,1] y + m[0,2], and y' alike
+    source   (n, 2) float32, x and y in pixels
+    target   (n, 2) float64, x and y in pixels
+    returns  (2, 3) float64, m: x' = m[0, 0] x + m[0, 1] y + m[0, 2], and y' from m[1] alike
     """
     a, b = source.astype(np.float64), target
     middle_a, middle_b = a.mean(axis=0), b.mean(axis=0)
@@ -70,7 +70,10 @@ def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float64]
 def _downscale_region(
     image: Image.Image, to_image: NDArray[np.float64], size: tuple[int, int], factor: int
 ) -> tuple[Image.Image, NDArray[np.float64]]:
-    """The part of the picture that the face needs, averaged over factor² pixels, and the map to it."""
+    """The region of the face, averaged over factor² pixels, and the map to it.
+
+    to_image  (2, 3) float64, from pixels of the aligned face to pixels of `image`
+    """
     corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]]) @ to_image.T
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - factor, 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + factor, image.size)

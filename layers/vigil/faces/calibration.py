@@ -1,4 +1,7 @@
-"""A generalised Pareto tail on a table of rates by score: how they fall on beyond the last one measured."""
+"""Calibration: the threshold for a wanted false positive rate, from measured rates and a fitted tail.
+
+Beyond the last measured score, rates follow a generalised Pareto tail.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,14 +9,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.inference.card import TomlReader
-from vigil.toml_file import InvalidToml
+from vigil.inference.card import Fraction
+from vigil.toml_file import TomlTable
 
 TAIL_MAX_RATE = 0.05
-"""The tail is fitted to the rates from here down: above, scores are not yet extreme."""
+"""The tail is fitted to rates up to this one; higher rates are not extreme scores."""
 
 MAX_COSINE = 1.0
-"""No tail may end below this: twins exist, and a rate of zero would be a claim that nobody measured."""
+"""The tail must not end below this score, as a false match rate of zero was never measured."""
 
 SHAPE_GRID = np.linspace(-0.4, 0.2, 61)
 SCALE_GRID = np.geomspace(0.005, 0.5, 120)
@@ -21,7 +24,7 @@ SCALE_GRID = np.geomspace(0.005, 0.5, 120)
 
 @dataclass(frozen=True, slots=True)
 class ParetoTail:
-    """Rates fall as (1 + shape (x - start) / scale)^(-1 / shape) from `rate` at `start`."""
+    """The rate at score x is `rate` · (1 + shape (x - start) / scale)^(-1 / shape)."""
 
     start: float
     rate: float
@@ -29,11 +32,11 @@ class ParetoTail:
     scale: float
 
     def score_beyond(self, rate: float, last_score: float, last_rate: float) -> float:
-        """The score with that rate, on the tail moved so that it passes through the last measured point."""
+        """The score at a rate, on the tail shifted through the last measured point."""
         return last_score + self._score_at(rate) - self._score_at(last_rate)
 
     def rate_beyond(self, score: float, last_score: float, last_rate: float) -> float:
-        """The rate at that score, on the tail moved so that it passes through the last measured point."""
+        """The rate at a score, on the tail shifted through the last measured point."""
         position = score - last_score + self._score_at(last_rate)
         return float(
             self.rate * np.exp(_log_survival(np.array(position - self.start), self.shape, self.scale))
@@ -48,7 +51,7 @@ class ParetoTail:
 
 @lru_cache(maxsize=8)
 def fit_tail(rates: tuple[float, ...], scores: tuple[float, ...]) -> ParetoTail:
-    """Least squares in log rate over a grid of shapes and scales; needs no optimiser and cannot diverge."""
+    """Least squares in log rate over a grid of shapes and scales, which cannot diverge."""
     rate, score = np.array(rates), np.array(scores)
     in_tail = rate <= TAIL_MAX_RATE if (rate <= TAIL_MAX_RATE).sum() >= 3 else np.ones(len(rate), bool)
     rate, score = rate[in_tail], score[in_tail]
@@ -63,22 +66,22 @@ def fit_tail(rates: tuple[float, ...], scores: tuple[float, ...]) -> ParetoTail:
 def _log_survival(
     excess: NDArray[np.float64], shape: NDArray[np.float64] | float, scale: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
-    """Log of the share beyond `excess`; falls to -700 where the distribution has ended."""
+    """Log of the share of scores beyond `excess`, at least -700.
+
+    excess  float64, score above the tail's start; any shape that broadcasts with `shape` and `scale`
+    """
     shape = np.where(np.abs(shape) < 1e-9, 1e-9, shape)
     inside = np.maximum(1 + shape * excess / scale, 1e-300)
     return np.maximum(-np.log(inside) / shape, -700.0)
 
 
-# MERGED: From the false-positive rate that is wanted to the score that a match must reach, and back.
-
-
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A score to reach.
+    """A score with its false match rate.
 
-    cosine        the score
-    fmr           the false match rate per comparison that it stands for
-    extrapolated  whether it lies beyond what was measured, on the fitted tail
+    cosine        the score, -1 to 1
+    fmr           false match rate of one comparison, 0 to 1
+    extrapolated  whether it lies beyond the measured scores, on the fitted tail
     """
 
     cosine: float
@@ -86,40 +89,30 @@ class Threshold:
     extrapolated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How often two different people score at least so much, as measured on impostor pairs.
+class Calibration(TomlTable, frozen=True):
+    """Table [matching.calibration]: false match rates of impostor pairs by score.
 
-    fmr     falling false match rates
-    cosine  rising scores, one for each rate
-    least   the lowest rate that is claimed, however high a score
+    fmr      falling false match rates, 0 to 1
+    cosine   rising scores, one for each rate
+    min_fmr  lowest rate that is reported, however high the score
     """
 
-    fmr: tuple[float, ...]
+    fmr: tuple[Fraction, ...]
     cosine: tuple[float, ...]
-    min_fmr: float
+    min_fmr: Fraction
 
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "Calibration":
-        table = cls(
-            card.get_floats("calibration.fmr"),
-            card.get_floats("calibration.cosine"),
-            card.get_float("calibration.least_fmr"),
-        )
-        rates, scores = np.array(table.fmr), np.array(table.cosine)
+    def __post_init__(self) -> None:
+        rates, scores = np.array(self.fmr), np.array(self.cosine)
         ordered = (
             len(rates) == len(scores) >= 2 and (np.diff(rates) < 0).all() and (np.diff(scores) > 0).all()
         )
         if not ordered or rates[-1] <= 0:
-            raise InvalidToml(
-                f"{card.file}: calibration.fmr must fall, above 0, while calibration.cosine rises"
-            )
-        return table
+            raise ValueError("fmr must fall, above 0, while cosine rises, with as many values")
 
     def threshold(self, people: int, fpir: float) -> Threshold:
-        """The score at which a stranger is taken for one of `people` with probability `fpir`, in 0..1.
+        """The score at which an unknown face matches one of `people` with probability `fpir`, 0..1.
 
-        Each comparison may then match falsely at 1 - (1 - fpir)^(1 / people).
+        The rate of each comparison is then 1 - (1 - fpir)^(1 / people).
         """
         fmr = float(-np.expm1(np.log1p(-fpir) / max(people, 1)))
         fmr = max(fmr, self.min_fmr)
@@ -129,7 +122,7 @@ class Calibration:
         return Threshold(float(scores), fmr, extrapolated=False)
 
     def threshold_at_score(self, cosine: float) -> Threshold:
-        """How often two different people score at least this."""
+        """The false match rate at a score."""
         if cosine > self.cosine[-1]:
             rate = self._tail().rate_beyond(cosine, self.cosine[-1], self.fmr[-1])
             return Threshold(cosine, max(rate, self.min_fmr), extrapolated=True)

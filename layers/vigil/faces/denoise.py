@@ -1,71 +1,70 @@
-"""Noise in a picture, measured at a face; and the same face with less of it, where that gains enough."""
+"""Noise of a face, estimated and, above a limit, reduced by a bilateral filter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import floor
 
 import numpy as np
+from msgspec import field
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.inference.card import TomlReader
+from vigil.inference.card import PositiveInt
+from vigil.toml_file import TomlTable
 
 NOISE_PATCH_PX = 96
-"""Noise is measured in the middle of a face, in a square of at most this side."""
+"""Noise is estimated in a square of at most this side in the middle of a face."""
 
 LAPLACIAN_NOISE_FACTOR = 1 / (6 * 0.6745)
-"""The 3×3 mask below passes white noise with six times its deviation; a median deviation is 0.6745 of one."""
+"""A 3×3 mask multiplies the deviation of noise by 6; the median absolute deviation is 0.6745 of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class DenoisingConfig:
-    """When and how a card wants faces smoothed.
+class DenoisingConfig(TomlTable, frozen=True):
+    """Table [denoising]: which faces are smoothed, and how.
 
-    from_sigma  the least noise, as a standard deviation in grey levels, that is worth smoothing
-    radius_px   neighbours up to this far are averaged
-    spread_px   how fast their weight falls with distance
-    reach       and with difference in brightness, in units of the noise
-    face_px     larger faces are reduced to between this and twice this height first
+    min_sigma         lowest noise, as a standard deviation in grey levels, at which a face is smoothed
+    radius_px         distance of the farthest neighbours in the average
+    spatial_sigma_px  deviation of the weight by distance
+    range_sigma       deviation of the weight by difference in brightness, in units of the noise
+    face_px           larger faces are first reduced to between once and twice this height
+    gain              what smoothing was measured to gain; not used here
     """
 
     min_sigma: float
-    radius_px: int
+    radius_px: PositiveInt
     spatial_sigma_px: float
     range_sigma: float
     face_px: float
-
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "DenoisingConfig":
-        return cls(
-            min_sigma=card.get_float("denoising.from_sigma"),
-            radius_px=card.get_int("denoising.radius_px"),
-            spatial_sigma_px=card.get_float("denoising.spread_px"),
-            range_sigma=card.get_float("denoising.reach"),
-            face_px=card.get_float("denoising.face_px"),
-        )
+    gain: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImagePatch:
-    """A piece of a picture: `factor` picture pixels to one of its own, its corner at `origin`."""
+    """A part of a picture at reduced size.
+
+    image   RGB
+    origin  (2,) float32, x and y of its corner in pixels of the picture
+    factor  pixels of the picture per pixel of the patch
+    """
 
     image: Image.Image
     origin: NDArray[np.float32]
     factor: float
 
     def to_patch(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 2) from pixels of the picture to pixels of the piece."""
+        """(n, 2) float32, from pixels of the picture to pixels of the patch."""
         return np.asarray((points - self.origin) / np.float32(self.factor), np.float32)
 
     def to_image(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 2) from pixels of the piece to pixels of the picture."""
+        """(n, 2) float32, from pixels of the patch to pixels of the picture."""
         return np.asarray(points * np.float32(self.factor) + self.origin, np.float32)
 
 
 def denoise_face(image: Image.Image, box: NDArray[np.float32], config: DenoisingConfig) -> ImagePatch:
-    """The picture itself where the face is clear; where it is noisy, the face and its surroundings, smoothed.
+    """The whole picture if the face has little noise, else the smoothed face with its surroundings.
 
     image  RGB
-    box    (4,) float32, the face, in pixels of `image`
+    box    (4,) float32, left, top, right, bottom of the face in pixels of `image`
     """
     if estimate_noise(_crop_face_centre(image, box)) < config.min_sigma:
         return ImagePatch(image, np.zeros(2, np.float32), 1)
@@ -75,7 +74,7 @@ def denoise_face(image: Image.Image, box: NDArray[np.float32], config: Denoising
 
 
 def estimate_noise(image: Image.Image) -> float:
-    """Standard deviation of the noise, in grey levels: what planes and edges leave of the grey (Immerkær)."""
+    """Standard deviation of the noise in grey levels (Immerkær 1996, with the median instead of the mean)."""
     grey = np.asarray(image.convert("L"), np.float32)
     if min(grey.shape) < 3:
         return 0.0
@@ -85,9 +84,10 @@ def estimate_noise(image: Image.Image) -> float:
 
 
 def bilateral_filter(image: Image.Image, sigma: float, config: DenoisingConfig) -> Image.Image:
-    """The picture with each pixel averaged with neighbours that are near and alike (a bilateral filter).
+    """Average each pixel with neighbours that are near and of similar brightness (Tomasi and Manduchi 1998).
 
-    sigma  of the noise, in grey levels
+    image  RGB
+    sigma  standard deviation of the noise in grey levels
     """
     radius = config.radius_px
     pixels = np.asarray(image, np.float32)
@@ -109,7 +109,7 @@ def bilateral_filter(image: Image.Image, sigma: float, config: DenoisingConfig) 
 
 
 def _crop_face_with_margin(image: Image.Image, box: NDArray[np.float32], face_px: float) -> ImagePatch:
-    """The face and half its height around it, with `face_px` to twice that many pixels for its height."""
+    """The face with half its height on each side, reduced to a face height of `face_px` to 2 · `face_px`."""
     height = float(box[3] - box[1])
     edges = _clip_to_image(image, box + np.array([-1, -1, 1, 1], np.float32) * np.float32(height / 2))
     factor = max(1, floor(height / face_px))
@@ -117,14 +117,14 @@ def _crop_face_with_margin(image: Image.Image, box: NDArray[np.float32], face_px
 
 
 def _crop_face_centre(image: Image.Image, box: NDArray[np.float32]) -> Image.Image:
-    """The middle of a face."""
+    """The middle of the face at `box`, (4,) float32 in pixels."""
     half = min(NOISE_PATCH_PX, 0.7 * float(box[2] - box[0]), 0.7 * float(box[3] - box[1])) / 2
     x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
     return image.crop(_clip_to_image(image, np.array([x - half, y - half, x + half, y + half], np.float32)))
 
 
 def _clip_to_image(image: Image.Image, box: NDArray[np.float32]) -> tuple[int, int, int, int]:
-    """The part of a box within the picture, in whole pixels, of one pixel at least."""
+    """left, top, right, bottom of the part of a box within the picture, in whole pixels, never empty."""
     left = min(max(0, floor(box[0])), image.width - 1)
     top = min(max(0, floor(box[1])), image.height - 1)
     right = max(left + 1, min(image.width, floor(box[2])))

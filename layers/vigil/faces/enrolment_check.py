@@ -1,8 +1,9 @@
-"""The part of an enrolment photograph that is kept: enough for a later release to embed it again."""
+"""Enrolment: a photo becomes a template with a reference image, or is rejected with the reason."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,20 @@ from vigil.faces.recognizer import FaceRecognizer
 from vigil.inference.types import Box, ReferenceImage
 
 REFERENCE_MARGIN = 0.6
-"""Of the face's longer side, kept on each side of it: what a detector wants to see around a face."""
+"""Share of the face's longer side that is stored on each side of it, as detectors need the surroundings."""
 
 REFERENCE_FACE_HEIGHT_PX = 160
-"""A larger face is reduced to this height: embedders take faces of about 90 pixels."""
+"""A larger face is reduced to this height; embedders read faces of about 90 pixels."""
 
 REFERENCE_JPEG_QUALITY = 92
 
 
 def crop_reference(image: Image.Image, box: Box) -> ReferenceImage:
-    """The face at `box`, in pixels of the upright RGB picture, and little else: a JPEG of 20 to 40 KB."""
+    """The face with its surroundings as a JPEG of 20 to 40 KB.
+
+    image  RGB, upright
+    box    in pixels of `image`
+    """
     left, top, right, bottom = box
     half = (0.5 + REFERENCE_MARGIN) * max(right - left, bottom - top)
     x, y = (left + right) / 2, (top + bottom) / 2
@@ -59,20 +64,18 @@ def _box_area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-# MERGED: Which photographs under one name show somebody else: those that are like none of the others.
-
-
 def find_outliers(
     new: NDArray[np.float32], earlier: NDArray[np.float32] | None, threshold: float
 ) -> tuple[int, ...]:
-    """The places in `new` of faces that are not the person's.
+    """Indices in `new` of faces that are not the person's.
 
-    new      (n, D) float32, unit rows, n >= 1
-    earlier  (m, D) float32, unit rows of the person's templates; None where there are none
-    alike    the cosine from which on two faces may be one person's
+    new        (n, D) float32, unit rows, n >= 1
+    earlier    (m, D) float32, unit rows of the person's templates; None if there are none
+    threshold  cosine from which on two faces may be of one person
 
-    A face belongs where a chain of faces, each like the next, leads to an earlier template. Where there are
-    none, the largest group is the person; of two groups as large, nothing says which it is, and neither is.
+    A face belongs to the person if a chain of faces, each similar to the next, leads to an earlier
+    template. Without earlier templates the largest group of similar faces is the person; if two groups
+    are equally large, all faces are outliers.
     """
     similar = new @ new.T >= threshold
     if earlier is not None:
@@ -87,7 +90,11 @@ def find_outliers(
 
 
 def _connected_to(similar: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """All that a chain leads to from any of the start."""
+    """(n,) bool: the faces that a chain of similar faces connects with the start.
+
+    similar  (n, n) bool, symmetric
+    start    (n,) bool
+    """
     reached = start
     while True:
         further = reached | similar[reached].any(axis=0)
@@ -96,14 +103,12 @@ def _connected_to(similar: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArr
         reached = further
 
 
-# MERGED: One enrolment photograph becomes one template, or is refused with the reason.
-
 MIN_SAME_FACE_IOU = 0.4
-"""Two releases' boxes of one face overlap at least so much (intersection over union)."""
+"""Lowest intersection over union of two releases' boxes of one face."""
 
 
 class RejectedFace(Rejected):
-    """A fault with its places in the picture."""
+    """A rejection with the boxes of the faces that it is about, in pixels of the upright photo."""
 
     def __init__(self, message: str, *boxes_px: Box) -> None:
         super().__init__(message)
@@ -111,13 +116,13 @@ class RejectedFace(Rejected):
 
 
 class NoFace(Rejected):
-    """There is no face in the enrolment photograph."""
+    """The photo contains no face."""
 
     reason = "no-face"
 
 
 class SeveralFaces(RejectedFace):
-    """There is more than one face in the enrolment photograph."""
+    """The photo contains more than one face."""
 
     reason = "several-faces"
 
@@ -129,25 +134,25 @@ class LowQuality(RejectedFace):
 
 
 class AlreadyEnrolled(RejectedFace):
-    """The face is that of somebody who is enrolled under another id."""
+    """The face matches a person who is enrolled under another id."""
 
     reason = "already-enrolled"
 
 
 class InconsistentFace(RejectedFace):
-    """The face is not that of the person's other photographs."""
+    """The face is not similar to the person's other photos."""
 
     reason = "inconsistent-face"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """What is kept of one enrolment photograph.
+    """What is stored of one enrolment photo.
 
-    vectors   (D,) float32, unit length, for each space in which it was embedded
-    quality   0 to 1
-    box_px    of the face, in pixels of the upright photograph
-    portrait  what a later release embeds; None where none is kept
+    vectors          (D,) float32, unit length, by embedding space
+    quality          0 to 1
+    box_px           of the face, in pixels of the upright photo
+    reference_image  what later releases embed; None if it is not stored
     """
 
     vectors: Mapping[str, NDArray[np.float32]]
@@ -157,9 +162,9 @@ class Template:
 
 
 def create_template(photo: bytes, *, model: FaceRecognizer, person: str, gallery: Gallery) -> Template:
-    """Judge one photograph for enrolment as `person`; the gallery may hold earlier templates of theirs.
+    """The template of one photo of a person, who may be in the gallery already.
 
-    Raises NoFace, SeveralFaces, LowQuality, AlreadyEnrolled, and what decoding raises.
+    Raises NoFace, SeveralFaces, LowQuality, AlreadyEnrolled, and what `decode_image` raises.
     """
     faces = model.analyze(photo).faces
     if not faces:
@@ -170,10 +175,8 @@ def create_template(photo: bytes, *, model: FaceRecognizer, person: str, gallery
         )
     face = faces[0]
     if face.quality_issues or face.quality < model.matching_config.min_enrolment_quality:
-        causes = (
-            ", ".join(face.quality_issues)
-            or f"quality {face.quality:.2f} below {model.matching_config.min_enrolment_quality:.2f}"
-        )
+        required = model.matching_config.min_enrolment_quality
+        causes = ", ".join(face.quality_issues) or f"quality {face.quality:.2f} below {required:.2f}"
         raise LowQuality(f"the face is not good enough to enrol: {causes}", face.box_px)
     decision = model.match(faces, gallery.without_person(person))[0]
     if decision.status in ("known", "ambiguous"):
@@ -187,22 +190,24 @@ def create_template(photo: bytes, *, model: FaceRecognizer, person: str, gallery
 
 
 def embed_reference(reference_image: ReferenceImage, model: FaceRecognizer) -> NDArray[np.float32]:
-    """What a release makes of a kept portrait: (D,) float32, unit length. Raises NoFace.
+    """The vector of a stored reference image in the model's embedding space. Raises NoFace.
 
-    The face was judged when it was enrolled; here it only has to be found where it was.
+    returns  (D,) float32, unit length
+
+    The face is not checked again; the model only has to detect it at its stored box.
     """
     candidates = [
         (iou(face.box_px, reference_image.box_px), face.vector)
         for face in model.analyze(reference_image.data).faces
     ]
-    best_iou, vector = max(candidates, key=_iou_of, default=(0.0, None))
+    best_iou, vector = max(candidates, key=itemgetter(0), default=(0.0, None))
     if vector is None or best_iou < MIN_SAME_FACE_IOU:
-        raise NoFace(f"release {model.release} finds no face where there was one")
+        raise NoFace(f"release {model.release} finds no face at the enrolled box")
     return vector
 
 
 def embed_for_other_releases(template: Template, models: Iterable[FaceRecognizer]) -> Template:
-    """The template with what further releases make of it; one that finds no face in it adds nothing."""
+    """The template with the vectors of further models; a model that finds no face adds none."""
     if template.reference_image is None:
         return template
     vectors = dict(template.vectors)
@@ -217,7 +222,10 @@ def embed_for_other_releases(template: Template, models: Iterable[FaceRecognizer
 def check_consistency(
     gallery: Gallery, person: str, templates: Sequence[Template], threshold: float
 ) -> Mapping[int, InconsistentFace]:
-    """Why which of these templates are not the person's, by their place."""
+    """The rejections of templates that are not similar to the person's others, by index.
+
+    threshold  cosine from which on two faces may be of one person
+    """
     enrolled = gallery.person(person)
     vectors = np.stack([template.vectors[gallery.embedding_space] for template in templates])
     message = "the face is not that of the person's other photos"
@@ -230,9 +238,9 @@ def check_consistency(
 def add_templates(
     gallery: Gallery, person: str, templates: Sequence[Template], tags: frozenset[str]
 ) -> Gallery:
-    """The next gallery, in which the person has these templates besides any they had, and these tags.
+    """The gallery with these templates added to the person's, and with these tags.
 
-    Whoever has no template in the gallery's space is not in it.
+    A person without a template in the gallery's embedding space is not in the gallery.
     """
     enrolled = gallery.person(person)
     existing = list(enrolled.templates) if enrolled else []
@@ -245,12 +253,8 @@ def add_templates(
 
 
 def set_tags(gallery: Gallery, person: str, tags: frozenset[str]) -> Gallery:
-    """The next gallery, in which the person has these tags; who has no template yet is not in it."""
+    """The gallery with these tags of the person, who is not added without a template."""
     enrolled = gallery.person(person)
     if enrolled is None:
         return gallery.without_person(person)
     return gallery.with_person(EnrolledPerson(person, enrolled.templates, tags))
-
-
-def _iou_of(pair: tuple[float, NDArray[np.float32] | None]) -> float:
-    return pair[0]

@@ -1,4 +1,4 @@
-"""A release before those who are enrolled: whom it finds for each photo, among all other photos."""
+"""Comparison of two releases by rank-1 identification on the reference images of enrolled people."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ from vigil.inference.types import ReferenceImage
 from vigil.statistics import Interval
 
 MIN_PEOPLE = 2
-"""People with two photos or more; of fewer, nothing can be found wrongly."""
+"""Lowest number of people with two photos or more; one person alone cannot be confused."""
 
 EnrolledPhotos = Sequence[tuple[str, ReferenceImage]]
-"""(person, portrait), each photo that is kept of somebody."""
+"""(person id, reference image) of each stored photo."""
 
 
 class TooFewEnrolled(Rejected):
-    """Hardly anybody is enrolled with two photos: there is nothing to examine a release on."""
+    """Too few people are enrolled with two photos or more to compare releases on them."""
 
     reason = "too-few-enrolled"
 
@@ -28,14 +28,14 @@ class TooFewEnrolled(Rejected):
 def compare_on_enrolled(
     candidate: FaceRecognizer, active: FaceRecognizer, photos: EnrolledPhotos
 ) -> tuple[Interval, Interval]:
-    """How often the candidate is right, and how much more often than the active release. Raises TooFew.
+    """The candidate's accuracy, and its gain over the active release. Raises TooFewEnrolled.
 
-    Right is who finds the person first: the accuracy is the rank-1 identification rate of ISO/IEC 19795.
+    The accuracy is the rank-1 identification rate of ISO/IEC 19795-1.
     """
     people = [person for person, _ in photos]
     if len({person for person in people if people.count(person) > 1}) < MIN_PEOPLE:
         raise TooFewEnrolled(
-            f"enrol {MIN_PEOPLE} people or more with two photos or more each, to examine a release on"
+            f"comparing releases needs {MIN_PEOPLE} people or more, enrolled with two photos or more each"
         )
     candidate_scores, active_scores = (
         _score_probes(_embed_photos(model, photos), people) for model in (candidate, active)
@@ -44,13 +44,14 @@ def compare_on_enrolled(
 
 
 def _embed_photos(model: FaceRecognizer, photos: EnrolledPhotos) -> NDArray[np.float32]:
-    """(n, D) float32; zeros, which are like nobody, where the release finds no face."""
+    """(n, D) float32, unit rows; a row of zeros if the model finds no face."""
     vectors = [_embed_or_none(model, reference_image) for _, reference_image in photos]
     blank = np.zeros_like(next(vector for vector in vectors if vector is not None))
     return np.stack([blank if vector is None else vector for vector in vectors])
 
 
 def _embed_or_none(model: FaceRecognizer, reference_image: ReferenceImage) -> NDArray[np.float32] | None:
+    """(D,) float32, unit length, or None if the model finds no face."""
     try:
         return embed_reference(reference_image, model)
     except NoFace:
@@ -58,7 +59,10 @@ def _embed_or_none(model: FaceRecognizer, reference_image: ReferenceImage) -> ND
 
 
 def _score_probes(vectors: NDArray[np.float32], people: Sequence[str]) -> ScoredDataset:
-    """Each photo of somebody with others beside it: the best cosine of each person's other photos."""
+    """For each photo of a person with several, the best cosine to each person's other photos.
+
+    vectors  (n, D) float32, unit rows, in the order of `people`
+    """
     labels = tuple(sorted(set(people)))
     label_indexes = np.array([labels.index(person) for person in people], np.int64)
     similarities = (vectors @ vectors.T).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The enrolled people, and who of them a face looks most like: one matrix product for all faces at once."""
+"""Galleries: enrolled people with their templates, the search for candidates, and the stored snapshot."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vigil.errors import VigilError
 class EnrolledPerson:
     """One enrolled person.
 
-    templates  (T, D) float32, unit rows, T >= 1: one for each accepted enrolment photograph
-    tags       such as the watch lists the person is on
+    templates  (T, D) float32, unit rows, T >= 1: one for each accepted enrolment photo
+    tags       such as the person's watch lists
     """
 
     id: str
@@ -29,11 +29,11 @@ class EnrolledPerson:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The person most similar to one probe, and how similar the next one is.
+    """The person most similar to one probe, and the similarity of the next person.
 
-    place      in `Gallery.people`
-    score      cosine to the person's best template
-    runner_up  cosine to the best template of anybody else; -1 where there is nobody else
+    index      in `Gallery.people`
+    score      cosine to the person's best template, -1 to 1
+    runner_up  cosine to the best template of all other people; -1 if there are none
     """
 
     index: int
@@ -43,11 +43,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gallery:
-    """An unchanging set of people; each update makes a new one with the next version.
+    """An immutable set of people in one embedding space; each update returns one with the next version.
 
-    embed    id of the vector space that all templates lie in: probes of another are never compared
-    matrix   (T, D) float32, every template, the people's in their order
-    starts   (P,) int64, each person's first row
+    matrix      (T, D) float32, unit rows: all templates in the order of `people`
+    first_rows  (P,) int64, index of each person's first row in `matrix`
     """
 
     embedding_space: str
@@ -64,28 +63,28 @@ class Gallery:
         object.__setattr__(self, "first_rows", np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64))
 
     def __len__(self) -> int:
-        """How many people are enrolled."""
+        """Number of people."""
         return len(self.people)
 
     def person(self, person_id: str) -> EnrolledPerson | None:
         return next((person for person in self.people if person.id == person_id), None)
 
     def with_person(self, person: EnrolledPerson) -> Gallery:
-        """The gallery with this person in place of whoever had the id."""
+        """The gallery with this person, who replaces an entry of the same id."""
         remaining = (existing for existing in self.people if existing.id != person.id)
         return Gallery(self.embedding_space, sort_by_id([*remaining, person]), self.version + 1)
 
     def without_person(self, person_id: str) -> Gallery:
-        """The gallery without that person: a new version, even if nobody had the id."""
+        """The gallery without this person; a new version also if there is no such person."""
         remaining = tuple(person for person in self.people if person.id != person_id)
         return Gallery(self.embedding_space, remaining, self.version + 1)
 
     def identify(self, probes: NDArray[np.float32]) -> tuple[Candidate, ...]:
-        """The best candidate for each face, by comparing all of them with everybody at once.
+        """The best candidate for each probe; the gallery must not be empty.
 
-        probes  (n, D) float32, unit rows; there must be somebody enrolled
+        probes  (n, D) float32, unit rows
 
-        Templates times probes, not the other way round: for a few probes that is twice as fast.
+        Templates times probes is twice as fast for few probes as probes times templates.
         """
         scores = self.matrix @ probes.T
         if len(self.matrix) > len(self.people):
@@ -94,13 +93,13 @@ class Gallery:
 
 
 def sort_by_id(people: Iterable[EnrolledPerson]) -> tuple[EnrolledPerson, ...]:
-    """People by id, so that a gallery's bytes do not depend on the order of enrolment."""
+    """People sorted by id, so that a snapshot does not depend on the order of enrolment."""
     return tuple(sorted(people, key=lambda person: person.id))
 
 
 def _best_candidate(scores: NDArray[np.float32]) -> Candidate:
     """
-    scores  (P,) float32, one for each person; the best one's is overwritten
+    scores  (P,) float32, -1 to 1, one for each person; the best one is overwritten
     """
     index = int(scores.argmax())
     score = float(scores[index])
@@ -108,17 +107,12 @@ def _best_candidate(scores: NDArray[np.float32]) -> Candidate:
     return Candidate(index, score, float(scores[scores.argmax()]))
 
 
-# MERGED: One gallery a vector space, all in force together: what is enrolled, for every release that is in
-#   use.
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class GallerySet:
-    """A value, never changed in place; one version for all, so that they move at once or not at all.
+    """The galleries of all embedding spaces in use, immutable, with one version for all of them.
 
-    of       the gallery of each space
-    keys     where each lies that is stored as it is here; one that has changed has none
-    growing  spaces whose gallery does not hold everybody yet: nothing is matched with it
+    snapshot_keys      key of the stored snapshot of each gallery that is unchanged since it was stored
+    incomplete_spaces  spaces whose gallery lacks people and is not used for matching yet
     """
 
     version: int = 0
@@ -127,28 +121,23 @@ class GallerySet:
     incomplete_spaces: frozenset[str] = frozenset()
 
     def for_space(self, space: str) -> Gallery:
-        """The gallery of a space; an empty one where there is none."""
+        """The gallery of a space; an empty one if there is none."""
         return self.by_space.get(space) or Gallery(space, version=self.version)
 
     def apply(self, change: Callable[[Gallery], Gallery]) -> GallerySet:
-        """The next galleries: the same done to each."""
+        """The next version, with each gallery changed in the same way."""
         return self._next_version({space: change(gallery) for space, gallery in self.by_space.items()}, {})
 
     def with_gallery(self, gallery: Gallery, *, complete: bool) -> GallerySet:
-        """The next galleries, with this one in place of what its space had, and the others as they are."""
-        unchanged_keys = {
-            space: key for space, key in self.snapshot_keys.items() if space != gallery.embedding_space
-        }
-        updated = replace(
-            self,
-            incomplete_spaces=self.incomplete_spaces - {gallery.embedding_space}
-            if complete
-            else self.incomplete_spaces | {gallery.embedding_space},
-        )
-        return updated._next_version({**self.by_space, gallery.embedding_space: gallery}, unchanged_keys)
+        """The next version, with this gallery for its space and the others unchanged."""
+        space = gallery.embedding_space
+        unchanged_keys = {other: key for other, key in self.snapshot_keys.items() if other != space}
+        incomplete = self.incomplete_spaces - {space} if complete else self.incomplete_spaces | {space}
+        updated = replace(self, incomplete_spaces=incomplete)
+        return updated._next_version({**self.by_space, space: gallery}, unchanged_keys)
 
     def restricted_to(self, spaces: Collection[str]) -> GallerySet:
-        """The next galleries, without those of any other space."""
+        """The next version, without the galleries of other spaces."""
         retained = {space: gallery for space, gallery in self.by_space.items() if space in spaces}
         return self._next_version(
             retained, {space: self.snapshot_keys[space] for space in retained if space in self.snapshot_keys}
@@ -158,14 +147,14 @@ class GallerySet:
         return any(gallery.person(person) is not None for gallery in self.by_space.values())
 
     def missing_people(self, space: str) -> tuple[str, ...]:
-        """Who is in some gallery, and not in this one, in order."""
+        """Ids of people who are in another gallery but not in this one, sorted."""
         present = {person.id for person in self.for_space(space).people}
         return tuple(person for person in self.person_ids() if person not in present)
 
     def is_pending(self, gallery: Gallery, person: str) -> bool:
-        """Whether somebody is still to be carried over to a gallery, with all of their photos at once.
+        """Whether reembedding has still to add a person to an incomplete gallery, with all their photos.
 
-        With a newer photo of theirs alone in it, a migration would pass them over.
+        A new photo must not be added before, as reembedding skips people who are in the gallery.
         """
         return (
             gallery.embedding_space in self.incomplete_spaces
@@ -174,11 +163,11 @@ class GallerySet:
         )
 
     def person_ids(self) -> tuple[str, ...]:
-        """Who is in any gallery, in order."""
+        """Ids of people who are in any gallery, sorted."""
         return tuple(sorted({person.id for gallery in self.by_space.values() for person in gallery.people}))
 
     def tags_for(self, person: str) -> frozenset[str]:
-        """The same in every gallery that they are in."""
+        """A person's tags, which are the same in all galleries."""
         entries = (gallery.person(person) for gallery in self.by_space.values())
         return next((person_entry.tags for person_entry in entries if person_entry is not None), frozenset())
 
@@ -191,18 +180,18 @@ class GallerySet:
         return GallerySet(version, numbered, snapshot_keys, self.incomplete_spaces & set(by_space))
 
 
-# MERGED: A gallery as bytes and back: a line of JSON, then every template as one float16 .npy array. / Half
-#   precision moves a cosine by less than 0.001 and halves what a Lambda must fetch.
-
 SNAPSHOT_FORMAT = "vigil-gallery/1"
 
 
 class InvalidSnapshot(VigilError):
-    """The bytes are no gallery that this version reads."""
+    """The bytes are no gallery snapshot of a format that this version reads."""
 
 
 def serialize_gallery(gallery: Gallery) -> bytes:
-    """The same gallery gives the same bytes."""
+    """The gallery's snapshot: a line of JSON, then all templates as one float16 .npy array.
+
+    Equal galleries have equal snapshots. float16 changes a cosine by less than 0.001 and halves the size.
+    """
     people = sort_by_id(gallery.people)
     rows = [
         {"id": person.id, "tags": sorted(person.tags), "templates": len(person.templates)}
@@ -221,7 +210,7 @@ def serialize_gallery(gallery: Gallery) -> bytes:
 
 
 def deserialize_gallery(data: bytes) -> Gallery:
-    """Raises BadSnapshot."""
+    """The gallery of a snapshot, with unit rows. Raises InvalidSnapshot."""
     try:
         return _parse_snapshot(data)
     except (ValueError, KeyError, TypeError, EOFError) as error:
@@ -248,7 +237,7 @@ def _parse_snapshot(data: bytes) -> Gallery:
 
 
 def _normalize_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of length one again, after rounding."""
+    """(n, D) float32: the rows scaled to length 1, which rounding to float16 changes."""
     lengths = (
         np.linalg.norm(rows, axis=1, keepdims=True) if rows.size else np.ones((len(rows), 1), np.float32)
     )

@@ -1,4 +1,4 @@
-"""The 68 points of a face, found in a square around its box."""
+"""The landmarker: a network that finds the 68 points of a face in a square around its box."""
 
 from dataclasses import dataclass
 
@@ -6,32 +6,47 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.inference.card import Preprocessing
+from vigil.inference.card import FixedSizePreprocessing, NetworkCard, PositiveInt
 from vigil.inference.preprocess import to_tensor
 from vigil.inference.release import Release
 from vigil.inference.session import Session, open_session
+from vigil.toml_file import TomlTable
 
 REDUCING_GAP = 2.0
-"""Resampling first shrinks by whole factors, down to twice the size that is wanted."""
+"""Pillow shrinks by a whole factor to about twice the target size first, then resamples."""
+
+
+class LandmarkOutput(TomlTable, frozen=True):
+    """Table [output]: name of the output tensor, and how many points it holds."""
+
+    points: str
+    count: PositiveInt
+
+
+class CropConfig(TomlTable, frozen=True):
+    """Table [crop]: the side of the square around a box's centre that the network reads."""
+
+    side_in_box_heights: float
+
+
+class LandmarkerCard(NetworkCard, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The card of the part that finds landmarks."""
+
+    input: FixedSizePreprocessing
+    output: LandmarkOutput
+    crop: CropConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Landmarker:
-    """The network, and the square that it wants to see.
-
-    side_of_height   the square's side, in box heights
-    second_below_px  faces of fewer pixels in the picture get a second look, at the points' own box
-    """
+    """The network with its card; faces lower than `second_pass_below_px` get a second pass."""
 
     session: Session
-    preparation: Preprocessing
-    output: str
-    count: int
-    side_in_box_heights: float
+    card: LandmarkerCard
     second_pass_below_px: float
 
     def locate(self, image: Image.Image, box: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A small face is looked at once more, at the points' own box.
+        """The landmarks; those of a small face are located again in the bounding box of the first ones.
 
         image    RGB
         box      (4,) float32, left, top, right, bottom in pixels of `image`
@@ -43,31 +58,24 @@ class Landmarker:
         return self.locate_single_pass(image, np.concatenate([points.min(axis=0), points.max(axis=0)]))
 
     def locate_single_pass(self, image: Image.Image, box: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `locate`, at one look: quicker, and less sure of small faces."""
-        side = max(1.0, float(box[3] - box[1]) * self.side_in_box_heights)
+        """As `locate` in one pass, which is faster and less accurate for small faces."""
+        side = max(1.0, float(box[3] - box[1]) * self.card.crop.side_in_box_heights)
         left, top = float(box[0] + box[2] - side) / 2, float(box[1] + box[3] - side) / 2
-        crop = crop_square(image, (left, top, left + side, top + side), self.preparation.size or image.size)
-        output = self.session.run([self.output], to_tensor(crop, self.preparation))[0]
+        crop = crop_square(image, (left, top, left + side, top + side), self.card.input.size)
+        output = self.session.run([self.card.output.points], to_tensor(crop, self.card.input))[0]
         corner = np.array([left, top], np.float32)
-        return output.reshape(self.count, 2) * np.float32(side) + corner
+        return output.reshape(self.card.output.count, 2) * np.float32(side) + corner
 
 
 def open_landmarker(release: Release, second_pass_below_px: float) -> Landmarker:
-    card = release.card
-    return Landmarker(
-        session=open_session(release),
-        preparation=Preprocessing.from_card(card),
-        output=card.get_str("output.points"),
-        count=card.get_int("output.count"),
-        side_in_box_heights=card.get_float("crop.side_of_height"),
-        second_pass_below_px=second_pass_below_px,
-    )
+    """Raises InvalidToml or BrokenRelease."""
+    return Landmarker(open_session(release), release.convert_card(LandmarkerCard), second_pass_below_px)
 
 
 def crop_square(
     image: Image.Image, box: tuple[float, float, float, float], size: tuple[int, int]
 ) -> Image.Image:
-    """Part of a picture at `size`; what lies beyond the edge is black."""
+    """The part at `box`, in pixels of `image`, resized to (width, height), black beyond the edge."""
     left, top, right, bottom = box
     if left < 0 or top < 0 or right > image.width or bottom > image.height:
         bounds = (int(np.floor(left)), int(np.floor(top)), int(np.ceil(right)), int(np.ceil(bottom)))

@@ -1,4 +1,4 @@
-"""From a face's two best candidates to a verdict: known, unknown, ambiguous or unfit."""
+"""Matching of faces with a gallery: each face is known, unknown, ambiguous or unfit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from vigil.errors import Transient
 from vigil.faces.calibration import Calibration
 from vigil.faces.gallery import Candidate, Gallery
 from vigil.faces.pipeline import Face
-from vigil.inference.card import TomlReader
+from vigil.inference.card import Fraction
 from vigil.inference.types import Status
+from vigil.toml_file import TomlTable
 
 
 class EmbeddingSpaceMismatch(Transient):
@@ -20,49 +21,35 @@ class EmbeddingSpaceMismatch(Transient):
         super().__init__(detail, dependency="people", operation="compare faces")
 
 
-@dataclass(frozen=True, slots=True)
-class MatchingConfig:
-    """How a card wants faces judged.
+class MatchingConfig(TomlTable, frozen=True):
+    """Table [matching]: how faces are matched.
 
-    wanted_fpir    probability, 0..1, that a stranger is taken for somebody in the whole gallery
-    margin         a second person within this cosine of the first makes a match ambiguous
-    same_as        cosine at which two sightings are of one person
-    poor_quality   faces of lower quality, 0..1, must score `poor_margin` more to match
-    enrol_quality  the least quality, 0..1, of an enrolled face
-    enrol_alike    cosine from which on two enrolment photos may be of one person
+    target_fpir                      false positive identification rate of the whole gallery
+    ambiguity_margin                 smallest difference in cosine to the second person of a match
+    same_subject_threshold           cosine from which on two sightings are of one person
+    low_quality_below                faces of lower quality need a score higher by `low_quality_margin`
+    min_enrolment_quality            lowest quality of an enrolled face
+    enrolment_consistency_threshold  cosine from which on two enrolment photos may be of one person
     """
 
-    calibration: Calibration
-    target_fpir: float
+    target_fpir: Fraction
     ambiguity_margin: float
     same_subject_threshold: float
-    low_quality_below: float
+    low_quality_below: Fraction
     low_quality_margin: float
-    min_enrolment_quality: float
+    min_enrolment_quality: Fraction
     enrolment_consistency_threshold: float
-
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "MatchingConfig":
-        return cls(
-            calibration=Calibration.from_card(card),
-            target_fpir=card.get_float("matching.wanted_fpir"),
-            ambiguity_margin=card.get_float("matching.margin"),
-            same_subject_threshold=card.get_float("matching.same_as"),
-            low_quality_below=card.get_float("matching.poor_quality"),
-            low_quality_margin=card.get_float("matching.poor_margin"),
-            min_enrolment_quality=card.get_float("matching.enrol_quality"),
-            enrolment_consistency_threshold=card.get_float("matching.enrol_alike"),
-        )
+    calibration: Calibration
 
 
 @dataclass(frozen=True, slots=True)
 class MatchDecision:
-    """What a gallery says of one face.
+    """The result of one face.
 
-    label      the person's id where known, else the status
-    score      cosine to the best candidate; None with nobody to compare with, or where unfit
-    threshold  what it had to reach, None with nobody to compare with
-    fmr        how often two different people score at least `score`
+    label      the person's id if known, else the status
+    score      cosine to the best candidate, -1 to 1; None for an empty gallery or an unfit face
+    threshold  the required score; None for an empty gallery
+    fmr        false match rate at `score`, 0 to 1
     """
 
     label: str
@@ -74,11 +61,12 @@ class MatchDecision:
 
 
 def match_faces(faces: Sequence[Face], gallery: Gallery, config: MatchingConfig) -> tuple[MatchDecision, ...]:
-    """One verdict for each face, in order; all are compared at once. Raises OtherSpace."""
+    """One decision for each face, in order. Raises EmbeddingSpaceMismatch."""
     mismatched = {face.embedding_space for face in faces} - {gallery.embedding_space}
     if mismatched:
         raise EmbeddingSpaceMismatch(
-            f"gallery version {gallery.version} is of {gallery.embedding_space}, faces of {min(mismatched)}"
+            f"gallery version {gallery.version} is of embedding space {gallery.embedding_space}, "
+            f"the faces are of {min(mismatched)}"
         )
     if not len(gallery) or not faces:
         return tuple(_decide_without_candidate(face) for face in faces)

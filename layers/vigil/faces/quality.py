@@ -1,51 +1,46 @@
-"""How far a face can be trusted, 0 to 1, by its size, sharpness and turn, and what is wrong with it."""
-
-from dataclasses import dataclass
+"""Quality of a face, 0 to 1, from its size, sharpness and pose, and the names of its faults."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.inference.card import TomlReader
+from vigil.inference.card import Fraction
+from vigil.toml_file import TomlTable
 
 SHARPNESS_STEP_PX = 2
-"""Of an aligned face. Over one pixel, rounding to whole grey levels hides the blur of a bad picture."""
+"""In an aligned face. At one pixel, rounding to whole grey levels hides the blur of a bad picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ramp:
-    """A measure becomes 0 to 1: `poor` and beyond is 0, `good` and beyond is 1, between them a line."""
+class Ramp(TomlTable, frozen=True):
+    """Maps a measure linearly to 0..1: `poor` to 0 and `good` to 1, clipped beyond them."""
 
     poor: float
     good: float
+
+    def __post_init__(self) -> None:
+        if self.poor == self.good:
+            raise ValueError("poor and good must differ")
 
     def __call__(self, value: float) -> float:
         return min(1.0, max(0.0, (value - self.poor) / (self.good - self.poor)))
 
 
-@dataclass(frozen=True, slots=True)
-class QualityGate:
-    """What a card asks of a face.
+class QualityGate(TomlTable, frozen=True):
+    """Table [face_quality]: how measures of a face become its quality.
 
-    height_px, sharpness, turn  how each measure becomes 0 to 1
-    unfit                       a measure that comes to less than this, 0..1, is a fault
+    height_px    of the box in the full-size picture
+    sharpness    as `measure_sharpness` returns it
+    turn         as `measure_turn` returns it
+    unfit_below  a measure that maps to less than this makes the face unfit
     """
 
     height_px: Ramp
     sharpness: Ramp
     turn: Ramp
-    unfit_below: float
-
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "QualityGate":
-        height, sharpness, turn = (
-            Ramp(card.get_float(f"quality.{name}.poor"), card.get_float(f"quality.{name}.good"))
-            for name in ("height_px", "sharpness", "turn")
-        )
-        return cls(height, sharpness, turn, card.get_float("quality.unfit"))
+    unfit_below: Fraction
 
     def assess(self, *, height_px: float, sharpness: float, turn: float) -> tuple[float, tuple[str, ...]]:
-        """The quality, 0..1, as good as its worst measure, and the faults by name."""
+        """The quality, 0..1, which is that of the worst measure, and the names of the faults."""
         measures = {
             "small": self.height_px(height_px),
             "blurred": self.sharpness(sharpness),
@@ -57,9 +52,9 @@ class QualityGate:
 
 
 def measure_sharpness(face: Image.Image) -> float:
-    """Mean change of slope over STEP_PX, as a share of the face's contrast: 0.5 in focus, 0.1 beyond use.
+    """Mean second difference over SHARPNESS_STEP_PX, divided by the contrast: 0.5 in focus, 0.1 unusable.
 
-    face  aligned, RGB; its middle is measured, so that hair and background say little
+    face  aligned, RGB; only its middle is measured, without hair and background
     """
     step = SHARPNESS_STEP_PX
     side = face.width // 7
@@ -71,9 +66,9 @@ def measure_sharpness(face: Image.Image) -> float:
 
 
 def measure_turn(points: NDArray[np.float32]) -> float:
-    """How far a face is turned up, down or sideways: 0 looks straight, from 0.5 one eye is hardly seen.
+    """How far a face is turned up, down or sideways: 0 is frontal; from 0.5 one eye is hardly visible.
 
-    anchors  (5, 2) float32: two eyes, nose, two mouth corners, from the left as the picture shows them
+    points  (5, 2) float32, x and y in pixels: two eyes, nose, two mouth corners, each from left to right
     """
     eyes, mouth = (points[0] + points[1]) / 2, (points[3] + points[4]) / 2
     axis = points[1] - points[0]

@@ -1,4 +1,4 @@
-"""The `faces` model: a photograph's bytes in, everyone in it out, each known, unknown, ambiguous or unfit."""
+"""The model of kind "faces": all faces of a photo, each known, unknown, ambiguous or unfit."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,35 +6,30 @@ from PIL import Image
 
 from vigil.faces.gallery import Gallery
 from vigil.faces.matching import MatchDecision, MatchingConfig, match_faces
-from vigil.faces.pipeline import (
-    Face,
-    FaceAnalysis,
-    FacePipeline,
-    open_face_pipeline,
-)
-from vigil.inference.card import InputLimits
+from vigil.faces.pipeline import Face, FaceAnalysis, FacePipeline, FacePipelineCard, open_face_pipeline
 from vigil.inference.images import decode_image
 from vigil.inference.release import Release
 from vigil.inference.repository import OpenPart
-from vigil.inference.types import (
-    Option,
-    Prediction,
-    Sighting,
-    StageCallback,
-)
+from vigil.inference.types import Option, Prediction, Sighting, StageCallback, ignore_stage
 
 GalleryProvider = Callable[[str], Gallery]
-"""Embedding -> the gallery in force now; an empty one of that embedding where nobody is enrolled."""
+"""The current gallery of an embedding space; an empty one if nobody is enrolled."""
+
+
+class FacesCard(FacePipelineCard, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The card of a model of kind "faces"."""
+
+    matching: MatchingConfig
 
 
 class FaceRecognizer:
-    """Port Model, over a detector, a landmarker, an embedder and whatever gallery is current."""
+    """Port Model: the face pipeline, and matching with the current gallery."""
 
     def __init__(self, release: Release, pipeline: FacePipeline, gallery_for: GalleryProvider) -> None:
         self.name = release.name
         self.release = release.id
-        self.matching_config = MatchingConfig.from_card(release.card)
-        self._limits = InputLimits.from_card(release.card)
+        self.matching_config = release.convert_card(FacesCard).matching
+        self._limits = pipeline.card.accepts
         self._pipeline = pipeline
         self._gallery_for = gallery_for
 
@@ -48,34 +43,32 @@ class FaceRecognizer:
 
     @property
     def embedding_space(self) -> str:
-        """Id of the vector space; a gallery for this model carries the same."""
+        """Id of the space of the vectors, and of the galleries that they are compared with."""
         return self._pipeline.embedder.embedding_space
 
     def predict(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> Prediction:
-        """Who is in the photograph. Options: `detect` 320, 480, 640, "tiles"; `landmarks` "once", "twice"."""
+        """Find and match all faces of a photo. Raises Rejected for unreadable input.
+
+        options  `detect`: "320", "480", "640" or "tiles"; `landmarks`: "once" or "twice"
+        """
         analysis = self.analyze(data, options, on_stage)
         on_stage("match")
         decisions = self.match(analysis.faces, self._gallery_for(self.embedding_space))
-        sightings = [
-            self._to_sighting(face, decision)
-            for face, decision in zip(analysis.faces, decisions, strict=True)
-        ]
-        return Prediction(
-            tuple(sightings), found=analysis.total_found, size_px=analysis.size_px, notes=analysis.notes
-        )
+        sightings = tuple(map(self._to_sighting, analysis.faces, decisions))
+        return Prediction(sightings, analysis.total_found, analysis.size_px, analysis.notes)
 
     def analyze(
-        self, data: bytes, options: Mapping[str, Option] | None = None, on_stage: StageCallback | None = None
+        self, data: bytes, options: Mapping[str, Option] | None = None, on_stage: StageCallback = ignore_stage
     ) -> FaceAnalysis:
-        """Every face in full detail, without comparing it with anybody."""
-        return self._pipeline.analyze(data, options or {}, on_stage or ignore_stage)
+        """All faces of a photo, without matching. Raises Rejected for unreadable input."""
+        return self._pipeline.analyze(data, options or {}, on_stage)
 
     def decode_full_size(self, data: bytes) -> Image.Image:
-        """The upright picture at full size."""
+        """The upright RGB picture at full size. Raises what `decode_image` raises."""
         return decode_image(data, self._limits).image
 
     def match(self, faces: Sequence[Face], gallery: Gallery) -> tuple[MatchDecision, ...]:
-        """Who each face is. Raises OtherSpace where the templates are of another embedding."""
+        """One decision for each face, in order. Raises EmbeddingSpaceMismatch."""
         return match_faces(faces, gallery, self.matching_config)
 
     def _to_sighting(self, face: Face, decision: MatchDecision) -> Sighting:
@@ -97,9 +90,5 @@ class FaceRecognizer:
 def open_face_recognizer(
     gallery_for: GalleryProvider, release: Release, open_part: OpenPart
 ) -> FaceRecognizer:
-    """A Pipeline once its first argument is bound: `partial(open_faces, galleries)`."""
+    """A ModelFactory when its first argument is bound: `partial(open_face_recognizer, gallery_for)`."""
     return FaceRecognizer(release, open_face_pipeline(release, open_part), gallery_for)
-
-
-def ignore_stage(stage: str) -> None:
-    """Nobody wants to know the stage."""

@@ -1,1 +1,1 @@
-"""Models as data: what a card says, a session runs, on a picture decoded and prepared as the card asks."""
+"""Model cards, releases, onnxruntime sessions, image decoding and preprocessing, and classifiers."""

@@ -1,14 +1,139 @@
-"""A TOML table read strictly: a value is of the type that its reader expects, or file and key are named."""
+"""The tables of model cards: what every model has, its preprocessing, its input limits, its network file."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
-from vigil.toml_file import InvalidToml, TomlFile
+from msgspec import Meta, Struct, field
+
+from vigil.toml_file import InvalidToml, TomlFile, TomlTable
 
 T = TypeVar("T")
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+GreyLevel = Annotated[int, Meta(ge=0, le=255)]
+Size = tuple[PositiveInt, PositiveInt]
+"""(width, height) in pixels."""
+
+Channels = Literal["rgb", "bgr", "grey"]
+
+
+class Preprocessing(TomlTable, frozen=True, kw_only=True):
+    """Table [input]: how a picture becomes a network's input, (pixel - mean) / scale for each channel.
+
+    name         of the input tensor
+    size         (width, height) in pixels; None if the network takes several sizes
+    mean, scale  one number for each channel, in grey levels
+    fit          stretch: ignore proportions; pad: into the top left corner, the rest is `fill`;
+                 crop: cover the input and cut the excess equally on both sides
+    """
+
+    name: str
+    size: Size | None = None
+    layout: Literal["nchw", "nhwc"]
+    channels: Channels
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    fit: Literal["stretch", "pad", "crop"]
+    fill: GreyLevel
+
+    def __post_init__(self) -> None:
+        depth = 1 if self.channels == "grey" else 3
+        if not len(self.mean) == len(self.scale) == depth or 0.0 in self.scale:
+            raise ValueError(f"mean and scale must have {depth} numbers, and no scale may be 0")
+
+
+class FixedSizePreprocessing(Preprocessing, frozen=True, kw_only=True):
+    """Table [input] of a network with one input size."""
+
+    size: Size
+
+
+class InputLimits(TomlTable, frozen=True):
+    """Table [accepts]: which files a model reads, and how they are decoded.
+
+    suffixes         lower-case file endings (".jpg")
+    formats          Pillow's names of the accepted formats, whatever the ending is
+    max_bytes        of the file
+    max_pixels       of the decoded picture
+    background_grey  grey level behind transparent pixels
+    """
+
+    suffixes: frozenset[Annotated[str, Meta(pattern=r"^\.[a-z0-9]+$")]]
+    formats: tuple[str, ...]
+    max_bytes: PositiveInt
+    max_pixels: PositiveInt
+    background_grey: GreyLevel
+
+
+class Network(TomlTable, frozen=True):
+    """Table [network]: the graph's file beside the card, and how many threads one run may use."""
+
+    file: str
+    threads: PositiveInt
+
+
+class ModelInfo(TomlTable, frozen=True):
+    """Table [model]: the folder's name, the version, and one line about the model."""
+
+    name: str
+    version: str
+    summary: str
+
+
+class PipelineInfo(TomlTable, frozen=True):
+    """Table [pipeline]: the kind of model; a composite model names the model of each role in `parts`."""
+
+    kind: str
+    parts: dict[str, str] = field(default_factory=dict)
+
+
+class ModelSource(TomlTable, frozen=True):
+    """Table [source]: the npm package that contains the published graph, and the rewrites to apply to it."""
+
+    package: str
+    version: str
+    integrity: str
+    member: str
+    sha256: str
+    rewrites: tuple[str, ...]
+
+
+class Licence(TomlTable, frozen=True):
+    """Table [licence]: an SPDX expression, who holds the copyright, and what is not known."""
+
+    spdx: str
+    holder: str = ""
+    remark: str = ""
+
+
+class ModelCard(Struct, frozen=True, kw_only=True):
+    """A card as far as it is the same for all kinds of models; tables of one kind are ignored.
+
+    Each kind has a subclass with `forbid_unknown_fields=True`, which refuses unknown tables.
+
+    quality   measured figures, by name
+    training  how the release was trained
+    """
+
+    model: ModelInfo
+    pipeline: PipelineInfo
+    accepts: InputLimits | None = None
+    network: Network | None = None
+    source: ModelSource | None = None
+    licence: Licence | None = None
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+class NetworkCard(ModelCard, frozen=True, kw_only=True):
+    """The card of a model with a network of its own."""
+
+    network: Network
+    input: Preprocessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,92 +235,3 @@ def parse_toml(file: str, data: bytes) -> TomlReader:
         return TomlReader(file, tomllib.loads(data.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidToml(f"{file}: {error}") from error
-
-
-# MERGED: What every model's card says, as frozen values: preparation, accepted files, network.
-
-Channels = Literal["rgb", "bgr", "grey"]
-Layout = Literal["nchw", "nhwc"]
-Fit = Literal["stretch", "pad", "crop"]
-
-CHANNELS: tuple[Channels, ...] = get_args(Channels)
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-FITS: tuple[Fit, ...] = get_args(Fit)
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """How an upright RGB picture becomes a network's input: (pixel - mean) / scale per channel.
-
-    size  (width, height) in pixels; None where the network takes several
-    fit   stretch: ignore proportions; pad: into the top left corner, the rest is `fill`;
-          crop: cover, and cut what stands out on both sides
-    """
-
-    input_name: str
-    size: tuple[int, int] | None
-    layout: Layout
-    channels: Channels
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    fit: Fit
-    fill: int
-
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "Preprocessing":
-        preprocessing = cls(
-            input_name=card.get_str("input.name"),
-            size=card.get_size("input.size") if "input.size" in card else None,
-            layout=card.get_choice("input.layout", LAYOUTS),
-            channels=card.get_choice("input.channels", CHANNELS),
-            mean=card.get_floats("input.mean"),
-            scale=card.get_floats("input.scale"),
-            fit=card.get_choice("input.fit", FITS),
-            fill=card.get_int("input.fill"),
-        )
-        depth = 1 if preprocessing.channels == "grey" else 3
-        if not len(preprocessing.mean) == len(preprocessing.scale) == depth or 0.0 in preprocessing.scale:
-            raise InvalidToml(
-                f"{card.file}: input.mean and input.scale must hold {depth} numbers, no scale 0"
-            )
-        return preprocessing
-
-
-@dataclass(frozen=True, slots=True)
-class InputLimits:
-    """Which files a model reads, and how it unpacks them.
-
-    suffixes    lower-case file endings (".jpg")
-    formats     Pillow's names of the formats that may be inside, whatever the ending says
-    max_bytes   of the file
-    max_pixels  of the unpacked picture
-    ground      grey level, 0..255, behind transparent pixels
-    """
-
-    suffixes: frozenset[str]
-    formats: tuple[str, ...]
-    max_bytes: int
-    max_pixels: int
-    background_grey: int
-
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "InputLimits":
-        return cls(
-            suffixes=frozenset(suffix.lower() for suffix in card.get_strs("accepts.suffixes")),
-            formats=card.get_strs("accepts.formats"),
-            max_bytes=card.get_int("accepts.max_bytes"),
-            max_pixels=card.get_int("accepts.max_pixels"),
-            background_grey=card.get_int("accepts.ground"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """The graph's file beside the card, and how many threads one run may use."""
-
-    file: str
-    threads: int
-
-    @classmethod
-    def from_card(cls, card: TomlReader) -> "Network":
-        return cls(file=card.get_str("network.file"), threads=card.get_int("network.threads"))

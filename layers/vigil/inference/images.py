@@ -1,4 +1,4 @@
-"""Every pixel format that Pillow unpacks, as RGB."""
+"""Pictures from bytes: decoded upright as 8-bit RGB, or rejected with a reason; and thumbnails of them."""
 
 import io
 import struct
@@ -10,54 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from vigil.errors import (
-    EmptyFile,
-    NotAnImage,
-    TooManyPixels,
-    TruncatedImage,
-)
+from vigil.errors import EmptyFile, NotAnImage, TooManyPixels, TruncatedImage
 from vigil.inference.card import InputLimits
 from vigil.inference.types import Box
-
-
-def to_rgb(image: Image.Image, background_grey: int) -> Image.Image:
-    """RGB, 8 bits a channel; the same object where it already is.
-
-    ground  grey level, 0..255, behind transparent pixels
-    """
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith(("I", "F")):
-        return _scale_to_8_bit(image)
-    if image.has_transparency_data:
-        return _flatten_transparency(image.convert("RGBA"), background_grey)
-    return image.convert("RGB")
-
-
-def _flatten_transparency(image: Image.Image, background_grey: int) -> Image.Image:
-    canvas = Image.new("RGBA", image.size, (background_grey, background_grey, background_grey, 255))
-    canvas.alpha_composite(image)
-    return canvas.convert("RGB")
-
-
-def _scale_to_8_bit(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits: 16-bit by its range, anything else by its own darkest and brightest pixel."""
-    values = np.asarray(image).astype(np.float32)
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _value_range(values)
-    grey = np.clip((values - low) * (255 / max(high - low, 1e-12)) + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _value_range(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Darkest and brightest finite value; a 32-bit picture that holds 16 bits keeps their scale."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if low >= 0 and 255 < high <= 65535:
-        return 0.0, 65535.0
-    return low, high
-
-
-# MERGED: A file's bytes become one upright RGB picture, or a named refusal; no other error comes out of here.
 
 PILLOW_ERRORS = (
     OSError,
@@ -70,16 +25,16 @@ PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""All that Pillow was seen to raise on damaged files (UnidentifiedImageError is an OSError)."""
+"""What Pillow raises for damaged files (UnidentifiedImageError is an OSError)."""
 
 EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
-    """An upright RGB picture, perhaps unpacked smaller than it was taken.
+    """An upright RGB picture, possibly decoded at a reduced size.
 
-    image    what was unpacked
+    image    RGB, 8 bits a channel
     size_px  (width, height) of the upright picture at full size
     """
 
@@ -88,17 +43,17 @@ class DecodedImage:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """How many full-size pixels one pixel of `image` stands for, across and down."""
+        """Full-size pixels per pixel of `image`, horizontally and vertically."""
         return self.size_px[0] / self.image.width, self.size_px[1] / self.image.height
 
 
 def decode_image(data: bytes, limits: InputLimits, *, side_px: int | None = None) -> DecodedImage:
-    """Unpack a picture; of an animation its first frame.
+    """Decode a picture, or the first frame of an animation.
 
-    side_px  lets a JPEG be unpacked at 1/2, 1/4 or 1/8 while its longer side stays at least this,
-             which costs a fraction of the time; None for full size
+    side_px  decode a JPEG at 1/2, 1/4 or 1/8 while its longer side stays at least this long, which is
+             several times faster; None for full size
 
-    Pixels are counted from the header, before any is unpacked. Raises EmptyFile, NotAnImage,
+    The pixels are counted from the header before any is decoded. Raises EmptyFile, NotAnImage,
     TruncatedImage or TooManyPixels.
     """
     image = _open_image(data, limits)
@@ -114,7 +69,7 @@ def decode_image(data: bytes, limits: InputLimits, *, side_px: int | None = None
 
 
 def _open_image(data: bytes, limits: InputLimits) -> Image.Image:
-    """Read the header only. A beginning that one of our formats has, and no more, is a truncated picture."""
+    """Read the header only. A known signature with a damaged header is a truncated picture."""
     if not data:
         raise EmptyFile("the file has no bytes")
     try:
@@ -128,14 +83,14 @@ def _open_image(data: bytes, limits: InputLimits) -> Image.Image:
 
 
 def _read_header(data: bytes, limits: InputLimits) -> Image.Image:
-    """Pillow's own warning of many pixels is silenced: the card's limit is checked instead."""
+    """Pillow's warning of many pixels is suppressed, as the card's limit is checked instead."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Image.open(io.BytesIO(data), formats=limits.formats)
 
 
 def _has_known_signature(data: bytes, limits: InputLimits) -> bool:
-    """Whether the first bytes are those of a format that the card accepts."""
+    """Whether the data begins like a format that the card accepts."""
     tests = (Image.OPEN[name][1] for name in limits.formats if name in Image.OPEN)
     return any(test is not None and test(data[:16]) is True for test in tests)
 
@@ -161,22 +116,61 @@ def _to_upright_rgb(image: Image.Image, background_grey: int) -> Image.Image:
     return ImageOps.exif_transpose(rgb)
 
 
-# MERGED: A photo's bytes become a small JPEG of it, or of a part of it, that holds pixels and nothing else.
+def to_rgb(image: Image.Image, background_grey: int) -> Image.Image:
+    """The picture as RGB with 8 bits a channel; the same object if it is RGB already.
+
+    background_grey  grey level, 0..255, behind transparent pixels
+    """
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith(("I", "F")):
+        return _scale_to_8_bit(image)
+    if image.has_transparency_data:
+        return _flatten_transparency(image.convert("RGBA"), background_grey)
+    return image.convert("RGB")
+
+
+def _flatten_transparency(image: Image.Image, background_grey: int) -> Image.Image:
+    canvas = Image.new("RGBA", image.size, (background_grey, background_grey, background_grey, 255))
+    canvas.alpha_composite(image)
+    return canvas.convert("RGB")
+
+
+def _scale_to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey by its full range, and other deep formats by their darkest and brightest pixel."""
+    values = np.asarray(image).astype(np.float32)
+    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _value_range(values)
+    grey = np.clip((values - low) * (255 / max(high - low, 1e-12)) + 0.5, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _value_range(values: NDArray[np.float32]) -> tuple[float, float]:
+    """The lowest and highest finite value; 32-bit values that fit in 16 bits use the 16-bit range.
+
+    values  (H, W) float32
+    """
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if low >= 0 and 255 < high <= 65535:
+        return 0.0, 65535.0
+    return low, high
+
 
 THUMBNAIL_SIDE_PX = 320
-"""The longer side of a thumbnail at most; nothing is enlarged."""
+"""Maximum of the longer side; small pictures are not enlarged."""
 
 THUMBNAIL_MARGIN = 0.4
-"""Of a part's own width and height, shown on each side of it."""
+"""Share of a box's width and height that is added on each side."""
 
 THUMBNAIL_JPEG_QUALITY = 80
 
 
 def create_thumbnail(data: bytes, limits: InputLimits, box_px: Box | None = None) -> bytes:
-    """A JPEG of the upright photo, or of what is in a box and a little around it.
+    """A small JPEG of the upright photo, or of a box in it with a margin.
 
-    Where the photo was taken, by what and when (EXIF, XMP, comments) does not pass: only pixels do.
-    Raises whatever `decode` does.
+    box_px  in pixels of the upright photo at full size
+
+    Metadata (EXIF, XMP, comments) is removed. Raises what `decode_image` raises.
     """
     picture = decode_image(data, limits, side_px=None if box_px else THUMBNAIL_SIDE_PX)
     image = picture.image.crop(_box_with_margin(box_px, picture)) if box_px else picture.image
@@ -188,7 +182,7 @@ def create_thumbnail(data: bytes, limits: InputLimits, box_px: Box | None = None
 
 
 def _box_with_margin(box_px: Box, picture: DecodedImage) -> tuple[int, int, int, int]:
-    """The box with what is around it, in whole pixels of the picture, never empty."""
+    """left, top, right, bottom of the box with its margin, clipped to the picture, never empty."""
     left, top, right, bottom = box_px
     width, height = picture.image.size
     margin_x, margin_y = (right - left) * THUMBNAIL_MARGIN, (bottom - top) * THUMBNAIL_MARGIN

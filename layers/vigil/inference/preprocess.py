@@ -1,4 +1,4 @@
-"""An upright RGB picture becomes the tensor that a card describes."""
+"""Conversion of an upright RGB picture to the input tensor that a card describes."""
 
 from math import ceil
 
@@ -9,16 +9,16 @@ from PIL import Image
 from vigil.inference.card import Preprocessing
 
 REDUCING_GAP = 1.0
-"""Shrink by whole factors first (a box filter, many times faster), then resample what is left."""
+"""Pillow shrinks by a whole factor first (a box filter, many times faster), then resamples."""
 
 
 def to_tensor(
     image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int] | None = None
 ) -> NDArray[np.float32]:
-    """One network input.
+    """The input for one picture.
 
     image    RGB
-    size     (width, height) of the input, where the card leaves it open
+    size     (width, height) of the input; None for the card's size, or else the picture's
     returns  (1, C, H, W) or (1, H, W, C) float32, as the card's layout says
     """
     target = size or preprocessing.size or image.size
@@ -28,7 +28,10 @@ def to_tensor(
 def pad_to_tensor(
     image: Image.Image, preprocessing: Preprocessing, size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """One network input of a picture that fits already; what it leaves free is the card's fill."""
+    """The input for a picture that is no larger than `size` (width, height), padded with the card's fill.
+
+    returns  (1, C, H, W) or (1, H, W, C) float32, as the card's layout says
+    """
     planes = np.empty((1, len(preprocessing.mean), size[1], size[0]), np.float32)
     if image.size != size:
         planes[:] = _padding_value(preprocessing)
@@ -37,7 +40,7 @@ def pad_to_tensor(
 
 
 def resize_to_input(image: Image.Image, preprocessing: Preprocessing, target: tuple[int, int]) -> Image.Image:
-    """The picture at the network's size; with "pad", no larger than it and in proportion."""
+    """The picture at `target` (width, height); with fit "pad" within it and in proportion."""
     if preprocessing.fit == "stretch":
         return downscale(image, target)
     width, height = image.size
@@ -54,10 +57,10 @@ def resize_to_input(image: Image.Image, preprocessing: Preprocessing, target: tu
 
 
 def resize_within(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """The picture in proportion, as large as `target` (width, height) holds.
+    """The picture in proportion, as large as fits in `target` (width, height).
 
-    Where a whole factor comes within two per cent, the picture is averaged by it and stays that
-    much smaller, which takes half the time of resampling.
+    If a whole factor is within two per cent of the exact ratio, the picture is averaged by that factor,
+    which takes half the time of resampling.
     """
     ratio = max(image.width / target[0], image.height / target[1])
     if ceil(ratio) <= ratio * 1.02:
@@ -68,7 +71,7 @@ def resize_within(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def downscale(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    """The picture at `target` (width, height), smoothed as it shrinks, so that nothing aliases."""
+    """The picture at `target` (width, height), resampled without aliasing."""
     size = max(1, target[0]), max(1, target[1])
     return (
         image
@@ -78,7 +81,7 @@ def downscale(image: Image.Image, target: tuple[int, int]) -> Image.Image:
 
 
 def write_normalized(planes: NDArray[np.float32], image: Image.Image, preprocessing: Preprocessing) -> None:
-    """Write (pixel - mean) / scale into `planes`, by channel: numpy does that far faster than by pixel.
+    """Write (pixel - mean) / scale into `planes`, channel by channel, which is fast in numpy.
 
     planes  (C, H, W) float32, written
     image   RGB or grey, W × H
@@ -93,6 +96,6 @@ def write_normalized(planes: NDArray[np.float32], image: Image.Image, preprocess
 
 
 def _padding_value(preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """(C, 1, 1): what the padding becomes."""
+    """(C, 1, 1) float32: the normalised fill."""
     mean, scale = np.asarray(preprocessing.mean, np.float32), np.asarray(preprocessing.scale, np.float32)
     return ((np.float32(preprocessing.fill) - mean) / scale)[:, np.newaxis, np.newaxis]

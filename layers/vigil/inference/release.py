@@ -1,14 +1,17 @@
-"""One version of one model's files in a folder, addressed by what is in them."""
+"""A release: one version of one model's files in a folder, identified by a hash of their content."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from vigil.errors import DamagedRelease
-from vigil.inference.card import TomlReader, parse_toml
-from vigil.toml_file import InvalidToml
+from vigil.inference.card import ModelCard
+from vigil.toml_file import InvalidToml, TomlFile, load_toml, parse_toml
+
+Card = TypeVar("Card", bound=ModelCard)
 
 CARD_FILE = "card.toml"
 RELEASE_FILE = "release.json"
@@ -16,61 +19,64 @@ RELEASE_FILE = "release.json"
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A model's folder: its card, and the content hash by which results name it.
+    """A model's folder with its card and its content hash.
 
-    digests  sha256 of each file, in hex
+    card_file  the whole card, of which `card` holds the tables that all kinds of models share
+    digests    sha256 of each file, in hex
     """
 
     name: str
     id: str
     folder: Path
-    card: TomlReader
+    card_file: TomlFile
+    card: ModelCard
     digests: Mapping[str, str]
 
     def file_path(self, name: str) -> Path:
         return self.folder / name
 
     def read_file(self, name: str) -> bytes:
-        """A file's bytes, which are those that it was made with. Raises DamagedRelease."""
+        """A file's verified bytes. Raises DamagedRelease if they are not those of the release."""
         return _read_verified(self.folder, name, self.digests[name], self.id)
+
+    def convert_card(self, kind: type[Card]) -> Card:
+        """The card as that of a kind of model. Raises InvalidToml."""
+        return self.card_file.convert(kind)
+
+
+def load_card(path: Path) -> ModelCard:
+    """The tables that all kinds of models share. Raises InvalidToml."""
+    return load_toml(path).convert(ModelCard)
 
 
 def open_release(root: Path, name: str) -> Release:
-    """The release of that name under `root`. Raises BadCard where the folder has no card, or DamagedRelease.
+    """The release in the folder `root`/`name`. Raises InvalidToml for its card, or DamagedRelease.
 
-    A built release tells its files' digests in release.json; a bare folder is read and hashed.
+    A built release has its files' digests in release.json; other folders are hashed here.
     """
     folder = root / name
     digests, parts = (
         _read_release_file(folder) if (folder / RELEASE_FILE).is_file() else (file_digests(folder), {})
     )
     release_id = content_id({**digests, **parts})
+    path = folder / CARD_FILE
     if CARD_FILE not in digests:
-        raise InvalidToml(f"{folder / CARD_FILE}: there is no such card")
-    card = parse_toml(
-        str(folder / CARD_FILE), _read_verified(folder, CARD_FILE, digests[CARD_FILE], release_id)
-    )
-    return Release(name, release_id, folder, card, digests)
-
-
-def list_parts(card: TomlReader) -> tuple[tuple[str, str], ...]:
-    """(role, model) of each part of a composite model's card."""
-    if "pipeline.parts" not in card:
-        return ()
-    return tuple((role, card.get_str(f"pipeline.parts.{role}")) for role in card.get_keys("pipeline.parts"))
+        raise InvalidToml(f"{path}: there is no such file")
+    card_file = parse_toml(str(path), _read_verified(folder, CARD_FILE, digests[CARD_FILE], release_id))
+    return Release(name, release_id, folder, card_file, card_file.convert(ModelCard), digests)
 
 
 def open_part(release: Release, name: str) -> Release:
-    """A part of a composite release: its card is the file NAME.toml beside the release's own.
+    """A part of a composite release, whose card is the file NAME.toml beside the release's own.
 
-    The part has the whole release's id. Raises BadCard where it is not there: a release that took a part from
-    elsewhere would be another one after each deployment.
+    The part has the id of the whole release. Raises InvalidToml if the file is missing: parts are never
+    taken from elsewhere, as the release would then change with each deployment.
     """
     file = f"{name}.toml"
     if file not in release.digests:
-        raise InvalidToml(f"{release.card.file}: its part {name!r} is not beside it")
-    card = parse_toml(str(release.file_path(file)), release.read_file(file))
-    return Release(name, release.id, release.folder, card, release.digests)
+        raise InvalidToml(f"{release.card_file.file}: the card {file} of a part is not beside it")
+    card_file = parse_toml(str(release.file_path(file)), release.read_file(file))
+    return replace(release, name=name, card_file=card_file, card=card_file.convert(ModelCard))
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -87,7 +93,7 @@ def content_id(digests: Mapping[str, str]) -> str:
 
 
 def _read_release_file(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The digests of the files, and the ids of the releases that this one is made of."""
+    """The digests of the files, and the ids of the releases that this one is composed of."""
     try:
         content = json.loads((folder / RELEASE_FILE).read_text("utf-8"))
         return dict(content["files"]), dict(content["parts"])
@@ -96,7 +102,7 @@ def _read_release_file(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _read_verified(folder: Path, name: str, digest: str, release: str) -> bytes:
-    """Read once, and hashed while it is at hand: a bit that fell over would change answers unnoticed."""
+    """Hash the very bytes that are used: a flipped bit would change results without an error."""
     try:
         data = (folder / name).read_bytes()
     except FileNotFoundError as error:

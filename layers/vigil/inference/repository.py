@@ -1,4 +1,4 @@
-"""The models of a deployment: a folder each, opened at first use by the pipeline that its card names."""
+"""Where models come from: releases bundled with the deployment, and a cache of releases fetched later."""
 
 import re
 import shutil
@@ -10,14 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from vigil.errors import BrokenRelease, UnknownModel, VigilError
-from vigil.inference.card import load_toml
-from vigil.inference.release import (
-    CARD_FILE,
-    RELEASE_FILE,
-    Release,
-    open_part,
-    open_release,
-)
+from vigil.inference.release import CARD_FILE, RELEASE_FILE, Release, load_card, open_part, open_release
 from vigil.inference.session import verify_golden
 from vigil.inference.types import Model
 from vigil.toml_file import InvalidToml
@@ -25,14 +18,14 @@ from vigil.toml_file import InvalidToml
 MODEL_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 OpenPart = Callable[[str], Release]
-"""Opens a neighbouring release by name: a composite model's parts."""
+"""Opens the release of a part of a composite model by the part's name."""
 
 ModelFactory = Callable[[Release, OpenPart], Model]
-"""Makes a model that is ready to run from its release."""
+"""Opens a release as a model that is ready to run."""
 
 
 class BundledModels:
-    """Port Models, over a folder of releases. What kinds of model there are is handed in."""
+    """Port Models on a folder of releases; each release is opened by the factory of its card's kind."""
 
     def __init__(self, models_dir: Path, factories: Mapping[str, ModelFactory]) -> None:
         self._root = models_dir
@@ -41,7 +34,7 @@ class BundledModels:
         self._lock = Lock()
 
     def get(self, name: str) -> Model:
-        """Load at first use, then keep. Raises UnknownModel, naming those there are."""
+        """The model, loaded at its first use. Raises UnknownModel, which names the models that exist."""
         if (model := self._models.get(name)) is not None:
             return model
         with self._lock:
@@ -50,25 +43,24 @@ class BundledModels:
             return self._models[name]
 
     def names(self) -> tuple[str, ...]:
-        """Every model that can be asked for, in order."""
+        """All models that are served, sorted."""
         folders = self._root.iterdir() if self._root.is_dir() else ()
         return tuple(sorted(folder.name for folder in folders if self._is_served(folder)))
 
     def open_part(self, name: str) -> Release:
-        """A release by name, served by itself or not. Raises BadCard where there is none."""
+        """A release by name, served by itself or not. Raises InvalidToml if there is none."""
         if not MODEL_NAME_PATTERN.fullmatch(name):
-            raise InvalidToml(f"{name!r} is no model's name")
+            raise InvalidToml(f"{name!r} is not a valid name of a model")
         return open_release(self._root, name)
 
     def _load(self, name: str) -> Model:
         release = open_release(self._root, name) if self._exists(name) else None
-        kind = release.card.get_str("pipeline.kind") if release else ""
-        if release is None or kind not in self.factories:
+        if release is None or release.card.pipeline.kind not in self.factories:
             raise UnknownModel(f"no model {name[:80]!r}; there are: {', '.join(self.names()) or 'none'}")
-        return self.factories[kind](release, self.open_part)
+        return self.factories[release.card.pipeline.kind](release, self.open_part)
 
     def _exists(self, name: str) -> bool:
-        """A folder that lost its card is damaged; it is not unknown."""
+        """A folder without its card but with release.json is damaged, not unknown."""
         folder = self._root / name
         return bool(MODEL_NAME_PATTERN.fullmatch(name)) and any(
             (folder / file).is_file() for file in (CARD_FILE, RELEASE_FILE)
@@ -76,24 +68,22 @@ class BundledModels:
 
     def _is_served(self, folder: Path) -> bool:
         card = folder / CARD_FILE
-        return card.is_file() and load_toml(card).get_str("pipeline.kind") in self.factories
+        return card.is_file() and load_card(card).pipeline.kind in self.factories
 
-
-# MERGED: Releases that were fetched: opened aside, proven, and only then allowed to serve.
 
 RETRY_AFTER_S = 15.0
-"""A release that could not be had is asked for again no sooner."""
+"""Time between two attempts to fetch one release."""
 
 FetchRelease = Callable[[str, str, Path], None]
-"""Writes the files of (model, release) into a folder, verified. Raises VigilError."""
+"""Writes the verified files of (model, release) into a folder. Raises VigilError."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCacheConfig:
-    """What opening a release takes.
+    """How releases are fetched and opened.
 
-    aside   runs a task in the background; unless given, at once
-    missed  hears of a release that cannot serve: model, release, why; unless given, nobody does
+    run_in_background  runs a task concurrently; the default runs it at once
+    on_failure         is called with model, release and reason if a release cannot be used
     """
 
     folder: Path
@@ -105,7 +95,7 @@ class ReleaseCacheConfig:
 
 @dataclass
 class ReleaseCache:
-    """At most two fetched releases a model are kept open: the one that serves, and the one on trial."""
+    """Fetched releases, at most two open for each model: the serving one and the candidate."""
 
     config: ReleaseCacheConfig
     _models: dict[tuple[str, str], Model] = field(default_factory=dict)
@@ -115,9 +105,9 @@ class ReleaseCache:
     _lock: Lock = field(default_factory=Lock)
 
     def get_or_previous(self, model: str, release: str) -> Model | None:
-        """The release; while it is on its way, the one that served before.
+        """The release, or while it is being fetched the one that served before.
 
-        Where none served yet this container is starting, and waits for it. None where it cannot be had.
+        A container in which none has served yet waits for the release. None if it cannot be fetched.
         """
         previous = self._serving.get(model)
         if previous is not None and previous.release == release:
@@ -131,14 +121,14 @@ class ReleaseCache:
         return ready
 
     def get_or_prefetch(self, model: str, release: str) -> Model | None:
-        """The release if it is ready; if not, it is fetched meanwhile."""
+        """The release if it is ready; otherwise start to fetch it."""
         ready = self._models.get((model, release))
         if ready is None and self._may_fetch(model, release):
             self.config.run_in_background(lambda: self._fetch_into_cache(model, release))
         return ready or self._models.get((model, release))
 
     def mark_serving(self, model: str, release: Model) -> None:
-        """This one answers from now on; releases before it are let go."""
+        """Serve this release from now on, and delete the one before it."""
         previous, self._serving[model] = self._serving.get(model), release
         if previous is not None and previous.release != release.release:
             self._models.pop((model, previous.release), None)
@@ -146,10 +136,8 @@ class ReleaseCache:
 
     def _may_fetch(self, model: str, release: str) -> bool:
         key = (model, release)
-        return (
-            key not in self._in_progress
-            and time.monotonic() - self._failed_at.get(key, -RETRY_AFTER_S) >= RETRY_AFTER_S
-        )
+        failed_at = self._failed_at.get(key, -RETRY_AFTER_S)
+        return key not in self._in_progress and time.monotonic() - failed_at >= RETRY_AFTER_S
 
     def _fetch_into_cache(self, model: str, release: str) -> None:
         with self._lock:
@@ -165,14 +153,17 @@ class ReleaseCache:
             self._in_progress.discard((model, release))
 
     def fetch_and_open(self, model: str, release: str) -> Model:
-        """Fetch, verify, prove, open. Raises VigilError, or OSError where /tmp is full."""
+        """Fetch, check the id and the golden outputs, open. Raises VigilError, or OSError on a full disk."""
         root = self.config.folder / release
         shutil.rmtree(root, ignore_errors=True)
         (root / model).mkdir(parents=True)
         self.config.fetch(model, release, root / model)
-        opened_release = open_release(root, model)
-        if opened_release.id != release:
-            raise BrokenRelease(f"the files of {model} {release} are those of {opened_release.id}")
-        verify_golden(opened_release)
-        kind = opened_release.card.get_choice("pipeline.kind", tuple(self.config.factories))
-        return self.config.factories[kind](opened_release, partial(open_part, opened_release))
+        opened = open_release(root, model)
+        if opened.id != release:
+            raise BrokenRelease(f"the files of {model} {release} are those of {opened.id}")
+        verify_golden(opened)
+        kind, factories = opened.card.pipeline.kind, self.config.factories
+        if kind not in factories:
+            kinds = ", ".join(factories)
+            raise InvalidToml(f"{opened.card_file.file}: pipeline.kind is {kind!r}; there are: {kinds}")
+        return factories[kind](opened, partial(open_part, opened))

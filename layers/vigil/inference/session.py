@@ -1,16 +1,18 @@
-"""onnxruntime sessions, set up for one small picture at a time on a machine shared with others."""
+"""onnxruntime sessions for one small picture at a time, and the check of a release's golden outputs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from msgspec import field
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
 from vigil.errors import BrokenRelease
-from vigil.inference.card import Network, TomlReader, parse_toml
-from vigil.inference.release import Release, list_parts, open_part
-from vigil.toml_file import InvalidToml
+from vigil.inference.card import NetworkCard, PositiveInt
+from vigil.inference.release import Release, open_part
+from vigil.toml_file import InvalidToml, TomlTable, parse_toml
 
 _ONNXRUNTIME_ERRORS = (
     engine.EngineError,
@@ -23,7 +25,9 @@ _ONNXRUNTIME_ERRORS = (
     engine.NotImplemented,
     engine.RuntimeException,
 )
-"""All that onnxruntime raises of a graph; they have no ancestor of their own."""
+"""All errors of onnxruntime about a graph; they have no base class of their own."""
+
+GOLDEN_FILE = "golden.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +38,31 @@ class Session:
     input_name: str
 
     def run(self, outputs: list[str], tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """The named outputs for one input tensor, in that order. Raises BrokenRelease."""
+        """The named outputs, in that order. Raises BrokenRelease.
+
+        tensor  float32, of the shape that the network declares
+        """
         try:
             results: list[NDArray[np.float32]] = self.runtime.run(outputs, {self.input_name: tensor})
         except (*_ONNXRUNTIME_ERRORS, ValueError) as error:
-            raise BrokenRelease(f"the network does not answer: {error}") from error
+            raise BrokenRelease(f"the network does not run: {error}") from error
         return results
 
 
 def open_session(release: Release) -> Session:
-    """Load a release's network. Raises BadCard where it has none, BrokenRelease where it is no network."""
-    network = Network.from_card(release.card)
-    if network.file not in release.digests:
-        raise InvalidToml(f"{release.card.file}: network.file {network.file!r} is not beside the card")
-    graph = release.read_file(network.file)
-    return Session(
-        _create_runtime(graph, _session_options(network.threads), release), release.card.get_str("input.name")
-    )
-
-
-def _create_runtime(graph: bytes, options: ort.SessionOptions, release: Release) -> ort.InferenceSession:
+    """Load a release's network. Raises InvalidToml if the file is missing, BrokenRelease if it is invalid."""
+    card = release.convert_card(NetworkCard)
+    if card.network.file not in release.digests:
+        file = release.card_file.file
+        raise InvalidToml(f"{file}: network.file {card.network.file!r} is not beside the card")
+    graph = release.read_file(card.network.file)
     try:
-        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        runtime = ort.InferenceSession(
+            graph, _session_options(card.network.threads), providers=["CPUExecutionProvider"]
+        )
     except _ONNXRUNTIME_ERRORS as error:
         raise BrokenRelease(f"the graph of {release.name} {release.id} is no network: {error}") from error
+    return Session(runtime, card.input.name)
 
 
 def _session_options(threads: int) -> ort.SessionOptions:
@@ -66,52 +71,57 @@ def _session_options(threads: int) -> ort.SessionOptions:
     options.inter_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
-    # A waiting thread that spins burns the time that Lambda bills.
+    # A waiting thread that spins uses the time that Lambda bills.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
-# MERGED: A release proves itself: what its graphs answer for known noise is what they answered when it was
-#   made.
+class GoldenNoise(TomlTable, frozen=True, kw_only=True):
+    """Table [[noise]]: a network's output for `default_rng(seed).uniform(-1, 1, shape)` as float32.
 
-GOLDEN_FILE = "golden.toml"
+    part          of a composite model, which has no graph of its own
+    output        name of the output
+    output_shape  its shape
+    first         its first values
+    mean          of all its values
+    tolerance     largest difference to `first` and `mean`
+    """
+
+    part: str = ""
+    seed: int
+    shape: tuple[PositiveInt, ...]
+    output: str
+    output_shape: tuple[PositiveInt, ...] = ()
+    first: tuple[float, ...]
+    mean: float
+    tolerance: float
+
+
+class GoldenOutputs(TomlTable, frozen=True):
+    """The file golden.toml; the tests check `photo`, which needs photographs."""
+
+    noise: tuple[GoldenNoise, ...] = ()
+    photo: tuple[dict[str, Any], ...] = field(default_factory=tuple)
 
 
 def verify_golden(release: Release) -> None:
-    """Raises BrokenRelease where an answer is another, or there is none to compare with.
-
-    A composite release has no graph of its own: each golden input names the part that it is for.
-    """
-    golden = (
-        parse_toml(GOLDEN_FILE, release.read_file(GOLDEN_FILE))
-        if GOLDEN_FILE in release.digests
-        else TomlReader(GOLDEN_FILE, {})
-    )
-    uncovered = {""} if "network" in release.card else {part for _, part in list_parts(release.card)}
-    for number in range(_golden_input_count(golden)):
-        golden_input = TomlReader(golden.file, golden.values["noise"][number])
-        part = golden_input.get_str("part") if "part" in golden_input else ""
-        _verify_golden_input(open_part(release, part) if part else release, golden_input)
-        uncovered.discard(part)
+    """Raises BrokenRelease if an output differs from the golden one, or a network has no golden output."""
+    golden = GoldenOutputs()
+    if GOLDEN_FILE in release.digests:
+        golden = parse_toml(GOLDEN_FILE, release.read_file(GOLDEN_FILE)).convert(GoldenOutputs)
+    if not golden.noise:
+        raise BrokenRelease(f"{release.name} {release.id} has no [[noise]] in {GOLDEN_FILE}")
+    uncovered = {""} if release.card.network else set(release.card.pipeline.parts.values())
+    for noise in golden.noise:
+        _verify_golden_noise(open_part(release, noise.part) if noise.part else release, noise)
+        uncovered.discard(noise.part)
     if uncovered:
-        raise BrokenRelease(f"{release.name} {release.id} has no golden input for {', '.join(uncovered)}")
+        raise BrokenRelease(f"{release.name} {release.id} has no golden output of {', '.join(uncovered)}")
 
 
-def _verify_golden_input(release: Release, golden_input: TomlReader) -> None:
-    shape = [int(size) for size in golden_input.get_floats("shape")]
-    noise = np.random.default_rng(golden_input.get_int("seed")).uniform(-1, 1, shape).astype(np.float32)
-    output = open_session(release).run([golden_input.get_str("output")], noise)[0].ravel()
-    actual = [
-        *(float(value) for value in output[: len(golden_input.get_floats("first"))]),
-        float(output.mean()),
-    ]
-    expected = [*golden_input.get_floats("first"), golden_input.get_float("mean")]
-    if not np.allclose(actual, expected, rtol=0, atol=golden_input.get_float("tolerance")):
-        raise BrokenRelease(f"{release.name} {release.id} answers its golden input wrongly")
-
-
-def _golden_input_count(golden: TomlReader) -> int:
-    inputs = golden.values.get("noise")
-    if not isinstance(inputs, list) or not inputs:
-        raise BrokenRelease(f"{golden.file} holds no golden input")
-    return len(inputs)
+def _verify_golden_noise(release: Release, golden: GoldenNoise) -> None:
+    noise = np.random.default_rng(golden.seed).uniform(-1, 1, golden.shape).astype(np.float32)
+    output = open_session(release).run([golden.output], noise)[0].ravel()
+    actual = [*(float(value) for value in output[: len(golden.first)]), float(output.mean())]
+    if not np.allclose(actual, [*golden.first, golden.mean], rtol=0, atol=golden.tolerance):
+        raise BrokenRelease(f"{release.name} {release.id} does not reproduce its golden output")

@@ -1,4 +1,4 @@
-"""What a model is to the rest of Vigil: bytes in, a scene of sightings out."""
+"""The interface of a model: bytes in, a prediction with its sightings out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-if TYPE_CHECKING:  # rules are checked, and sightings read, where there is no numpy
+if TYPE_CHECKING:  # rules and stored sightings are read by functions without numpy
     import numpy as np
     from numpy.typing import NDArray
 
@@ -14,25 +14,29 @@ Status = Literal["known", "unknown", "ambiguous", "unfit"]
 Box = tuple[float, float, float, float]
 Option = str | int | float | bool
 StageCallback = Callable[[str], None]
-"""Told the name of each stage as it begins: for stage times, lease renewal and locating faults."""
+"""Called with the name of each stage when it begins: measures stage times and renews the lease."""
+
+
+def ignore_stage(_: str) -> None:
+    """A StageCallback for callers that measure no stages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One thing that a model saw in one drop: who or what, how surely, and where.
+    """One result of a model in one drop: a label, its score and its place.
 
-    label      the subject's id or class name where `status` is "known", else the status itself
-    status     known; unknown (nobody, nothing enrolled); ambiguous (two candidates too close);
-               unfit (too poor to be judged: never matched)
-    score      of the best candidate, known or not; None where there was none to compare with
-    threshold  what `score` had to reach, None where the model has none
-    box_px     left, top, right, bottom in pixels of the upright picture
-    quality    0 to 1
-    vector     (D,) float32, unit length; two sightings of one space whose dot product reaches `same_as`
-               are of one subject, so that strangers can be told apart without being known
-    space      id of the space that `vector` lies in: across two spaces nothing is ever compared
-    tags       of the subject, such as the watch lists it is on
-    faults     why it is unfit, in the model's words: "small", "blurred", "turned"
+    label                   the subject's id or class name if `status` is "known", else the status
+    status                  known; unknown (below the threshold, or nobody is enrolled); ambiguous (two
+                            candidates too close); unfit (quality too low, never matched)
+    score                   of the best candidate, known or not; None without candidates
+    threshold               the score that is required; None if the model has none
+    box_px                  left, top, right, bottom in pixels of the upright picture
+    quality                 0 to 1
+    vector                  (D,) float32, unit length
+    embedding_space         id of the space of `vector`; vectors of different spaces are never compared
+    same_subject_threshold  dot product from which on two vectors of one space are of one subject
+    tags                    of the subject, such as its watch lists
+    quality_issues          why it is unfit: "small", "blurred", "turned"
     """
 
     label: str
@@ -50,9 +54,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceImage:
-    """What is kept of a photo for releases to come: an encoded picture, and where in it the subject is.
+    """The encoded part of an enrolment photo that later releases embed again.
 
-    box_px  left, top, right, bottom in pixels of this picture
+    box_px  left, top, right, bottom of the face in pixels of this picture
     """
 
     data: bytes
@@ -61,12 +65,12 @@ class ReferenceImage:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """All that a model saw in one drop.
+    """The output of a model for one drop.
 
-    size_px    (width, height) of the upright picture, None where the input is none
-    sightings  strongest first, at most as many as the card keeps
-    found      how many there were before the card's cap: never fewer than `sightings`
-    notes      what the model did on the way and a reader may ask about: {"detect": "640"}
+    sightings  highest score first, at most as many as the card allows
+    found      their number before the card's limit
+    size_px    (width, height) of the upright picture; None if the input is no picture
+    notes      how the model ran, for readers: {"detect": "640"}
     """
 
     sightings: tuple[Sighting, ...]
@@ -78,7 +82,8 @@ class Prediction:
 class Model(Protocol):
     """One deployed model, ready to run.
 
-    `suffixes` are the lower-case file endings that it reads (".jpg"); `max_bytes` the largest object.
+    suffixes   lower-case file endings that it reads (".jpg")
+    max_bytes  size of the largest file that it reads
     """
 
     @property
@@ -91,11 +96,11 @@ class Model(Protocol):
     def max_bytes(self) -> int: ...
 
     def predict(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> Prediction:
-        """Run the model. Raises Rejected for input that cannot be read; `options` are the source's."""
+        """Run the model with the options of the drop's source. Raises Rejected for unreadable input."""
 
 
 class Models(Protocol):
     """The models of this deployment."""
 
     def get(self, name: str) -> Model:
-        """Load at first use, then keep. Raises UnknownModel."""
+        """The model, loaded at its first use. Raises UnknownModel."""

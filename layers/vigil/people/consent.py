@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING
 
 from vigil.inference.types import Sighting
+
+if TYPE_CHECKING:  # labels are read by functions that do not read rules
+    from vigil.alerts.rules import ConsentPolicy
 
 TRAINING_CONSENT_TAG = "learn"
 """The tag of somebody who consented."""
 
-ConsentPolicy = Literal["never", "consented", "always"]
-"""Of a source. consented: only what shows people who consented, and nobody and nothing else.
-always: whatever it shows, but for enrolled people who did not consent."""
-
-CONSENT_POLICIES: tuple[ConsentPolicy, ...] = get_args(ConsentPolicy)
 _PERSON_ID = re.compile(r"p-[0-9a-f]{12}")
 
 
@@ -28,7 +26,7 @@ def person_ids_in(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_training_allowed(
-    policy: ConsentPolicy,
+    policy: "ConsentPolicy",
     sightings: Sequence[Sighting],
     people: Sequence[str],
     has_consented: Callable[[str], bool],

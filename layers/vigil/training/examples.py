@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vigil.alerts.rules import ConsentPolicy
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.inference.card import InputLimits
 from vigil.inference.images import decode_image
 from vigil.inference.types import Box, Sighting
 from vigil.people.consent import (
-    ConsentPolicy,
     is_person_id,
     is_training_allowed,
     person_ids_in,

@@ -18,8 +18,8 @@ from tests.models.training.jobs import (
     recipe_text,
     write_striped_manifest,
 )
-from vigil.inference.card import InputLimits, load_toml
-from vigil.inference.classifier import open_classifier
+from vigil.inference.card import load_toml
+from vigil.inference.classifier import ClassifierCard, open_classifier
 from vigil.inference.release import open_release
 from vigil.inference.repository import BundledModels
 from vigil.inference.session import open_session
@@ -32,14 +32,14 @@ TORCH_PROGRAM = """
 import json, sys, onnx, torch
 from pathlib import Path
 from models.training.onnx_module import OnnxModule
-from vigil.inference.card import InputLimits, Preprocessing, load_toml
+from vigil.inference.card import NetworkCard, load_toml
 from vigil.inference.images import decode_image
 from vigil.inference.preprocess import to_tensor
 release, pictures = Path(sys.argv[1]), sys.argv[2:]
 card = load_toml(release / "card.toml")
 network = OnnxModule(onnx.load(release / "model.onnx")).eval()
-preprocessing = Preprocessing.from_card(card)
-images = [decode_image(Path(p).read_bytes(), InputLimits.from_card(card), side_px=32).image for p in pictures]
+preprocessing, limits = card.convert(NetworkCard).input, card.convert(NetworkCard).accepts
+images = [decode_image(Path(p).read_bytes(), limits, side_px=32).image for p in pictures]
 inputs = torch.cat([torch.from_numpy(to_tensor(image, preprocessing)) for image in images])
 print(json.dumps(torch.softmax(network(inputs), 1).tolist()))
 """
@@ -126,7 +126,7 @@ def test_the_card_contains_measured_quality_and_its_provenance(trained: Any):
     assert card.get_int("quality.slices.source.a.items") + card.get_int("quality.slices.source.b.items") == 48
     assert card.get_str("training.data") == "d" * 16
     assert card.get_float("training.export_difference") <= 1e-4
-    assert InputLimits.from_card(card).suffixes >= {".jpg", ".png"}
+    assert card.convert(ClassifierCard).accepts.suffixes >= {".jpg", ".png"}
 
 
 def test_progress_is_found_by_the_jobs_metric_expressions(trained: Any):

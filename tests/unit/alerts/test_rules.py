@@ -147,18 +147,28 @@ def test_a_rule_may_watch_for_a_class_of_any_model():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("= 1", "not TOML"),
-        ("[source.x]", "unknown source"),
-        ('[sources.x]\ncolour = "red"', "colour"),
+        ("= 1", "Invalid"),
+        ("[source.x]", "unknown key source; keys: sources, rules"),
+        ('[sources.x]\ncolour = "red"', "unknown key colour at sources.x; keys: area, hours, options"),
         ('[sources.x.hours]\nopens = "25:00"\ncloses = "06:00"', "opens"),
-        ('[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ndays = ["someday"]', "days"),
+        (
+            '[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ndays = ["someday"]',
+            r"'someday' at sources.x.hours.days.*allowed: fri, mon",
+        ),
         ('[sources.x.hours]\nopens = "05:00"\ncloses = "06:00"\ntimezone = "Mars/Base"', "Mars"),
-        ('[[rules]]\nseverity = "info"', "needs a name"),
-        ('[[rules]]\nname = "a"\nseverity = "loud"', "severity"),
+        ('[[rules]]\nseverity = "info"', r"missing required key name at rules\[0\]"),
+        (
+            '[[rules]]\nname = "a"\nseverity = "loud"',
+            r"'loud' at rules\[0\].severity; allowed: critical, info, warning",
+        ),
         ('[[rules]]\nname = "a"\nwindow_s = 0', "window_s"),
         ('[[rules]]\nname = "a"\n[[rules]]\nname = "a"', "share a name"),
-        ('[[rules]]\nname = "a"\nwhen = { hours = "never" }', "hours"),
-        ('[sources.door]\ntraining = "yes"', "never, consented, always"),
+        (
+            '[[rules]]\nname = "a"\nwhen = { hours = "never" }',
+            r"rules\[0\].when.hours; allowed: closed, open",
+        ),
+        ('[[rules]]\nname = "a"\nreviewers = 4', "reviewers"),
+        ('[sources.door]\ntraining_policy = "yes"', "allowed: always, consented, never"),
     ],
 )
 def test_a_bad_watch_file_is_told_where_it_is_bad(text: str, told: str):
@@ -168,7 +178,7 @@ def test_a_bad_watch_file_is_told_where_it_is_bad(text: str, told: str):
 
 def test_nothing_is_learned_from_a_source_that_does_not_say_so():
     watch = parse_rules(
-        '[sources.studio]\ntraining = "always"\n[sources."door-*"]\nstore_unknown_faces = true'
+        '[sources.studio]\ntraining_policy = "always"\n[sources."door-*"]\nstore_unknown_faces = true'
     )
 
     assert [watch.source_settings(name).training_policy for name in ("studio", "door-1", "hall")] == [

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from models.build.files import CARDS
 from vigil.faces.calibration import Calibration
-from vigil.inference.card import TomlReader, load_toml
-from vigil.toml_file import InvalidToml
+from vigil.faces.recognizer import FacesCard
+from vigil.toml_file import InvalidToml, TomlFile, load_toml
 
-CALIBRATION = Calibration.from_card(load_toml(CARDS / "faces" / "card.toml"))
+CALIBRATION = load_toml(CARDS / "faces" / "card.toml").convert(FacesCard).matching.calibration
 
 
 @pytest.mark.parametrize(("rate", "cosine"), list(zip(CALIBRATION.fmr, CALIBRATION.cosine, strict=True)))
@@ -57,7 +57,7 @@ def test_no_score_claims_a_rate_below_the_least(cosine: float):
     [([0.1], [0.3]), ([0.1, 0.2], [0.3, 0.4]), ([0.2, 0.1], [0.4, 0.3]), ([0.2, 0.0], [0.3, 0.4])],
 )
 def test_a_table_that_does_not_fall_while_it_rises_is_refused(fmr: list[float], cosine: list[float]):
-    card = TomlReader("card.toml", {"calibration": {"fmr": fmr, "cosine": cosine, "least_fmr": 1e-9}})
+    table = TomlFile("card.toml", {"fmr": fmr, "cosine": cosine, "min_fmr": 1e-9})
 
-    with pytest.raises(InvalidToml, match="calibration"):
-        Calibration.from_card(card)
+    with pytest.raises(InvalidToml, match="fmr must fall"):
+        table.convert(Calibration)

@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.build.files import CARDS
-from vigil.faces.alignment import Alignment, align_face, estimate_similarity
+from vigil.faces.alignment import align_face, estimate_similarity
 from vigil.faces.detector import (
-    AnchorConfig,
+    DetectorCard,
     decode_boxes,
     non_max_suppression,
     suppress_contained,
     tile_starts,
 )
-from vigil.inference.card import load_toml
+from vigil.faces.embedder import EmbedderCard
+from vigil.toml_file import load_toml
 
-ANCHORS = AnchorConfig.from_card(load_toml(CARDS / "face-detect" / "card.toml"))
-ALIGNMENT = Alignment.from_card(load_toml(CARDS / "face-embed" / "card.toml"))
+ANCHORS = load_toml(CARDS / "face-detect" / "card.toml").convert(DetectorCard).anchors
+ALIGNMENT = load_toml(CARDS / "face-embed" / "card.toml").convert(EmbedderCard).alignment
 
 
 @pytest.mark.parametrize(("size", "count"), [((320, 240), 4420), ((480, 360), 9870), ((640, 480), 17640)])

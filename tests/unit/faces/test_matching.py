@@ -10,10 +10,11 @@ from tests.unit.faces.builders import (
     vector,
     vector_at_cosine,
 )
-from vigil.faces.matching import MatchingConfig, match_faces
-from vigil.inference.card import load_toml
+from vigil.faces.matching import match_faces
+from vigil.faces.recognizer import FacesCard
+from vigil.toml_file import load_toml
 
-SETTINGS = MatchingConfig.from_card(load_toml(CARDS / "faces" / "card.toml"))
+SETTINGS = load_toml(CARDS / "faces" / "card.toml").convert(FacesCard).matching
 ANN = person("ann", vector(1), tags=frozenset({"staff"}))
 BOB = person("bob", vector(2))
 REQUIRED_SCORE = SETTINGS.calibration.threshold(2, SETTINGS.target_fpir).cosine

@@ -5,13 +5,14 @@ import pytest
 from PIL import Image, ImageFilter
 
 from models.build.files import CARDS
-from vigil.faces.denoise import DenoisingConfig, bilateral_filter, denoise_face, estimate_noise
-from vigil.faces.quality import QualityGate, measure_sharpness, measure_turn
-from vigil.inference.card import load_toml
+from vigil.faces.denoise import bilateral_filter, denoise_face, estimate_noise
+from vigil.faces.quality import measure_sharpness, measure_turn
+from vigil.faces.recognizer import FacesCard
+from vigil.toml_file import load_toml
 
-CARD = load_toml(CARDS / "faces" / "card.toml")
-GATE = QualityGate.from_card(CARD)
-DENOISING = DenoisingConfig.from_card(CARD)
+CARD = load_toml(CARDS / "faces" / "card.toml").convert(FacesCard)
+GATE = CARD.face_quality
+DENOISING = CARD.denoising
 GOOD = {"height_px": 200.0, "sharpness": 0.4, "turn": 0.1}
 
 

@@ -1,16 +1,15 @@
 """A picture becomes the tensor that its card describes."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from vigil.inference.card import Preprocessing
 from vigil.inference.preprocess import to_tensor
 
 PREPARATION = Preprocessing(
-    input_name="image",
+    name="image",
     size=(8, 4),
     layout="nchw",
     channels="rgb",

@@ -228,7 +228,7 @@ def test_nobody_fails_while_s3_is_away(store: FakeReleaseStore):
     store.unavailable = True
 
     assert store.create_cache().get_or_previous(MODEL_NAME, release) is None
-    assert store.failures == ["S3 is away"]
+    assert store.failures == ["read object: S3 is away"]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_nobody_fails_while_s3_is_away(store: FakeReleaseStore):
         (
             "golden.toml",
             lambda data: data.replace(b"mean = ", b"mean = 9 # "),
-            "answers its golden input wrongly",
+            "does not reproduce its golden output",
         ),
         ("model.onnx", lambda data: data[:40], "is no network"),
         ("card.toml", lambda data: data.replace(b"classifier", b"magic"), "pipeline.kind"),

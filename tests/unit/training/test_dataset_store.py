@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.fakes.memory import NOON, MemoryObjectStore
+from vigil.alerts.rules import ConsentPolicy
 from vigil.drops.ledger import DropRecord
 from vigil.drops.messages import S3Object
 from vigil.errors import ObjectNotFound
 from vigil.inference.types import Sighting
-from vigil.people.consent import ConsentPolicy
 from vigil.releases.manifest import RemovedTrainingData
 from vigil.training.dataset import SplitPolicy, parse_manifest
 from vigil.training.dataset_store import (

@@ -1,4 +1,4 @@
-"""One picture, looked at and answered at once: no claim, no record, no alert."""
+"""Prediction for one picture without a drop: nothing is claimed, recorded or alerted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from vigil.drops.messages import S3Object
 from vigil.drops.ports import InputReader
 from vigil.drops.process import StageTimer
 from vigil.errors import ObjectTooLarge, WrongType
-from vigil.inference.types import Model, Models, Prediction
+from vigil.inference.types import Model, Models, Prediction, ignore_stage
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionResult:
-    """What a model saw, and which release of it."""
+    """A prediction, the release that made it, and the duration of each stage in milliseconds."""
 
     release: str
     prediction: Prediction
@@ -23,8 +23,8 @@ class PredictionResult:
 def predict_once(
     model_name: str, image: S3Object | bytes, models: Models, objects: InputReader
 ) -> PredictionResult:
-    """Raises Rejected for what no model can see, as the lanes would note it."""
-    model, stages = models.get(model_name), StageTimer(_ignore_stage)
+    """Run a model on bytes or on an S3 object. Raises Rejected with the reason that a lane would record."""
+    model, stages = models.get(model_name), StageTimer(ignore_stage)
     stages("read")
     data = _read_input(image, model, objects)
     prediction = model.predict(data, {}, stages)
@@ -40,7 +40,3 @@ def _read_input(image: S3Object | bytes, model: Model, objects: InputReader) -> 
     if suffix and suffix not in model.suffixes:
         raise WrongType(f"{model.name} reads {', '.join(sorted(model.suffixes))}, not {suffix}")
     return objects.fetch(image, model.max_bytes)
-
-
-def _ignore_stage(_: str) -> None:
-    """Nobody renews anything."""
