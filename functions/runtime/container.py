@@ -405,13 +405,14 @@ class Container(Adapters):
 
     @cached_property
     def dataset_store(self) -> DatasetStore:
+        from cloud.s3.datasets import S3DatasetRepository
         from vigil.training.dataset_store import DatasetStore
 
         def record_removal(model: str, data: str, removed: RemovedTrainingData) -> None:
             for release in self.releases.trained_on(model, data):
                 self.release_files.record_removed_data(model, release, removed)
 
-        return DatasetStore(self.object_store, record_removal)
+        return DatasetStore(S3DatasetRepository(self.object_store), record_removal)
 
     @cached_property
     def dataset_builder(self) -> DatasetBuilder:

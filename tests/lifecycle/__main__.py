@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cloud.s3.datasets import S3DatasetRepository
 from infra.local.cloud import Cloud
 from infra.package import package
 from tests.lifecycle.dataset import Digit, read_digits
@@ -153,7 +154,9 @@ def _first_release_accuracy(harness: Harness, package: Path, dataset_id: str) ->
     """Accuracy of the bundled release on the test split of the new release."""
     release = open_release(package / "layers" / "models" / "models", MODEL)
     model = open_classifier(release, lambda name: open_release(package, name))
-    return metric_interval(score_test_set(model, read_test_set(MODEL, dataset_id, harness.dataset_store)))
+    return metric_interval(
+        score_test_set(model, read_test_set(MODEL, dataset_id, S3DatasetRepository(harness.dataset_store)))
+    )
 
 
 def _require_final_stage(history: ReleaseHistory, expected: str) -> ReleaseHistory:

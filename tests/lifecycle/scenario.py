@@ -13,14 +13,14 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cloud.s3.datasets import S3DatasetRepository
 from cloud.s3.objects import S3ReleaseStore
 from tests.lifecycle.dataset import Digit, invert
 from tests.lifecycle.harness import Harness, ScenarioFailed
 from tests.lifecycle.models import MODEL, broken_on_white, golden_toml
 from vigil.releases.rollout import ReleaseRecord
-from vigil.training.dataset import parse_manifest
-from vigil.training.dataset_store import dataset_prefix, read_test_set
-from vigil.training.examples import SPLITS, DatasetEntry
+from vigil.training.dataset_store import read_test_set
+from vigil.training.examples import SPLITS, DatasetEntry, Split
 
 RECIPE = Path(__file__).with_name("recipe.toml")
 DROPS_PER_ROUND = 40
@@ -148,18 +148,15 @@ def count_by_split(harness: Harness, dataset_id: str) -> dict[str, int]:
 def _wait_for_release(harness: Harness, earlier_jobs: Sequence[str] = ()) -> TrainedRelease:
     """Wait for the next completed training job."""
     finished = harness.wait_for_job(earlier_jobs)
-    items = read_test_set(MODEL, finished.job.spec.dataset_id, harness.dataset_store)
+    items = read_test_set(MODEL, finished.job.spec.dataset_id, S3DatasetRepository(harness.dataset_store))
     held_out = tuple(Digit(picture, entry.label) for entry, picture in items)
     return TrainedRelease(
         finished.job.spec.dataset_id, finished.release, harness.release_record(finished.release), held_out
     )
 
 
-def _split_entries(harness: Harness, dataset_id: str, split: str) -> tuple[DatasetEntry, ...]:
-    text = harness.dataset_store.get_object(
-        f"{dataset_prefix(MODEL, dataset_id)}/{split}/manifest.jsonl"
-    ).decode()
-    return parse_manifest(text)
+def _split_entries(harness: Harness, dataset_id: str, split: Split) -> tuple[DatasetEntry, ...]:
+    return S3DatasetRepository(harness.dataset_store).read_entries(MODEL, dataset_id, split)
 
 
 def _release_history(harness: Harness, release: str, drops: int) -> ReleaseHistory:

@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 from cloud.dynamodb.schema import WINDOW_TTL
 from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, list_windows, read_window
 from cloud.errors import error_code
+from cloud.s3.datasets import DATASETS_PREFIX, MANIFEST_NAME, SUMMARY_NAME
 from cloud.s3.objects import S3ObjectStore
 from vigil.alerts.unknown_subjects import StoredFace
 from vigil.people.search import extract_probe
 from vigil.training.dataset import parse_manifest
-from vigil.training.dataset_store import DATASETS_PREFIX, MANIFEST_NAME, SUMMARY_NAME
 from vigil_cli.deployment import Deployment
 from vigil_cli.offline import load_models
 

@@ -112,7 +112,9 @@ Since = Annotated[
     TimestampParameter | None, Field(description="Only from this time on; one day ago if absent")
 ]
 Until = Annotated[TimestampParameter | None, Field(description="Only before this time")]
-Usd = Annotated[float, Field(description="US dollars, at the prices in layers/vigil/training/machines.toml")]
+Usd = Annotated[
+    float, Field(description="US dollars, at the prices in layers/vigil/training/instance_types.toml")
+]
 RulesToml = Annotated[str, Field(max_length=100_000, description="The text of rules.toml")]
 Base64Image = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""A training job's model.tar.gz becomes the files of a release; what is no plain file of it is refused."""
+"""Registers what a training job produced as a release: unpack, store, evaluate on the test split, record."""
 
 import hashlib
 import io
@@ -22,25 +22,24 @@ from vigil.releases.lifecycle import registered_state
 from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.rollout import ReleaseRecord
 from vigil.statistics import Interval
-from vigil.training.examples import DatasetEntry
 
 MAX_UNPACKED_BYTES = 250_000_000
-"""Unpacked: what a function's /tmp holds beside everything else."""
+"""Limit of the unpacked size, which must fit into a function's /tmp."""
 
 
 class InvalidModelArchive(VigilError):
-    """The archive is damaged, or holds something else than a release's files."""
+    """The archive is damaged or has other content than a release's files."""
 
 
 def read_model_archive(data: bytes, model: str) -> Mapping[str, bytes]:
-    """The files of folder `model` by name. Raises BadParcel."""
+    """The files of folder `model` by name. Raises InvalidModelArchive."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
             files = dict(_archive_files(archive, model))
     except (tarfile.TarError, OSError, EOFError) as error:
         raise InvalidModelArchive(f"model.tar.gz cannot be read: {error}") from error
     if "card.toml" not in files:
-        raise InvalidModelArchive(f"model.tar.gz holds no {model}/card.toml")
+        raise InvalidModelArchive(f"model.tar.gz has no {model}/card.toml")
     return files
 
 
@@ -53,16 +52,28 @@ def _archive_files(archive: tarfile.TarFile, model: str) -> list[tuple[str, byte
         body = archive.extractfile(member) if member.isfile() else None
         remaining_bytes -= member.size
         if body is None or "/" in name or remaining_bytes < 0:
-            raise InvalidModelArchive(f"{member.name[:100]!r} in model.tar.gz is no plain file, or too large")
+            raise InvalidModelArchive(
+                f"{member.name[:100]!r} in model.tar.gz is not a regular file or too large"
+            )
         files.append((name, body.read()))
     return files
 
 
-# MERGED: A classifier before the reviewed set: each picture through the very code that serves it.
+class LabelledExample(Protocol):
+    """An item of the test split; a dataset entry is one."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+
+
+LabelledItems = Sequence[tuple[LabelledExample, bytes]]
+"""Items with their file's bytes."""
 
 
 class Scorer(Protocol):
-    """A model that can be examined."""
+    """A classifier that can be evaluated."""
 
     @property
     def labels(self) -> tuple[str, ...]: ...
@@ -70,11 +81,11 @@ class Scorer(Protocol):
     def threshold(self) -> float: ...
 
     def scores(self, data: bytes) -> NDArray[np.float32]:
-        """(L,) float32, 0..1, in the order of `labels`. Raises Rejected, BrokenRelease."""
+        """(L,) float32, 0 to 1, in the order of `labels`. Raises Rejected, BrokenRelease."""
 
 
-def score_test_set(model: Scorer, items: Iterable[tuple[DatasetEntry, bytes]]) -> ScoredDataset:
-    """What the model says of each item, beside what is right; labels that it does not know score 0."""
+def score_test_set(model: Scorer, items: Iterable[tuple[LabelledExample, bytes]]) -> ScoredDataset:
+    """Score each item with the code that serves the model; labels that it does not know score 0."""
     entries, rows = [], []
     for entry, data in items:
         entries.append(entry)
@@ -94,9 +105,9 @@ def score_test_set(model: Scorer, items: Iterable[tuple[DatasetEntry, bytes]]) -
 
 
 def compare_with_active(
-    candidate: Scorer, active: Scorer | None, items: Sequence[tuple[DatasetEntry, bytes]]
+    candidate: Scorer, active: Scorer | None, items: LabelledItems
 ) -> tuple[Interval, Interval | None]:
-    """The candidate's accuracy, and how much better it is than the active release on the same items."""
+    """The candidate's accuracy and its gain over the active release on the same items."""
     candidate_scores = score_test_set(candidate, items)
     if active is None:
         return metric_interval(candidate_scores), None
@@ -105,27 +116,25 @@ def compare_with_active(
 
 # MERGED: What a training job left becomes a registered release: proven, examined, stored, put on record.
 
-LabelledItems = Sequence[tuple[DatasetEntry, bytes]]
-
 
 class ReleaseStore(Protocol):
-    """Where releases are stored and opened. Raises BrokenRelease, Transient."""
+    """Stores and opens releases. Raises BrokenRelease, Transient."""
 
     def store_release(self, release: ReleaseManifest, files: Mapping[str, bytes]) -> None:
-        """Store a release's files."""
+        """Store a release's files under its id."""
 
     def open_release(self, model: str, release: str) -> Scorer:
-        """A stored release, proven and ready to be examined."""
+        """A stored release, verified and opened."""
 
     def open_active(self, model: str) -> Scorer | None:
-        """The release that answers now; None where the model is new."""
+        """The active release; None if the model is new."""
 
     def bundled_release_id(self, model: str) -> str | None:
         """The id of the release that ships with the functions."""
 
 
 RegisterRelease = Callable[[ReleaseRecord, str | None, str | None, str | None], bool]
-"""Puts (standing, bundled, data, parent) on record, once."""
+"""Saves (record, bundled release, dataset, parent) unless the release is registered already."""
 
 
 def register_release(
@@ -137,10 +146,10 @@ def register_release(
     save: RegisterRelease,
     now: datetime,
 ) -> ReleaseRecord:
-    """Store, prove, examine, register; done twice, it is done once. Raises BrokenRelease, Transient."""
+    """Store, verify, evaluate, record; idempotent. Raises BrokenRelease, Transient."""
     model = manifest.model
     if not items:
-        raise BrokenRelease(f"there is no reviewed set to examine {manifest.id} of {model} on")
+        raise BrokenRelease(f"there is no test split to evaluate release {manifest.id} of {model} on")
     releases.store_release(manifest, files)
     metric, gain = compare_with_active(
         releases.open_release(model, manifest.id), releases.open_active(model), items
@@ -153,7 +162,7 @@ def register_release(
 def build_manifest(
     model: str, files: Mapping[str, bytes], *, parent: str | None, data: str | None, recipe: str | None
 ) -> ReleaseManifest:
-    """What a release's own card says of it, and where it comes from. Raises BadCard."""
+    """The manifest of a release from its files and origin. Raises InvalidToml."""
     card = files["card.toml"].decode("utf-8", "replace")
     table = TomlReader(f"{model}/card.toml", tomllib.loads(card))
     quality = {

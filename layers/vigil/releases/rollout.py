@@ -1,4 +1,4 @@
-"""Whether the active release must give way to its former one, and why."""
+"""Advances a model's releases by at most one step: by gates, by the active release's health or by order."""
 
 from collections.abc import (
     Callable,
@@ -36,26 +36,26 @@ from vigil.releases.shadow import ShadowComparison
 from vigil.statistics import Interval, wilson_interval
 
 HEALTH_WINDOW = timedelta(hours=1)
-"""What was shown before says nothing about now."""
+"""Older samples are ignored."""
 
 PROBATION_PERIOD = timedelta(days=1)
-"""So long what changes is put down to the new release; later the world may have changed instead."""
+"""Time in which a change is attributed to the new release; later the inputs may have changed instead."""
 
 MIN_FAILED_DROPS = 3
 MAX_FAILED_SHARE = 0.01
-"""The share of drops that a release may break on."""
+"""The share of drops on which a release may fail."""
 
 MAX_SLOW_SHARE = 0.5
 MAX_UNRECOGNISED_INCREASE = 0.25
 
 
 def rollback_reason(health: HealthCounts, expected: ExpectedHealth | None, *, active_for: timedelta) -> str:
-    """Why the release must go, surely; "" while it need not. `active` is for how long it has been."""
+    """Why the active release must be rolled back, with confidence; "" if it need not be."""
     if (
         health.failed_drops >= MIN_FAILED_DROPS
         and wilson_interval(health.failed_drops, health.failed_drops + health.samples).low > MAX_FAILED_SHARE
     ):
-        return f"broke on {health.failed_drops} drops"
+        return f"failed on {health.failed_drops} drops"
     if expected is None or health.samples < MIN_SAMPLES or active_for > PROBATION_PERIOD:
         return ""
     slow, unrecognised = (
@@ -66,26 +66,24 @@ def rollback_reason(health: HealthCounts, expected: ExpectedHealth | None, *, ac
         return f"slow on {health.slow} of {health.samples} drops; {expected.latency_ms:.0f} ms in canary"
     if unrecognised.low > expected.unrecognised_share + MAX_UNRECOGNISED_INCREASE:
         canary_share = f"in canary {expected.unrecognised_share:.0%}"
-        return f"knew nothing in {unrecognised.value:.0%} of {health.samples} drops, {canary_share}"
+        return f"recognised nothing in {unrecognised.value:.0%} of {health.samples} drops, {canary_share}"
     return ""
 
 
 def health_since(active_since: datetime, now: datetime) -> datetime:
-    """From when on what a release showed counts."""
+    """The time from which samples count."""
     return max(active_since, now - HEALTH_WINDOW)
 
 
-# MERGED: The next step of a model's releases, decided from what they have shown: at most one at a time.
-
 MAX_CANARY_FAILURES = 3
-"""A canary that broke on so many drops which the active release answered is withdrawn."""
+"""A canary is rolled back after failing on this many drops that the active release completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRecord:
-    """A release's life, and how it measured on the reviewed set.
+    """A release's state and its metric on the test split.
 
-    gain  over the release that was active; None where there was none
+    gain  over the release that was active then; None if there was none
     """
 
     state: ReleaseState
@@ -95,7 +93,7 @@ class ReleaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelReleases:
-    """All about one model's releases, as read; `revision` guards the pointers."""
+    """All releases of a model as read; `revision` guards the pointers."""
 
     model: str
     pointers: ReleasePointers
@@ -108,7 +106,7 @@ class ModelReleases:
 
 @dataclass(frozen=True, slots=True)
 class RolloutChange:
-    """The pointers as they are to be, and every life that moves with them."""
+    """The new pointers and every state that changes with them."""
 
     pointers: ReleasePointers
     states: tuple[ReleaseState, ...]
@@ -123,11 +121,11 @@ def decide_step(
     health: HealthCounts = HealthCounts(),  # noqa: B008 - frozen
     is_ready: Callable[[str], bool] = lambda _: True,
 ) -> RolloutChange | None:
-    """One step, or None. A bad active release comes first.
+    """One step, or None. Rolling back a bad active release comes first.
 
-    seen    trials of the candidate, in its stage
-    vitals  what the active release shows
-    ready   whether a registered release has all that it needs to be tried
+    comparisons  of the candidate in its stage
+    health       of the active release
+    is_ready     whether a registered release has everything that it needs for shadow
     """
     active, candidate = releases.find(releases.pointers.active), releases.find(releases.pointers.candidate)
     if active is not None and releases.pointers.previous is not None:
@@ -144,20 +142,22 @@ def decide_step(
 
 
 def rollback(releases: ModelReleases, now: datetime, reason: str) -> RolloutChange | None:
-    """The former release again; None where there is none. A candidate on trial is withdrawn with it."""
+    """Restore the previous release; None if there is none. A candidate is rejected with it."""
     pointers = releases.pointers
     if pointers.previous is None:
         return None
     states = [_transition(releases, pointers.active, "roll-back", now, reason)]
     states.append(_transition(releases, pointers.previous, "restore", now, reason))
-    states.append(_transition(releases, pointers.candidate, "reject", now, "its rival was rolled back"))
+    states.append(
+        _transition(releases, pointers.candidate, "reject", now, "the active release was rolled back")
+    )
     return RolloutChange(restore_previous(pointers), tuple(state for state in states if state is not None))
 
 
 def rollout_evidence(
     record: ReleaseRecord, comparisons: Sequence[ShadowComparison], now: datetime
 ) -> RolloutEvidence:
-    """What a candidate has shown in its stage so far."""
+    """The evidence of a candidate in its stage so far."""
     return RolloutEvidence(
         drops=len(comparisons),
         errors=sum(comparison.failed for comparison in comparisons),
@@ -176,15 +176,15 @@ def rollout_evidence(
 def _start_next(
     releases: ModelReleases, record: ReleaseRecord, gates: Mapping[str, RolloutGate], now: datetime
 ) -> RolloutChange:
-    """Into shadow; where nobody is there to be compared with, the reviewed set alone decides."""
+    """Start shadow; for the first release of a model the test split alone decides."""
     state = advance(record.state, "shadow", now=now)
     if releases.pointers.active is not None:
         return RolloutChange(start_shadow(releases.pointers, state.release, gates["shadow"].share), (state,))
     min_metric = gates["shadow"].min_metric
     if record.metric.low < min_metric:
-        reason = f"metric {record.metric.low:.3f} at worst, wanted {min_metric:.3f}"
+        reason = f"metric at least {record.metric.low:.3f}, required {min_metric:.3f}"
         return RolloutChange(releases.pointers, (advance(state, "reject", now=now, reasons=(reason,)),))
-    first = ("the first of its model",)
+    first = ("first release of the model",)
     state = advance(advance(state, "pass", now=now, reasons=first), "pass", now=now, reasons=first)
     return RolloutChange(replace(releases.pointers, active=state.release), (state,))
 
@@ -219,7 +219,7 @@ def _advance_candidate(
 def _evaluate_candidate(
     record: ReleaseRecord, comparisons: Sequence[ShadowComparison], gate: RolloutGate, now: datetime
 ) -> GateDecision:
-    """Three failures of a canary are enough where the active release had none: harm does not wait."""
+    """Reject a canary at once after a few failures of its own; else check the gates."""
     failures = sum(comparison.failed and not comparison.failed_active for comparison in comparisons)
     failure_rate_low = wilson_interval(failures, len(comparisons)).low if comparisons else 0.0
     if (
@@ -227,12 +227,14 @@ def _evaluate_candidate(
         and failures >= MAX_CANARY_FAILURES
         and failure_rate_low > gate.max_error_rate_increase
     ):
-        return Reject((f"broke on {failures} of {len(comparisons)} drops that the active release answered",))
+        return Reject(
+            (f"failed on {failures} of {len(comparisons)} drops that the active release completed",)
+        )
     return evaluate_gates(rollout_evidence(record, comparisons, now), gate)
 
 
 def _expected_health(comparisons: Sequence[ShadowComparison]) -> ExpectedHealth:
-    """What a canary that is promoted has shown."""
+    """The health of a canary that is promoted."""
     succeeded = [trial for trial in comparisons if not trial.failed]
     unrecognised = sum(trial.nothing_recognised for trial in succeeded) / max(len(succeeded), 1)
     return ExpectedHealth(_percentile_95([trial.latency_ms for trial in succeeded]), unrecognised)
@@ -241,13 +243,13 @@ def _expected_health(comparisons: Sequence[ShadowComparison]) -> ExpectedHealth:
 def _transition(
     releases: ModelReleases, release: str | None, step: RolloutStep, now: datetime, reason: str
 ) -> ReleaseState | None:
-    """A life one step on; a bundled release has none on record."""
+    """A release's state one step on; None for a bundled release, which has no record."""
     record = releases.find(release)
     return advance(record.state, step, now=now, reasons=(reason,)) if record else None
 
 
 def _percentile_95(times_ms: list[float]) -> float:
-    """The 95th percentile, between the two nearest."""
+    """Interpolated; the value itself if there is only one."""
     return quantiles(times_ms, n=20, method="inclusive")[-1] if len(times_ms) > 1 else sum(times_ms)
 
 
@@ -255,11 +257,8 @@ def _registered_since(record: ReleaseRecord) -> datetime:
     return record.state.since
 
 
-# MERGED: A person's word about a release, in place of the gates': the same steps, with who said so and why.
-
-
 def force_promote(releases: ModelReleases, release: str, *, now: datetime, reason: str) -> RolloutChange:
-    """The candidate answers from now on, whatever it has shown so far. Raises IllegalMove."""
+    """Make the candidate active, whatever its evidence. Raises IllegalTransition."""
     state = _require_candidate(releases, release).state
     while state.stage != "active":
         state = advance(state, "pass", now=now, reasons=(reason,))
@@ -273,7 +272,7 @@ def force_promote(releases: ModelReleases, release: str, *, now: datetime, reaso
 
 
 def force_reject(releases: ModelReleases, release: str, *, now: datetime, reason: str) -> RolloutChange:
-    """The candidate, or one that waits to be tried, goes no further. Raises IllegalMove."""
+    """Reject the candidate or a registered release. Raises IllegalTransition."""
     record = releases.find(release)
     if record is not None and record.state.stage == "registered":
         return RolloutChange(
@@ -286,40 +285,33 @@ def force_reject(releases: ModelReleases, release: str, *, now: datetime, reason
 def _require_candidate(releases: ModelReleases, release: str) -> ReleaseRecord:
     record = releases.find(release)
     if record is None or release != releases.pointers.candidate:
-        raise IllegalTransition(f"{release} of {releases.model} is not being tried")
+        raise IllegalTransition(f"{release} of {releases.model} is not the candidate")
     return record
 
 
 def _candidate_removed(state: ReleaseState, now: datetime, reason: str) -> ReleaseState:
-    """What answered drops for real is rolled back; what only looked on is rejected."""
+    """A canary is rolled back, a release in shadow is rejected."""
     return advance(state, "roll-back" if state.stage == "canary" else "reject", now=now, reasons=(reason,))
 
 
-# MERGED: One look at a model's releases: what they have shown becomes at most one step.
-
-
 class ReleaseRepository(Protocol):
-    """Where lives and pointers are kept. Raises Transient."""
+    """Stores release states and pointers. Raises Transient."""
 
     def read_releases(self, model: str) -> ModelReleases:
-        """All about a model's releases."""
+        """All releases of a model."""
 
     def save_change(self, releases: ModelReleases, change: RolloutChange) -> None:
-        """Pointers and lives at once, or not at all; raises where somebody else moved the pointers."""
+        """Save pointers and states in one transaction. Raises ConcurrentUpdate."""
 
 
 class ComparisonRepository(Protocol):
-    """Where trials are kept."""
-
     def comparisons_since(self, model: str, release: str, since: datetime) -> Sequence[ShadowComparison]:
-        """What a release has shown since then. Raises Transient."""
+        """The comparisons of a release since a time. Raises Transient."""
 
 
 class HealthRepository(Protocol):
-    """Where what active releases show is summed up."""
-
     def latest_counts(self, model: str, release: str, since: datetime) -> Iterable[HealthCounts]:
-        """Short stretches of time, from the newest back. Raises Transient."""
+        """Counts of short intervals, the newest first. Raises Transient."""
 
 
 def advance_rollout(
@@ -332,7 +324,7 @@ def advance_rollout(
     now: datetime,
     is_ready: Callable[[str], bool] = lambda _: True,
 ) -> tuple[ReleaseState, ...]:
-    """Take the next step, if one is due; the lives that moved. What is not `ready` yet stays registered."""
+    """Take the next step if one is due; returns the changed states. A release that is not ready waits."""
     releases = repository.read_releases(model)
     candidate_comparisons = _candidate_comparisons(releases, comparisons)
     health_counts = _active_health(releases, candidate_comparisons, comparisons, health, now=now)
@@ -343,7 +335,7 @@ def advance_rollout(
 def roll_back_release(
     model: str, repository: ReleaseRepository, *, now: datetime, reason: str
 ) -> tuple[ReleaseState, ...]:
-    """Back to the former release, because somebody says so; nothing where there is none."""
+    """Restore the previous release by order; no change if there is none."""
     releases = repository.read_releases(model)
     return _apply_change(repository, releases, rollback(releases, now, reason))
 
@@ -351,7 +343,7 @@ def roll_back_release(
 def promote_release(
     model: str, release: str, repository: ReleaseRepository, *, now: datetime, reason: str
 ) -> tuple[ReleaseState, ...]:
-    """The candidate answers, because somebody says so. Raises IllegalMove."""
+    """Promote the candidate by order. Raises IllegalTransition."""
     releases = repository.read_releases(model)
     return _apply_change(repository, releases, force_promote(releases, release, now=now, reason=reason))
 
@@ -359,7 +351,7 @@ def promote_release(
 def reject_release(
     model: str, release: str, repository: ReleaseRepository, *, now: datetime, reason: str
 ) -> tuple[ReleaseState, ...]:
-    """A release goes no further, because somebody says so. Raises IllegalMove."""
+    """Reject a release by order. Raises IllegalTransition."""
     releases = repository.read_releases(model)
     return _apply_change(repository, releases, force_reject(releases, release, now=now, reason=reason))
 
@@ -392,7 +384,7 @@ def _active_health(
     *,
     now: datetime,
 ) -> HealthCounts:
-    """Of the active release, also from beside its candidate; nothing where there is nothing to go back to."""
+    """Counts of the active release, also from comparisons; empty if there is no previous release."""
     record = releases.find(releases.pointers.active)
     if record is None or releases.pointers.previous is None:
         return HealthCounts()

@@ -1,4 +1,4 @@
-"""Port Trials: the pointers in force say who sees a drop; a release that is not at hand is done without."""
+"""Chooses the releases for a drop from the pointers, and opens the releases that are in use."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class RolloutRouter:
-    """pointers  of a model, as they were known seconds ago; never raises
-    fetched   releases that were fetched and proven
-    note      where trials are kept
-    pulse     told what the active release showed, and the pointers under which it did
+    """Port ReleaseRouter. A release that is not downloaded yet is not assigned.
+
+    pointers         of a model, at most seconds old; never raises
+    cache            downloaded and verified releases
+    save_comparison  stores a comparison
+    record_health    counts a sample of the active release under the pointers at that time
     """
 
     def __init__(
@@ -56,9 +58,9 @@ class RolloutRouter:
         self._record_health(sample, self._pointers(sample.model))
 
     def active_release(self, name: str, models: Models) -> Model:
-        """The active release; else the one that served last; else the bundled one.
+        """The active release, else the one that served last, else the bundled one.
 
-        Raises UnknownModel, or DamagedRelease where the bundled one is and no other is at hand.
+        Raises UnknownModel, or DamagedRelease if the bundled one is damaged and there is no other.
         """
         pointers = self._pointers(name)
         if pointers.active is None:
@@ -71,7 +73,7 @@ class RolloutRouter:
 
 
 class ActiveModels:
-    """Port Models, for whoever asks without a drop: the active release of each."""
+    """Port Models: the active release of each model."""
 
     def __init__(self, router: RolloutRouter, bundled: Models) -> None:
         self._router, self._bundled = router, bundled
@@ -81,21 +83,18 @@ class ActiveModels:
 
 
 def _bundled_or_none(name: str, models: Models) -> Model | None:
-    """What came with this container; a damaged one is as good as none where the active one can be fetched."""
+    """The bundled release; None if it is damaged, because the active one may be downloaded."""
     try:
         return models.get(name)
     except (UnknownModel, DamagedRelease):
         return None
 
 
-# MERGED: The releases of a model that are in use, opened: the one that answers, the next, and the one before.
-
-
 class ReleasesInUse:
-    """Whoever keeps what a model puts out keeps it for each of these.
+    """The opened releases of a model for which templates are stored: active, candidate or next, and previous.
 
-    book      of the model's releases, read consistently; raises Transient
-    opened    fetches, proves and opens a release by its id; raises BrokenRelease, Transient
+    read_releases  consistent read; raises Transient
+    open_release   downloads, verifies and opens a release by its id; raises BrokenRelease, Transient
     """
 
     def __init__(
@@ -115,7 +114,7 @@ class ReleasesInUse:
         self._models: dict[str, Model] = {}
 
     def release_ids(self) -> tuple[str, ...]:
-        """Active, candidate or the next in line, and the one to go back to. Raises Transient."""
+        """Active, candidate or the next registered one, and previous. Raises Transient."""
         releases = self._read_releases()
         pointers = releases.pointers
         waiting = [one.state for one in releases.records if one.state.stage == "registered"]
@@ -130,16 +129,16 @@ class ReleasesInUse:
         return used
 
     def active_model(self) -> Model:
-        """The one that answers. Raises BrokenRelease, Transient."""
+        """Raises BrokenRelease, Transient."""
         return self.get_model(self.release_ids()[0])
 
     def all_models(self) -> tuple[Model, ...]:
-        """The active one first; of the others, those that can be opened at all. Raises Transient."""
+        """The active one first; the others without those that are broken. Raises Transient."""
         first, *others = self.release_ids()
         return (self.get_model(first), *(one for one in map(self._get_or_none, others) if one is not None))
 
     def get_model(self, release: str) -> Model:
-        """One of them by its id. Raises BrokenRelease, Transient."""
+        """Raises BrokenRelease, Transient."""
         if release not in self._models:
             self._models[release] = self._load_model(release)
         return self._models[release]
@@ -151,7 +150,6 @@ class ReleasesInUse:
             return None
 
     def _bundled_release_id(self) -> str:
-        """As long as there are no pointers, the release that ships with the functions answers."""
         return self._bundled.get(self._name).release
 
     def _load_model(self, release: str) -> Model:

@@ -1,4 +1,4 @@
-"""What one release showed on one drop, beside another."""
+"""Runs a drop on the assigned release and, for comparison, on a second one; records how they differ."""
 
 import time
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ from vigil.releases.health import HealthSample
 
 @dataclass(frozen=True, slots=True)
 class ShadowComparison:
-    """Of the release on trial; of the active one alone, only that it failed.
+    """A candidate and the active release on one drop.
 
-    agreed   both said the same
-    ms       of the release on trial; `ms_other` of the one beside it
-    unsure   the release on trial knew nothing in the drop
+    release             the candidate
+    agreed              both have the same subjects
+    nothing_recognised  by the candidate
     """
 
     model: str
@@ -42,15 +42,13 @@ class ShadowComparison:
     nothing_recognised: bool = False
 
 
-# MERGED: One drop before two releases: who answers, who stands beside, and what both made of it.
-
-
 @dataclass(frozen=True, slots=True)
 class ReleaseAssignment:
-    """Who works on a drop.
+    """The releases for a drop.
 
-    beside  looks as well: the candidate in shadow, the active release behind a candidate that answers
-    tried   the release on trial; "" where there is none
+    primary    its result is used
+    secondary  runs for comparison: the candidate in shadow, or the active release behind a canary
+    candidate  the candidate's id; "" if there is none
     """
 
     primary: Model
@@ -59,34 +57,34 @@ class ReleaseAssignment:
 
 
 class ReleaseRouter(Protocol):
-    """Which releases see a drop, and where what they showed is kept."""
+    """Assigns releases to drops and stores comparisons and health samples."""
 
     def assign(self, drop: Drop, models: Models) -> ReleaseAssignment:
-        """Who answers. Raises UnknownModel; never fails for want of a release or its pointer."""
+        """Raises UnknownModel; never fails because a release or its pointers are unavailable."""
 
     def save_comparison(self, comparison: ShadowComparison) -> None:
-        """Note it. Raises Transient."""
+        """Raises Transient."""
 
     def record_health(self, sample: HealthSample) -> None:
-        """Count what the active release showed; never fails."""
+        """Never fails."""
 
 
 class SingleReleaseRouter:
-    """Port Trials, where every model has one release."""
+    """Port ReleaseRouter for models with one release."""
 
     def assign(self, drop: Drop, models: Models) -> ReleaseAssignment:
         return ReleaseAssignment(models.get(drop.model))
 
     def save_comparison(self, comparison: ShadowComparison) -> None:
-        """Nobody asks."""
+        """Nothing is compared or counted."""
 
     def record_health(self, sample: HealthSample) -> None:
-        """Nobody asks."""
+        """Nothing is compared or counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOutput:
-    """What one release made of a drop; without a scene, it broke or would not read it."""
+    """The output of one release for a drop; without a prediction it failed or rejected the input."""
 
     release: str
     latency_ms: float
@@ -95,7 +93,7 @@ class ReleaseOutput:
 
 
 class ComparedRun:
-    """One drop, looked at by its cast: first for the answer, then, once that is kept, for comparison."""
+    """One drop on its assigned releases: first for the result, then, after it is stored, for comparison."""
 
     def __init__(
         self, assignment: ReleaseAssignment, drop: Drop, data: bytes, options: Mapping[str, Option]
@@ -105,9 +103,9 @@ class ComparedRun:
         self._secondary: ReleaseOutput | None = None
 
     def predict(self, on_stage: StageCallback) -> tuple[str, Prediction]:
-        """Which release answers, and what. A candidate that breaks is answered for by the active release.
+        """The release whose result is used, and its prediction; the active release replaces a failing canary.
 
-        Raises Rejected for the input's fault, BrokenRelease where nobody can answer.
+        Raises Rejected for an invalid input, BrokenRelease if no release can predict.
         """
         self._primary = _run_model(self._assignment.primary, self._data, self._options, on_stage)
         if self._primary.prediction is not None:
@@ -120,7 +118,7 @@ class ComparedRun:
         return self._secondary.release, self._secondary.prediction
 
     def comparison(self) -> ShadowComparison | None:
-        """What the two showed; None where one release looked and did well."""
+        """The comparison; None if a single release ran and succeeded."""
         if self._primary is None or (
             self._assignment.secondary is None and self._primary.prediction is not None
         ):
@@ -130,7 +128,7 @@ class ComparedRun:
         return self._compare(self._primary, self._secondary or ReleaseOutput("", 0.0, None))
 
     def health_sample(self) -> HealthSample | None:
-        """How the active release did; None where it did not look for the answer."""
+        """The active release's sample; None if the candidate was primary."""
         output = self._primary
         if output is None or output.release == self._assignment.candidate:
             return None
@@ -162,7 +160,7 @@ class ComparedRun:
 
 
 def run_primary(router: ReleaseRouter, run: ComparedRun, on_stage: StageCallback) -> tuple[str, Prediction]:
-    """As Performance.scene; that nobody could answer is noted too."""
+    """As ComparedRun.predict; a failure is recorded as well."""
     try:
         return run.predict(on_stage)
     except BrokenRelease:
@@ -171,7 +169,7 @@ def run_primary(router: ReleaseRouter, run: ComparedRun, on_stage: StageCallback
 
 
 def record_comparison(router: ReleaseRouter, run: ComparedRun) -> None:
-    """Note what was shown; what cannot be noted now is not counted: no drop fails for it."""
+    """Record the sample and the comparison; an unavailable store does not fail the drop."""
     sample, comparison = run.health_sample(), run.comparison()
     if sample is not None:
         router.record_health(sample)
@@ -194,7 +192,7 @@ def _run_model(
 
 
 def _run_for_comparison(model: Model, data: bytes, options: Mapping[str, Option]) -> ReleaseOutput:
-    """As it looks for comparison: whatever it says, the drop has its answer."""
+    """Run for comparison only: a failure does not affect the drop."""
     try:
         return _run_model(model, data, options, _ignore_stage)
     except VigilError as fault:
@@ -203,12 +201,11 @@ def _run_for_comparison(model: Model, data: bytes, options: Mapping[str, Option]
 
 
 def _nothing_recognised(output: ReleaseOutput) -> bool:
-    """Whether it saw nothing that it knows."""
     return output.prediction is not None and all(one.status != "known" for one in output.prediction.sightings)
 
 
 def _same_subjects(first: ReleaseOutput, second: ReleaseOutput) -> bool:
-    """The same subjects, in whatever order."""
+    """Whether both have the same subjects in any order."""
     if first.prediction is None or second.prediction is None:
         return False
     labels = [
@@ -224,4 +221,4 @@ def _elapsed_ms(began: float) -> float:
 
 
 def _ignore_stage(_: str) -> None:
-    """The drop has its end: no lease is renewed any more."""
+    """The result is stored: there is no lease to renew."""

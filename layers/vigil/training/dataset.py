@@ -1,13 +1,17 @@
-"""Examples that must not be torn apart: of one subject, or nearly the same picture."""
+"""Turns labelled examples into a versioned dataset: exclusion, deduplication, bundles, splits and id.
+
+Examples of one subject, and near-duplicate pictures, form a bundle, and a bundle is never divided between
+splits. The split follows from the bundle's name alone, so that it stays the same when the dataset grows.
+"""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
+import msgspec
 import numpy as np
 
 from vigil.errors import VigilError
@@ -21,10 +25,10 @@ from vigil.training.examples import (
 
 
 def bundle_names(examples: Sequence[Example], max_hash_distance: int) -> list[str]:
-    """The name of each example's bundle: all that subject or likeness links, also through others.
+    """The bundle of each example; a shared subject and picture similarity link examples, also transitively.
 
-    A bundle is called by the first of its subjects in order, so that it keeps its name as it grows with later
-    subjects and its split with it.
+    The name is the first of the bundle's subjects in order, so that it stays the same, and the split with it,
+    when later subjects join.
     """
     parent = list(range(len(examples)))
     for first, second in [
@@ -40,7 +44,7 @@ def bundle_names(examples: Sequence[Example], max_hash_distance: int) -> list[st
 
 
 def _same_subject_links(examples: Sequence[Example]) -> list[tuple[int, int]]:
-    """A picture of two people ties both together."""
+    """A picture of two people links both."""
     first: dict[str, int] = {}
     return [
         (first.setdefault(name, n), n)
@@ -70,72 +74,43 @@ def _union(parent: list[int], first: int, second: int) -> None:
     parent[_find_root(parent, second)] = _find_root(parent, first)
 
 
-# MERGED: A data set's entries as JSON lines, and back: one entry a line, the same text for the same entries.
-
 MANIFEST_VERSION = 2
 
 
 class InvalidDatasetManifest(VigilError):
-    """A line of a manifest is not an entry; the message says which and why."""
+    """A line of a manifest is not an entry; the message names it."""
 
 
 def format_manifest(entries: Iterable[DatasetEntry]) -> str:
-    """The manifest's text."""
+    """The entries as JSON lines; equal entries give equal text."""
     return "".join(_format_line(entry) for entry in entries)
 
 
 def parse_manifest(text: str) -> tuple[DatasetEntry, ...]:
-    """The entries of a manifest's text. Raises BadManifest."""
+    """Raises InvalidDatasetManifest."""
     return tuple(
         _parse_line(line, number) for number, line in enumerate(text.splitlines(), 1) if line.strip()
     )
 
 
 def _format_line(entry: DatasetEntry) -> str:
-    fields = {
-        "version": MANIFEST_VERSION,
-        "object": entry.key,
-        "sha256": entry.sha256,
-        "label": entry.label,
-        "split": entry.split,
-        "group": entry.group,
-        "labelled_by": entry.labelled_by,
-        "labelled_at": entry.labelled_at.isoformat(),
-        "people": list(entry.people),
-        "retain_until": entry.retain_until.isoformat() if entry.retain_until else None,
-        "slices": dict(sorted(entry.slices.items())),
-    }
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
+    fields = {"version": MANIFEST_VERSION, **msgspec.to_builtins(entry)}
+    return msgspec.json.encode(fields, order="sorted").decode() + "\n"
 
 
 def _parse_line(line: str, number: int) -> DatasetEntry:
     try:
-        return _parse_entry(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidDatasetManifest(f"line {number} of the manifest: {error!r}") from error
+        version = msgspec.json.decode(line, type=_ManifestLine).version
+        if version != MANIFEST_VERSION:
+            raise InvalidDatasetManifest(f"line {number} of the manifest has the unknown version {version!r}")
+        return msgspec.json.decode(line, type=DatasetEntry)
+    except msgspec.MsgspecError as error:
+        raise InvalidDatasetManifest(f"line {number} of the manifest: {error}") from error
 
 
-def _parse_entry(fields: dict[str, Any]) -> DatasetEntry:
-    if fields["version"] != MANIFEST_VERSION or fields["split"] not in SPLITS:
-        raise ValueError(f"version {fields['version']!r} or split {fields['split']!r} is unknown")
-    return DatasetEntry(
-        key=str(fields["object"]),
-        sha256=str(fields["sha256"]),
-        label=str(fields["label"]),
-        split=fields["split"],
-        group=str(fields["group"]),
-        labelled_by=str(fields["labelled_by"]),
-        labelled_at=datetime.fromisoformat(fields["labelled_at"]),
-        people=tuple(map(str, fields["people"])),
-        retain_until=datetime.fromisoformat(fields["retain_until"]) if fields["retain_until"] else None,
-        slices={str(name): str(value) for name, value in fields["slices"].items()},
-    )
+class _ManifestLine(msgspec.Struct):
+    version: int
 
-
-# MERGED: Labelled examples become a versioned data set: only what we may use, and nobody in both train and
-#   test. / examples ── erased? consented? still to be kept? seen before? ──> bundles ──> splits ──> id of
-#   the content / A bundle's split is decided by its name alone. So who was once held out stays held out
-#   when the set grows.
 
 ExclusionReason = Literal[
     "object-missing", "erased", "no-consent", "retention-expired", "conflicting-labels", "duplicate"
@@ -144,12 +119,12 @@ ExclusionReason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class SplitPolicy:
-    """How a data set is made.
+    """How examples are divided.
 
-    validation, test  shares of the bundles, 0 to 1; the rest trains
-    max_hash_distance pictures whose perceptual hashes differ in at most so many of 64 bits are one. Likeness
-                      chains: at 6 bits, 391 of 2,428 chest X-rays of one pose hang together, at 2 no three
-    salt              another salt, another division: keep it for the life of a model
+    validation, test   shares of the bundles, 0 to 1; the rest is for training
+    max_hash_distance  pictures whose perceptual hashes differ in at most this many of 64 bits are linked.
+                       Links chain: at 6 bits they join 391 of 2,428 chest X-rays of one pose, at 2 no three
+    salt               changes the division; it must not change during the life of a model
     """
 
     validation: float = 0.15
@@ -160,10 +135,10 @@ class SplitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What may be learned from, in the order of the objects' keys.
+    """Entries in the order of their keys.
 
-    id    sixteen hex digits of the content: the same entries are the same set, whenever it was made
-    left  how many examples were left out, by reason
+    id        sixteen hex digits of the content's hash: equal entries have an equal id
+    excluded  number of excluded examples by reason
     """
 
     id: str
@@ -175,21 +150,21 @@ class Dataset:
 
     @property
     def missing_labels(self) -> tuple[tuple[Split, str], ...]:
-        """Labels that a split has none of: learned and not measured, or the other way round."""
+        """(split, label) for each label that a split lacks."""
         labels = sorted({entry.label for entry in self.entries})
         return tuple(
             (split, label) for split in SPLITS for label in labels if label not in self.label_counts(split)
         )
 
     def label_counts(self, name: Split) -> Mapping[str, int]:
-        """Entries of a split by label."""
+        """Number of entries of a split by label."""
         return Counter(entry.label for entry in self.split(name))
 
 
 def assemble_dataset(
     examples: Iterable[Example], *, policy: SplitPolicy, erased_ids: frozenset[str], now: datetime
 ) -> Dataset:
-    """Make a data set of what may be used now; `erased` are people, or groups, that asked to be forgotten."""
+    """A dataset of the examples that may be used now; `erased_ids` are people or groups."""
     ordered = sorted(examples, key=lambda example: (example.labelled_at, example.key))
     excluded: Counter[ExclusionReason] = Counter()
     usable: list[Example] = []
@@ -208,12 +183,12 @@ def assemble_dataset(
 
 
 def compute_dataset_id(entries: Sequence[DatasetEntry]) -> str:
-    """Sixteen hex digits that change with any entry."""
+    """Sixteen hex digits of the manifest's hash."""
     return hashlib.sha256(format_manifest(entries).encode()).hexdigest()[:16]
 
 
 def exclusion_reason(example: Example, erased_ids: frozenset[str], now: datetime) -> ExclusionReason | None:
-    """Why an example may not be used; None where it may."""
+    """Why an example may not be used; None if it may."""
     if example.group in erased_ids or not erased_ids.isdisjoint(example.people):
         return "erased"
     if not example.has_consent:
@@ -224,7 +199,7 @@ def exclusion_reason(example: Example, erased_ids: frozenset[str], now: datetime
 
 
 def _deduplicated(examples: Sequence[Example], excluded: Counter[ExclusionReason]) -> list[Example]:
-    """Each file once, by its latest label; where reviewers disagree at the same moment, not at all."""
+    """Each file once with its latest label; files with conflicting labels of the same time are excluded."""
     latest: dict[str, list[Example]] = {}
     for example in examples:
         same_file = latest.setdefault(example.sha256, [])
@@ -249,15 +224,5 @@ def _split_of_bundle(bundle: str, policy: SplitPolicy) -> Split:
 
 
 def _to_entry(example: Example, split: Split) -> DatasetEntry:
-    return DatasetEntry(
-        key=example.key,
-        sha256=example.sha256,
-        label=example.label,
-        split=split,
-        group=example.group,
-        labelled_by=example.labelled_by,
-        labelled_at=example.labelled_at,
-        people=example.people,
-        retain_until=example.retain_until,
-        slices=example.slices,
-    )
+    values = {one.name: getattr(example, one.name) for one in fields(DatasetEntry) if one.name != "split"}
+    return DatasetEntry(split=split, **values)

@@ -1,18 +1,11 @@
-"""What may no longer be learned from goes out of a stored data set: pictures first, then the lines of them.
+"""Publishes datasets from labelled drops, and removes from stored ones what may no longer be used.
 
-A pruned set keeps its name, by which jobs and releases know it. Its manifests are written anew, their older
-versions are deleted; dataset.json says how much went and when, and as what content the rest would be known.
+A dataset keeps its id, by which jobs and releases refer to it, when entries are removed. Its manifests are
+rewritten and their older versions deleted; its summary records what was removed and the id of the rest.
 """
 
-import json
 from collections import Counter
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -27,69 +20,118 @@ from vigil.training.dataset import (
     assemble_dataset,
     compute_dataset_id,
     exclusion_reason,
-    format_manifest,
-    parse_manifest,
 )
 from vigil.training.examples import (
     SPLITS,
     DatasetEntry,
     Example,
+    Split,
     TrainingPolicy,
     example_metadata,
     with_image,
 )
 from vigil.training.labels import Label
 
-DATASETS_PREFIX = "data"
-MANIFEST_NAME = "manifest.jsonl"
-SUMMARY_NAME = "dataset.json"
+
+class InsufficientData(VigilError):
+    """There are no labels, or a split lacks a label; the message names it."""
 
 
-class ObjectStore(Protocol):
-    """Where data sets are stored. Raises Transient."""
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """The content of a stored dataset in numbers; written last, so that a dataset with a summary is complete.
 
-    def exists(self, key: str) -> bool:
-        """Whether there is such an object."""
+    content_id    the id of the present content; differs from `id` after a removal
+    excluded      examples that were not used, by reason
+    label_counts  entries by split and label
+    """
 
-    def put_object(self, key: str, data: bytes) -> None:
-        """Store an object."""
+    id: str
+    content_id: str
+    created_at: datetime
+    excluded: Mapping[str, int]
+    label_counts: Mapping[Split, Mapping[str, int]]
+    removals: tuple[RemovedTrainingData, ...] = ()
 
-    def get_object(self, key: str) -> bytes:
-        """Read an object."""
-
-    def list_folders(self, prefix: str) -> Iterable[str]:
-        """The names of the folders in a folder."""
-
-    def delete_all_versions(self, key: str, *, except_newest: bool = False) -> None:
-        """Delete every version of an object; or all but the newest."""
-
-
-def dataset_prefix(model: str, dataset_id: str) -> str:
-    return f"{DATASETS_PREFIX}/{model}/{dataset_id}"
+    @property
+    def items(self) -> int:
+        return sum(count for counts in self.label_counts.values() for count in counts.values())
 
 
-def list_datasets(objects: ObjectStore) -> Iterator[tuple[str, str]]:
-    """(model, data set) of everything that is stored, or was begun to be."""
-    for model in objects.list_folders(DATASETS_PREFIX):
-        for dataset_id in objects.list_folders(f"{DATASETS_PREFIX}/{model}"):
-            yield model, dataset_id
+class DatasetRepository(Protocol):
+    """Stores datasets by (model, dataset id), their files by split and name. Raises Transient."""
+
+    def list_datasets(self) -> Iterable[tuple[str, str]]:
+        """Every dataset, including incomplete ones."""
+
+    def folder(self, model: str, dataset_id: str) -> str:
+        """The key of the dataset's folder in the object store, for training jobs."""
+
+    def read_entries(self, model: str, dataset_id: str, split: Split) -> tuple[DatasetEntry, ...]:
+        """The entries of a split; empty if it is not stored."""
+
+    def save_entries(
+        self, model: str, dataset_id: str, split: Split, entries: Sequence[DatasetEntry]
+    ) -> None: ...
+    def delete_old_entries(self, model: str, dataset_id: str, split: Split) -> None:
+        """Delete every version of the entries except the newest."""
+
+    def put_file(self, model: str, dataset_id: str, split: Split, name: str, data: bytes) -> None: ...
+    def get_file(self, model: str, dataset_id: str, split: Split, name: str) -> bytes: ...
+    def delete_file(self, model: str, dataset_id: str, split: Split, name: str) -> None:
+        """Delete every version of a file."""
+
+    def read_summary(self, model: str, dataset_id: str) -> DatasetSummary | None: ...
+    def save_summary(self, model: str, dataset_id: str, summary: DatasetSummary) -> None: ...
+    def delete_old_summaries(self, model: str, dataset_id: str) -> None:
+        """Delete every version of the summary except the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetStore:
-    """library  where data sets are stored
-    mark     notes in the pedigrees of releases that learned from (model, data set) what is no longer in it
-    """
+    """`record_removal` records a removal in every release that was trained on (model, dataset id)."""
 
-    objects: ObjectStore
+    repository: DatasetRepository
     record_removal: Callable[[str, str, RemovedTrainingData], None]
 
     def remove_person(self, person: str, now: datetime) -> int:
-        """Remove the examples that show a person from every data set; how many. Raises Transient."""
+        """Remove the entries of a person from every dataset; returns their number. Raises Transient."""
         return sum(
             prune_dataset(model, dataset_id, lambda entry: person in entry.people, self, now=now)
-            for model, dataset_id in list_datasets(self.objects)
+            for model, dataset_id in self.repository.list_datasets()
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetBuilder:
+    """`map_parallel` maps a function over items, several at a time if it can."""
+
+    store: DatasetStore
+    policy: TrainingPolicy
+    map_parallel: Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]] = map
+
+
+def publish_dataset(
+    model: str, labels: Iterable[Label], split_policy: SplitPolicy, builder: DatasetBuilder, *, now: datetime
+) -> Dataset:
+    """Store the dataset of the present labels, unless it is stored already.
+
+    Entries of people who are erased or withdraw while it is being stored are removed before it is used.
+    Raises InsufficientData, Transient.
+    """
+    dataset, images = _assemble(labels, split_policy, builder, now)
+    if not dataset.entries or dataset.missing_labels:
+        missing = ", ".join(f"no {label} in {split}" for split, label in dataset.missing_labels[:5])
+        exclusions = "".join(f"; {count} {reason}" for reason, count in dataset.excluded.items())
+        raise InsufficientData(f"dataset of {model}: {missing or 'there are no labels'}{exclusions}")
+    repository = builder.store.repository
+    if repository.read_summary(model, dataset.id) is None:
+        _store_files(model, dataset, images, builder)
+        counts = {split: dict(dataset.label_counts(split)) for split in SPLITS}
+        summary = DatasetSummary(dataset.id, dataset.id, now, dict(dataset.excluded), counts)
+        repository.save_summary(model, dataset.id, summary)
+    prune_dataset(model, dataset.id, partial(is_withdrawn, builder.policy), builder.store, now=now)
+    return dataset
 
 
 def prune_dataset(
@@ -100,131 +142,72 @@ def prune_dataset(
     *,
     now: datetime,
 ) -> int:
-    """Take out what is unfit; how many. Done again after a failure, it goes on where it stopped.
+    """Remove unfit entries; returns their number. After a failure it can be repeated and completes.
 
-    The set says last that it was pruned: until then, releases that learned from it are marked again.
+    The summary is written last: until then, a repetition records the removal in the releases again.
     """
-    prefix, objects = dataset_prefix(model, dataset_id), store.objects
-    splits = {split: _prune_split(f"{prefix}/{split}", is_unfit, objects) for split in SPLITS}
-    remaining = [entry for entries in splits.values() for entry in entries if not is_unfit(entry)]
-    removed = sum(map(len, splits.values())) - len(remaining)
-    if objects.exists(f"{prefix}/{SUMMARY_NAME}"):
-        summary = json.loads(objects.get_object(f"{prefix}/{SUMMARY_NAME}"))
-        content = compute_dataset_id(sorted(remaining, key=lambda entry: entry.key))
-        if content != summary["content"]:
-            before = sum(count for split in summary["splits"].values() for count in split.values())
-            removal = RemovedTrainingData(content, before - len(remaining), now)
+    repository = store.repository
+    entries = [
+        entry for split in SPLITS for entry in _prune_split(model, dataset_id, split, is_unfit, repository)
+    ]
+    remaining = sorted((entry for entry in entries if not is_unfit(entry)), key=lambda entry: entry.key)
+    summary, content_id = repository.read_summary(model, dataset_id), compute_dataset_id(remaining)
+    if summary is not None:
+        if content_id != summary.content_id:
+            removal = RemovedTrainingData(content_id, summary.items - len(remaining), now)
             store.record_removal(model, dataset_id, removal)
-            objects.put_object(f"{prefix}/{SUMMARY_NAME}", _pruned_summary(summary, removal, remaining))
-        objects.delete_all_versions(f"{prefix}/{SUMMARY_NAME}", except_newest=True)
-    return removed
+            counts = {
+                split: Counter(one.label for one in remaining if one.split == split) for split in SPLITS
+            }
+            removals = (*summary.removals, removal)
+            updated = replace(summary, content_id=content_id, label_counts=counts, removals=removals)
+            repository.save_summary(model, dataset_id, updated)
+        repository.delete_old_summaries(model, dataset_id)
+    return len(entries) - len(remaining)
 
 
 def is_expired(entry: DatasetEntry, now: datetime) -> bool:
-    """Whether an entry's time is up."""
     return entry.retain_until is not None and entry.retain_until <= now
 
 
-def _prune_split(
-    prefix: str, is_unfit: Callable[[DatasetEntry], bool], objects: ObjectStore
-) -> tuple[DatasetEntry, ...]:
-    """What a split held; afterwards it holds what is fit, and no older version of its manifest says more."""
-    key = f"{prefix}/{MANIFEST_NAME}"
-    if not objects.exists(key):
-        return ()
-    entries = parse_manifest(objects.get_object(key).decode())
-    removed = [entry for entry in entries if is_unfit(entry)]
-    for entry in removed:
-        objects.delete_all_versions(f"{prefix}/{entry.key}")
-    if removed:
-        objects.put_object(key, format_manifest(entry for entry in entries if not is_unfit(entry)).encode())
-    objects.delete_all_versions(key, except_newest=True)
-    return entries
-
-
-def _pruned_summary(
-    summary: dict[str, Any], removal: RemovedTrainingData, remaining: list[DatasetEntry]
-) -> bytes:
-    pruned = {"at": removal.removed_at.isoformat(), "items": removal.removed_items}
-    splits = {split: Counter(entry.label for entry in remaining if entry.split == split) for split in SPLITS}
-    updated = summary | {
-        "content": removal.remaining_dataset_id,
-        "splits": splits,
-        "pruned": [*summary["pruned"], pruned],
-    }
-    return json.dumps(updated, indent=1, sort_keys=True).encode()
-
-
-# MERGED: Labelled drops become a published data set: what may be used, read once, divided, stored under its
-#   id.
-
-
-class InsufficientData(VigilError):
-    """Nothing was labelled, or a label is missing from a split; the message says which."""
-
-
-class ObjectReader(Protocol):
-    """Where data sets are read. Raises Transient."""
-
-    def get_object(self, key: str) -> bytes:
-        """Read an object."""
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetBuilder:
-    """stock     where data sets are stored
-    register  where it is asked what may be used
-    each      maps a function over many things, several at once if it can
-    """
-
-    store: DatasetStore
-    policy: TrainingPolicy
-    map_parallel: Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]] = map
-
-
-def publish_dataset(
-    model: str, labels: Iterable[Label], split_policy: SplitPolicy, builder: DatasetBuilder, *, now: datetime
-) -> Dataset:
-    """Store the data set of what is labelled now; one that is there already is left as it is.
-
-    Who is erased or withdraws while it is being stored is taken out of it again before anybody learns.
-    Raises TooLittle, Transient.
-    """
-    dataset, images = _assemble(labels, split_policy, builder, now)
-    if not dataset.entries or dataset.missing_labels:
-        missing = (
-            ", ".join(f"{label} in {split}" for split, label in dataset.missing_labels[:5])
-            or "nothing is labelled"
-        )
-        exclusions = "".join(f"; {count} {reason}" for reason, count in dataset.excluded.items())
-        raise InsufficientData(f"data set of {model}: {missing}{exclusions}")
-    summary_key, objects = f"{dataset_prefix(model, dataset.id)}/{SUMMARY_NAME}", builder.store.objects
-    if not objects.exists(summary_key):
-        _store_images(model, dataset, images, builder)
-        objects.put_object(summary_key, _new_summary(dataset, now))
-    prune_dataset(model, dataset.id, partial(is_withdrawn, builder.policy), builder.store, now=now)
-    return dataset
-
-
 def is_withdrawn(policy: TrainingPolicy, entry: DatasetEntry) -> bool:
-    """Whether somebody in an entry is erased or does not consent any more, or its source is closed."""
-    closed = policy.source_policy(entry.slices.get("source", "")) == "never"
-    return closed or not all(map(policy.has_consented, entry.people))
+    """Whether a person in an entry is erased or has withdrawn consent, or its source permits no training."""
+    is_closed = policy.source_policy(entry.slices.get("source", "")) == "never"
+    return is_closed or not all(map(policy.has_consented, entry.people))
 
 
 def read_test_set(
-    model: str, dataset_id: str, objects: ObjectReader
+    model: str, dataset_id: str, repository: DatasetRepository
 ) -> tuple[tuple[DatasetEntry, bytes], ...]:
-    """The test split of a data set, with its files."""
-    prefix = f"{dataset_prefix(model, dataset_id)}/test"
-    entries = parse_manifest(objects.get_object(f"{prefix}/{MANIFEST_NAME}").decode())
-    return tuple((entry, objects.get_object(f"{prefix}/{entry.key}")) for entry in entries)
+    """The test split of a dataset with its files."""
+    return tuple(
+        (entry, repository.get_file(model, dataset_id, "test", entry.key))
+        for entry in repository.read_entries(model, dataset_id, "test")
+    )
+
+
+def _prune_split(
+    model: str,
+    dataset_id: str,
+    split: Split,
+    is_unfit: Callable[[DatasetEntry], bool],
+    repository: DatasetRepository,
+) -> tuple[DatasetEntry, ...]:
+    """Delete files before the entries that name them; returns the entries as they were."""
+    entries = repository.read_entries(model, dataset_id, split)
+    removed = [entry for entry in entries if is_unfit(entry)]
+    for entry in removed:
+        repository.delete_file(model, dataset_id, split, entry.key)
+    if removed:
+        repository.save_entries(model, dataset_id, split, [one for one in entries if not is_unfit(one)])
+    repository.delete_old_entries(model, dataset_id, split)
+    return entries
 
 
 def _assemble(
     labels: Iterable[Label], split_policy: SplitPolicy, builder: DatasetBuilder, now: datetime
 ) -> tuple[Dataset, Mapping[str, bytes]]:
-    """The data set and its pictures; of what may not be used no picture is read."""
+    """The dataset and its files; the file of an example that may not be used is never read."""
     missing: Counter[ExclusionReason] = Counter()
     examples: list[Example] = []
     images: dict[str, bytes] = {}
@@ -253,27 +236,14 @@ def _build_example(
     return with_image(example, label, drop, policy.fetch_object) or (None, None)
 
 
-def _store_images(model: str, dataset: Dataset, images: Mapping[str, bytes], builder: DatasetBuilder) -> None:
-    """Manifests before pictures: whatever is there, a manifest names it, also where storing broke off."""
-    objects = builder.store.objects
+def _store_files(model: str, dataset: Dataset, images: Mapping[str, bytes], builder: DatasetBuilder) -> None:
+    """Entries before files: every stored file is named by an entry, also after a failure."""
+    repository = builder.store.repository
     for split in SPLITS:
-        prefix = f"{dataset_prefix(model, dataset.id)}/{split}"
-        names: Sequence[str] = [entry.key for entry in dataset.split(split)]
-        objects.put_object(f"{prefix}/{MANIFEST_NAME}", format_manifest(dataset.split(split)).encode())
-        list(builder.map_parallel(partial(_put_image, objects, prefix, images), names))
+        entries = dataset.split(split)
+        repository.save_entries(model, dataset.id, split, entries)
 
+        def put_file(name: str, split: Split = split) -> None:
+            repository.put_file(model, dataset.id, split, name, images[name])
 
-def _put_image(objects: ObjectStore, prefix: str, images: Mapping[str, bytes], name: str) -> None:
-    objects.put_object(f"{prefix}/{name}", images[name])
-
-
-def _new_summary(dataset: Dataset, now: datetime) -> bytes:
-    summary = {
-        "id": dataset.id,
-        "content": dataset.id,
-        "made_at": now.isoformat(),
-        "left": dict(dataset.excluded),
-        "splits": {split: dict(dataset.label_counts(split)) for split in SPLITS},
-        "pruned": [],
-    }
-    return json.dumps(summary, indent=1, sort_keys=True).encode()
+        list(builder.map_parallel(put_file, [entry.key for entry in entries]))

@@ -1,4 +1,4 @@
-"""One labelled thing that may go into a data set: where it lies, what it shows, who said so, if we may."""
+"""Turns a label and its drop into a training example, if its subjects permit it."""
 
 import hashlib
 import io
@@ -33,15 +33,15 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 class Example:
     """A reviewed sighting or a corrected prediction.
 
-    object       key of the file, relative to the data set's folder
-    sha256       of its bytes, in hex: the same bytes are one example
-    group        whom or what it shows: a person, a patient, a recording session. Never split in two
-    labelled_by  the reviewer's id
-    consented    whether its subject lets it be learned from
-    people       ids of everybody enrolled who is in it, the subject among them
-    keep_until   when it must be gone; None where the law sets no end
-    phash        perceptual hash; None for what is no picture
-    slices       to measure by: {"source": "door", "lighting": "dark"}
+    key           of the file, relative to its split's folder
+    sha256        of its bytes, in hex: equal bytes are one example
+    group         the subject: a person, a patient, a recording session; never divided between splits
+    labelled_by   the reviewer's id
+    has_consent   whether the subject permits training
+    people        ids of all enrolled people in it, including the subject
+    retain_until  when it must be deleted; None if there is no limit
+    phash         perceptual hash; None if it is not a picture
+    slices        properties to measure quality by: {"source": "door", "lighting": "dark"}
     """
 
     key: str
@@ -59,7 +59,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class DatasetEntry:
-    """An example and the split that it fell into: one line of a manifest."""
+    """An example in a split: one line of a manifest."""
 
     key: str
     sha256: str
@@ -73,16 +73,15 @@ class DatasetEntry:
     retain_until: datetime | None = None
 
 
-# MERGED: A picture becomes 64 bits that stay nearly the same when it is scaled, recompressed or brightened.
-
 HASH_SIDE_PX = 32
 LOW_FREQUENCIES = 8
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """Which of the 64 lowest frequencies are above their median: bit 63 is the first row's first.
+    """64 bits that change little under scaling, recompression and brightness (DCT hash).
 
-    The mean brightness is left out of the median, and its own bit is always 0.
+    Each bit says whether one of the 64 lowest frequencies is above their median; bit 63 is the first
+    frequency of the first row. The mean brightness is not part of the median, and its bit is always 0.
     """
     small = image.convert("L").resize((HASH_SIDE_PX, HASH_SIDE_PX), Image.Resampling.LANCZOS)
     low = (_COSINES @ np.asarray(small, np.float64) @ _COSINES.T).ravel()
@@ -92,13 +91,13 @@ def perceptual_hash(image: Image.Image) -> int:
 
 
 def is_within_distance(hashes: NDArray[np.uint64], reference: int, max_distance: int) -> NDArray[np.bool_]:
-    """Which of (N,) hashes differ from one in at most so many bits."""
+    """(N,) bool: which hashes differ from the reference in at most `max_distance` bits."""
     is_near: NDArray[np.bool_] = np.bitwise_count(hashes ^ np.uint64(reference)) <= max_distance
     return is_near
 
 
 def _cosine_transform() -> NDArray[np.float64]:
-    """(LOW, SIDE): the lowest rows of the orthonormal cosine transform (DCT-II)."""
+    """(LOW_FREQUENCIES, HASH_SIDE_PX): the lowest rows of the orthonormal DCT-II."""
     row, column = np.arange(LOW_FREQUENCIES)[:, np.newaxis], np.arange(HASH_SIDE_PX)[np.newaxis, :]
     angle = np.pi * row * (2 * column + 1) / (2 * HASH_SIDE_PX)
     cosines: NDArray[np.float64] = np.cos(angle) * np.sqrt(2 / HASH_SIDE_PX)
@@ -109,23 +108,21 @@ def _cosine_transform() -> NDArray[np.float64]:
 _COSINES = _cosine_transform()
 
 
-# MERGED: A picture as a data set holds it: cut to one sighting, and described by what it can be sliced by.
-
 CROP_MARGIN = 0.3
-"""Of a box's sides, added on each: what aligns and prepares a sighting needs its surroundings."""
+"""Share of a box's sides that is added on each side, because alignment needs the surroundings."""
 
 DARK_BELOW, BRIGHT_ABOVE = 0.25, 0.75
 POOR_QUALITY, GOOD_QUALITY = 0.4, 0.7
 MAX_MEASURED_SIDE_PX = 512
-"""Pictures are measured at most so large, so that blur that nobody sees does not count."""
+"""Pictures are scaled down to this side before measuring, so that invisible blur does not count."""
 
 BLUR_WIDTH_PX = 9
 SOFT_SHARPNESS, GOOD_SHARPNESS = 0.45, 0.6
-"""Of six photographs, in focus 0.66 to 0.68; out of focus by 4 pixels 0.48 to 0.59, by 8 0.36 to 0.50."""
+"""Measured on six photographs: in focus 0.66 to 0.68; blurred by 4 pixels 0.48 to 0.59, by 8 0.36 to 0.50."""
 
 
 def crop_example(image: Image.Image, box: Box) -> bytes:
-    """What lies in a box and a margin around it, as PNG; the box is in pixels of this image."""
+    """The box with its margin as PNG; the box is in pixels of this image."""
     margin_x, margin_y = (box[2] - box[0]) * CROP_MARGIN, (box[3] - box[1]) * CROP_MARGIN
     left, top = max(0, int(box[0] - margin_x)), max(0, int(box[1] - margin_y))
     right, bottom = (
@@ -138,7 +135,7 @@ def crop_example(image: Image.Image, box: Box) -> bytes:
 
 
 def image_slices(image: Image.Image, qualities: Sequence[float]) -> dict[str, str]:
-    """{"lighting": …, "quality": …}: by the model's own quality where it measured one, else by sharpness."""
+    """{"lighting": …, "quality": …}: quality as the model measured it, else from sharpness."""
     small = image.convert("L")
     small.thumbnail((MAX_MEASURED_SIDE_PX, MAX_MEASURED_SIDE_PX))
     grey = np.asarray(small, np.float32) / np.float32(255)
@@ -151,7 +148,7 @@ def image_slices(image: Image.Image, qualities: Sequence[float]) -> dict[str, st
 
 
 def sharpness(grey: NDArray[np.float32]) -> float:
-    """The share of a picture's changes along its rows that a blur takes away: of what is blurred, few.
+    """The share of changes along rows that blurring removes (Crete 2007): low if the picture is blurred.
 
     grey  (H, W) float32, 0..1
     """
@@ -165,9 +162,6 @@ def _quality_grade(value: float, poor: float, good: float) -> str:
     return "poor" if value < poor else "good" if value >= good else "fair"
 
 
-# MERGED: A label and the drop that it is of become an example: first whether it may be used, only then its
-#   bytes.
-
 MAX_IMAGE_BYTES = 10_000_000
 IMAGE_LIMITS = InputLimits(
     frozenset({".jpg", ".jpeg", ".png", ".webp"}), ("JPEG", "PNG", "WEBP"), MAX_IMAGE_BYTES, 40_000_000, 128
@@ -176,7 +170,7 @@ IMAGE_LIMITS = InputLimits(
 
 @dataclass(frozen=True, slots=True)
 class DropForTraining:
-    """A drop on record: where it lies, what was seen in it, until when it may be kept."""
+    """A drop's object, sightings and retention."""
 
     s3_object: S3Object
     sightings: tuple[Sighting, ...]
@@ -185,12 +179,11 @@ class DropForTraining:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPolicy:
-    """Where it is asked what may be used.
+    """Decides what may be used for training.
 
-    drop    a drop's record; None where it is gone
-    policy  what of a source may be learned from
-    agrees  whether a person consented; None where there is nobody of that id any more
-    fetch   a dropped object's bytes; Rejected where it is gone
+    find_drop      None if the drop's record has expired
+    has_consented  None if there is no person of this id any more
+    fetch_object   an object's bytes up to a limit; raises Rejected if it is gone
     """
 
     find_drop: Callable[[str], DropForTraining | None]
@@ -199,12 +192,12 @@ class TrainingPolicy:
     fetch_object: Callable[[S3Object, int], bytes]
 
     def erased_people(self, people: Sequence[str]) -> frozenset[str]:
-        """Those of whom nothing is known any more."""
+        """The people who do not exist any more."""
         return frozenset(person for person in people if self.has_consented(person) is None)
 
 
 def example_metadata(label: Label, drop: DropForTraining, policy: TrainingPolicy) -> Example:
-    """What a label says of a drop, without a byte of the picture."""
+    """The example without its picture: no byte is read before it is known to be permitted."""
     sightings = _labelled_sightings(label, drop)
     people = person_ids_in([label.label, label.predicted_label, *(one.label for one in sightings)])
     subject = label.label if is_person_id(label.label) else label.predicted_label
@@ -227,7 +220,7 @@ def example_metadata(label: Label, drop: DropForTraining, policy: TrainingPolicy
 def with_image(
     example: Example, label: Label, drop: DropForTraining, fetch_object: Callable[[S3Object, int], bytes]
 ) -> tuple[Example, bytes] | None:
-    """The example with its picture; None where that is gone: its time was up, or somebody was erased."""
+    """The example with its picture; None if the object is gone after its retention or an erasure."""
     try:
         data, suffix = _image_bytes(label, drop, fetch_object)
     except Rejected:
@@ -246,7 +239,7 @@ def with_image(
 
 
 def _labelled_sightings(label: Label, drop: DropForTraining) -> tuple[Sighting, ...]:
-    """The sightings that a label is about."""
+    """The sightings that the label refers to."""
     if label.sighting is None:
         return drop.sightings
     return drop.sightings[label.sighting : label.sighting + 1]
@@ -255,7 +248,7 @@ def _labelled_sightings(label: Label, drop: DropForTraining) -> tuple[Sighting, 
 def _image_bytes(
     label: Label, drop: DropForTraining, fetch_object: Callable[[S3Object, int], bytes]
 ) -> tuple[bytes, str]:
-    """The whole picture; of one sighting only what lies in its box, so that nobody else is copied."""
+    """The whole picture; for a label of one sighting only its box, so that nobody else is copied."""
     data = fetch_object(drop.s3_object, MAX_IMAGE_BYTES)
     suffix = PurePosixPath(drop.s3_object.key).suffix.lower()
     box = next((one.box_px for one in _labelled_sightings(label, drop) if label.sighting is not None), None)

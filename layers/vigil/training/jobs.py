@@ -1,4 +1,17 @@
-"""What one training job is: its name, and all that a trainer has to be told, in no service's words."""
+"""Training jobs: the request, the states and the cost of a job.
+
+    requested ── accepted ──> running ── completed ──> done
+      ▲   │                   │  ├────── failed ─────> failed
+      │   └── refused ──┐     │  └────── stopped ────> stopped
+      │                 ▼     │
+      ├──── due ──── waiting <┤ capacity unavailable
+      └──────── interrupted ──┘
+
+A refusal tries the next instance type at once. After all have refused, the job waits, longer each round, and
+starts again with the first; it fails only after the deadline. An interrupted job (process killed, instance
+reclaimed) is requested again under the next name and continues from the checkpoint that all attempts share:
+two attempts never run at the same time.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from vigil.inference.card import TomlReader, load_toml
+from vigil.toml_file import load_toml
 
 PROGRESS_METRICS: Mapping[str, str] = {
     "train:loss": r"\btrain_loss=([0-9.eE+-]+)",
@@ -16,20 +29,18 @@ PROGRESS_METRICS: Mapping[str, str] = {
     "train:steps_per_s": r"\bsteps_per_s=([0-9.eE+-]+)",
     "train:peak_memory_mb": r"\bpeak_memory_mb=([0-9.eE+-]+)",
 }
-"""Name of each metric and the regular expression that finds it in a progress line."""
+"""By metric name, the regular expression that finds its value in a progress line."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
-    """What is to be learned from what.
+    """What is trained on what.
 
     task      "classifier" or "embedding"
-    model     the model to make a release of
-    data      id of the data set
     recipe    the recipe's text
-    parent    the release to start from or to be better than; None for a first
+    parent    the release to start from or to improve on; None for a first
     image     the container, pinned by digest
-    settings  hyperparameters besides these: {"unfreeze": "true"}
+    settings  further hyperparameters: {"unfreeze": "true"}
     """
 
     task: str
@@ -42,7 +53,7 @@ class TrainingSpec:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits: the same lesson, whoever asks for it and when."""
+        """Twelve hex digits; the same for the same order."""
         settings = "\n".join(f"{name}={value}" for name, value in sorted(self.settings.items()))
         text = "\n".join(
             [self.task, self.model, self.dataset_id, self.parent or "", self.image, self.recipe, settings]
@@ -52,7 +63,7 @@ class TrainingSpec:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPaths:
-    """Where data lies and results go: URLs of folders."""
+    """URLs of the folders of data and results."""
 
     dataset: str
     recipe: str
@@ -62,10 +73,10 @@ class TrainingPaths:
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """What a job runs on.
+    """The instances that a job runs on.
 
-    price_usd_h       on demand, an hour of one instance
-    spot_price_usd_h  what spot is expected to cost; what is billed is learned afterwards
+    price_usd_h       on-demand price of one instance for an hour
+    spot_price_usd_h  expected spot price; the billed price is known afterwards
     """
 
     name: str
@@ -76,7 +87,7 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True)
 class TrainingLimits:
-    """How long a job may take: at work, and with waiting for spot capacity."""
+    """The time limits of a job: of the training, and including the wait for spot capacity."""
 
     max_run_s: int
     max_wait_s: int
@@ -85,7 +96,7 @@ class TrainingLimits:
 
 @dataclass(frozen=True, slots=True)
 class TrainingJobRequest:
-    """One training job, in full. The name is the idempotency key: asking twice makes one job."""
+    """A complete request; the name is the idempotency key."""
 
     name: str
     image: str
@@ -101,7 +112,7 @@ class TrainingJobRequest:
 
 
 def job_name(spec: TrainingSpec, attempt: int) -> str:
-    """At most 63 letters, digits and hyphens. A name is spent once its job was created, hence the attempt."""
+    """At most 63 letters, digits and hyphens. A name can be used for one job only, hence the attempt."""
     return f"vigil-{spec.model[:38].rstrip('-')}-{spec.id}-{attempt}"
 
 
@@ -114,7 +125,7 @@ def training_job_request(
     use_spot: bool,
     limits: TrainingLimits,
 ) -> TrainingJobRequest:
-    """Write a lesson out as a job. Attempts share their checkpoints: the next goes on where one broke off."""
+    """The request for one attempt; all attempts share their checkpoints."""
     hyperparameters = {"task": spec.task, "model": spec.model, "data": spec.dataset_id, **spec.settings}
     if spec.parent is not None:
         hyperparameters["parent"] = spec.parent
@@ -134,15 +145,12 @@ def training_job_request(
     )
 
 
-# MERGED: What a training job is expected to cost, and what it has cost. Prices are data; none is built in.
-
 HOUR_S = 3600
-DEFAULT_INSTANCE_TYPES_FILE = Path(__file__).with_name("machines.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """Dollars before a job: as earlier jobs lead to expect, and at most, on demand until its limit."""
+    """Cost before a job: expected from earlier jobs, and the maximum, on demand until the time limit."""
 
     expected_usd: float
     max_usd: float
@@ -150,10 +158,7 @@ class CostEstimate:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCost:
-    """Dollars after a job.
-
-    saved_usd  what on demand would have cost more
-    """
+    """Cost after a job; `saved_usd` is the difference to on demand."""
 
     billed_usd: float
     saved_usd: float
@@ -162,7 +167,7 @@ class TrainingCost:
 def estimate_cost(
     instance_type: InstanceType, *, spot: bool, expected_s: float, limits: TrainingLimits
 ) -> CostEstimate:
-    """`expected_s` at work, from the last job of the model, or a guess for the first."""
+    """`expected_s` is the training time of the model's last job, or a guess for the first."""
     price = instance_type.spot_price_usd_h if spot else instance_type.price_usd_h
     hours = min(expected_s, limits.max_run_s) / HOUR_S
     max_usd = limits.max_run_s / HOUR_S * instance_type.price_usd_h * instance_type.count
@@ -170,51 +175,30 @@ def estimate_cost(
 
 
 def training_cost(instance_type: InstanceType, *, training_s: float, billable_s: float) -> TrainingCost:
-    """From the service's report: spot is billed as fewer seconds than were worked, at the full price."""
+    """From the service's report: spot is billed as fewer seconds at the on-demand price."""
     usd_per_s = instance_type.price_usd_h * instance_type.count / HOUR_S
     return TrainingCost(billable_s * usd_per_s, max(training_s - billable_s, 0.0) * usd_per_s)
 
 
-def parse_instance_types(table: TomlReader) -> tuple[InstanceType, ...]:
-    """The machines of a table in its order. Raises BadCard."""
-    return tuple(_parse_instance_type(table, name) for name in table.get_keys("machines"))
-
-
 def default_instance_types() -> tuple[InstanceType, ...]:
-    return parse_instance_types(load_toml(DEFAULT_INSTANCE_TYPES_FILE))
+    """The instance types of instance_types.toml, in the order in which they are tried."""
+    file = load_toml(Path(__file__).with_name("instance_types.toml"))
+    return file.convert(dict[str, tuple[InstanceType, ...]])["instance_types"]
 
-
-def _parse_instance_type(table: TomlReader, name: str) -> InstanceType:
-    return InstanceType(
-        name=table.get_str(f"machines.{name}.instance"),
-        count=table.get_int(f"machines.{name}.count"),
-        price_usd_h=table.get_float(f"machines.{name}.price_usd_h"),
-        spot_price_usd_h=table.get_float(f"machines.{name}.spot_price_usd_h"),
-    )
-
-
-# MERGED: A training job's states: never a stall, never a second job for the same lesson. / wanted ──
-#   accepted ──> running ── completed ──> done / ▲  │                   │  ├── failed ──────> failed / │
-#   └── refused ──┐     │  └── stopped ─────> stopped / │                ▼     │ / ├──── due ── waiting <─┤
-#   starved (created, and ended for want of capacity) / └────────── lost ──────┘ / A refusal tries the next
-#   machine of the list at once; when all have refused, the job waits, longer each / round, and begins again
-#   with the first. It gives up only when the deadline has passed. A job that was lost / (its process
-#   killed, its machine gone) is wanted again under the next name, and goes on from the checkpoint / that
-#   all attempts share: no two of them ever run at a time.
 
 JobState = Literal["requested", "waiting", "running", "done", "failed", "stopped"]
 TERMINAL_STATES: frozenset[JobState] = frozenset({"done", "failed", "stopped"})
 ShortageReason = Literal["capacity", "quota"]
 MAX_INTERRUPTIONS = 2
-"""A lesson that was lost more often is itself what kills its process."""
+"""After more interruptions than this, the training itself is assumed to end its process."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstancePool:
-    """The machines to try, best first, and how patiently.
+    """The instance types to try, in order.
 
-    pause     before the second round, doubled each round up to `longest`
-    deadline  after which a job that never ran is given up
+    initial_backoff  wait before the second round, doubled each round up to `max_backoff`
+    deadline         after which a job that never ran fails
     """
 
     instance_types: tuple[InstanceType, ...]
@@ -237,14 +221,14 @@ def default_instance_pool(*, spot: bool) -> InstancePool:
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """One lesson's job.
+    """The job of one order.
 
-    attempt  of the name: counts jobs that were created, from 1
-    machine  index into the fleet
-    round    how often the whole list has refused
-    due      when a waiting job is to be tried again
-    losses   how often it was lost
-    text     why it waits, failed or stopped
+    attempt          number of the current name, from 1
+    instance_index   index into the pool's instance types
+    rounds           how often every instance type has refused
+    next_attempt_at  when a waiting job is requested again
+    interruptions    how often it was interrupted
+    detail           why it waits, failed or stopped
     """
 
     spec: TrainingSpec
@@ -260,7 +244,7 @@ class TrainingJob:
 
     @property
     def name(self) -> str:
-        """Of the training job that this attempt is."""
+        """The name of the current attempt."""
         return job_name(self.spec, self.attempt)
 
 
@@ -302,45 +286,43 @@ class TrainingRun:
 
 @dataclass(frozen=True, slots=True)
 class JobAccepted:
-    """The trainer has made the job, or already had one of this name."""
+    """The job was created, or one of this name exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRefused:
-    """No job was made, for want of capacity or quota: the name is unspent."""
+    """No job was created, for lack of capacity or quota: the name is unused."""
 
     shortage: ShortageReason
 
 
 @dataclass(frozen=True, slots=True)
 class CapacityUnavailable:
-    """The job was made and ended before it could begin: the name is spent."""
+    """The job was created and ended before it started: the name is used."""
 
     shortage: ShortageReason
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The job was at work and was ended from outside: as far as is known, not by what it learned."""
+    """The running job was ended from outside."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class JobCompleted:
-    """The job ended well."""
+    """The job succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """The job ended badly, and why."""
-
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class JobStopped:
-    """A person or a limit ended the job."""
+    """A person or a time limit ended the job."""
 
     reason: str
 
@@ -357,7 +339,7 @@ def new_job(spec: TrainingSpec, now: datetime) -> TrainingJob:
 def apply_event(
     job: TrainingJob, event: JobEvent, *, attempt_name: str, pool: InstancePool, now: datetime
 ) -> TrainingJob:
-    """The job after an event of the training job so named. Told twice or late, it changes nothing."""
+    """The job after an event of one of its attempts; a repeated or late event changes nothing."""
     if job.state in TERMINAL_STATES or attempt_name != job.name:
         return job
     match event:
@@ -379,23 +361,25 @@ def apply_event(
 
 
 def retry(job: TrainingJob, now: datetime) -> TrainingJob:
-    """A job that ended without a release, wanted once more under the next name."""
+    """A failed or stopped job, requested again under the next name."""
     if job.state in ("failed", "stopped"):
         return TrainingJob(job.spec, "requested", now, now, attempt=job.attempt + 1)
     return job
 
 
 def resume_if_due(job: TrainingJob, now: datetime) -> TrainingJob:
-    """A waiting job whose time has come is wanted again."""
+    """A waiting job, requested again once it is due."""
     if job.state == "waiting" and job.next_attempt_at is not None and job.next_attempt_at <= now:
         return replace(job, state="requested", since=now, next_attempt_at=None)
     return job
 
 
 def _retry_interrupted(job: TrainingJob, reason: str, now: datetime) -> TrainingJob:
-    """Under the next name, on the same machine; given up where it is lost again and again."""
+    """Requested again under the next name on the same instance type; failed after too many interruptions."""
     if job.interruptions >= MAX_INTERRUPTIONS:
-        return replace(job, state="failed", since=now, detail=f"lost {job.interruptions + 1} times: {reason}")
+        return replace(
+            job, state="failed", since=now, detail=f"interrupted {job.interruptions + 1} times: {reason}"
+        )
     interruptions = job.interruptions + 1
     return replace(
         job, state="requested", since=now, attempt=job.attempt + 1, interruptions=interruptions, detail=reason
@@ -405,11 +389,11 @@ def _retry_interrupted(job: TrainingJob, reason: str, now: datetime) -> Training
 def _try_next_instance(
     job: TrainingJob, shortage: ShortageReason, pool: InstancePool, now: datetime
 ) -> TrainingJob:
-    """The next machine now, or the first again after a pause."""
+    """Requested on the next instance type, or on the first one after a wait."""
     if job.instance_index + 1 < len(pool.instance_types):
         return replace(job, state="requested", since=now, instance_index=job.instance_index + 1)
     if now - job.created_at >= pool.deadline:
-        detail = f"no {shortage} on any of {len(pool.instance_types)} machines within {pool.deadline}"
+        detail = f"no {shortage} on any of {len(pool.instance_types)} instance types within {pool.deadline}"
         return replace(job, state="failed", since=now, detail=detail)
     backoff = min(pool.initial_backoff * 2 ** min(job.rounds, 16), pool.max_backoff)
     return replace(

@@ -1,4 +1,4 @@
-"""When a model is taught anew though nobody ordered it: enough was labelled and it is over, or time is up."""
+"""Decides when a model is trained again without an order, from the times of its new labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class RetrainingPolicy:
-    """What it takes.
+    """When a training is due.
 
-    labels   given or changed since the last lesson
-    few      that are enough once the last lesson was `every` so long ago
-    calm     without a further one: a lesson from half of what a person is about to say is a lesson too many
-    longest  that the first of them waits, where labels never stop coming
+    min_labels               labels since the last training
+    min_labels_when_overdue  labels that are enough if the last training is older than `max_model_age`
+    quiet_period             time without a further label, so that a labelling session is not divided
+    max_wait                 longest wait of the first label if labels keep arriving
     """
 
     min_labels: int = 200
@@ -25,7 +25,7 @@ class RetrainingPolicy:
 def is_due(
     label_times: Sequence[datetime], policy: RetrainingPolicy, now: datetime, *, last_trained_at: datetime
 ) -> bool:
-    """Whether a lesson is due, by when each label since the last one, at `taught`, was given."""
+    """Whether a training is due; `label_times` are of the labels since the last training."""
     if len(label_times) < (
         policy.min_labels_when_overdue if now - last_trained_at >= policy.max_model_age else policy.min_labels
     ):

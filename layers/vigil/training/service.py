@@ -23,11 +23,8 @@ from vigil.statistics import Interval
 from vigil.training.dataset import SplitPolicy
 from vigil.training.dataset_store import (
     DatasetBuilder,
-    ObjectStore,
-    dataset_prefix,
     is_expired,
     is_withdrawn,
-    list_datasets,
     prune_dataset,
     publish_dataset,
     read_test_set,
@@ -126,9 +123,12 @@ class TrainingState(Protocol):
     def save_pruned_at(self, at: datetime) -> None: ...
 
 
-class TrainingObjects(ObjectStore, Protocol):
-    """An object store whose objects have URLs."""
+class TrainingObjects(Protocol):
+    """Recipes and archives by key; objects have URLs. Raises Transient."""
 
+    def exists(self, key: str) -> bool: ...
+    def put_object(self, key: str, data: bytes) -> None: ...
+    def get_object(self, key: str) -> bytes: ...
     def url_for(self, key: str) -> str: ...
 
     def key_for(self, url: str) -> str: ...
@@ -283,7 +283,7 @@ class TrainingService:
                 store,
                 now=now,
             )
-            for model, dataset_id in list_datasets(store.objects)
+            for model, dataset_id in store.repository.list_datasets()
         )
 
     def _register_result(self, run: TrainingRun) -> TrainingRun:
@@ -303,7 +303,7 @@ class TrainingService:
         self, manifest: ReleaseManifest, files: Mapping[str, bytes], dataset_id: str
     ) -> ReleaseRecord:
         """Compare with the active release on the test set; the outputs become the drift reference."""
-        items = read_test_set(manifest.model, dataset_id, self.objects)
+        items = read_test_set(manifest.model, dataset_id, self.datasets.store.repository)
         record = register_release(
             manifest,
             files,
@@ -343,8 +343,9 @@ class TrainingService:
 
     def _paths(self, job: TrainingJob) -> TrainingPaths:
         spec, url_for = job.spec, self.objects.url_for
+        dataset_folder = self.datasets.store.repository.folder(spec.model, spec.dataset_id)
         return TrainingPaths(
-            dataset=url_for(dataset_prefix(spec.model, spec.dataset_id)),
+            dataset=url_for(dataset_folder),
             recipe=url_for(_recipe_key(spec.model, spec.recipe).removesuffix("recipe.toml")),
             output=url_for("jobs"),
             checkpoints=url_for("checkpoints"),

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cloud.dynamodb.releases import DynamoReleases
+from cloud.s3.datasets import S3DatasetRepository, dataset_prefix
 from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
 from tests.e2e.api.conftest import (
     PHOTOS,
@@ -22,8 +23,7 @@ from vigil.releases.lifecycle import registered_state
 from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.rollout import ReleaseRecord
 from vigil.statistics import Interval
-from vigil.training.dataset import format_manifest
-from vigil.training.dataset_store import dataset_prefix
+from vigil.training.dataset_store import DatasetSummary
 from vigil.training.examples import SPLITS, DatasetEntry
 from vigil_cli.__main__ import app
 from vigil_cli.erasure_scan import ErasureScan
@@ -41,18 +41,18 @@ def store_of(site: Site) -> S3ObjectStore:
 def add_training_data(site: Site, *people: str) -> None:
     """Store a dataset with pictures of these people, and a release that was trained on it."""
     store = store_of(site)
+    repository = S3DatasetRepository(store)
     for split in SPLITS:
-        prefix = f"{dataset_prefix(MODEL, DATA)}/{split}"
         entries = [
             DatasetEntry(f"{n}.png", "", person, split, person, "rita", NOON, {"source": "hall"}, (person,))
             for n, person in enumerate(people)
         ]
         for _ in range(2):
-            store.put_object(f"{prefix}/manifest.jsonl", format_manifest(entries).encode())
+            repository.save_entries(MODEL, DATA, split, entries)
         for entry in entries:
-            store.put_object(f"{prefix}/{entry.key}", b"a face")
-    dataset = {"content": DATA, "splits": {split: dict.fromkeys(people, 1) for split in SPLITS}, "pruned": []}
-    store.put_object(f"{dataset_prefix(MODEL, DATA)}/dataset.json", json.dumps(dataset).encode())
+            repository.put_file(MODEL, DATA, split, entry.key, b"a face")
+    counts = {split: dict.fromkeys(people, 1) for split in SPLITS}
+    repository.save_summary(MODEL, DATA, DatasetSummary(DATA, DATA, NOON, {}, counts))
     S3ReleaseStore(site.cloud.client("s3"), store.bucket).put_release(RELEASE, {})
     releases = DynamoReleases(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     record = ReleaseRecord(registered_state(MODEL, RELEASE.id, NOON), Interval(0.9, 0.8, 1.0, 3))

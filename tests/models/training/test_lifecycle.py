@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from cloud.s3.datasets import S3DatasetRepository
 from tests.fakes.memory import (
     NOON,
     FakeClock,
@@ -142,7 +143,7 @@ class InMemorySystem:
             has_consented=lambda _: None,
             fetch_object=self.objects.fetch,
         )
-        school = DatasetBuilder(DatasetStore(self.store, lambda *_: None), register)
+        school = DatasetBuilder(DatasetStore(S3DatasetRepository(self.store), lambda *_: None), register)
         data = publish_dataset(MODEL, labels, SPLIT_POLICY, school, now=NOON)
         job, place = LocalJob(self.python, self.root / name), f"data/{MODEL}/{data.id}/"
         for key, held in self.store.versions.items():
@@ -159,7 +160,7 @@ class InMemorySystem:
         pedigree = build_manifest(
             MODEL, files, parent=self.bundled_release_id(MODEL), data=data.id, recipe=None
         )
-        items = read_test_set(MODEL, data.id, self.store)
+        items = read_test_set(MODEL, data.id, S3DatasetRepository(self.store))
         return register_release(
             pedigree, files, items, releases=self, save=self._save_release, now=self.clock()
         )

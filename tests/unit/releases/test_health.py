@@ -28,7 +28,7 @@ def sample(latency_ms: float = 5.0, *, nothing_recognised: bool = False) -> Heal
 
 
 def test_three_drops_that_it_broke_on_are_enough_where_there_are_few():
-    assert reason(HealthCounts(samples=50, failed_drops=3)) == "broke on 3 drops"
+    assert reason(HealthCounts(samples=50, failed_drops=3)) == "failed on 3 drops"
     assert reason(HealthCounts(samples=50, failed_drops=2)) == ""
 
 
@@ -47,7 +47,8 @@ def test_mostly_slow_causes_a_rollback_and_sometimes_slow_does_not():
 
 def test_recognising_much_less_than_in_canary_causes_a_rollback():
     assert (
-        reason(HealthCounts(samples=40, unrecognised=30)) == "knew nothing in 75% of 40 drops, in canary 10%"
+        reason(HealthCounts(samples=40, unrecognised=30))
+        == "recognised nothing in 75% of 40 drops, in canary 10%"
     )
     assert reason(HealthCounts(samples=40, unrecognised=8)) == ""
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cloud.s3.datasets import S3DatasetRepository
 from tests.fakes.memory import NOON, MemoryObjectStore
 from vigil.alerts.rules import ConsentPolicy
 from vigil.drops.ledger import DropRecord
@@ -16,15 +17,13 @@ from vigil.drops.messages import S3Object
 from vigil.errors import ObjectNotFound
 from vigil.inference.types import Sighting
 from vigil.releases.manifest import RemovedTrainingData
-from vigil.training.dataset import SplitPolicy, parse_manifest
+from vigil.training.dataset import SplitPolicy
 from vigil.training.dataset_store import (
     DatasetBuilder,
     DatasetStore,
     InsufficientData,
-    dataset_prefix,
     is_expired,
     is_withdrawn,
-    list_datasets,
     prune_dataset,
     publish_dataset,
     read_test_set,
@@ -67,8 +66,12 @@ class FakeTrainingData:
         return DatasetBuilder(self.store, self.policy)
 
     @property
+    def repository(self) -> S3DatasetRepository:
+        return S3DatasetRepository(self.objects)
+
+    @property
     def store(self) -> DatasetStore:
-        return DatasetStore(self.objects, lambda *mark: self.removals.append(mark))
+        return DatasetStore(self.repository, lambda *mark: self.removals.append(mark))
 
     @property
     def policy(self) -> TrainingPolicy:
@@ -80,10 +83,7 @@ class FakeTrainingData:
         return publish_dataset("digits", labels, SPLIT_POLICY, self.builder, now=NOON).id
 
     def entries(self, data: str) -> list[DatasetEntry]:
-        places = (f"{dataset_prefix('digits', data)}/{split}/manifest.jsonl" for split in SPLITS)
-        return [
-            entry for place in places for entry in parse_manifest(self.objects.get_object(place).decode())
-        ]
+        return [entry for split in SPLITS for entry in self.repository.read_entries("digits", data, split)]
 
     def _drop(self, drop: str) -> DropForTraining | None:
         where = S3Object("photos", f"{drop[1:]}.png", "v")
@@ -115,7 +115,7 @@ def test_a_data_set_is_stored_whole_with_who_said_what():
 
     assert (len(data.entries), data.excluded) == (58, {"object-missing": 2})
     assert not data.missing_labels
-    held_out = read_test_set("digits", data.id, here.objects)
+    held_out = read_test_set("digits", data.id, here.repository)
     assert {entry.labelled_by for entry, _ in held_out} == {"reviewer"}
     assert len(held_out) == len(data.split("test"))
 
@@ -210,7 +210,7 @@ def test_of_a_reviewed_sighting_only_what_lies_in_its_box_is_stored():
     data = publish_dataset("digits", [*LABELS[:3], said, *LABELS[4:]], SPLIT_POLICY, here.builder, now=NOON)
 
     (entry,) = (entry for entry in data.entries if entry.people)
-    kept = here.objects.get_object(f"{dataset_prefix('digits', data.id)}/{entry.split}/{entry.key}")
+    kept = here.repository.get_file("digits", data.id, entry.split, entry.key)
     assert Image.open(io.BytesIO(kept)).size == (17, 17)
     assert entry.group == ADA
 
@@ -280,7 +280,7 @@ def test_a_pruning_that_broke_off_is_finished_and_the_releases_are_marked():
 
     with pytest.raises(ConnectionError):
         prune_dataset(
-            "digits", data, lambda entry: ADA in entry.people, DatasetStore(here.objects, fails), now=NOON
+            "digits", data, lambda entry: ADA in entry.people, DatasetStore(here.repository, fails), now=NOON
         )
     prune_dataset("digits", data, lambda entry: ADA in entry.people, here.store, now=NOON)
 
@@ -305,7 +305,7 @@ def test_a_source_that_is_closed_later_and_what_is_out_of_time_are_unfit():
 
     assert timed.count(True) == 1
     assert all(is_withdrawn(here.policy, entry) for entry in here.entries(data))
-    assert list(list_datasets(here.objects)) == [("digits", data)]
+    assert list(here.repository.list_datasets()) == [("digits", data)]
 
 
 class FakeDropRecords:

@@ -110,7 +110,7 @@ def test_a_lesson_that_kills_its_process_again_and_again_is_given_up():
     while job.state == "running":
         job = interrupted(job, yard)
 
-    assert (job.state, job.detail) == ("failed", "lost 3 times: exit code: 137")
+    assert (job.state, job.detail) == ("failed", "interrupted 3 times: exit code: 137")
     assert len(yard.requests) == 3
 
 

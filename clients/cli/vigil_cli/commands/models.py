@@ -31,7 +31,7 @@ from vigil_client.types import (
     TrainingOut,
 )
 
-PRICES_NOTE = "by the example prices in layers/vigil/training/machines.toml: set your own"
+PRICES_NOTE = "by the example prices in layers/vigil/training/instance_types.toml: set your own"
 DATASET_MANIFEST = "manifest.jsonl"
 ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
 ReleaseArgument = Annotated[str, typer.Argument(help="The release, from `./vigil models list`.")]
@@ -232,10 +232,10 @@ def _fetch_dataset_and_release(
     session: Session, model: str, dataset: str, release: str, target: Path
 ) -> None:
     """Download the test split and the release into folders of `target`."""
+    from cloud.s3.datasets import MANIFEST_NAME, dataset_prefix
     from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
     from vigil.errors import VigilError
     from vigil.training.dataset import parse_manifest
-    from vigil.training.dataset_store import MANIFEST_NAME, dataset_prefix
 
     cloud = session.deployment()
     store = S3ObjectStore(cloud.client("s3"), cloud.outputs["StoreBucket"])
