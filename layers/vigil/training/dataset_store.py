@@ -49,7 +49,7 @@ class DatasetSummary:
     id: str
     content_id: str
     created_at: datetime
-    excluded: Mapping[str, int]
+    excluded: Mapping[ExclusionReason, int]
     label_counts: Mapping[Split, Mapping[str, int]]
     removals: tuple[RemovedTrainingData, ...] = ()
 
@@ -128,7 +128,7 @@ def publish_dataset(
     if repository.read_summary(model, dataset.id) is None:
         _store_files(model, dataset, images, builder)
         counts = {split: dict(dataset.label_counts(split)) for split in SPLITS}
-        summary = DatasetSummary(dataset.id, dataset.id, now, dict(dataset.excluded), counts)
+        summary = DatasetSummary(dataset.id, dataset.id, now, dataset.excluded, counts)
         repository.save_summary(model, dataset.id, summary)
     prune_dataset(model, dataset.id, partial(is_withdrawn, builder.policy), builder.store, now=now)
     return dataset
