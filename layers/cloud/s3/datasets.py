@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from vigil.training.dataset import format_manifest, parse_manifest
-from vigil.training.dataset_store import DatasetSummary
+from vigil.training.dataset_store import DatasetCounts
 from vigil.training.examples import DatasetEntry, Split
 
 DATASETS_PREFIX = "data"
@@ -66,13 +66,13 @@ class S3DatasetRepository:
     def delete_file(self, model: str, dataset_id: str, split: Split, name: str) -> None:
         self._objects.delete_all_versions(f"{dataset_prefix(model, dataset_id)}/{split}/{name}")
 
-    def read_summary(self, model: str, dataset_id: str) -> DatasetSummary | None:
+    def read_summary(self, model: str, dataset_id: str) -> DatasetCounts | None:
         key = f"{dataset_prefix(model, dataset_id)}/{SUMMARY_NAME}"
         if not self._objects.exists(key):
             return None
-        return msgspec.json.decode(self._objects.get_object(key), type=DatasetSummary)
+        return msgspec.json.decode(self._objects.get_object(key), type=DatasetCounts)
 
-    def save_summary(self, model: str, dataset_id: str, summary: DatasetSummary) -> None:
+    def save_summary(self, model: str, dataset_id: str, summary: DatasetCounts) -> None:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=1)
         self._objects.put_object(f"{dataset_prefix(model, dataset_id)}/{SUMMARY_NAME}", text)
 

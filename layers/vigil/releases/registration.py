@@ -59,8 +59,8 @@ def _archive_files(archive: tarfile.TarFile, model: str) -> list[tuple[str, byte
     return files
 
 
-class LabelledExample(Protocol):
-    """An item of the test split; a dataset entry is one."""
+class ExampleLabel(Protocol):
+    """The label and the group of an item of the test split."""
 
     @property
     def label(self) -> str: ...
@@ -68,7 +68,7 @@ class LabelledExample(Protocol):
     def group(self) -> str: ...
 
 
-LabelledItems = Sequence[tuple[LabelledExample, bytes]]
+LabelledItems = Sequence[tuple[ExampleLabel, bytes]]
 """Items with their file's bytes."""
 
 
@@ -84,7 +84,7 @@ class Scorer(Protocol):
         """(L,) float32, 0 to 1, in the order of `labels`. Raises Rejected, BrokenRelease."""
 
 
-def score_test_set(model: Scorer, items: Iterable[tuple[LabelledExample, bytes]]) -> ScoredDataset:
+def score_test_set(model: Scorer, items: Iterable[tuple[ExampleLabel, bytes]]) -> ScoredDataset:
     """Score each item with the code that serves the model; labels that it does not know score 0."""
     entries, rows = [], []
     for entry, data in items:

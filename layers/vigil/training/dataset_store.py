@@ -38,7 +38,7 @@ class InsufficientData(VigilError):
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetSummary:
+class DatasetCounts:
     """The content of a stored dataset in numbers; written last, so that a dataset with a summary is complete.
 
     content_id    the id of the present content; differs from `id` after a removal
@@ -81,8 +81,8 @@ class DatasetRepository(Protocol):
     def delete_file(self, model: str, dataset_id: str, split: Split, name: str) -> None:
         """Delete every version of a file."""
 
-    def read_summary(self, model: str, dataset_id: str) -> DatasetSummary | None: ...
-    def save_summary(self, model: str, dataset_id: str, summary: DatasetSummary) -> None: ...
+    def read_summary(self, model: str, dataset_id: str) -> DatasetCounts | None: ...
+    def save_summary(self, model: str, dataset_id: str, summary: DatasetCounts) -> None: ...
     def delete_old_summaries(self, model: str, dataset_id: str) -> None:
         """Delete every version of the summary except the newest."""
 
@@ -128,7 +128,7 @@ def publish_dataset(
     if repository.read_summary(model, dataset.id) is None:
         _store_files(model, dataset, images, builder)
         counts = {split: dict(dataset.label_counts(split)) for split in SPLITS}
-        summary = DatasetSummary(dataset.id, dataset.id, now, dataset.excluded, counts)
+        summary = DatasetCounts(dataset.id, dataset.id, now, dataset.excluded, counts)
         repository.save_summary(model, dataset.id, summary)
     prune_dataset(model, dataset.id, partial(is_withdrawn, builder.policy), builder.store, now=now)
     return dataset

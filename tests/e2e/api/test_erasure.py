@@ -23,7 +23,7 @@ from vigil.releases.lifecycle import registered_state
 from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.rollout import ReleaseRecord
 from vigil.statistics import Interval
-from vigil.training.dataset_store import DatasetSummary
+from vigil.training.dataset_store import DatasetCounts
 from vigil.training.examples import SPLITS, DatasetEntry
 from vigil_cli.__main__ import app
 from vigil_cli.erasure_scan import ErasureScan
@@ -52,7 +52,7 @@ def add_training_data(site: Site, *people: str) -> None:
         for entry in entries:
             repository.put_file(MODEL, DATA, split, entry.key, b"a face")
     counts = {split: dict.fromkeys(people, 1) for split in SPLITS}
-    repository.save_summary(MODEL, DATA, DatasetSummary(DATA, DATA, NOON, {}, counts))
+    repository.save_summary(MODEL, DATA, DatasetCounts(DATA, DATA, NOON, {}, counts))
     S3ReleaseStore(site.cloud.client("s3"), store.bucket).put_release(RELEASE, {})
     releases = DynamoReleases(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     record = ReleaseRecord(registered_state(MODEL, RELEASE.id, NOON), Interval(0.9, 0.8, 1.0, 3))
