@@ -16,6 +16,7 @@ from typing import Any
 from infra.local.errors import StartupFailed
 
 _FILE_NAME = "cloud.json"
+ISSUER_FILE = "issuer.json"
 _LOCK_NAME = "lock"
 _EXIT_GRACE_S = 3.0
 
@@ -40,6 +41,11 @@ def find_running_cloud(data: Path) -> CloudFile | None:
         return None
     found = CloudFile(**written)
     return found if _process_exists(found.pid) else None
+
+
+def read_local_token(data: Path, role: str) -> str:
+    """The bearer token of a role that the running cloud wrote; signing a new one needs the issuer's key."""
+    return str(json.loads((data / ISSUER_FILE).read_text())["tokens"][role])
 
 
 @contextmanager

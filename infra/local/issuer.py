@@ -14,8 +14,13 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from infra.local.discovery import ISSUER_FILE
+from vigil.access.roles import ROLES
+
 JWKS_PATH = "/.well-known/jwks.json"
-ISSUER_FILE = "issuer.json"
+SAVED_TOKEN_LIFETIME_S = 365 * 86_400.0
+"""Longer than a local cloud runs; its tokens end with its key when it stops."""
+
 _ALGORITHM = "ES256"
 
 
@@ -58,20 +63,24 @@ class Issuer:
         }
 
     def save(self, data: Path) -> None:
-        """For `vigil token` in another terminal: readable by this user alone, gone with the cloud."""
+        """Write the key and a token of each role for other terminals; only this user can read the file."""
         pem = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        written = {"url": self.url, "audience": self.audience, "key_id": self.key_id, "key": pem.decode()}
+        tokens = {
+            role: self.issue_token(role, subject=f"local-{role}", lifetime_s=SAVED_TOKEN_LIFETIME_S)
+            for role in ROLES
+        }
+        fields = {"url": self.url, "audience": self.audience, "key_id": self.key_id, "key": pem.decode()}
         file = data / ISSUER_FILE
         file.unlink(missing_ok=True)
         file.touch(mode=0o600)
-        file.write_text(json.dumps(written))
+        file.write_text(json.dumps(fields | {"tokens": tokens}))
 
 
 def load_issuer(data: Path) -> Issuer:
     """The issuer of the cloud that runs on this folder. Raises FileNotFoundError where none does."""
-    written: Mapping[str, str] = json.loads((data / ISSUER_FILE).read_text())
+    written: Mapping[str, Any] = json.loads((data / ISSUER_FILE).read_text())
     key = serialization.load_pem_private_key(written["key"].encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("the issuer's key is not an elliptic one")

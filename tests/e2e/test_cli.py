@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from tests.e2e.conftest import PHOTOS, RunningSystem
 from vigil_cli.__main__ import app

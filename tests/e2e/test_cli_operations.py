@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from infra.monitoring.slo import read_slo_config
 from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until

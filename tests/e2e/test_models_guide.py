@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.dynamodb.training_jobs import DynamoTrainingJobs

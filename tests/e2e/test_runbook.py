@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
 from tests.e2e.conftest import PHOTOS, RunningSystem
 from tests.e2e.test_cli_operations import dead_letter_id, send_dead_letter

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, NoReturn
 
-import typer
+import click
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
@@ -38,7 +38,7 @@ STATE_STYLES = {
 def fail(message: str) -> NoReturn:
     """Print what is wrong and what to do, and exit with code 2."""
     err.print(Text.assemble(("vigil: ", BAD), message), soft_wrap=True)
-    raise typer.Exit(2)
+    raise click.exceptions.Exit(2)
 
 
 def new_table(title: str, *columns: str) -> Table:

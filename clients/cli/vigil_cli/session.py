@@ -1,8 +1,7 @@
-"""The options that every command has: the deployment to use, and the form of the output."""
+"""What every command shares: the deployment that it uses, and the form of its output."""
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,11 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-import typer
-
 from vigil.access.roles import Role
+from vigil_cli.command_line import Option
 from vigil_cli.console import fail, out, print_json
-from vigil_cli.paths import DATA
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +20,11 @@ if TYPE_CHECKING:
     from vigil_cli.deployment import Deployment
     from vigil_client import Problem, Vigil
 
-DaysOption = Annotated[int, typer.Option("--days", help="How many days to go back.", min=1)]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", help="How many rows at most.", min=1)]
+DaysOption = Annotated[int, Option(help="How many days to go back.", min=1, flags=("--days",))]
+LimitOption = Annotated[
+    int,
+    Option(help="How many rows at most.", min=1, flags=("--limit", "-n")),
+]
 LaneName = Literal["live", "bulk"]
 LANES: tuple[LaneName, ...] = get_args(LaneName)
 NO_LOCAL_CLOUD = "no local cloud is running: start one with `./vigil up`, or name a stage on AWS with --stage"
@@ -72,47 +72,18 @@ class Session:
         print_json(rows) if self.as_json else out.print(view())
 
     def _local_access(self, role: Role) -> tuple[str, str]:
-        from infra.local.discovery import find_running_cloud
-        from infra.local.issuer import load_issuer
+        from infra.local.discovery import find_running_cloud, read_local_token
 
         state = find_running_cloud(self.data)
         if state is None:
             fail(NO_LOCAL_CLOUD)
-        token = load_issuer(self.data).issue_token(role, subject=f"local-{role}")
-        return str(state.outputs["EndpointURL"]), token
+        return str(state.outputs["EndpointURL"]), read_local_token(self.data, role)
 
     def _aws_access(self) -> tuple[str, str]:
         if "VIGIL_TOKEN" not in os.environ:
             fail("VIGIL_TOKEN is not set: set it to a token of your identity provider")
         url = os.environ.get("VIGIL_URL") or self.deployment().outputs["EndpointURL"]
         return url, os.environ["VIGIL_TOKEN"]
-
-
-def with_session_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter `session` of a command by the options --json, --stage and --data."""
-    signature = inspect.signature(command, eval_str=True)
-    if "session" not in signature.parameters:
-        return command
-
-    def run(*, as_json: bool, stage: str, data: Path, **arguments: Any) -> None:
-        command(session=Session(stage, data, as_json), **arguments)
-
-    own = [one for one in signature.parameters.values() if one.name != "session"]
-    shared = inspect.signature(_shared_options, eval_str=True).parameters.values()
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared)]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect
-    run.__annotations__ = {one.name: one.annotation for one in parameters}
-    run.__doc__ = command.__doc__
-    return run
-
-
-def _shared_options(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, one object a line, with the keys of docs/cli.md.")
-    ] = False,
-    stage: Annotated[str, typer.Option(help="A stage on AWS instead of the local cloud.")] = "",
-    data: Annotated[Path, typer.Option(help="Data folder of the local cloud.", show_default=".vigil")] = DATA,
-) -> None: ...
 
 
 def name_lookup(api: Vigil) -> Callable[[str], str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.s3.datasets import S3DatasetRepository, dataset_prefix

@@ -5,7 +5,7 @@ import time
 import uuid
 from typing import Any
 
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from functions.api.resources.maintenance import SCHEDULED_EVENT
 from tests.e2e.api.conftest import Site, wait_for_reload

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from tests.e2e.api.conftest import PHOTOS, Site
 from vigil_cli.__main__ import app

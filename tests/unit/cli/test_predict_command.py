@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
+from click.testing import CliRunner
 from PIL import Image
-from typer.testing import CliRunner
 
 from tests.fakes.built_models import PHOTOS, built_releases, photo
 from tests.fakes.onnx_classifier import write_classifier
+from vigil_cli.__main__ import app
 from vigil_cli.annotate import FaceLabel, annotate
-from vigil_cli.commands.predict import predict
 from vigil_cli.offline import load_models
-
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(predict)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +31,7 @@ def people(tmp_path: Path) -> Path:
 
 
 def _run_json(*arguments: object, code: int = 0) -> list[dict[str, Any]]:
-    ran = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    ran = CliRunner().invoke(app, ["predict", *map(str, arguments)])
     assert ran.exit_code == code, ran.output
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
@@ -81,14 +77,14 @@ def test_it_fails_only_where_no_photo_could_be_read(tmp_path: Path):
 
 
 def test_without_json_there_is_a_table(people: Path):
-    ran = CliRunner().invoke(app, ["faces", "--gallery", str(people), str(PHOTOS / "obama2.jpg")])
+    ran = CliRunner().invoke(app, ["predict", "faces", "--gallery", str(people), str(PHOTOS / "obama2.jpg")])
 
     assert "obama2.jpg" in ran.stdout
     assert "0.7" in ran.stdout
 
 
 def test_an_unknown_model_is_named_with_those_there_are():
-    ran = CliRunner().invoke(app, ["nothing", str(PHOTOS / "obama.jpg")])
+    ran = CliRunner().invoke(app, ["predict", "nothing", str(PHOTOS / "obama.jpg")])
 
     assert ran.exit_code == 2
     assert "faces" in ran.stderr

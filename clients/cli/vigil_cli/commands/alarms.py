@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import typer
 from rich.columns import Columns
 from rich.markdown import Markdown
 from rich.text import Text
 
+from vigil_cli.command_line import Argument
 from vigil_cli.console import (
     fail,
     format_age,
@@ -63,7 +63,7 @@ def list_alarms(cloud: Deployment) -> Sequence[Alarm]:
 
 def alarms(
     session: Session,
-    name: Annotated[str, typer.Argument(help="One of them: what it means and what to do.")] = "",
+    name: Annotated[str, Argument(help="One of them: what it means and what to do.")] = "",
 ) -> None:
     """List the alarms that notify operators; with a name, print its section of the run-book.
 

@@ -4,8 +4,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, days_ago, format_time, new_table, print_json
 from vigil_cli.session import DaysOption, LimitOption, Session, name_lookup
 from vigil_client.client import ReviewDecision
@@ -15,7 +14,7 @@ def alerts(
     session: Session,
     days: DaysOption = 7,
     limit: LimitOption = 50,
-    only_open: Annotated[bool, typer.Option("--open", help="Only alerts that need a decision.")] = False,
+    only_open: Annotated[bool, Option(help="Only alerts that need a decision.", flags=("--open",))] = False,
 ) -> None:
     """List the alerts that rules raised, newest first.
 
@@ -34,8 +33,8 @@ def alerts(
 
 def review(
     session: Session,
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, from `./vigil alerts`.")],
-    decision: Annotated[ReviewDecision, typer.Argument(help="The decision.")],
+    alert: Annotated[str, Argument(metavar="ALERT", help="Id of the alert, from `./vigil alerts`.")],
+    decision: Annotated[ReviewDecision, Argument(help="The decision.")],
 ) -> None:
     """Record a decision about an alert.
 
@@ -49,9 +48,9 @@ def review(
 
 def rules(
     session: Session,
-    file: Annotated[Path | None, typer.Argument(help="A rules file to activate.", exists=True)] = None,
+    file: Annotated[Path | None, Argument(help="A rules file to activate.", exists=True)] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count its alerts of the last 24 hours; activate nothing.")
+        bool, Option(help="Count its alerts of the last 24 hours; activate nothing.", flags=("--dry-run",))
     ] = False,
 ) -> None:
     """Print the active rules file (sources, hours, rules), or check another one and activate it.

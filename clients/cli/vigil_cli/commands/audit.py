@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Annotated
 
-import typer
+import click
 
 from cloud.dynamodb.audit_log import DynamoAuditLog
 from cloud.kms import KmsMac
@@ -18,6 +18,7 @@ from vigil.access.audit import (
     find_first_break,
 )
 from vigil.access.signing import InvalidSignature
+from vigil_cli.command_line import Option
 from vigil_cli.console import (
     err,
     fail,
@@ -27,10 +28,7 @@ from vigil_cli.console import (
 from vigil_cli.deployment import Deployment
 from vigil_cli.session import Session
 
-app = typer.Typer(help="The audit log: `verify` proves that no link was changed, `show` prints the newest.")
 
-
-@app.command()
 def verify(session: Session) -> None:
     """Walk every chain from its start; exit code 1 and the first broken link where one does not hold.
 
@@ -44,7 +42,7 @@ def verify(session: Session) -> None:
     for link in broken:
         err.print(f"[red]broken[/] {link.chain}, entry {link.number}: {link.reason}")
     if broken:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
     checkpoint_text = (
         f"checkpoint of {checkpoint.at:%Y-%m-%d %H:%M:%S}"
         if checkpoint
@@ -79,10 +77,12 @@ def _newest_checkpoint(cloud: Deployment) -> AuditCheckpoint | None:
         fail(f"the newest checkpoint cannot be believed: {error}")
 
 
-@app.command()
 def show(
     session: Session,
-    limit: Annotated[int, typer.Option("--lines", "-n", min=1)] = 30,
+    limit: Annotated[
+        int,
+        Option(help="How many entries.", min=1, flags=("--lines", "-n")),
+    ] = 30,
 ) -> None:
     """Print the newest acts, newest first.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 from rich.table import Table
 from rich.text import Text
 
@@ -252,4 +252,4 @@ def _print_summary(results: list[DemoResult], recorder: EventRecorder, alerts: i
         f"duplicates {duplicates} seconds {seconds:.1f}"
     )
     if not succeeded:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
-import typer
 from rich.text import Text
 
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import fail, format_age, new_table
 from vigil_cli.session import LANES, LaneName, Session
 from vigil_client import Vigil
@@ -19,14 +19,15 @@ RETRY_S = 4.0
 """A dead letter that was listed is hidden for two seconds, also from the one who listed it."""
 
 MessageArgument = Annotated[
-    str, typer.Argument(metavar="MESSAGE", help="Id of a dead letter, or its first characters.")
+    str, Argument(metavar="MESSAGE", help="Id of a dead letter, or its first characters.")
 ]
 SelectionArgument = Annotated[
-    str, typer.Argument(metavar="MESSAGE", help="Id of a dead letter, its first characters, or `all`.")
+    str, Argument(metavar="MESSAGE", help="Id of a dead letter, its first characters, or `all`.")
 ]
-ReasonOption = Annotated[str, typer.Option(help="The reason, saved as a note on each drop.")]
+ReasonOption = Annotated[str, Option(help="The reason, saved as a note on each drop.")]
 LimitOption = Annotated[
-    int, typer.Option("--limit", "-n", help="Dead letters of a lane at most.", min=1, max=MAX_PER_LANE)
+    int,
+    Option(help="Dead letters of a lane at most.", min=1, max=MAX_PER_LANE, flags=("--limit", "-n")),
 ]
 
 

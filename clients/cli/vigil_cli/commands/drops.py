@@ -8,11 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+import click
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, days_ago, err, fail, format_number, format_time, new_table
 from vigil_cli.session import DaysOption, LaneName, LimitOption, Session, name_lookup
 from vigil_client import UnprocessableContent, Vigil
@@ -24,22 +25,20 @@ LONG_POLL_S = 20
 """The longest time that the API waits for a drop to end."""
 
 DropArgument = Annotated[
-    str, typer.Argument(metavar="ID|KEY", help="Id of a drop or its first digits, or the key of an object.")
+    str, Argument(metavar="ID|KEY", help="Id of a drop or its first digits, or the key of an object.")
 ]
-SourceOption = Annotated[str | None, typer.Option(help="Only from this source.")]
+SourceOption = Annotated[str | None, Option(help="Only from this source.")]
 DropState = Literal["claimed", "done", "rejected", "quarantined"]
 NameLookup = Callable[[str], str]
 
 
 def upload(
     session: Session,
-    files: Annotated[
-        list[Path], typer.Argument(help="Photos, or other files that the model reads.", exists=True)
-    ],
-    source: Annotated[str, typer.Option(help="Where they come from: a door, a camera, a feed.")] = "desk",
-    model: Annotated[str, typer.Option(help="The model that processes them.")] = "faces",
-    lane: Annotated[LaneName, typer.Option(help="live, or bulk for files that can wait.")] = "live",
-    wait_s: Annotated[float, typer.Option("--wait", help="Seconds to wait for results; 0: none.")] = 60.0,
+    files: Annotated[list[Path], Argument(help="Photos, or other files that the model reads.", exists=True)],
+    source: Annotated[str, Option(help="Where they come from: a door, a camera, a feed.")] = "desk",
+    model: Annotated[str, Option(help="The model that processes them.")] = "faces",
+    lane: Annotated[LaneName, Option(help="live, or bulk for files that can wait.")] = "live",
+    wait_s: Annotated[float, Option(help="Seconds to wait for results; 0: none.", flags=("--wait",))] = 60.0,
 ) -> None:
     """Upload photos and show the result of each.
 
@@ -58,7 +57,7 @@ def upload(
     if unfinished:
         err.print(f"{unfinished} drops have no result after {wait_s:g} s: see `./vigil drops list` later")
     if unfinished or any(row["state"] == "refused" for row in rows):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _upload_file(api: Vigil, file: Path, source: str, lane: LaneName, model: str) -> dict[str, Any]:
@@ -122,7 +121,7 @@ def sightings(
     days: DaysOption = 7,
     limit: LimitOption = 50,
     source: SourceOption = None,
-    person: Annotated[str | None, typer.Option(help="Only of the person with this id.")] = None,
+    person: Annotated[str | None, Option(help="Only of the person with this id.")] = None,
 ) -> None:
     """List what models found in drops, newest first.
 
@@ -141,7 +140,7 @@ def sightings(
 
 def list_drops(
     session: Session,
-    state: Annotated[DropState | None, typer.Option(help="Only drops in this state.")] = None,
+    state: Annotated[DropState | None, Option(help="Only drops in this state.")] = None,
     source: SourceOption = None,
     days: DaysOption = 7,
     limit: LimitOption = 50,
@@ -201,8 +200,8 @@ def notes(session: Session, drop: DropArgument) -> None:
 
 def label(
     session: Session,
-    drop: Annotated[str, typer.Argument(metavar="DROP", help="Id of the drop.")],
-    text: Annotated[str, typer.Argument(metavar="LABEL", help="Name of a class, or id of a person.")],
+    drop: Annotated[str, Argument(metavar="DROP", help="Id of the drop.")],
+    text: Annotated[str, Argument(metavar="LABEL", help="Name of a class, or id of a person.")],
 ) -> None:
     """Label a drop with what it shows; the next data set includes it.
 

@@ -8,20 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from vigil.access.roles import Role
+from vigil_cli.command_line import Argument, DataOption, Option
 from vigil_cli.console import ProgressSteps, err, fail, new_table, out, print_json
 from vigil_cli.paths import DATA, PACKAGE
 from vigil_cli.session import NO_LOCAL_CLOUD, Session
 
-DataOption = Annotated[
-    Path, typer.Option("--data", help="Data folder of the local cloud.", show_default=".vigil")
-]
-
 
 def up(
-    processes: Annotated[int, typer.Option(help="Worker processes at most.", min=1)] = 4,
+    processes: Annotated[int, Option(help="Worker processes at most.", min=1)] = 4,
     data: DataOption = DATA,
 ) -> None:
     """Run the packaged system on this machine until Ctrl-C; its state is loaded again at the next start.
@@ -69,12 +64,12 @@ def _wait_for_interrupt() -> None:
 
 
 def token(
-    role: Annotated[Role, typer.Option(help="Each role includes those before it.")] = "viewer",
+    role: Annotated[Role, Option(help="Each role includes those before it.")] = "viewer",
     source: Annotated[
-        list[str] | None, typer.Option(help="Restrict the token to a source, or to door-*; repeatable.")
+        list[str] | None, Option(help="Restrict the token to a source, or to door-*; repeatable.")
     ] = None,
-    subject: Annotated[str, typer.Option(help="Caller's id in the audit log; default local-ROLE.")] = "",
-    hours: Annotated[float, typer.Option(help="Lifetime of the token.", min=0.001)] = 8.0,
+    subject: Annotated[str, Option(help="Caller's id in the audit log; default local-ROLE.")] = "",
+    hours: Annotated[float, Option(help="Lifetime of the token.", min=0.001)] = 8.0,
     data: DataOption = DATA,
 ) -> None:
     """Print a token for the local cloud's API; on AWS your identity provider issues tokens.
@@ -96,10 +91,13 @@ def token(
 
 def logs(
     session: Session,
-    function: Annotated[str, typer.Argument(help="Name of a function, or its last part: live.")] = "",
-    request: Annotated[str, typer.Option(help="Only the invocation with this request id.")] = "",
-    limit: Annotated[int, typer.Option("--lines", "-n", help="The newest lines at most.", min=1)] = 100,
-    minutes: Annotated[int, typer.Option(help="How far to go back, on AWS.", min=1)] = 60,
+    function: Annotated[str, Argument(help="Name of a function, or its last part: live.")] = "",
+    request: Annotated[str, Option(help="Only the invocation with this request id.")] = "",
+    limit: Annotated[
+        int,
+        Option(help="The newest lines at most.", min=1, flags=("--lines", "-n")),
+    ] = 100,
+    minutes: Annotated[int, Option(help="How far to go back, on AWS.", min=1)] = 60,
 ) -> None:
     """Print the newest lines that a function logged; on this machine, without a name, those of all functions.
 

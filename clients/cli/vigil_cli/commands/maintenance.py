@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from typing import Annotated
 
-import typer
+import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cloud.dynamodb.maintenance_state import load_reconcile_progress
 from cloud.dynamodb.state import DynamoStateStore
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, err, fail, new_table, out
 from vigil_cli.deployment import run_scheduled
 from vigil_cli.paths import ROOT
@@ -30,7 +31,7 @@ POLL_S = 5.0
 QUEUE_RETENTION = {"live": "4 days", "bulk": "14 days"}
 """How long the queue of a lane keeps a message."""
 
-LaneArgument = Annotated[LaneName, typer.Argument(metavar="LANE", help="live or bulk.")]
+LaneArgument = Annotated[LaneName, Argument(metavar="LANE", help="live or bulk.")]
 
 
 def triage(session: Session) -> None:
@@ -79,7 +80,7 @@ def reconcile(session: Session) -> None:
     )
     session.show([counts], lambda: summary)
     if completeness.completed < completeness.objects:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def canary(session: Session) -> None:
@@ -96,17 +97,15 @@ def canary(session: Session) -> None:
     summary = f"drop {drop['id']} is {drop['state']}, {drop.get('found', 0)} faces found"
     session.show([drop], lambda: f"{'[green]passed[/]' if passed else '[red]failed[/]'}: {summary}")
     if not passed:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def backfill(
     session: Session,
-    model: Annotated[
-        str, typer.Argument(help="The model; objects that it has already processed are skipped.")
-    ],
-    cursor: Annotated[str, typer.Option(help="Where to continue, printed by an interrupted run.")] = "",
+    model: Annotated[str, Argument(help="The model; objects that it has already processed are skipped.")],
+    cursor: Annotated[str, Option(help="Where to continue, printed by an interrupted run.")] = "",
     max_queued: Annotated[
-        int, typer.Option(help="Pause while the bulk lane's queue holds this many messages.", min=1)
+        int, Option(help="Pause while the bulk lane's queue holds this many messages.", min=1)
     ] = 10_000,
 ) -> None:
     """Send the stored objects to a model through the bulk lane; Ctrl-C prints the command that continues.
@@ -127,7 +126,7 @@ def backfill(
     except KeyboardInterrupt:
         err.print(f"stopped after {announced} objects; continue with:")
         print(_resume_command(model, position, session.stage))
-        raise typer.Exit(130) from None
+        raise click.exceptions.Exit(130) from None
     summary = f"[green]announced[/] {announced} objects to {model}; `./vigil status` shows the bulk lane"
     session.show([{"model": model, "announced": announced}], lambda: summary)
 

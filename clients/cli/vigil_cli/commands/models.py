@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+import click
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, fail, format_number, format_time, new_table
 from vigil_cli.paths import BUILD, ROOT
 from vigil_cli.session import Session
@@ -33,10 +34,10 @@ from vigil_client.types import (
 
 PRICES_NOTE = "by the example prices in layers/vigil/training/instance_types.toml: set your own"
 DATASET_MANIFEST = "manifest.jsonl"
-ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
-ReleaseArgument = Annotated[str, typer.Argument(help="The release, from `./vigil models list`.")]
+ModelArgument = Annotated[str, Argument(help="Name of the model.")]
+ReleaseArgument = Annotated[str, Argument(help="The release, from `./vigil models list`.")]
 ReasonOption = Annotated[
-    str, typer.Option("--reason", help="Saved in the history of the release.", prompt=True)
+    str, Option(help="Saved in the history of the release.", prompt=True, flags=("--reason",))
 ]
 
 
@@ -184,7 +185,7 @@ def train(
     session: Session,
     model: ModelArgument,
     recipe: Annotated[
-        Path | None, typer.Option(help="A training recipe; without one, the model's last recipe.")
+        Path | None, Option(help="A training recipe; without one, the model's last recipe.")
     ] = None,
 ) -> None:
     """Build a data set from the current labels and start a training job; equal inputs give the same job.
@@ -201,8 +202,8 @@ def train(
 def evaluate(
     session: Session,
     model: ModelArgument,
-    dataset: Annotated[str, typer.Argument(help="Id of a data set, or a folder with one split.")],
-    release: Annotated[str, typer.Option(help="The release; without it, the active one.")] = "",
+    dataset: Annotated[str, Argument(help="Id of a data set, or a folder with one split.")],
+    release: Annotated[str, Option(help="The release; without it, the active one.")] = "",
 ) -> None:
     """Measure a release on held-out pictures and write a report with confidence intervals and plots.
 
@@ -217,7 +218,7 @@ def evaluate(
         arguments = ("-m", "models.evaluation", model, str(split), "--models", str(releases))
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         finished = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=False)
-        raise typer.Exit(finished.returncode)
+        raise click.exceptions.Exit(finished.returncode)
 
 
 def _active_release(session: Session, model: str) -> str:
@@ -255,7 +256,7 @@ def _fetch_dataset_and_release(
 def register(
     session: Session,
     model: ModelArgument,
-    folder: Annotated[Path, typer.Argument(help="card.toml and its graph.", exists=True, file_okay=False)],
+    folder: Annotated[Path, Argument(help="card.toml and its graph.", exists=True, file_okay=False)],
 ) -> None:
     """Validate a release that was built elsewhere and register it; the rollout starts by itself.
 

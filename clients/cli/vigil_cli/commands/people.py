@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import err, fail, format_time, new_table, out, print_json
 from vigil_cli.session import Session
 from vigil_client import Conflict, UnprocessableContent, Vigil
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
     from vigil_cli.deployment import Deployment
 
 PersonArgument = Annotated[
-    str, typer.Argument(metavar="PERSON", help="Id of the person, from `./vigil people list`.")
+    str, Argument(metavar="PERSON", help="Id of the person, from `./vigil people list`.")
 ]
 
 
 def enrol(
     session: Session,
-    name: Annotated[str, typer.Argument(help="Name of the person; it is stored in the people table only.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos that show this face alone.", exists=True)],
-    watch: Annotated[bool, typer.Option(help="Alert whenever this person is recognised.")] = False,
+    name: Annotated[str, Argument(help="Name of the person; it is stored in the people table only.")],
+    photos: Annotated[list[Path], Argument(help="Photos that show this face alone.", exists=True)],
+    watch: Annotated[bool, Option(help="Alert whenever this person is recognised.")] = False,
 ) -> None:
     """Enrol a person from one or more photos, or add photos to an enrolled person.
 
@@ -45,7 +46,7 @@ def enrol(
         counts = f"{len(accepted)} of {len(photos)} photos"
         session.show(rows, lambda: f"[green]enrolled[/] {name} as {person}: {counts}")
     if not accepted:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def find_or_create_person(api: Vigil, name: str) -> str:
@@ -67,7 +68,7 @@ def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
 
 def list_people(
     session: Session,
-    tag: Annotated[str | None, typer.Option(help="Only people with this tag, such as watch.")] = None,
+    tag: Annotated[str | None, Option(help="Only people with this tag, such as watch.")] = None,
 ) -> None:
     """List the people who are enrolled.
 
@@ -98,7 +99,7 @@ def show(session: Session, person: PersonArgument) -> None:
 
 
 def rename(
-    session: Session, person: PersonArgument, name: Annotated[str, typer.Argument(help="The new name.")]
+    session: Session, person: PersonArgument, name: Annotated[str, Argument(help="The new name.")]
 ) -> None:
     """Give a person another name.
 
@@ -113,8 +114,8 @@ def rename(
 def tags(
     session: Session,
     person: PersonArgument,
-    watch: Annotated[bool | None, typer.Option(help="Put on the watch list, or take off.")] = None,
-    consent: Annotated[bool | None, typer.Option(help="Record consent to training, or withdraw it.")] = None,
+    watch: Annotated[bool | None, Option(help="Put on the watch list, or take off.")] = None,
+    consent: Annotated[bool | None, Option(help="Record consent to training, or withdraw it.")] = None,
 ) -> None:
     """Show a person's tags, or change the watch list and the consent to training on their pictures.
 
@@ -132,7 +133,7 @@ def tags(
 
 
 def search(
-    session: Session, photo: Annotated[Path, typer.Argument(help="A photo with one face.", exists=True)]
+    session: Session, photo: Annotated[Path, Argument(help="A photo with one face.", exists=True)]
 ) -> None:
     """Search the unknown faces of the last seven days for the face in a photo, best match first.
 
@@ -149,7 +150,7 @@ def search(
 def erase(
     session: Session,
     person: PersonArgument,
-    receipt: Annotated[Path, typer.Option(help="File for the signed receipt.")] = Path("receipt.json"),
+    receipt: Annotated[Path, Option(help="File for the signed receipt.")] = Path("receipt.json"),
 ) -> None:
     """Erase a person for good and save the signed receipt; `people verify-erasure` checks it.
 
@@ -164,10 +165,10 @@ def erase(
 
 def verify_erasure(
     session: Session,
-    receipt: Annotated[Path, typer.Argument(help="The receipt that `people erase` saved.", exists=True)],
-    name: Annotated[str, typer.Option(help="The person's name, to search for it too.")] = "",
+    receipt: Annotated[Path, Argument(help="The receipt that `people erase` saved.", exists=True)],
+    name: Annotated[str, Option(help="The person's name, to search for it too.")] = "",
     photo: Annotated[
-        Path | None, typer.Option(help="A photo of the person, to search unknown faces too.", exists=True)
+        Path | None, Option(help="A photo of the person, to search unknown faces too.", exists=True)
     ] = None,
 ) -> None:
     """Verify the signature of a receipt and search everything stored for remains of the person.
@@ -193,7 +194,7 @@ def verify_erasure(
     else:
         _print_hits(scanned, hits)
     if any(hits.values()):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _verify_signature(cloud: "Deployment", document: Mapping[str, Any]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
+from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import err, fail, new_table, out, print_json
 
 if TYPE_CHECKING:
@@ -17,19 +18,17 @@ if TYPE_CHECKING:
     from vigil_cli.annotate import FaceLabel
     from vigil_cli.offline import PhotoResult
 
-GalleryOption = typer.Option(
-    help="Folder of person/photo to compare faces with.", exists=True, file_okay=False
-)
-DrawOption = typer.Option(help="Folder for copies of the photos with their faces marked, as PNG.")
+GalleryOption = Option(help="Folder of person/photo to compare faces with.", exists=True, file_okay=False)
+DrawOption = Option(help="Folder for copies of the photos with their faces marked, as PNG.")
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="Name of the model: faces, or a classifier.")],
-    photos: Annotated[list[Path], typer.Argument(help="Photos to process.")],
+    model: Annotated[str, Argument(help="Name of the model: faces, or a classifier.")],
+    photos: Annotated[list[Path], Argument(help="Photos to process.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a photo.")] = False,
+    as_json: Annotated[bool, Option(help="Print JSON, one object a photo.", flags=("--json",))] = False,
     gallery: Annotated[Path | None, GalleryOption] = None,
-    detect: Annotated[str | None, typer.Option(help="Input of the detector: 320, 480, 640 or tiles.")] = None,
+    detect: Annotated[str | None, Option(help="Input of the detector: 320, 480, 640 or tiles.")] = None,
     draw: Annotated[Path | None, DrawOption] = None,
 ) -> None:
     """Recognise faces or labels in photos on this machine, without a deployment.
@@ -48,7 +47,7 @@ def predict(
     if draw is not None:
         _write_annotated(printed, draw)
     if all(result.error for result in printed):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _load_model(name: str) -> Model:

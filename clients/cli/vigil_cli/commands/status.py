@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import typer
+import click
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
@@ -178,7 +178,7 @@ def status(session: Session) -> None:
     title = Text("all is well" if healthy else "needs attention", style=GOOD if healthy else BAD)
     out.print(Panel(Group(*spaced), title=title, title_align="left", padding=(1, 2), expand=False))
     if not healthy:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _good_shares(condition: SystemCondition) -> dict[str, float | None]:
