@@ -130,6 +130,10 @@ def _option(
     )
 
 
+def _whole(limit: float | None) -> int | None:
+    return None if limit is None else int(limit)
+
+
 def _click_type(kind: Any, settings: Argument | Option) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
@@ -137,7 +141,7 @@ def _click_type(kind: Any, settings: Argument | Option) -> Any:
         return click.Path(exists=settings.exists, file_okay=settings.file_okay, path_type=Path)
     limits = (settings.min, settings.max) if isinstance(settings, Option) else (None, None)
     if limits != (None, None):
-        return (click.IntRange if kind is int else click.FloatRange)(*limits)
+        return click.IntRange(*map(_whole, limits)) if kind is int else click.FloatRange(*limits)
     return kind
 
 

@@ -14,7 +14,8 @@ from vigil_cli.console import err, fail, new_table, out, print_json
 if TYPE_CHECKING:
     from vigil.faces.gallery import Gallery
     from vigil.faces.matching import MatchDecision
-    from vigil.inference.types import Model, Option
+    from vigil.inference import types
+    from vigil.inference.types import Model
     from vigil_cli.annotate import FaceLabel
     from vigil_cli.offline import PhotoResult
 
@@ -40,7 +41,7 @@ def predict(
     from vigil_cli.offline import predict_photo
 
     loaded = _load_model(model)
-    options: dict[str, Option] = {} if detect is None else {"detect": detect}
+    options: dict[str, types.Option] = {} if detect is None else {"detect": detect}
     known_faces = _load_gallery(loaded, gallery)
     results = (predict_photo(loaded, photo, options, known_faces) for photo in photos)
     printed = list(_print_json_lines(results) if as_json else _print_table(results))
