@@ -130,18 +130,18 @@ def _option(
     )
 
 
-def _whole(limit: float | None) -> int | None:
-    return None if limit is None else int(limit)
-
-
 def _click_type(kind: Any, settings: Argument | Option) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     if kind is Path:
         return click.Path(exists=settings.exists, file_okay=settings.file_okay, path_type=Path)
-    limits = (settings.min, settings.max) if isinstance(settings, Option) else (None, None)
-    if limits != (None, None):
-        return click.IntRange(*map(_whole, limits)) if kind is int else click.FloatRange(*limits)
+    if isinstance(settings, Option) and (settings.min, settings.max) != (None, None):
+        if kind is float:
+            return click.FloatRange(settings.min, settings.max)
+        return click.IntRange(
+            None if settings.min is None else int(settings.min),
+            None if settings.max is None else int(settings.max),
+        )
     return kind
 
 
