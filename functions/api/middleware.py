@@ -7,11 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.idempotency import (
-    IdempotencyConfig,
-    exceptions,
-    idempotent_function,
-)
+from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, exceptions, idempotent_function
 from chalice import Response
 from chalice.app import Request
 from pydantic import BaseModel, ValidationError

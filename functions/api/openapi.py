@@ -8,11 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from functions.api.operation import (
-    JSON_TYPE,
-    PATH_PARAMETERS,
-    Operation,
-)
+from functions.api.operation import JSON_TYPE, PATH_PARAMETERS, Operation
 from functions.api.problems import (
     PROBLEM_MEDIA_TYPE,
     PROBLEM_TYPE_PREFIX,

@@ -143,13 +143,7 @@ class DeadLettersProcessed(TypedDict):
 class SightingOut(TypedDict):
     """One result of a model in one drop."""
 
-    id: str
-    drop: str
-    source: str
-    model: str
-    at: str
     status: Literal["known", "unknown", "ambiguous", "unfit"]
-    person: NotRequired[str]
     label: str
     score: NotRequired[float]
     threshold: NotRequired[float]
@@ -157,6 +151,12 @@ class SightingOut(TypedDict):
     quality: NotRequired[float]
     quality_issues: NotRequired[list[str]]
     tags: NotRequired[list[str]]
+    id: str
+    drop: str
+    source: str
+    model: str
+    at: str
+    person: NotRequired[str]
     subject_erased: NotRequired[bool]
     thumbnail_url: NotRequired[str]
 
@@ -443,8 +443,8 @@ class PredictedSighting(TypedDict):
     threshold: NotRequired[float]
     box_px: NotRequired[list[float]]
     quality: NotRequired[float]
-    tags: NotRequired[list[str]]
     quality_issues: NotRequired[list[str]]
+    tags: NotRequired[list[str]]
 
 
 class PredictionOut(TypedDict):

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from cloud.dynamodb.state import reembedding_state_name
-from functions.api.model_cards import DeployedModel
 from functions.api.operation import Call, operation
 from functions.api.problems import Conflict, NotFound
 from functions.api.schemas.models import (
@@ -25,12 +24,7 @@ from functions.runtime.container import container
 from vigil.errors import ConcurrentUpdate
 from vigil.releases import rollout
 from vigil.releases.lifecycle import IllegalTransition, ReleaseState
-from vigil.releases.rollout import (
-    ModelReleases,
-    ReleaseRecord,
-    roll_back_release,
-)
-from vigil.statistics import Interval
+from vigil.releases.rollout import ModelReleases, ReleaseRecord, roll_back_release
 
 release_decision = partial(
     operation,
@@ -44,7 +38,7 @@ release_decision = partial(
 @operation("GET", "/v1/models", role="viewer")
 def list_models(_: Call) -> ModelList:
     """List the deployed models."""
-    return ModelList(items=tuple(_to_model(card) for card in container().model_cards.values()))
+    return ModelList(items=tuple(map(ModelOut.model_validate, container().model_cards.values())))
 
 
 @operation("GET", "/v1/models/{model}", role="viewer")
@@ -55,13 +49,12 @@ def get_model(call: Call) -> ModelDetails:
     """
     name = call.path["model"]
     card, model_releases = container().model_cards.get(name), _model_releases(name)
-    model = _to_model(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
-    progress_by_release = (
-        container()
-        .state_store.get_many(reembedding_state_name(name))
-        .get(reembedding_state_name(name), {})
-        .get("progress", {})
+    model = (
+        ModelOut.model_validate(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
     )
+    state_name = reembedding_state_name(name)
+    state = container().state_store.get_many(state_name).get(state_name, {})
+    progress_by_release = state.get("progress", {})
     newest_first = sorted(model_releases.records, key=lambda one: _registered_at(one.state), reverse=True)
     return ModelDetails(
         **model.model_dump(),
@@ -127,10 +120,6 @@ def _model_releases(model: str) -> ModelReleases:
     return model_releases
 
 
-def _to_model(card: DeployedModel) -> ModelOut:
-    return ModelOut(name=card.name, release=card.release, suffixes=card.suffixes, max_bytes=card.max_bytes)
-
-
 def _to_candidate(model_releases: ModelReleases) -> CandidateOut | None:
     pointers = model_releases.pointers
     if pointers.candidate is None:
@@ -154,18 +143,14 @@ def _to_release(record: ReleaseRecord, progress: dict[str, Any] | None) -> Relea
         id=state.release,
         stage=state.stage,
         since=state.since,
-        metric=_to_estimate(record.metric),
-        gain=_to_estimate(record.gain) if record.gain else None,
+        metric=EstimateOut.model_validate(record.metric),
+        gain=EstimateOut.model_validate(record.gain) if record.gain else None,
         history=tuple(
             StageTransitionOut(stage=move.stage, event=move.step, at=move.at, reasons=move.reasons)
             for move in state.history
         ),
         reembedding=_to_reembedding_progress(progress) if progress else None,
     )
-
-
-def _to_estimate(interval: Interval) -> EstimateOut:
-    return EstimateOut(value=interval.value, low=interval.low, high=interval.high, items=interval.items)
 
 
 def _registered_at(state: ReleaseState) -> datetime:

@@ -5,18 +5,10 @@ from itertools import islice
 from typing import Any
 
 from cloud.dynamodb.profiles import NameTaken, PersonView
-from functions.api.media import (
-    IMAGE_BODY_TYPES,
-    file_suffix,
-    read_image,
-)
+from functions.api.media import IMAGE_BODY_TYPES, file_suffix, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
-from functions.api.problems import (
-    Conflict,
-    NotFound,
-    UnprocessableContent,
-)
+from functions.api.problems import Conflict, NotFound, UnprocessableContent
 from functions.api.schemas.people import (
     EnrolledPhoto,
     NewName,

@@ -8,6 +8,7 @@ from typing import Any
 
 from cloud.dynamodb.state import PAUSED_LANES_STATE, paused_lanes
 from functions.api.operation import Call, operation
+from functions.api.schemas.fields import ApiModel
 from functions.api.schemas.status import BreakerOut, CompletenessOut, LaneStatus, Slo, SystemStatus
 from functions.runtime.container import container
 from vigil.reliability.slo import SloStatus, evaluate_objectives
@@ -27,15 +28,10 @@ def get_status(_: Call) -> SystemStatus:
     states = container().state_store.get_many("controller", "reconcile", PAUSED_LANES_STATE)
     controller, completeness = states.get("controller", {}), states.get("reconcile", {}).get("last_complete")
     paused_names = paused_lanes(states.get(PAUSED_LANES_STATE))
-    counts = (
-        {name: completeness[name] for name in ("objects", "completed", "too_recent")}
-        if completeness
-        else None
-    )
     return SystemStatus(
         lanes=tuple(_lane_status(lane, pending[lane], controller, lane in paused_names) for lane in LANES),
         degradation_level=controller.get("degradation", {}).get("level", 0),
-        completeness=CompletenessOut(**counts) if counts else None,
+        completeness=CompletenessOut(**_fields_of(CompletenessOut, completeness)) if completeness else None,
         slos=slos.result(),
     )
 
@@ -80,8 +76,10 @@ def _lane_status(
         running=bool(running),
         paused=is_paused,
         workers=controller.get("allocation", {}).get(lane),
-        breakers=tuple(
-            BreakerOut(dependency=one["dependency"], state=one["state"], since=one["since"])
-            for one in breakers
-        ),
+        breakers=tuple(BreakerOut(**_fields_of(BreakerOut, one)) for one in breakers),
     )
+
+
+def _fields_of(model: type[ApiModel], state: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a model from a stored state, which has others beside them."""
+    return {name: state[name] for name in model.model_fields}

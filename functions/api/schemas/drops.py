@@ -7,7 +7,6 @@ from pydantic import Field
 from functions.api.schemas.fields import (
     ApiModel,
     Base64Image,
-    BoxPx,
     DropId,
     DropState,
     FoundCount,
@@ -16,22 +15,17 @@ from functions.api.schemas.fields import (
     LaneName,
     ModelName,
     ModelParameter,
+    ModelResult,
     NextCursor,
     PageQuery,
-    QualityIssues,
     ReleaseId,
-    Score,
     SightingId,
     SightingStatus,
-    Similarity,
     Since,
     SizePx,
     Source,
     SourceName,
-    StatusOfSighting,
     SubjectErased,
-    Tags,
-    Threshold,
     ThumbnailUrl,
     TimesMs,
     Timestamp,
@@ -66,8 +60,7 @@ class WaitQuery(ApiModel):
     """How long to wait for the end of a drop."""
 
     wait: Annotated[
-        int,
-        Field(ge=0, le=20, description="Maximum number of seconds to wait for the end of the drop"),
+        int, Field(ge=0, le=20, description="Maximum number of seconds to wait for the end of the drop")
     ] = 0
 
 
@@ -79,7 +72,7 @@ class UploadStatus(ApiModel):
     state: Annotated[DropState | None, Field(description="State of the drop")] = None
 
 
-class SightingOut(ApiModel):
+class SightingOut(ModelResult):
     """One result of a model in one drop."""
 
     id: SightingId
@@ -87,15 +80,7 @@ class SightingOut(ApiModel):
     source: SourceName
     model: ModelName
     at: Timestamp
-    status: StatusOfSighting
     person: Annotated[str | None, Field(description="Id of the recognised person")] = None
-    label: LabelText
-    score: Similarity = None
-    threshold: Threshold = None
-    box_px: BoxPx = None
-    quality: Score | None = None
-    quality_issues: QualityIssues = ()
-    tags: Tags = ()
     subject_erased: SubjectErased = False
     thumbnail_url: ThumbnailUrl = None
 

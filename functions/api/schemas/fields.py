@@ -16,9 +16,9 @@ _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
 class ApiModel(BaseModel):
-    """Frozen; unknown fields are an error."""
+    """Frozen; unknown fields are an error; `model_validate` also takes an object with these attributes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, ser_json_inf_nan="null")
 
 
 def _require_iso_8601(value: Any) -> Any:
@@ -124,6 +124,19 @@ Base64Image = Annotated[
         json_schema_extra={"contentEncoding": "base64", "pattern": _BASE64},
     ),
 ]
+
+
+class ModelResult(ApiModel):
+    """What a model found: a face or a class."""
+
+    status: StatusOfSighting
+    label: LabelText
+    score: Similarity = None
+    threshold: Threshold = None
+    box_px: BoxPx = None
+    quality: Score | None = None
+    quality_issues: QualityIssues = ()
+    tags: Tags = ()
 
 
 class PageQuery(ApiModel):

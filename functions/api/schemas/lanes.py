@@ -87,8 +87,7 @@ class BackfillRequest(ApiModel):
     """A part of the bucket to process."""
 
     model: Annotated[
-        ModelParameter | None,
-        Field(description="Name of the model; if absent, the one in each object's key"),
+        ModelParameter | None, Field(description="Name of the model; if absent, the one in each object's key")
     ] = None
     cursor: Annotated[str, Field(max_length=2000, description="`cursor` of the previous part")] = ""
 

@@ -122,8 +122,7 @@ class TrainingRequest(ApiModel):
     """A training job to start."""
 
     recipe: Annotated[
-        str | None,
-        Field(max_length=20_000, description="Recipe in TOML; the most recent recipe if absent"),
+        str | None, Field(max_length=20_000, description="Recipe in TOML; the most recent recipe if absent")
     ] = None
 
 

@@ -7,20 +7,13 @@ from pydantic import Field, RootModel
 from functions.api.schemas.fields import (
     ApiModel,
     Base64Image,
-    BoxPx,
     DropId,
     FoundCount,
-    LabelText,
     ModelName,
-    QualityIssues,
+    ModelResult,
     ReleaseId,
-    Score,
-    Similarity,
     SizePx,
     Source,
-    StatusOfSighting,
-    Tags,
-    Threshold,
     TimesMs,
 )
 
@@ -50,17 +43,8 @@ class ImageInput(RootModel[InlineImage | StoredImage]):
     """An image in base64 or a stored object; images can also be sent as image/jpeg or as a form."""
 
 
-class PredictedSighting(ApiModel):
+class PredictedSighting(ModelResult):
     """One result in the image."""
-
-    status: StatusOfSighting
-    label: LabelText
-    score: Similarity = None
-    threshold: Threshold = None
-    box_px: BoxPx = None
-    quality: Score | None = None
-    tags: Tags = ()
-    quality_issues: QualityIssues = ()
 
 
 class PredictionOut(ApiModel):

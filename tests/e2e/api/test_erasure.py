@@ -11,12 +11,7 @@ from click.testing import CliRunner
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.s3.datasets import S3DatasetRepository, dataset_prefix
 from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
-from tests.e2e.api.conftest import (
-    PHOTOS,
-    WAIT_S,
-    Site,
-    wait_for_reload,
-)
+from tests.e2e.api.conftest import PHOTOS, WAIT_S, Site, wait_for_reload
 from tests.fakes.memory import NOON
 from vigil.faces.gallery import deserialize_gallery
 from vigil.releases.lifecycle import registered_state

@@ -10,12 +10,7 @@ from generate import OPENAPI_PATH
 from functions.api.app import app
 from functions.api.operation import Operation
 from functions.api.routes import DOCUMENTED_OPERATIONS
-from tests.e2e.api.conftest import (
-    ORIGIN,
-    PHOTOS,
-    Answer,
-    Site,
-)
+from tests.e2e.api.conftest import ORIGIN, PHOTOS, Answer, Site
 from tests.e2e.api.test_authorization import PLACEHOLDER_IDS
 
 OBAMA = (PHOTOS / "obama2.jpg").read_bytes()

@@ -48,12 +48,7 @@ schema = schemathesis.openapi.from_dict(document_without_cursors(), config=CONFI
 
 @pytest.mark.usefixtures("rules")
 @schema.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_responses_conform_to_the_openapi_document(case: "schemathesis.Case[Any]", site: Site):
     if "wait" in (case.query or {}):
         case.query["wait"] = 0
