@@ -51,10 +51,11 @@ simulate: $(VENV) ## simulate traffic under the capacity controller; a plot
 deploy: ## deploy to AWS: make deploy STAGE=prod SET="Workers=40"
 	@$(AGAIN) package TARGET=aws
 	@$(BIN)/python -m infra.deploy $(STAGE) $(foreach one,$(SET),--set $(one))
-check: $(VENV) ## lint, format and type checks
+check: $(VENV) ## lint, format, type and import checks
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
+	@report=$$($(BIN)/lint-imports --no-cache) || { echo "$$report"; exit 1; }
 trainer: $(VENV) ## create the training environment (PyTorch)
 	@$(BIN)/python -m models.training.environment >/dev/null || echo "trainer: the training environment could not be created; its tests are skipped"
 openapi: $(VENV) ## regenerate docs/openapi.json and the client types
