@@ -1,9 +1,8 @@
-"""AWS as moto plays it, inside the process, and as the local cloud runs it."""
+"""AWS by moto, in this process, with the patches of the local cloud."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 from moto.dynamodb.models.table import Table
@@ -16,6 +15,7 @@ from moto.sqs.models import Queue, SQSBackend
 from infra.local.moto_.patches.locking import patch_locking
 from infra.local.moto_.patches.performance import patch_performance
 from infra.local.moto_.patches.query_by_key import patch_queries
+from tests.fakes.aws import mocked_client
 
 PATCHED_ATTRIBUTES = (
     (Table, "query"),
@@ -34,7 +34,7 @@ PATCHED_ATTRIBUTES = (
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """Makes clients."""
+    """Return the client of a service; the services are empty at the start of each test."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setattr(FakeKey, "__deepcopy__", None, raising=False)
@@ -44,7 +44,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     patch_queries()
     patch_performance()
     with mock_aws():
-        yield lambda service: boto3.client(service, region_name="eu-west-1")
+        yield mocked_client
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from itertools import count
 from typing import Any, Protocol
 from unittest import mock
 
-import boto3
 from moto import mock_aws
 
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.stream import events_from_stream
+from tests.fakes.aws import mocked_client
 from tests.fakes.memory import MemoryLedger
 from vigil.drops.events import to_cloud_event
 from vigil.drops.ledger import Ledger
@@ -47,7 +47,7 @@ class DynamoBackend:
     """The real adapter; its stream is what changed in the table, read as the publishing function reads it."""
 
     def __init__(self) -> None:
-        self._client = boto3.client("dynamodb", region_name="eu-west-1")
+        self._client = mocked_client("dynamodb")
         self._name = f"records-{next(_NUMBERS)}"
         self._client.create_table(TableName=self._name, **_TABLE)
         self.ledger = DynamoLedger(self._client, self._name, lane="live", retention=timedelta(days=90))
