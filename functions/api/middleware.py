@@ -1,13 +1,11 @@
-"""What happens to every request: authorization, rate limit, validation, audit and idempotency."""
+"""What happens to every request: authorization, rate limit, validation and audit."""
 
-import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools.utilities.idempotency import IdempotencyConfig, exceptions, idempotent_function
 from chalice import Response
 from chalice.app import Request
 from pydantic import BaseModel, ValidationError
@@ -16,13 +14,11 @@ from cloud.lambda_api import FunctionThrottled
 from functions.api.operation import JSON_TYPE, Call, FileResponse, Operation, is_well_formed
 from functions.api.problems import (
     CapacityExceeded,
-    Conflict,
     Forbidden,
     Headers,
     InvalidRequest,
     NotFound,
     Problem,
-    RequestInProgress,
     ServiceUnavailable,
     TooLarge,
     TooManyRequests,
@@ -37,7 +33,6 @@ ANONYMOUS = Caller("", "viewer")
 RETRY_S = 2.0
 """Sent as Retry-After when all workers are busy or a dependency fails."""
 
-IDEMPOTENCY_TTL_S = 86_400
 IDEMPOTENCY_KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -77,7 +72,9 @@ def _handle(operation: Operation, request: Request) -> Response:
         record_audit()
     if not key or operation.method == "GET":
         return run()
-    return _run_once(
+    from functions.api.idempotency import run_once  # noqa: PLC0415 - its import takes 85 ms, and reads need none
+
+    return run_once(
         run, key=key, operation=operation, call=call, payload=payload, context=request.lambda_context
     )
 
@@ -169,58 +166,3 @@ def _call_handler(operation: Operation, call: Call, payload: BaseModel | None) -
         return Response(result.content, headers=headers)
     text = "" if result is None else result.model_dump_json(exclude_none=True)
     return Response(text, headers={"Content-Type": JSON_TYPE}, status_code=operation.status)
-
-
-def _run_once(
-    run: Callable[[], Response],
-    *,
-    key: str,
-    operation: Operation,
-    call: Call,
-    payload: BaseModel | None,
-    context: Any,
-) -> Response:
-    """Execute a write once per Idempotency-Key; a repetition gets the stored response.
-
-    Stored responses contain ids and states, but no names; of the request only hashes are stored.
-    Raises Conflict if another request used the key, RequestInProgress.
-    """
-
-    @idempotent_function(  # type: ignore[untyped-decorator]  # Powertools does not annotate it
-        data_keyword_argument="request",
-        persistence_store=container().idempotency_store,
-        config=_idempotency_config(context),
-    )
-    def run_and_store(*, request: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - identifies the write
-        response = run()
-        return {"status": response.status_code, "body": response.body, "headers": response.headers}
-
-    request = {
-        "caller": call.caller.id,
-        "operation": operation.name,
-        "key": key,
-        "payload": _request_fingerprint(call, payload),
-    }
-    try:
-        stored = run_and_store(request=request)
-    except exceptions.IdempotencyValidationError as error:
-        raise Conflict("another request used this Idempotency-Key") from error
-    except exceptions.IdempotencyAlreadyInProgressError as error:
-        raise RequestInProgress(retry_s=RETRY_S) from error
-    return Response(stored["body"], headers=stored["headers"], status_code=stored["status"])
-
-
-def _idempotency_config(context: Any) -> IdempotencyConfig:
-    config = IdempotencyConfig(
-        event_key_jmespath="[caller, operation, key]",
-        payload_validation_jmespath="payload",
-        expires_after_seconds=IDEMPOTENCY_TTL_S,
-        hash_function="sha256",
-    )
-    config.register_lambda_context(context)
-    return config
-
-
-def _request_fingerprint(call: Call, payload: BaseModel | None) -> dict[str, Any]:
-    body = payload.model_dump_json() if payload is not None else call.body.hex()
-    return {"path": json.dumps(dict(call.path), sort_keys=True), "body": body}
