@@ -1,4 +1,4 @@
-"""A figure and how far it can be trusted; of a plain rate by Wilson's formula, for whoever has no numpy."""
+"""Figures with confidence intervals, and Wilson's interval of a rate, without numpy."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and the range that holds it with the level's probability; `items` is what it rests on."""
+    """A figure, its confidence interval, and the number of items that it is computed from."""
 
     value: float
     low: float
@@ -16,7 +16,7 @@ class Interval:
 
 
 def wilson_interval(hits: int, items: int, level: float = 0.95) -> Interval:
-    """The score interval of a rate; right also for few items and for rates near 0 or 1."""
+    """Wilson's score interval (1927), which is accurate also for few items and rates near 0 or 1."""
     if items == 0:
         return Interval(float("nan"), 0.0, 1.0, 0)
     z = NormalDist().inv_cdf((1 + level) / 2)

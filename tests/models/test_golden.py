@@ -1,4 +1,4 @@
-"""Every model folder's golden answers, found by themselves: a new folder with a golden.toml is tested."""
+"""The golden outputs of every model folder with a golden.toml are reproduced."""
 
 import tomllib
 from pathlib import Path
@@ -26,12 +26,12 @@ def _golden_cases(kind: str) -> list[Any]:
     return cases
 
 
-def test_every_model_folder_has_golden_answers():
+def test_every_model_folder_has_golden_outputs():
     assert [card.parent.name for card in CARDS.glob("*/card.toml") if not _has_golden(card.parent)] == []
 
 
 @pytest.mark.parametrize(("name", "expected"), _golden_cases("noise"))
-def test_a_network_gives_for_noise_what_it_always_gave(name: str, expected: dict[str, Any]):
+def test_a_network_reproduces_its_golden_outputs(name: str, expected: dict[str, Any]):
     draw = np.random.default_rng(expected["seed"])
     noise = draw.uniform(-1, 1, expected["shape"]).astype(np.float32)
 
@@ -43,7 +43,7 @@ def test_a_network_gives_for_noise_what_it_always_gave(name: str, expected: dict
 
 
 @pytest.mark.parametrize(("name", "expected"), _golden_cases("photo"))
-def test_a_model_sees_in_a_photo_what_it_always_saw(name: str, expected: dict[str, Any]):
+def test_a_model_reproduces_its_golden_detections(name: str, expected: dict[str, Any]):
     model = bundled_models().get(name)
 
     prediction = model.predict(

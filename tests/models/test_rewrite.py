@@ -1,4 +1,4 @@
-"""Rewritten graphs compute the same; the proof notices when they do not."""
+"""Rewritten graphs compute the same function, and the equivalence check detects differences."""
 
 import numpy as np
 import onnx
@@ -32,7 +32,7 @@ def _small(slopes: list[float]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def test_a_split_prelu_is_the_same_function():
+def test_a_split_prelu_computes_the_same_function():
     original = _small([0.25, -0.5, 1.0, 0.0])
 
     ours = apply_rewrites(original, ["split-prelu"])
@@ -41,7 +41,7 @@ def test_a_split_prelu_is_the_same_function():
     assert check_equivalent(original, ours, CARD) < 1e-6
 
 
-def test_tiny_weights_become_zero_and_change_nothing():
+def test_tiny_weights_become_zero_without_changing_outputs():
     original = _small([1e-30, 0.5, -1e-20, 0.1])
 
     ours = apply_rewrites(original, ["flush-tiny-weights"])
@@ -51,7 +51,7 @@ def test_tiny_weights_become_zero_and_change_nothing():
     assert check_equivalent(original, ours, CARD) < 1e-18
 
 
-def test_a_free_batch_takes_any_number():
+def test_a_dynamic_batch_has_any_size():
     ours = apply_rewrites(_small([0.1, 0.2, 0.3, 0.4]), ["dynamic-batch"])
 
     graph = onnx.load_from_string(ours).graph
@@ -60,11 +60,11 @@ def test_a_free_batch_takes_any_number():
     assert graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
 
 
-def test_the_proof_fails_where_a_weight_differs():
+def test_the_equivalence_check_fails_if_a_weight_differs():
     with pytest.raises(BuildFailure, match="rewritten graph differs"):
         check_equivalent(_small([0.1, 0.2, 0.3, 0.4]), _small([0.1, 0.2, 0.3, 0.41]), CARD)
 
 
-def test_an_unknown_rewrite_says_which_there_are():
+def test_the_error_for_an_unknown_rewrite_names_the_known_ones():
     with pytest.raises(BuildFailure, match="split-prelu"):
         apply_rewrites(_small([0.1] * 4), ["make-it-faster"])

@@ -1,7 +1,7 @@
-"""The audit log: who looked at whom and who decided what, as links of a chain in which no link can change.
+"""The audit log: chains of entries about who accessed or decided what, in which changes are detected.
 
-Each entry's mark is a hash over all it says and the mark before it. There are a few chains, so that
-callers do not wait for each other; one caller's entries lie in one chain, in order.
+The hash of each entry covers its content and the hash of the entry before. There are several chains, so
+that callers do not wait for each other; all entries of one caller are in one chain, in order.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from datetime import datetime
 
 CHAIN_COUNT = 8
 GENESIS_HASH = "0" * 64
-"""What the first entry of a chain says of the one before it."""
+"""The previous hash of the first entry of a chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainHead:
-    """The end of a chain: how many entries it has, and the last one's mark."""
+    """The end of a chain: the number of its entries and the hash of the last one."""
 
     number: int = 0
     entry_hash: str = GENESIS_HASH
@@ -25,10 +25,10 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One act.
+    """One operation of a caller.
 
-    act    the operation's name, such as `get-person`
-    about  what it was done to, as ids; never a name
+    operation     its name, such as `get-person`
+    resource_ids  ids of what it was applied to; never names of people
     """
 
     chain: str
@@ -48,7 +48,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditCheckpoint:
-    """Where each chain ended at a time."""
+    """The heads of all chains at a time."""
 
     at: datetime
     heads: Mapping[str, ChainHead]
@@ -56,7 +56,7 @@ class AuditCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class ChainBreak:
-    """The first link of a chain that does not hold, and why."""
+    """The first invalid entry of a chain, and the reason."""
 
     chain: str
     number: int
@@ -64,12 +64,12 @@ class ChainBreak:
 
 
 def chain_for(caller: str) -> str:
-    """The chain that a caller's acts go into."""
+    """The chain of a caller's entries."""
     return f"chain-{hashlib.sha256(caller.encode()).digest()[0] % CHAIN_COUNT}"
 
 
 def find_first_break(entries: Iterable[tuple[AuditEntry, str]]) -> ChainBreak | None:
-    """Walk one chain from its start; `entries` are (entry, the mark stored beside it), in order."""
+    """Verify a chain from its start; `entries` are (entry, its stored hash), in order."""
     head = ChainHead()
     for entry, stored_hash in entries:
         if entry.number != head.number + 1:
@@ -83,9 +83,9 @@ def find_first_break(entries: Iterable[tuple[AuditEntry, str]]) -> ChainBreak | 
 
 
 def compare_with_checkpoint(chain: str, entry_hashes: Sequence[str], anchor: ChainHead) -> ChainBreak | None:
-    """Where a chain that holds in itself is not the one that a checkpoint knows, cut off or written anew.
+    """Where a valid chain differs from a checkpoint, because it was cut off or rewritten.
 
-    marks  those of its entries, in order
+    entry_hashes  of the chain's entries, in order
     """
     if len(entry_hashes) < anchor.number:
         reason = f"is missing: a checkpoint knows {anchor.number} entries"

@@ -1,4 +1,4 @@
-"""Who calls, and what that lets them do: a role, and the sources that they may look at."""
+"""Callers of the API: their roles, and the sources that they can access."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -6,15 +6,15 @@ from typing import Literal, get_args
 
 Role = Literal["viewer", "reviewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""Each may do all that those before it may."""
+"""Rising: each role has the permissions of those before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody whose token was checked.
+    """An authenticated caller.
 
-    id       the token's subject: opaque, stable, no name
-    sources  patterns such as `door-*` of the sources they may see; none means all
+    id       the token's subject: opaque and stable, not a name
+    sources  patterns of the sources that the caller can access, such as `door-*`; empty for all sources
     """
 
     id: str

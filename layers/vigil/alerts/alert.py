@@ -1,4 +1,4 @@
-"""A sighting that a rule picked out, once per subject, source and time window."""
+"""Alerts: one for each rule, subject, source and time window."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,15 +10,14 @@ from vigil.drops.messages import Drop
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """For a person to review.
+    """A sighting that a person must review.
 
-    The id is a hash of rule, subject, source and window: frames that show the same again
-    raise the count of one alert. Windows are fixed pieces of the event's own time, so
-    late and reordered frames land where they belong.
+    The id is a hash of rule, subject, source and window, so that repeated frames raise one alert. Windows
+    are fixed intervals of event time, so that late and reordered frames have the right window.
 
-    subject   an enrolled subject's id, a stranger's, or a label
-    sighting  its place among the drop's sightings
-    reviewers different people who must agree before it is closed
+    subject         id of a person or of an unknown subject, or a label
+    sighting_index  of the sighting in the drop
+    reviewers       number of different people who must agree before the alert is closed
     """
 
     id: str
@@ -36,13 +35,13 @@ class Alert:
 
 
 def window_start(at: datetime, window_s: int) -> str:
-    """The start of the window that `at` falls into, ISO 8601 in UTC."""
+    """The start of the window that contains `at`, as ISO 8601 in UTC."""
     start = int(at.timestamp()) // window_s * window_s
     return datetime.fromtimestamp(start, UTC).isoformat()
 
 
 def create_alert(rule: Rule, drop: Drop, sighting_index: int, *, subject: str, status: str) -> Alert:
-    """The alert that a rule raises for the drop's sighting of that number."""
+    """The alert that a rule raises for a sighting of the drop."""
     window = window_start(drop.occurred_at, rule.window_s)
     key = "\0".join((rule.name, subject, drop.source, window))
     return Alert(

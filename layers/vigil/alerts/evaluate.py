@@ -1,4 +1,4 @@
-"""A scene under the rules: which sightings are alerts, and whose."""
+"""Evaluation of the rules on a prediction: which sightings raise alerts, and about which subjects."""
 
 from collections.abc import Callable
 
@@ -9,20 +9,20 @@ from vigil.drops.messages import Drop
 from vigil.inference.types import Prediction, Sighting
 
 CANARY_SOURCE = "canary"
-"""The source by which the system watches itself: what is seen there is recorded, and alarms nobody."""
+"""The source of canary probes, whose sightings are recorded and never raise alerts."""
 
 UnknownSubjectLookup = Callable[[str, str], UnknownSubjects]
-"""(source, window) -> the strangers seen there so far; a window's name ends with their vectors' space."""
+"""(source, window) -> the unknown subjects so far; a window's name ends with the embedding space."""
 
 
 def evaluate_rules(
     prediction: Prediction, drop: Drop, rule_set: RuleSet, lookup: UnknownSubjectLookup
 ) -> tuple[tuple[Alert, ...], UnknownSubjects | None]:
-    """The alerts that a drop's sightings raise; one drop raises each alert once.
+    """The alerts of a drop, each once, and the unknown subjects of its window if they were looked up.
 
-    Strangers are recalled only where a rule picks one that carries a vector, by the longest window
-    of all rules, so that one row serves them all. All vectors of a scene are of one release, and so of
-    one space; another release's strangers stand in a row of their own.
+    They are looked up only if a rule matches an unknown sighting with a vector. The window is the longest
+    one of all rules, so that one row serves all rules. All vectors of a prediction are of one embedding
+    space; each space has a row of its own.
     """
     if drop.source == CANARY_SOURCE:
         return (), None
@@ -67,9 +67,12 @@ def _resolve_subject(
 ) -> tuple[str, UnknownSubjects | None]:
     if unknown is None or not _is_comparable_unknown(sighting) or sighting.vector is None:
         return sighting.label, unknown
-    same_as = sighting.same_subject_threshold if sighting.same_subject_threshold is not None else 1.0
+    threshold = sighting.same_subject_threshold
     return assign_subject(
-        unknown, sighting.vector, same_subject_threshold=same_as, new_id=f"unknown-{new_id}"
+        unknown,
+        sighting.vector,
+        same_subject_threshold=1.0 if threshold is None else threshold,
+        new_id=f"unknown-{new_id}",
     )
 
 

@@ -1,4 +1,4 @@
-"""What people decided about an alert: it closes once as many different reviewers agree as its rule asks."""
+"""Reviews: an alert is closed when as many different reviewers agree as its rule requires."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ STATE_BY_DECISION: dict[ReviewDecision, AlertState] = {
 }
 
 SUPPRESSION_PERIOD = timedelta(hours=12)
-"""After a dismissal, the same rule is silent about the same subject at the same source for so long."""
+"""Time after a dismissal in which the same rule raises no alert about the subject at the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One person's verdict."""
+    """The decision of one reviewer."""
 
     reviewer: str
     decision: ReviewDecision
@@ -31,26 +31,23 @@ class Review:
 
 
 class AlreadyClosed(ValueError):
-    """Enough people have agreed already."""
+    """The alert is closed."""
 
 
 class SameReviewer(ValueError):
-    """This person has given a verdict: another one must give the next."""
+    """The reviewer has reviewed this alert before."""
 
 
 def apply_review(reviews: Sequence[Review], new: Review, required_reviewers: int) -> AlertState:
-    """The alert's state with one more review. Raises AlreadyClosed, SameReviewer.
-
-    Reviewers who differ do not close it: it stays open until enough of them agree.
-    """
+    """The alert's state after one more review. Raises AlreadyClosed, SameReviewer."""
     if alert_state(reviews, required_reviewers) != "open":
-        raise AlreadyClosed("it has been decided")
+        raise AlreadyClosed("the alert is closed")
     if new.reviewer in {review.reviewer for review in reviews}:
-        raise SameReviewer("a second opinion must be another person's")
+        raise SameReviewer("the next review must come from another person")
     return alert_state([*reviews, new], required_reviewers)
 
 
 def alert_state(reviews: Sequence[Review], required_reviewers: int) -> AlertState:
-    """What the verdicts so far come to."""
+    """Open until enough reviewers agree."""
     counted = Counter(review.decision for review in reviews).most_common(1)
     return STATE_BY_DECISION[counted[0][0]] if counted and counted[0][1] >= required_reviewers else "open"

@@ -1,4 +1,4 @@
-"""Tells strangers apart without knowing them: faces of one window at one source, grouped by likeness."""
+"""Unknown subjects: unknown faces of one source and window, grouped by similarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 class UnknownSubjects:
     """The unknown subjects of one source and window.
 
-    revision  of the stored row, 0 while there is none; it guards against two writers
-    ids       (n) names of the subjects, oldest first
-    vectors   (n, D) float32, unit length, each subject's first vector
-    same_as   the cosine from which on two are one, as it was last used
+    revision                of the stored row, which detects concurrent updates; 0 if there is no row
+    ids                     n ids of the subjects, oldest first
+    vectors                 (n, D) float32, unit rows, each subject's first vector
+    same_subject_threshold  cosine from which on two vectors are of one subject, as last used
     """
 
     source: str
@@ -27,20 +27,22 @@ class UnknownSubjects:
     same_subject_threshold: float = 1.0
 
     MAX_SUBJECTS: ClassVar[int] = 300
-    """Subjects kept for one window: beyond it the oldest is forgotten (a row holds 400 KB)."""
+    """Highest number of subjects of one window; the oldest is removed (a row holds 400 KB)."""
 
 
 def no_subjects(source: str, window: str) -> UnknownSubjects:
-    """No stranger yet."""
+    """The unknown subjects of a new window."""
     return UnknownSubjects(source, window, 0, (), np.empty((0, 0), np.float32))
 
 
 def assign_subject(
     subjects: UnknownSubjects, vector: NDArray[np.float32], *, same_subject_threshold: float, new_id: str
 ) -> tuple[str, UnknownSubjects]:
-    """The stranger that a (D,) unit vector belongs to, and the strangers with them in.
+    """The id of the subject that a vector belongs to, and the subjects including it.
 
-    The nearest one whose cosine reaches `same_as`, else a new one by the name `new_id`.
+    vector  (D,) float32, unit length
+
+    The subject is the nearest one whose cosine reaches the threshold, else a new one with the id `new_id`.
     """
     if subjects.ids:
         cosines = subjects.vectors @ vector
@@ -58,7 +60,10 @@ def assign_subject(
 
 
 def remove_matching(subjects: UnknownSubjects, vectors: NDArray[np.float32]) -> UnknownSubjects:
-    """Those who are none of these: (n, D) float32, unit rows, n >= 1."""
+    """The subjects without those that match any of the vectors.
+
+    vectors  (n, D) float32, unit rows, n >= 1
+    """
     if not subjects.ids:
         return subjects
     remaining = np.flatnonzero((subjects.vectors @ vectors.T).max(axis=1) < subjects.same_subject_threshold)
@@ -68,11 +73,11 @@ def remove_matching(subjects: UnknownSubjects, vectors: NDArray[np.float32]) -> 
 
 @dataclass(frozen=True, slots=True)
 class StoredFace:
-    """A stranger's face in one sighting.
+    """An unknown face of one sighting.
 
-    vector   (D,) float32, unit length
-    space    that the vector lies in
-    same_as  a dot product from which on two faces are one person's
+    vector                  (D,) float32, unit length
+    embedding_space         id of the space of `vector`
+    same_subject_threshold  dot product from which on two faces are of one person
     """
 
     drop: str

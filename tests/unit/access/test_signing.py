@@ -1,4 +1,4 @@
-"""Cursors come back as they went out, or not at all."""
+"""Signed values are verified; roles and source patterns limit callers."""
 
 import pytest
 from hypothesis import given
@@ -14,18 +14,18 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_what_was_sealed_comes_back(value: object):
+def test_a_signed_value_is_verified(value: object):
     assert verify_value(sign_value(value, purpose="list", key=KEY), purpose="list", key=KEY) == value
 
 
 @given(st.text(max_size=60))
-def test_anything_else_is_forged(text: str):
+def test_a_text_that_was_not_signed_is_refused(text: str):
     with pytest.raises(InvalidSignature):
         verify_value(text, purpose="list", key=KEY)
 
 
 @given(st.integers(0, 200))
-def test_a_changed_character_is_noticed(place: int):
+def test_a_changed_character_is_detected(place: int):
     text = sign_value({"at": "2026-03-02", "n": 7}, purpose="list", key=KEY)
     place %= len(text) - 1
     other = "A" if text[place] != "A" else "B"
@@ -35,7 +35,7 @@ def test_a_changed_character_is_noticed(place: int):
 
 
 @pytest.mark.parametrize(("purpose", "key"), [("other", KEY), ("list", bytes(32))])
-def test_a_seal_is_good_for_its_purpose_and_its_deployment_alone(purpose: str, key: bytes):
+def test_a_signature_is_valid_only_for_its_purpose_and_key(purpose: str, key: bytes):
     with pytest.raises(InvalidSignature):
         verify_value(sign_value(1, purpose="list", key=KEY), purpose=purpose, key=key)
 
@@ -49,11 +49,11 @@ def test_a_seal_is_good_for_its_purpose_and_its_deployment_alone(purpose: str, k
         ("operator", "admin", False),
     ],
 )
-def test_a_role_may_what_those_below_it_may(held: str, asked: str, may: bool):
+def test_a_role_has_the_permissions_of_lower_roles(held: str, asked: str, may: bool):
     assert Caller("x", held).has_role(asked) is may  # type: ignore[arg-type]
 
 
-def test_a_caller_without_sources_sees_all_and_one_with_sees_those():
+def test_a_caller_without_source_patterns_can_access_all_sources():
     assert Caller("x", "viewer").can_access_source("vault-1")
     assert Caller("x", "viewer", ("door-*",)).can_access_source("door-3")
     assert not Caller("x", "viewer", ("door-*",)).can_access_source("vault-1")

@@ -1,4 +1,4 @@
-"""Rules pick sightings; a subject at a source in a window is one alert."""
+"""Rules select sightings; each subject at a source in a window raises one alert."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,13 +40,13 @@ def test_a_watch_listed_person_raises_a_critical_alert():
     assert (alert.rule, alert.severity, alert.subject, strangers) == ("watch-listed", "critical", "p-1", None)
 
 
-def test_a_known_person_on_no_list_raises_none():
+def test_a_known_person_on_no_watch_list_raises_no_alert():
     assert evaluate_rules(
         prediction(replace(KNOWN, tags=frozenset())), drop(), default_rules(), no_subjects
     ) == ((), None)
 
 
-def test_a_person_in_many_frames_of_one_window_is_one_alert():
+def test_many_frames_of_a_person_in_one_window_raise_one_alert():
     frames = [drop(f"d{n}", "door", NOON + timedelta(seconds=n)) for n in range(60)]
 
     ids = {
@@ -56,7 +56,7 @@ def test_a_person_in_many_frames_of_one_window_is_one_alert():
     assert len(ids) == 1
 
 
-def test_the_next_window_and_another_source_are_other_alerts():
+def test_another_window_and_another_source_raise_other_alerts():
     frames = [drop("a", "door"), drop("b", "door", NOON + timedelta(minutes=10)), drop("c", "gate")]
 
     ids = {
@@ -66,7 +66,7 @@ def test_the_next_window_and_another_source_are_other_alerts():
     assert len(ids) == 3
 
 
-def test_two_strangers_are_two_alerts_and_one_stranger_twice_is_one():
+def test_two_unknown_people_raise_two_alerts_and_one_unknown_person_twice_raises_one():
     known: dict[tuple[str, str], UnknownSubjects] = {}
     ids = []
     for number, seen in enumerate([unknown_face(1, 0), unknown_face(0, 1), unknown_face(1, 0.1)]):
@@ -83,7 +83,7 @@ def test_two_strangers_are_two_alerts_and_one_stranger_twice_is_one():
     assert ids[0] == ids[2] != ids[1]
 
 
-def test_a_stranger_unlike_everybody_enrolled_is_picked_too():
+def test_an_unknown_person_with_a_negative_score_raises_an_alert():
     alerts, _ = evaluate_rules(
         prediction(replace(unknown_face(1, 0), score=-0.2)), drop(), default_rules(), no_subjects
     )
@@ -91,13 +91,13 @@ def test_a_stranger_unlike_everybody_enrolled_is_picked_too():
     assert len(alerts) == 1
 
 
-def test_a_stranger_where_strangers_may_be_is_no_alert():
+def test_an_unknown_person_in_an_open_area_raises_no_alert():
     assert evaluate_rules(
         prediction(unknown_face(1, 0)), drop(source="lobby"), default_rules(), no_subjects
     ) == ((), None)
 
 
-def test_an_unfit_face_raises_none():
+def test_an_unfit_face_raises_no_alert():
     assert evaluate_rules(prediction(Sighting("unfit", "unfit")), drop(), default_rules(), no_subjects) == (
         (),
         None,
@@ -123,7 +123,7 @@ when = { status = ["unknown"], hours = "closed" }
         (datetime(2026, 3, 7, 21, 1, tzinfo=UTC), 1),
     ],
 )
-def test_hours_run_over_midnight_in_the_sources_own_zone(at: datetime, raised: int):
+def test_hours_extend_over_midnight_in_the_timezone_of_the_source(at: datetime, raised: int):
     alerts, _ = evaluate_rules(
         prediction(unknown_face(1, 0)), drop(source="shop", at=at), parse_rules(HOURS), no_subjects
     )
@@ -131,7 +131,7 @@ def test_hours_run_over_midnight_in_the_sources_own_zone(at: datetime, raised: i
     assert len(alerts) == raised
 
 
-def test_a_rule_may_watch_for_a_class_of_any_model():
+def test_a_rule_can_match_a_label_of_any_model():
     watch = parse_rules(
         '[[rules]]\nname = "fire"\nwhen = { models = ["faces"], labels = ["fire"], min_score = 0.7 }'
     )
@@ -171,12 +171,12 @@ def test_a_rule_may_watch_for_a_class_of_any_model():
         ('[sources.door]\ntraining_policy = "yes"', "allowed: always, consented, never"),
     ],
 )
-def test_a_bad_watch_file_is_told_where_it_is_bad(text: str, told: str):
+def test_the_error_for_invalid_rules_names_the_key(text: str, told: str):
     with pytest.raises(InvalidRules, match=told):
         parse_rules(text)
 
 
-def test_nothing_is_learned_from_a_source_that_does_not_say_so():
+def test_a_source_allows_no_training_by_default():
     watch = parse_rules(
         '[sources.studio]\ntraining_policy = "always"\n[sources."door-*"]\nstore_unknown_faces = true'
     )
@@ -188,7 +188,7 @@ def test_nothing_is_learned_from_a_source_that_does_not_say_so():
     ]
 
 
-def test_a_crowd_of_strangers_stays_within_a_rows_size():
+def test_the_number_of_unknown_subjects_of_a_window_is_limited():
     strangers = no_subjects("vault", "w")
     rng = np.random.default_rng(7)
     for number in range(UnknownSubjects.MAX_SUBJECTS + 20):

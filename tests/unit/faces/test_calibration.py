@@ -1,4 +1,4 @@
-"""The threshold follows from the wanted rate and the number of people, and says when it is a guess."""
+"""The threshold follows from the target rate and the number of people, measured or extrapolated."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ CALIBRATION = load_toml(CARDS / "faces" / "card.toml").convert(FacesCard).matchi
 
 
 @pytest.mark.parametrize(("rate", "cosine"), list(zip(CALIBRATION.fmr, CALIBRATION.cosine, strict=True)))
-def test_for_one_person_the_measured_rates_come_back(rate: float, cosine: float):
+def test_the_thresholds_for_one_person_are_the_measured_scores(rate: float, cosine: float):
     assert CALIBRATION.threshold(1, rate).cosine == pytest.approx(cosine, abs=1e-6)
 
 
-def test_a_hundred_people_need_a_hundredth_of_the_rate():
+def test_a_hundred_people_need_a_hundredth_of_the_false_match_rate():
     threshold = CALIBRATION.threshold(100, 0.01)
 
     assert threshold.fmr == pytest.approx(1 - 0.99 ** (1 / 100))
@@ -26,7 +26,7 @@ def test_a_hundred_people_need_a_hundredth_of_the_rate():
     assert not threshold.extrapolated
 
 
-def test_past_the_table_s_end_it_says_that_it_extrapolates():
+def test_a_threshold_beyond_the_table_is_marked_as_extrapolated():
     threshold = CALIBRATION.threshold(10_000, 0.01)
 
     assert threshold.extrapolated
@@ -39,7 +39,7 @@ def test_more_people_never_lower_the_threshold(people: int, fpir: float):
 
 
 @given(people=st.integers(1, 10**6))
-def test_a_threshold_s_own_rate_comes_back(people: int):
+def test_the_rate_at_a_threshold_is_the_rate_it_was_computed_for(people: int):
     threshold = CALIBRATION.threshold(people, 0.01)
 
     assert np.log(CALIBRATION.threshold_at_score(threshold.cosine).fmr) == pytest.approx(
@@ -48,7 +48,7 @@ def test_a_threshold_s_own_rate_comes_back(people: int):
 
 
 @given(cosine=st.floats(-1, 1))
-def test_no_score_claims_a_rate_below_the_least(cosine: float):
+def test_no_score_has_a_rate_below_the_minimum(cosine: float):
     assert CALIBRATION.min_fmr <= CALIBRATION.threshold_at_score(cosine).fmr <= CALIBRATION.fmr[0]
 
 
@@ -56,7 +56,7 @@ def test_no_score_claims_a_rate_below_the_least(cosine: float):
     ("fmr", "cosine"),
     [([0.1], [0.3]), ([0.1, 0.2], [0.3, 0.4]), ([0.2, 0.1], [0.4, 0.3]), ([0.2, 0.0], [0.3, 0.4])],
 )
-def test_a_table_that_does_not_fall_while_it_rises_is_refused(fmr: list[float], cosine: list[float]):
+def test_a_table_is_refused_unless_rates_fall_while_scores_rise(fmr: list[float], cosine: list[float]):
     table = TomlFile("card.toml", {"fmr": fmr, "cosine": cosine, "min_fmr": 1e-9})
 
     with pytest.raises(InvalidToml, match="fmr must fall"):

@@ -1,4 +1,4 @@
-"""Two embeddings side by side: each knows who is enrolled in its own space, and looks into no other."""
+"""Releases with different embedding spaces are used side by side, and their vectors are never compared."""
 
 from functools import partial
 from pathlib import Path
@@ -61,7 +61,7 @@ def enrolled_photos() -> list[tuple[str, ReferenceImage]]:
     return photos
 
 
-def test_a_portrait_is_enough_for_another_release_to_know_somebody_again(rotated: FaceRecognizer):
+def test_a_reference_image_suffices_for_another_release_to_recognise_a_person(rotated: FaceRecognizer):
     straight = faces_model()
     template = create_template(
         photo("obama.jpg"), model=straight, person="p-o", gallery=Gallery(straight.embedding_space)
@@ -86,14 +86,14 @@ def test_vectors_of_two_releases_are_never_compared(rotated: FaceRecognizer):
         rotated.match(rotated.analyze(photo("obama3.jpg")).faces, gallery)
 
 
-def test_compared_all_the_same_they_would_know_nobody(rotated: FaceRecognizer):
+def test_vectors_of_two_releases_are_dissimilar(rotated: FaceRecognizer):
     active_vector = faces_model().analyze(photo("obama.jpg")).faces[0].vector
     rotated_vector = rotated.analyze(photo("obama.jpg")).faces[0].vector
 
     assert abs(float(active_vector @ rotated_vector)) < 0.2
 
 
-def test_a_portrait_comes_to_what_its_photograph_comes_to():
+def test_a_reference_image_and_its_photo_have_similar_vectors():
     model = faces_model()
     template = create_template(
         photo("biden.jpg"), model=model, person="p-b", gallery=Gallery(model.embedding_space)
@@ -105,7 +105,7 @@ def test_a_portrait_comes_to_what_its_photograph_comes_to():
     assert float(again @ template.vectors[model.embedding_space]) > 0.95
 
 
-def test_a_turned_embedding_is_as_good_as_the_straight_one(rotated: FaceRecognizer):
+def test_a_rotated_embedding_is_as_accurate_as_the_original(rotated: FaceRecognizer):
     photos = [*enrolled_photos(), *(("biden-again", one) for _, one in enrolled_photos()[3:])]
     photos = [(person.removesuffix("-again"), one) for person, one in photos]
 
@@ -114,12 +114,12 @@ def test_a_turned_embedding_is_as_good_as_the_straight_one(rotated: FaceRecogniz
     assert (metric.value, gain.value) == (1.0, 0.0)
 
 
-def test_a_release_cannot_be_examined_where_hardly_anybody_is_enrolled(rotated: FaceRecognizer):
+def test_releases_cannot_be_compared_on_too_few_enrolled_people(rotated: FaceRecognizer):
     with pytest.raises(TooFewEnrolled, match="two photos"):
         compare_on_enrolled(rotated, faces_model(), enrolled_photos()[:3])
 
 
-def test_another_part_beside_the_same_embedding_leaves_the_space_as_it_is(tmp_path: Path):
+def test_replacing_another_part_does_not_change_the_embedding_space(tmp_path: Path):
     changed = tmp_path / "face-detect"
     changed.mkdir()
     made = built_releases() / "face-detect"
@@ -134,7 +134,7 @@ def test_another_part_beside_the_same_embedding_leaves_the_space_as_it_is(tmp_pa
     )
 
 
-def test_what_is_no_part_is_not_put_together(tmp_path: Path):
+def test_a_model_that_is_no_part_cannot_be_composed(tmp_path: Path):
     home = write_rotated(tmp_path)
     card = home / "card.toml"
     card.write_text(card.read_text("utf-8").replace('name = "face-embed"', 'name = "voice"'), "utf-8")
@@ -143,7 +143,7 @@ def test_what_is_no_part_is_not_put_together(tmp_path: Path):
         compose_release("faces", home)
 
 
-def test_galleries_move_together_and_one_that_grows_is_not_in_use():
+def test_galleries_share_a_version_and_an_incomplete_one_is_marked():
     vector = np.full((1, 4), 0.5, np.float32)
     old = with_person(Gallery("old"), vector)
     known = GallerySet(3, {"old": old}, {"old": "k"})
@@ -161,9 +161,7 @@ def with_person(gallery: Gallery, vector: NDArray[np.float32]) -> Gallery:
     return gallery.with_person(EnrolledPerson("p", vector))
 
 
-def test_an_embedding_brings_the_thresholds_that_follow_from_its_own_scores(
-    rotated: FaceRecognizer, tmp_path: Path
-):
+def test_a_composed_release_has_the_thresholds_of_its_embedder(rotated: FaceRecognizer, tmp_path: Path):
     lower = open_composed(compose_release("faces", write_rotated(tmp_path, score_shift=0.1)), tmp_path)
 
     ours, theirs = (model.matching_config for model in (rotated, lower))
@@ -178,7 +176,7 @@ def test_an_embedding_brings_the_thresholds_that_follow_from_its_own_scores(
     )
 
 
-def test_an_embedding_of_whose_scores_nothing_is_known_is_no_part(tmp_path: Path):
+def test_an_embedder_without_calibration_cannot_be_composed(tmp_path: Path):
     part = write_rotated(tmp_path)
     card = part / "card.toml"
     card.write_text(card.read_text("utf-8").partition("[calibration]")[0], "utf-8")

@@ -1,4 +1,4 @@
-"""Who a face looks most like; galleries never change, and come back from bytes as they were."""
+"""Galleries are immutable, find the best candidates, and are restored from snapshots."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_one_person_has_no_runner_up():
 
 @settings(max_examples=50, deadline=None)
 @given(counts=st.lists(st.integers(1, 4), min_size=1, max_size=12), probes=st.integers(1, 5))
-def test_identification_is_the_plain_search(counts: list[int], probes: int):
+def test_identification_equals_an_exhaustive_search(counts: list[int], probes: int):
     seeds = iter(range(1000))
     people = [person(f"p{n}", *(vector(next(seeds)) for _ in range(count))) for n, count in enumerate(counts)]
     faces = np.stack([vector(5000 + n) for n in range(probes)])
@@ -53,7 +53,7 @@ def test_identification_is_the_plain_search(counts: list[int], probes: int):
         assert one.runner_up == pytest.approx(best[1] if len(best) > 1 else -1, abs=1e-5)
 
 
-def test_an_update_makes_a_new_version_and_leaves_the_old_one():
+def test_an_update_returns_a_new_version_and_does_not_change_the_old_one():
     before = gallery(person("bob", vector(1)))
 
     after = before.with_person(person("ann", vector(2)))
@@ -73,7 +73,7 @@ def test_a_person_is_replaced_and_removed_by_id():
     assert first.without_person("ann").person("ann") is None
 
 
-def test_a_snapshot_comes_back_as_it_was():
+def test_a_deserialised_snapshot_equals_the_gallery():
     known = gallery(person("ann", vector(1), vector(2), tags=frozenset({"staff"})), person("bob", vector(3)))
     known = known.without_person("nobody")
 
@@ -85,34 +85,34 @@ def test_a_snapshot_comes_back_as_it_was():
     np.testing.assert_allclose(np.linalg.norm(back.matrix, axis=1), 1, atol=1e-6)
 
 
-def test_an_empty_gallery_comes_back_empty():
+def test_an_empty_gallery_is_empty_after_deserialisation():
     back = deserialize_gallery(serialize_gallery(Gallery("space", version=7)))
 
     assert (len(back), back.version, back.embedding_space) == (0, 7, "space")
 
 
-def test_the_same_people_give_the_same_bytes_in_any_order():
+def test_a_snapshot_does_not_depend_on_the_order_of_enrolment():
     one, other = person("ann", vector(1)), person("bob", vector(2))
 
     assert serialize_gallery(gallery(one, other)) == serialize_gallery(gallery(other, one))
 
 
 @pytest.mark.parametrize("cut", [0, 1, 20, 80, 200])
-def test_half_a_snapshot_is_no_gallery(cut: int):
+def test_an_incomplete_snapshot_is_refused(cut: int):
     data = serialize_gallery(gallery(person("ann", vector(1))))
 
     with pytest.raises(InvalidSnapshot):
         deserialize_gallery(data[:cut])
 
 
-def test_a_snapshot_of_another_format_says_so():
+def test_a_snapshot_of_another_format_is_refused():
     data = serialize_gallery(gallery()).replace(b"vigil-gallery/1", b"vigil-gallery/9")
 
     with pytest.raises(InvalidSnapshot, match="vigil-gallery/9"):
         deserialize_gallery(data)
 
 
-def test_who_is_still_to_be_carried_over_is_not_put_into_a_growing_gallery_with_a_new_photo_alone():
+def test_a_person_that_reembedding_has_still_to_add_is_pending():
     ann, bob = person("ann", vector(1)), person("bob", vector(2))
     old, new = gallery(ann, bob), Gallery("new", (bob,))
     growing = GallerySet(

@@ -1,4 +1,4 @@
-"""Anchors, suppression, tiles and alignment, each against what it must be."""
+"""Anchors, suppression of boxes, tiles and alignment are geometrically correct."""
 
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ ALIGNMENT = load_toml(CARDS / "face-embed" / "card.toml").convert(EmbedderCard).
 
 
 @pytest.mark.parametrize(("size", "count"), [((320, 240), 4420), ((480, 360), 9870), ((640, 480), 17640)])
-def test_anchors_are_as_many_as_the_network_s_outputs(size: tuple[int, int], count: int):
+def test_there_are_as_many_anchors_as_outputs_of_the_network(size: tuple[int, int], count: int):
     grid = ANCHORS.grid(size)
 
     assert grid.shape[1] == 4
@@ -34,7 +34,7 @@ def test_anchors_are_as_many_as_the_network_s_outputs(size: tuple[int, int], cou
     assert ((grid >= 0) & (grid <= 1)).all()
 
 
-def test_no_offset_is_the_anchor_itself():
+def test_a_box_with_no_offset_is_the_anchor():
     grid = ANCHORS.grid((320, 240))
 
     boxes = decode_boxes(np.zeros_like(grid), grid, ANCHORS)
@@ -43,7 +43,7 @@ def test_no_offset_is_the_anchor_itself():
     np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], grid[:, 2:], atol=1e-6)
 
 
-def test_of_two_boxes_on_one_face_the_stronger_stays():
+def test_of_two_boxes_on_one_face_the_higher_score_is_selected():
     boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60]], np.float32)
 
     selected = non_max_suppression(boxes, np.array([0.8, 0.9, 0.7], np.float32), 0.3)
@@ -51,13 +51,13 @@ def test_of_two_boxes_on_one_face_the_stronger_stays():
     assert selected.tolist() == [1, 2]
 
 
-def test_a_part_inside_a_larger_box_goes_even_if_it_scores_more():
+def test_a_box_inside_a_larger_one_is_removed_even_with_a_higher_score():
     boxes = np.array([[0, 0, 100, 100], [10, 10, 40, 40]], np.float32)
 
     assert suppress_contained(boxes, np.array([0.8, 0.9], np.float32), 0.5).tolist() == [0]
 
 
-def test_nothing_found_is_no_boxes():
+def test_no_boxes_are_selected_from_none():
     nothing = np.empty((0, 4), np.float32)
 
     assert non_max_suppression(nothing, nothing[:, 0], 0.3).tolist() == []
@@ -65,7 +65,7 @@ def test_nothing_found_is_no_boxes():
 
 
 @given(length=st.integers(1, 8000), tile=st.integers(50, 2000), lap=st.floats(0.05, 0.6))
-def test_tiles_reach_both_ends_and_overlap_enough(length: int, tile: int, lap: float):
+def test_tiles_cover_the_whole_length_and_overlap_enough(length: int, tile: int, lap: float):
     positions = tile_starts(length, tile, lap)
 
     assert positions[0] == 0
@@ -74,7 +74,7 @@ def test_tiles_reach_both_ends_and_overlap_enough(length: int, tile: int, lap: f
 
 
 @given(angle=st.floats(-3.1, 3.1), scale=st.floats(0.2, 8), x=st.floats(-500, 500), y=st.floats(-500, 500))
-def test_a_similarity_is_found_again(angle: float, scale: float, x: float, y: float):
+def test_the_inverse_of_a_similarity_transform_is_estimated(angle: float, scale: float, x: float, y: float):
     template = np.array(ALIGNMENT.target_points)
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     moved = (template @ turn.T + [x, y]).astype(np.float32)
@@ -93,7 +93,7 @@ def _landmarks(factor: float, corner: tuple[float, float]) -> NDArray[np.float32
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.7, 3.0, 6.5])
-def test_an_aligned_face_is_the_picture_at_the_template_s_size(factor: float):
+def test_an_aligned_face_equals_the_picture_resized_to_the_target(factor: float):
     side = round(112 * factor)
     x, y = np.meshgrid(np.linspace(0, 255, side), np.linspace(0, 255, side))
     image = Image.fromarray(np.stack([x, y, np.full_like(x, 90)], axis=-1).astype(np.uint8))
@@ -104,7 +104,7 @@ def test_an_aligned_face_is_the_picture_at_the_template_s_size(factor: float):
     np.testing.assert_allclose(made[8:-8, 8:-8], expected[8:-8, 8:-8], atol=5)
 
 
-def test_fine_stripes_do_not_alias_when_a_large_face_is_shrunk():
+def test_fine_stripes_do_not_alias_when_a_large_face_is_reduced():
     stripes = np.zeros((900, 900, 3), np.uint8)
     stripes[:, ::2] = 255
 

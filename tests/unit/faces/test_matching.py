@@ -1,4 +1,4 @@
-"""Verdicts: known, unknown, ambiguous, unfit."""
+"""A face is known, unknown, ambiguous or unfit."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_face_that_reaches_the_threshold_is_known_with_the_person_s_tags():
     assert decision.threshold == pytest.approx(REQUIRED_SCORE)
 
 
-def test_a_face_below_the_threshold_is_unknown_and_keeps_its_score():
+def test_a_face_below_the_threshold_is_unknown_and_has_its_score():
     decision = match_faces(
         [face(vector_at_cosine(vector(1), REQUIRED_SCORE - 0.05))], gallery(ANN, BOB), SETTINGS
     )[0]
@@ -39,7 +39,7 @@ def test_a_face_below_the_threshold_is_unknown_and_keeps_its_score():
     assert decision.score == pytest.approx(REQUIRED_SCORE - 0.05, abs=1e-4)
 
 
-def test_a_poor_face_needs_more():
+def test_a_face_of_low_quality_needs_a_higher_score():
     score = REQUIRED_SCORE + SETTINGS.low_quality_margin / 2
 
     good, poor = match_faces(
@@ -74,7 +74,7 @@ def test_an_unfit_face_is_never_matched():
     assert (decision.status, decision.score) == ("unfit", None)
 
 
-def test_an_empty_gallery_knows_nobody():
+def test_all_faces_are_unknown_or_unfit_with_an_empty_gallery():
     decisions = match_faces(
         [face(vector(1)), face(vector(2), quality_issues=("turned",))], gallery(), SETTINGS
     )

@@ -1,4 +1,4 @@
-"""Quality and noise: what makes a face unfit is named, and smoothing is done where it gains."""
+"""Quality issues are named, and noise is estimated and reduced."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_a_large_sharp_straight_face_is_of_full_quality():
     ("measure", "value", "quality_issue"),
     [("height_px", 18.0, "small"), ("sharpness", 0.09, "blurred"), ("turn", 0.7, "turned")],
 )
-def test_each_fault_has_a_name(measure: str, value: float, quality_issue: str):
+def test_each_quality_issue_has_a_name(measure: str, value: float, quality_issue: str):
     quality, quality_issues = GATE.assess(**{**GOOD, measure: value})
 
     assert quality < GATE.unfit_below
@@ -60,7 +60,7 @@ def test_noise_is_estimated(sigma: int):
     assert estimate_noise(image) == pytest.approx(sigma, rel=0.2)
 
 
-def test_smoothing_takes_noise_and_leaves_edges():
+def test_smoothing_reduces_noise_and_preserves_edges():
     clean = np.full((60, 60, 3), 60, np.uint8)
     clean[:, 30:] = 190
     noise = np.random.default_rng(0).normal(0, 12, clean.shape)
@@ -72,13 +72,13 @@ def test_smoothing_takes_noise_and_leaves_edges():
     assert made[:, 31].mean() - made[:, 28].mean() > 110
 
 
-def test_a_clear_face_is_not_touched():
+def test_a_face_without_noise_is_not_changed():
     image = Image.new("RGB", (300, 300), (120, 110, 100))
 
     assert denoise_face(image, np.array([50, 50, 200, 220], np.float32), DENOISING).image is image
 
 
-def test_points_go_into_a_smoothed_part_and_come_back():
+def test_points_map_to_a_patch_and_back():
     noisy = Image.effect_noise((900, 900), 60).convert("RGB")
     points = np.array([[300, 310], [500, 620]], np.float32)
 
@@ -91,7 +91,7 @@ def test_points_go_into_a_smoothed_part_and_come_back():
 @pytest.mark.parametrize(
     "box", [[-50, -50, 40, 60], [280, 280, 400, 420], [10, 10, 11, 11], [290, 0, 310, 40]]
 )
-def test_a_face_at_the_edge_or_tiny_breaks_nothing(box: list[float]):
+def test_a_tiny_face_or_one_at_the_edge_has_a_patch(box: list[float]):
     noisy = Image.effect_noise((300, 300), 80).convert("RGB")
 
     part = denoise_face(noisy, np.array(box, np.float32), DENOISING)

@@ -1,4 +1,4 @@
-"""The whole model on real photographs: who is recognised, who is refused, what is told on the way."""
+"""The faces model on real photographs: recognition, rejections, options, stages and enrolment."""
 
 import io
 from functools import cache
@@ -67,7 +67,7 @@ def test_an_enrolled_person_is_recognised_at_every_detector_size(
     assert prediction.notes["detect"] == detector_input
 
 
-def test_a_second_look_for_landmarks_can_be_left_out_and_a_small_face_is_known_all_the_same():
+def test_a_small_face_is_recognised_with_one_landmark_pass():
     small = io.BytesIO()
     picture = Image.open(io.BytesIO(photo("obama2.jpg")))
     picture.resize((picture.width // 8, picture.height // 8)).save(small, "PNG")
@@ -79,12 +79,12 @@ def test_a_second_look_for_landmarks_can_be_left_out_and_a_small_face_is_known_a
     assert ("landmarks" in twice.notes, once.notes["landmarks"]) == (False, "once")
 
 
-def test_a_number_of_looks_that_is_not_offered_is_refused():
+def test_an_unknown_number_of_landmark_passes_is_rejected():
     with pytest.raises(UnknownOption, match="once"):
         _predict(photo("obama2.jpg"), landmarks="thrice")
 
 
-def test_a_stranger_is_unknown_and_can_be_told_again():
+def test_an_unknown_person_is_similar_to_themselves_in_another_photo():
     alone = faces_model(lambda _embed: _two_enrolled().without_person("obama"))
 
     first = alone.predict(photo("obama.jpg"), {}, ignore_stage).sightings[0]
@@ -97,7 +97,7 @@ def test_a_stranger_is_unknown_and_can_be_told_again():
     assert first.vector @ second.vector >= first.same_subject_threshold
 
 
-def test_with_nobody_enrolled_everyone_is_unknown():
+def test_all_faces_are_unknown_if_nobody_is_enrolled():
     prediction = faces_model().predict(photo("obama.jpg"), {}, ignore_stage)
 
     assert [(one.status, one.score, one.threshold) for one in prediction.sightings] == [
@@ -117,7 +117,7 @@ def test_two_people_in_one_picture_are_both_recognised():
     assert {one.label for one in _predict(both).sightings} == {"obama", "biden"}
 
 
-def test_a_photo_taken_sideways_is_recognised():
+def test_a_person_in_a_rotated_photo_is_recognised():
     exif = Image.Exif()
     exif[0x0112] = 6
     sideways = _open_photo("obama2.jpg").transpose(Image.Transpose.ROTATE_90)
@@ -129,7 +129,7 @@ def test_a_photo_taken_sideways_is_recognised():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "BMP"])
-def test_every_format_is_recognised(kind: str):
+def test_a_person_is_recognised_in_every_image_format(kind: str):
     assert [one.label for one in _predict(_encoded(_open_photo("obama2.jpg"), kind)).sightings] == ["obama"]
 
 
@@ -147,21 +147,21 @@ def test_a_tiny_face_is_found_by_tiles_in_a_wide_scene():
     assert 900 < box[1] < 1080
 
 
-def test_a_noisy_photo_is_recognised():
+def test_a_person_is_recognised_in_a_noisy_photo():
     small = np.asarray(_open_photo("obama2.jpg").resize((188, 360)), np.float32)
     noisy = np.clip(small + np.random.default_rng(3).normal(0, 22, small.shape), 0, 255).astype(np.uint8)
 
     assert [one.label for one in _predict(_encoded(Image.fromarray(noisy), "PNG")).sightings] == ["obama"]
 
 
-def test_a_blurred_face_is_unfit_and_says_why():
+def test_a_blurred_face_is_unfit_with_the_issue_blurred():
     prediction = _predict(_encoded(_open_photo("biden.jpg").filter(ImageFilter.GaussianBlur(15))))
 
     assert [(one.status, one.quality_issues) for one in prediction.sightings] == [("unfit", ("blurred",))]
     assert prediction.sightings[0].score is None
 
 
-def test_what_a_jpeg_is_unpacked_to_changes_the_vector_little():
+def test_decoding_at_a_reduced_size_changes_the_vector_little():
     data = photo("obama3.jpg")
 
     draft = _recognizer().analyze(data).faces[0]
@@ -170,7 +170,7 @@ def test_what_a_jpeg_is_unpacked_to_changes_the_vector_little():
     assert float(draft.vector @ full.vector) > 0.98
 
 
-def test_detail_is_in_pixels_of_the_upright_photo():
+def test_boxes_and_landmarks_are_in_pixels_of_the_upright_photo():
     face = _recognizer().analyze(photo("obama3.jpg")).faces[0]
 
     left, top, right, bottom = face.box_px
@@ -181,7 +181,7 @@ def test_detail_is_in_pixels_of_the_upright_photo():
     assert np.linalg.norm(face.vector) == pytest.approx(1, abs=1e-5)
 
 
-def test_stages_are_marked_as_they_begin():
+def test_stages_are_reported_when_they_begin():
     stages: list[str] = []
 
     _recognizer().predict(photo("obama.jpg"), {}, stages.append)
@@ -189,7 +189,7 @@ def test_stages_are_marked_as_they_begin():
     assert stages == ["decode", "detect", "align", "embed", "match"]
 
 
-def test_only_as_many_faces_as_the_card_keeps_are_kept_but_all_are_counted():
+def test_faces_beyond_the_card_s_limit_are_counted_but_not_reported():
     crowd = Image.new("RGB", (2400, 1800), (128, 128, 128))
     head = _open_photo("obama2.jpg").crop((120, 180, 520, 680)).resize((200, 250))
     for index in range(72):
@@ -201,7 +201,7 @@ def test_only_as_many_faces_as_the_card_keeps_are_kept_but_all_are_counted():
     assert prediction.found > 60
 
 
-def test_an_option_that_there_is_not_is_refused():
+def test_an_unknown_option_is_rejected():
     with pytest.raises(UnknownOption, match="320, 480, 640, tiles"):
         _predict(photo("obama.jpg"), detect="1000")
 
@@ -210,17 +210,17 @@ def test_an_option_that_there_is_not_is_refused():
     ("data", "error"),
     [(b"", EmptyFile), (b"no picture", NotAnImage), (photo("obama.jpg")[:9000], TruncatedImage)],
 )
-def test_bad_files_are_refused_by_name(data: bytes, error: type[Exception]):
+def test_unreadable_files_are_rejected_with_a_reason(data: bytes, error: type[Exception]):
     with pytest.raises(error):
         _predict(data)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 500), (500, 2), (7, 7)])
-def test_the_smallest_pictures_hold_no_face_and_break_nothing(size: tuple[int, int]):
+def test_the_smallest_pictures_contain_no_face(size: tuple[int, int]):
     assert _predict(_encoded(Image.new("RGB", size, (200, 150, 120)), "PNG")).sightings == ()
 
 
-def test_templates_of_another_embedding_are_never_compared():
+def test_templates_of_another_embedding_space_are_never_compared():
     stale = faces_model(lambda _embed: Gallery("another", _two_enrolled().people))
 
     with pytest.raises(EmbeddingSpaceMismatch):
@@ -240,22 +240,22 @@ def test_a_second_photo_of_the_same_person_is_accepted():
     assert _create_template(photo("obama2.jpg"), "obama").quality > 0.5
 
 
-def test_enrolment_refuses_no_face():
+def test_enrolment_rejects_a_photo_without_a_face():
     with pytest.raises(NoFace):
         _create_template(_encoded(Image.new("RGB", (400, 400), (90, 90, 90))), "somebody")
 
 
-def test_enrolment_refuses_several_faces():
+def test_enrolment_rejects_a_photo_with_several_faces():
     with pytest.raises(SeveralFaces):
         _create_template(_side_by_side("obama2.jpg", "biden.jpg"), "somebody")
 
 
-def test_enrolment_refuses_a_poor_face():
+def test_enrolment_rejects_a_face_of_low_quality():
     with pytest.raises(LowQuality, match="blurred"):
         _create_template(_encoded(_open_photo("biden.jpg").filter(ImageFilter.GaussianBlur(15))), "somebody")
 
 
-def test_enrolment_refuses_a_face_that_is_somebody_else_and_does_not_say_whose():
+def test_enrolment_rejects_the_face_of_another_person_without_naming_them():
     with pytest.raises(AlreadyEnrolled) as refused:
         _create_template(photo("obama2.jpg"), "somebody")
 

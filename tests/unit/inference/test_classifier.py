@@ -1,4 +1,4 @@
-"""Raw output becomes probabilities."""
+"""The raw output of a classifier becomes probabilities."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ RAW = st.lists(st.floats(-500, 500, width=32), min_size=1, max_size=12)
 
 @pytest.mark.parametrize("head", ACTIVATIONS.values(), ids=ACTIVATIONS.keys())
 @given(raw=RAW)
-def test_scores_are_probabilities_whatever_comes_in(head, raw: list[float]):
+def test_scores_are_probabilities_for_any_raw_output(head, raw: list[float]):
     scores = head(np.array(raw, np.float32))
 
     assert np.isfinite(scores).all()
@@ -36,5 +36,5 @@ def test_sigmoid_is_a_half_at_zero():
     assert sigmoid(np.zeros(1, np.float32))[0] == pytest.approx(0.5)
 
 
-def test_probabilities_stay_as_they_are():
+def test_probabilities_are_not_changed():
     np.testing.assert_allclose(probabilities(np.array([0.2, 1.0000001], np.float32)), [0.2, 1.0])

@@ -1,4 +1,4 @@
-"""Bytes become an upright RGB picture, or one of four named refusals; nothing else ever comes out."""
+"""Bytes become an upright RGB picture or a named rejection; a thumbnail is small and has no metadata."""
 
 import io
 import struct
@@ -53,7 +53,7 @@ def test_every_grey_format_spans_black_to_white(make: Callable[[], bytes]):
     assert (np.ptp(pixels, axis=2) == 0).all()
 
 
-def test_transparency_shows_the_cards_ground():
+def test_transparent_pixels_become_the_background_grey():
     pixels = np.asarray(decode_image(encode_image(half_transparent_image(), "PNG"), LIMITS).image)
 
     np.testing.assert_array_equal(pixels[16, 6], [255, 0, 0])
@@ -76,7 +76,7 @@ def test_the_camera_s_orientation_is_undone(turn: int):
 
 
 @pytest.mark.parametrize("turn", [1, 6])
-def test_a_jpeg_is_unpacked_small_but_never_below_what_is_asked(turn: int):
+def test_a_jpeg_is_decoded_at_a_reduced_size_but_not_below_the_given_side(turn: int):
     exif = Image.Exif()
     exif[0x0112] = turn
     data = encode_image(Image.effect_noise((800, 600), 40).convert("RGB"), "JPEG", exif=exif)
@@ -89,7 +89,7 @@ def test_a_jpeg_is_unpacked_small_but_never_below_what_is_asked(turn: int):
     assert (picture.size_px[0] < picture.size_px[1]) == (turn == 6)
 
 
-def test_an_empty_file_says_so():
+def test_an_empty_file_is_rejected_as_empty():
     with pytest.raises(EmptyFile):
         decode_image(b"", LIMITS)
 
@@ -97,18 +97,18 @@ def test_an_empty_file_says_so():
 @pytest.mark.parametrize(
     "data", [b"\0", b"hello, world", b"%PDF-1.7 " + b"x" * 500, b"<svg></svg>", b"%!PS-Adobe"]
 )
-def test_what_is_no_picture_is_called_so(data: bytes):
+def test_data_that_is_no_picture_is_rejected_as_such(data: bytes):
     with pytest.raises(NotAnImage):
         decode_image(data, LIMITS)
 
 
-def test_a_format_that_the_card_does_not_name_is_no_picture():
+def test_a_format_that_the_card_does_not_accept_is_rejected():
     with pytest.raises(NotAnImage):
         decode_image(encode_image(two_colour_image(), "BMP"), replace(LIMITS, formats=("JPEG",)))
 
 
 @pytest.mark.parametrize("name", ["jpeg", "progressive jpeg", "png", "gif", "webp", "bmp"])
-def test_a_picture_cut_anywhere_is_refused_or_shown_and_never_anything_else(name: str):
+def test_a_picture_cut_at_any_byte_is_decoded_or_rejected(name: str):
     data = FORMATS[name]
 
     for end in {*range(min(len(data), 64)), *range(0, len(data), max(1, len(data) // 60))}:
@@ -119,32 +119,32 @@ def test_a_picture_cut_anywhere_is_refused_or_shown_and_never_anything_else(name
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_photo_that_breaks_off_is_truncated(share: float):
+def test_an_incomplete_photo_is_rejected_as_truncated(share: float):
     data = encode_image(Image.effect_noise((300, 200), 60).convert("RGB"), "JPEG")
 
     with pytest.raises(TruncatedImage):
         decode_image(data[: int(len(data) * share)], LIMITS)
 
 
-def test_a_header_that_breaks_off_is_truncated():
+def test_an_incomplete_header_is_rejected_as_truncated():
     with pytest.raises(TruncatedImage):
         decode_image(FORMATS["jpeg"][:20], LIMITS)
 
 
-def test_pixels_are_counted_before_any_is_unpacked():
+def test_pixels_are_counted_before_decoding():
     with pytest.raises(TooManyPixels):
         decode_image(_decompression_bomb(20_000, 20_000), LIMITS)
 
 
 @pytest.mark.parametrize("side", [9_600, 14_000, 60_000])
-def test_bombs_at_each_of_pillow_s_own_limits_are_too_many_pixels(side: int):
+def test_a_decompression_bomb_at_each_limit_of_pillow_has_too_many_pixels(side: int):
     with pytest.raises(TooManyPixels):
         decode_image(_decompression_bomb(side, side), replace(LIMITS, max_pixels=50_000_000))
 
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data(), name=st.sampled_from(sorted(FORMATS)))
-def test_damage_anywhere_is_refused_or_shown_and_never_anything_else(data: st.DataObject, name: str):
+def test_a_picture_damaged_at_any_byte_is_decoded_or_rejected(data: st.DataObject, name: str):
     damaged = bytearray(FORMATS[name])
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -167,8 +167,6 @@ def _decompression_bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-# MERGED: A thumbnail is small, upright and nothing but pixels; of a part, that part and a little around it.
-
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
@@ -187,20 +185,20 @@ def open_jpeg(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_it_is_small_and_keeps_its_proportions(kind: str):
+def test_a_thumbnail_is_small_and_has_the_proportions_of_the_photo(kind: str):
     small = open_jpeg(create_thumbnail(encode_image(sample_photo(), kind), LIMITS))
 
     assert small.size == (THUMBNAIL_SIDE_PX, round(THUMBNAIL_SIDE_PX * 2 / 3))
 
 
-def test_what_is_small_already_is_not_enlarged():
+def test_a_small_photo_is_not_enlarged():
     assert open_jpeg(create_thumbnail(encode_image(Image.new("RGB", (40, 30)), "PNG"), LIMITS)).size == (
         40,
         30,
     )
 
 
-def test_where_when_and_by_what_it_was_taken_does_not_pass():
+def test_a_thumbnail_has_no_metadata():
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "a maker", 6
     exif.get_ifd(0x8825)[1] = "N"
@@ -214,7 +212,7 @@ def test_where_when_and_by_what_it_was_taken_does_not_pass():
     assert open_jpeg(made).size == (round(THUMBNAIL_SIDE_PX * 2 / 3), THUMBNAIL_SIDE_PX)
 
 
-def test_of_a_part_it_shows_that_part_and_a_little_around_it():
+def test_a_thumbnail_of_a_box_shows_the_box_with_a_margin():
     pixels = np.asarray(
         open_jpeg(create_thumbnail(encode_image(sample_photo(), "PNG"), LIMITS, (600, 200, 700, 300)))
     )
@@ -227,10 +225,10 @@ def test_of_a_part_it_shows_that_part_and_a_little_around_it():
 @pytest.mark.parametrize(
     "box", [(-50, -50, 20, 20), (1190, 790, 1300, 900), (1200, 800, 1200, 800), (5, 5, 5, 5)]
 )
-def test_a_part_at_the_edge_is_cut_there(box: tuple[float, float, float, float]):
+def test_a_box_at_the_edge_is_clipped_to_the_photo(box: tuple[float, float, float, float]):
     assert min(open_jpeg(create_thumbnail(encode_image(sample_photo(), "PNG"), LIMITS, box)).size) >= 1
 
 
-def test_what_is_no_picture_has_none():
+def test_data_that_is_no_picture_has_no_thumbnail():
     with pytest.raises(NotAnImage):
         create_thumbnail(b"nothing", LIMITS)

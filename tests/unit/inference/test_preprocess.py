@@ -1,4 +1,4 @@
-"""A picture becomes the tensor that its card describes."""
+"""A picture becomes the input tensor that a card describes."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_black_is_minus_one_and_white_is_plus_one():
     np.testing.assert_allclose(made[0, :, :, -1], 1)
 
 
-def test_channels_come_in_the_card_s_order():
+def test_channels_have_the_order_of_the_card():
     red = Image.new("RGB", (8, 4), (255, 0, 0))
 
     rgb = to_tensor(red, PREPARATION)[0, :, 0, 0]
@@ -45,7 +45,7 @@ def test_channels_come_in_the_card_s_order():
     np.testing.assert_allclose(grey, 76, atol=1)
 
 
-def test_channels_last_is_the_same_turned():
+def test_the_channels_last_layout_is_the_transposed_tensor():
     image = Image.effect_noise((8, 4), 50).convert("RGB")
 
     last = to_tensor(image, replace(PREPARATION, layout="nhwc"))
@@ -63,7 +63,7 @@ def test_padding_keeps_proportions_and_fills_the_rest(size: tuple[int, int], fil
     np.testing.assert_allclose(made[0, :, :, width:], -1)
 
 
-def test_a_crop_takes_the_middle():
+def test_a_crop_is_the_middle_of_the_picture():
     image = Image.new("RGB", (90, 40), (0, 0, 0))
     image.paste((255, 255, 255), (10, 0, 80, 40))
 
@@ -72,7 +72,7 @@ def test_a_crop_takes_the_middle():
     np.testing.assert_allclose(made, 1, atol=0.01)
 
 
-def test_fine_stripes_turn_grey_when_shrunk_and_do_not_alias():
+def test_fine_stripes_become_grey_when_reduced():
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
 

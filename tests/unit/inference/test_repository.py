@@ -1,4 +1,4 @@
-"""A folder of releases is a set of models: named safely, opened once, served as its card says."""
+"""Bundled models are opened once from their releases; fetched releases serve only after verification."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def test_a_classifier_runs_from_its_card_alone(models: BundledModels, colour: st
     assert stages == ["decode", "classify"]
 
 
-def test_an_unsure_classifier_says_unknown(models: BundledModels):
+def test_a_score_below_the_threshold_is_unknown(models: BundledModels):
     prediction = models.get("tiny-colours").predict(
         encode_image(Image.new("RGB", (60, 40), "white"), "PNG"), {}, ignore_stage
     )
@@ -48,7 +48,7 @@ def test_a_model_is_opened_once(models: BundledModels):
     assert models.get("tiny-colours") is models.get("tiny-colours")
 
 
-def test_an_unknown_name_says_which_there_are(models: BundledModels):
+def test_the_error_for_an_unknown_model_names_the_known_ones(models: BundledModels):
     with pytest.raises(UnknownModel, match="tiny-colours"):
         models.get("nothing")
 
@@ -56,12 +56,12 @@ def test_an_unknown_name_says_which_there_are(models: BundledModels):
 @pytest.mark.parametrize(
     "name", ["", "..", "../x", "/etc", "tiny-colours/", "Tiny-Colours", "a\0b", "x" * 300, "."]
 )
-def test_no_name_leaves_the_folder(models: BundledModels, name: str):
+def test_no_name_of_a_model_leads_out_of_the_folder(models: BundledModels, name: str):
     with pytest.raises(UnknownModel):
         models.get(name)
 
 
-def test_a_kind_that_nobody_handed_in_is_not_served(tmp_path: Path):
+def test_a_model_of_a_kind_without_a_factory_is_not_served(tmp_path: Path):
     write_classifier(tmp_path)
 
     assert BundledModels(tmp_path, {}).names() == ()
@@ -106,7 +106,7 @@ def built_release(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "card.toml"])
-def test_one_bit_that_fell_over_is_noticed_and_located(built_release: Path, file: str):
+def test_one_flipped_bit_is_detected_and_its_file_is_named(built_release: Path, file: str):
     whole = open_release(built_release.parent, built_release.name).id
     data = bytearray((built_release / file).read_bytes())
     data[-2] ^= 1
@@ -120,21 +120,21 @@ def test_one_bit_that_fell_over_is_noticed_and_located(built_release: Path, file
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "card.toml"])
-def test_a_model_that_lost_a_file_is_damaged_and_not_unknown(built_release: Path, file: str):
+def test_a_model_without_one_of_its_files_is_damaged_rather_than_unknown(built_release: Path, file: str):
     (built_release / file).unlink()
 
     with pytest.raises(DamagedRelease, match=file):
         BundledModels(built_release.parent, {"classifier": open_classifier}).get(built_release.name)
 
 
-def test_a_release_note_that_breaks_off_is_damage_too(built_release: Path):
+def test_an_incomplete_release_file_is_damage(built_release: Path):
     (built_release / RELEASE_FILE).write_text('{"files": ')
 
     with pytest.raises(DamagedRelease, match=RELEASE_FILE):
         BundledModels(built_release.parent, {"classifier": open_classifier}).get(built_release.name)
 
 
-def test_what_was_damaged_is_opened_once_it_is_whole_again(built_release: Path):
+def test_a_damaged_model_is_opened_after_its_file_is_restored(built_release: Path):
     models, data = (
         BundledModels(built_release.parent, {"classifier": open_classifier}),
         (built_release / "model.onnx").read_bytes(),
@@ -147,8 +147,6 @@ def test_what_was_damaged_is_opened_once_it_is_whole_again(built_release: Path):
 
     assert models.get(built_release.name).name == built_release.name
 
-
-# MERGED: A fetched release serves only when it is whole and answers rightly; until then the one before does.
 
 MODEL_NAME = "tiny-colours"
 
@@ -198,7 +196,7 @@ def store(tmp_path: Path) -> FakeReleaseStore:
     return FakeReleaseStore(tmp_path)
 
 
-def test_a_starting_container_waits_for_the_release_that_it_is_to_serve(store: FakeReleaseStore):
+def test_a_starting_container_waits_for_its_release(store: FakeReleaseStore):
     release = store.add(0.6)
 
     served = store.create_cache().get_or_previous(MODEL_NAME, release)
@@ -207,7 +205,7 @@ def test_a_starting_container_waits_for_the_release_that_it_is_to_serve(store: F
     assert served.release == release
 
 
-def test_the_one_before_serves_until_the_next_is_ready(store: FakeReleaseStore):
+def test_the_previous_release_serves_until_the_next_is_ready(store: FakeReleaseStore):
     first, second, cache = store.add(0.6), store.add(0.7), store.create_cache()
     cache.get_or_previous(MODEL_NAME, first)
 
@@ -223,7 +221,7 @@ def test_the_one_before_serves_until_the_next_is_ready(store: FakeReleaseStore):
     assert last.release == second
 
 
-def test_nobody_fails_while_s3_is_away(store: FakeReleaseStore):
+def test_a_release_that_cannot_be_fetched_is_reported_and_raises_nothing(store: FakeReleaseStore):
     release = store.add(0.6)
     store.unavailable = True
 
@@ -243,7 +241,7 @@ def test_nobody_fails_while_s3_is_away(store: FakeReleaseStore):
         ("card.toml", lambda data: data.replace(b"classifier", b"magic"), "pipeline.kind"),
     ],
 )
-def test_a_release_that_does_not_prove_itself_never_serves(
+def test_a_release_that_fails_verification_never_serves(
     store: FakeReleaseStore, file: str, change: Callable[[bytes], bytes], message: str
 ):
     folder = store.root / "spoilt"
@@ -256,7 +254,7 @@ def test_a_release_that_does_not_prove_itself_never_serves(
     assert message in store.failures[0]
 
 
-def test_files_of_another_release_are_not_taken_for_it(store: FakeReleaseStore):
+def test_files_of_another_release_are_refused(store: FakeReleaseStore):
     release = store.add(0.6)
     store.releases["f" * 16] = store.releases[release]
 
