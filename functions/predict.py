@@ -10,7 +10,7 @@ from chalice import Blueprint
 from functions.runtime.container import container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import S3Object
-from vigil.drops.predict import PredictionResult, predict_once
+from vigil.drops.prediction import PredictionResult, predict_once
 from vigil.errors import Rejected
 from vigil.people.search import search_faces
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property, partial
 from pathlib import Path
 from tempfile import gettempdir
@@ -15,24 +15,24 @@ from functions.runtime.settings import settings
 
 if TYPE_CHECKING:
     from cloud.dynamodb.people import DynamoPeople
+    from cloud.dynamodb.pointers import CachedPointers
     from functions.api.model_cards import DeployedModel
     from functions.runtime.sqs_batch import LaneRuntime
     from functions.runtime.telemetry import LaneTelemetry
-    from vigil.drops.ports import ActiveDegradation
     from vigil.inference.card import InputLimits
     from vigil.inference.repository import BundledModels, ReleaseCache
+    from vigil.inference.types import Models
     from vigil.people.enrolment import EnrolmentService
     from vigil.people.erasure import ErasureService
     from vigil.people.galleries import GalleryRepository
     from vigil.people.models import FaceReleases
     from vigil.people.reembedding import ReembeddingService
     from vigil.releases.drift import DriftMonitor
-    from vigil.releases.health import HealthSample
-    from vigil.releases.lifecycle import ReleasePointers
     from vigil.releases.manifest import RemovedTrainingData
     from vigil.releases.registration import CandidateReleases
-    from vigil.releases.routing import ActiveModels, RolloutRouter
+    from vigil.releases.routing import RolloutRouter
     from vigil.reliability.controller import ControllerPolicy, ControllerState
+    from vigil.reliability.degradation import DegradationStep
     from vigil.reliability.reconcile import ObjectListing, ReconcilePorts
     from vigil.reliability.slo import Objective
     from vigil.reliability.triage import TriagePorts
@@ -69,6 +69,11 @@ class Container(Adapters):
         """The models in the models layer; every prediction reads the gallery in force."""
         return self._bundled_models(0.0)
 
+    @cached_property
+    def lane_models(self) -> BundledModels:
+        """The same for a lane, which reads the gallery in force every two seconds."""
+        return self._bundled_models(GALLERY_REFRESH_S)
+
     def _bundled_models(self, gallery_max_age_s: float) -> BundledModels:
         from cloud.dynamodb.pointers import CachedGallery
         from vigil.faces.gallery import Gallery, deserialize_gallery
@@ -91,11 +96,8 @@ class Container(Adapters):
         faces = partial(open_face_recognizer, lambda space: gallery_source(space)())
         return BundledModels(self.settings.models_dir, {"faces": faces, "classifier": open_classifier})
 
-    def _rollout_router(
-        self, bundled: BundledModels, on_health: Callable[[HealthSample, ReleasePointers], None]
-    ) -> RolloutRouter:
-        """Routes drops to the releases that the pointers name; they are downloaded to /tmp."""
-        from cloud.dynamodb.pointers import CachedPointers
+    def _rollout_router(self, bundled: BundledModels) -> RolloutRouter:
+        """Routes to the releases that the pointers name; they are downloaded to /tmp in the background."""
         from vigil.releases.routing import RolloutRouter
 
         releases = self._release_cache(
@@ -104,11 +106,13 @@ class Container(Adapters):
             run_in_background=lambda task: Thread(target=task, daemon=True).start(),
             on_failure=self._log_failed_download,
         )
-        table = self.settings.records_table
-        pointers = CachedPointers(self.dynamodb, table, max_age_s=POINTERS_REFRESH_S)
-        return RolloutRouter(
-            pointers, releases, lambda one: self.comparisons.save(one, self.clock()), on_health
-        )
+        return RolloutRouter(self._pointers, releases, bundled)
+
+    @cached_property
+    def _pointers(self) -> CachedPointers:
+        from cloud.dynamodb.pointers import CachedPointers
+
+        return CachedPointers(self.dynamodb, self.settings.records_table, max_age_s=POINTERS_REFRESH_S)
 
     def _release_cache(self, bundled: BundledModels, folder: str, **options: Any) -> ReleaseCache:
         from vigil.inference.repository import ReleaseCache, ReleaseCacheConfig
@@ -127,12 +131,9 @@ class Container(Adapters):
         self.logger.warning("release-download-failed", extra=fields)
 
     @cached_property
-    def active_models(self) -> ActiveModels:
+    def active_models(self) -> Models:
         """The active release of every model, for predictions outside the lanes."""
-        from vigil.releases.routing import ActiveModels
-
-        router = self._rollout_router(self.bundled_models, lambda _sample, _pointers: None)
-        return ActiveModels(router, self.bundled_models)
+        return self._rollout_router(self.bundled_models)
 
     @cached_property
     def candidate_releases(self) -> CandidateReleases:
@@ -183,26 +184,28 @@ class Container(Adapters):
     @cached_property
     def lane_runtime(self) -> LaneRuntime:
         """The lane that this function serves; its models are opened in the background."""
-        bundled = self._bundled_models(GALLERY_REFRESH_S)
         for name in self.settings.preload:
-            Thread(target=bundled.get, args=(name,), daemon=True).start()
+            Thread(target=self.lane_models.get, args=(name,), daemon=True).start()
         from cloud.cloudwatch import ReleaseMetrics
         from functions.runtime.sqs_batch import LaneRuntime
         from functions.runtime.telemetry import DriftTelemetry, ReleaseTelemetry
         from vigil.drops.process import ProcessingPorts
 
         env = self.settings
-        releases = ReleaseTelemetry(ReleaseMetrics(env.metrics_namespace), self.release_health.add)
+        releases = ReleaseTelemetry(
+            ReleaseMetrics(env.metrics_namespace),
+            self.release_health.add,
+            self.comparisons.save,
+            self._pointers,
+        )
         drift = DriftTelemetry(self.output_sketches.add)
         ports = ProcessingPorts(
             self.ledger(env.lane),
             self.input_reader,
-            bundled,
+            self._rollout_router(self.lane_models),
             self.rules(GALLERY_REFRESH_S),
             self.clock,
             self._active_degradation(),
-            self._rollout_router(bundled, releases.record_health),
-            drift.record_prediction,
         )
         telemetry = (self.lane_telemetry, releases, drift)
         queue = self._queue(env.queue_url)
@@ -216,14 +219,13 @@ class Container(Adapters):
         save_counts = partial(self.lane_counts.add, env.lane)
         return LaneTelemetry(self.metrics, save_counts, env.age_target, env.memory_mb, GALLERY_STALE_S)
 
-    def _active_degradation(self) -> ActiveDegradation:
+    def _active_degradation(self) -> Callable[[], Sequence[DegradationStep]]:
         """Only the live lane is degraded: drops of the bulk lane may wait."""
         from cloud.dynamodb.state import CachedDegradation
-        from vigil.drops.ports import no_degradation
         from vigil.reliability.degradation import default_steps
 
         if self.settings.lane != "live":
-            return no_degradation
+            return lambda: ()
         return CachedDegradation(self.state_store, default_steps(), max_age_s=DEGRADATION_REFRESH_S)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What every handler that calls AWS begins with: the clients are told when this invocation ends."""
+"""What handlers share: the deadline of an invocation, and the end of a container with a damaged release."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 def lambda_handler(handler: Callable[P, R]) -> Callable[P, R]:
-    """The handler, with every call to AWS and every retry in it held to the time that it has left."""
+    """Limit every call to AWS and every retry in the handler to the time of its invocation."""
 
     @wraps(handler)
     def within_time(*args: P.args, **named: P.kwargs) -> R:
@@ -27,32 +27,27 @@ def lambda_handler(handler: Callable[P, R]) -> Callable[P, R]:
 
 
 def start_deadline(context: Any) -> None:
-    """An invocation begins."""
     container().deadline.begin(context.get_remaining_time_in_millis() / 1000)
 
 
 def _lambda_context(args: tuple[Any, ...]) -> Any:
-    """Chalice hands it over beside a direct invocation's event, and inside any other."""
+    """The second argument of a direct invocation; an attribute of every other event."""
     return args[1] if len(args) > 1 else args[0].context
 
 
-# MERGED: A container whose copy of a model is damaged says which file it is, and ends: Lambda starts another.
-
-
 def log_damaged_release(fault: DamagedRelease, logger: Logger) -> None:
-    """The line that an operator looks for."""
     fields = {"model": fault.model, "release": fault.release, "file": fault.file}
     logger.error("release-damaged", extra=fields)
 
 
 def exit_container(fault: DamagedRelease) -> None:
-    """Nothing that comes to this container could be answered."""
+    """End the process; Lambda replaces the container, and with it the damaged copy."""
     sys.exit(f"this container ends: {fault}")
 
 
 @contextmanager
 def exit_if_release_damaged() -> Iterator[None]:
-    """For whoever answers one caller at a time: the call fails, the next meets another container."""
+    """For functions with one caller at a time: the call fails, the next one uses another container."""
     try:
         yield
     except DamagedRelease as fault:

@@ -1,4 +1,4 @@
-"""How long a failed message waits before it is tried again."""
+"""Processes a batch of SQS messages; failed messages return to the queue after a growing delay."""
 
 import random
 import time
@@ -21,6 +21,7 @@ from vigil.drops.messages import (
     QueueMessage,
     parse_message,
 )
+from vigil.drops.prediction import PredictionFailed
 from vigil.drops.process import (
     DropInProgress,
     DropResult,
@@ -36,24 +37,22 @@ _JITTER_RNG = random.Random()  # noqa: S311 - jitter, not a secret
 
 
 def retry_delay_s(attempt: int, *, rng: random.Random = _JITTER_RNG) -> int:
-    """Seconds before attempt + 1: doubling from 2 s to 15 min, with jitter over the upper half.
+    """Seconds until the next attempt: from 2 s doubling to 15 min, with jitter over the upper half.
 
-    attempt  how often the message was received so far, from 1
+    attempt  the number of times that the message was received, from 1
     """
     max_delay_s = min(FIRST_RETRY_S << min(attempt - 1, 20), MAX_RETRY_S)
     jitter = rng.uniform(0.5, 1.0)
     return max(1, round(max_delay_s * jitter))
 
 
-# MERGED: A batch of SQS messages through the story of one drop; failures stay on the queue, later and later.
-
 LEASE_MARGIN = timedelta(milliseconds=500)
-"""A lease ends this long before the runtime may kill its worker: never after."""
+"""A lease ends at least this long before the runtime may end its invocation."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRuntime:
-    """One lane, wired."""
+    """One lane with its ports and telemetry."""
 
     ports: ProcessingPorts
     queue: SqsQueue
@@ -67,7 +66,7 @@ class LaneRuntime:
 
 
 def process_batch(event: dict[str, Any], context: Any, lane: LaneRuntime) -> dict[str, Any]:
-    """SQS batch → partial batch response."""
+    """The partial batch response: the messages that failed."""
     started_s = time.monotonic()
     lane.deadline.begin(context.get_remaining_time_in_millis() / 1000)
     batch = _LaneBatchProcessor(lane)
@@ -85,7 +84,7 @@ def process_batch(event: dict[str, Any], context: Any, lane: LaneRuntime) -> dic
 
 
 def _flush_telemetry(lane: LaneRuntime, working_s: float) -> None:
-    """Counting fails no message, and one count that fails no other."""
+    """Telemetry that cannot be saved fails no message and no other telemetry."""
     now = datetime.now(UTC)
     for flush in (
         partial(lane.telemetry.flush, working_s=working_s),
@@ -99,7 +98,7 @@ def _flush_telemetry(lane: LaneRuntime, working_s: float) -> None:
 
 
 class _LaneBatchProcessor(BatchProcessor):
-    """Powertools' processor, which also sets when a failed message is seen again."""
+    """Powertools' processor; it also sets when a failed message becomes visible again."""
 
     def __init__(self, lane: LaneRuntime) -> None:
         super().__init__(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -124,7 +123,7 @@ class _LaneBatchProcessor(BatchProcessor):
         return super().failure_handler(record, exception)
 
     def _delay_message(self, receipt: str, wait_s: int) -> None:
-        """Where SQS does not answer, the message comes back after the queue's own time."""
+        """If SQS does not answer, the queue's visibility timeout applies."""
         with suppress(Transient):
             self._lane.queue.set_visibility_timeout(receipt, wait_s)
 
@@ -137,17 +136,28 @@ class _RecordHandler:
     def __call__(self, record: Any) -> list[str]:
         self.lane.logger.thread_safe_remove_keys(["drop"])
         sent_ms = int(record.attributes.sent_timestamp)
-        envelope = QueueMessage(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
-        self.lane.telemetry.record_received(envelope.sent_at, datetime.now(UTC))
-        return [self._process(drop) for drop in parse_message(envelope, self.lane.bucket)]
+        message = QueueMessage(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
+        self.lane.telemetry.record_received(message.sent_at, datetime.now(UTC))
+        return [self._process(drop) for drop in parse_message(message, self.lane.bucket)]
 
     def _process(self, drop: Drop | InvalidMessage) -> str:
-        """One drop; until the next begins, each line of this thread names it (releases come in another)."""
+        """Until the next drop begins, each log line of this thread names this one."""
         self.lane.logger.thread_safe_append_keys(drop=drop.id)
-        return self._log_result(process_drop(drop, self.lane.ports, self.invocation), drop.occurred_at)
+        try:
+            result = process_drop(drop, self.lane.ports, self.invocation)
+        except PredictionFailed as failure:
+            if isinstance(drop, Drop):
+                self.lane.release_telemetry.record_outputs(drop, failure.outputs, datetime.now(UTC))
+            raise
+        self._record(drop, result)
+        return result.outcome
 
-    def _log_result(self, result: DropResult, occurred_at: datetime) -> str:
-        self.lane.telemetry.record_result(result, occurred_at, datetime.now(UTC))
+    def _record(self, drop: Drop | InvalidMessage, result: DropResult) -> None:
+        now = datetime.now(UTC)
+        self.lane.telemetry.record_result(result, drop.occurred_at, now)
+        if isinstance(drop, Drop) and result.prediction is not None and result.outputs is not None:
+            self.lane.release_telemetry.record_outputs(drop, result.outputs, now)
+            self.lane.drift_telemetry.record_prediction(drop, result.release, result.prediction)
         fields = {
             "attempt": result.attempt,
             "release": result.release,
@@ -157,7 +167,6 @@ class _RecordHandler:
             "times_ms": result.times_ms,
         }
         self.lane.logger.info(result.outcome, extra={name: value for name, value in fields.items() if value})
-        return result.outcome
 
 
 def _invocation(context: Any, lane: LaneRuntime) -> Invocation:

@@ -1,8 +1,9 @@
-"""What Lambda takes for a batch: an estimate by list prices, for people who watch what a drop costs."""
+"""Buffers metrics, lane counts, release health and output sketches of one container between writes."""
 
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,8 +11,9 @@ from cloud.cloudwatch import EmfMetrics, ReleaseMetrics
 from vigil.alerts.evaluate import CANARY_SOURCE
 from vigil.drops.ledger import LeaseLost
 from vigil.drops.messages import Drop
+from vigil.drops.prediction import ReleaseOutputs
 from vigil.drops.process import DropResult
-from vigil.errors import failed_dependency
+from vigil.errors import Transient, failed_dependency
 from vigil.inference.types import Prediction
 from vigil.releases.drift import OutputSketch, sketch_of
 from vigil.releases.health import (
@@ -21,29 +23,28 @@ from vigil.releases.health import (
     unrecognised_increase,
 )
 from vigil.releases.lifecycle import ReleasePointers
+from vigil.releases.shadow import ShadowComparison, comparison_of, health_sample_of
 from vigil.reliability.lane_counts import LaneCounts
 
 GB_SECOND_USD, REQUEST_USD = 0.0000166667, 0.0000002
-"""Of Lambda on x86 in most regions, without discounts: set yours."""
+"""List prices of Lambda on x86 in most regions."""
 
 
 def invocation_cost_usd(seconds: float, memory_mb: int) -> float:
-    """One invocation of so many seconds by a function of so much memory."""
+    """The estimated cost of one invocation."""
     return seconds * memory_mb / 1024 * GB_SECOND_USD + REQUEST_USD
 
 
-# MERGED: What a lane's batches come to: metrics in one log line a batch, a tally in one write every few
-#   seconds.
-
 LANE_COUNTS_INTERVAL_S = 10.0
-"""A container adds to its lane's tally no more often, unless something failed."""
+"""The shortest time between two writes of a container's lane counts, unless something failed."""
 
 
 @dataclass
 class LaneTelemetry:
-    """One container's counts since they were last told; `tell` keeps them in the lane's tally.
+    """The metrics and lane counts of one container.
 
-    stale_s  for which, at most, faces may be compared with a gallery that was replaced
+    save_counts  adds to the lane's counts in the records table
+    stale_s      age from which a replaced gallery counts as stale
     """
 
     metrics: EmfMetrics
@@ -59,11 +60,10 @@ class LaneTelemetry:
     _last_saved_s: float = float("-inf")
 
     def record_received(self, sent_at: datetime, now: datetime) -> None:
-        """A message came out of the queue."""
         self._age_s = max(self._age_s, (now - sent_at).total_seconds())
 
     def record_result(self, result: DropResult, occurred_at: datetime, now: datetime) -> None:
-        """A drop reached its end, or had it already; `at` is when it happened."""
+        """Count a drop that reached its final state, now or before; it occurred at `occurred_at`."""
         self._calls += 1
         self.metrics.count("Delivered")
         self.metrics.count(result.outcome.capitalize())
@@ -80,7 +80,7 @@ class LaneTelemetry:
         self._releases |= {result.release} - {""}
 
     def record_gallery_age(self, gallery_age_s: float) -> None:
-        """Faces were compared with a gallery that may have been out of date, or was, for so many seconds."""
+        """Count a comparison with a gallery that may have been out of date for this time."""
         self.metrics.count("GalleryReads")
         self.metrics.count("GalleryStale", int(gallery_age_s > self.stale_s))
         self.metrics.seconds("GalleryAgeS", gallery_age_s)
@@ -97,10 +97,10 @@ class LaneTelemetry:
         self._failures_by_dependency[dependency] += 1
 
     def flush(self, now: datetime, working_s: float) -> None:
-        """The batch is done, after so many seconds.
+        """Emit the metrics of a batch that took `working_s`, and save the lane counts if it is time.
 
-        Raises Transient where the tally cannot be told. What it was of is forgotten: told later, it would
-        speak against a dependency that is well again, and the metrics have it.
+        Raises Transient. Counts that cannot be saved are dropped: saved later, they would count against a
+        dependency that has recovered.
         """
         self._working_s += working_s
         self.metrics.add_metadata("releases", sorted(self._releases))
@@ -117,32 +117,42 @@ class LaneTelemetry:
             self.save_counts(counted)
 
 
-# MERGED: What active releases show in this container: metrics a batch, a tally in one write every few
-#   seconds.
-
 HEALTH_COUNTS_INTERVAL_S = 5.0
-"""A container adds to a release's tally no more often."""
+"""The shortest time between two writes of a container's release health."""
 
 MetricValues = dict[str, list[float]]
 
 
 @dataclass
 class ReleaseTelemetry:
-    """One container's looks by active release since they were last told.
+    """The metrics and health of releases in one container.
 
-    tell  keeps them in the release's tally; only of a release that could go back to a former one
+    save_counts      adds to a release's health counts, if the release could be rolled back
+    save_comparison  stores a comparison of two releases
+    pointers         of a model, as they were some seconds ago
     """
 
     metrics: ReleaseMetrics
     save_counts: Callable[[str, str, HealthCounts, datetime], None]
+    save_comparison: Callable[[ShadowComparison, datetime], None]
+    pointers: Callable[[str], ReleasePointers]
     _metric_values: dict[tuple[str, str], MetricValues] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     _counts: dict[tuple[str, str], HealthCounts] = field(default_factory=dict)
     _last_saved_s: float = float("-inf")
 
-    def record_health(self, sample: HealthSample, pointers: ReleasePointers) -> None:
-        """The active release answered a drop, or broke on it."""
+    def record_outputs(self, drop: Drop, outputs: ReleaseOutputs, now: datetime) -> None:
+        """Record what the releases returned for a drop; a comparison that cannot be stored is dropped."""
+        sample, comparison = health_sample_of(drop, outputs), comparison_of(drop, outputs)
+        if sample is not None:
+            self.record_health(sample)
+        if comparison is not None:
+            with suppress(Transient):
+                self.save_comparison(comparison, now)
+
+    def record_health(self, sample: HealthSample) -> None:
+        pointers = self.pointers(sample.model)
         is_active = sample.release == pointers.active
         expected = pointers.expected if is_active else None
         slow, key = is_slow(sample, expected), (sample.model, sample.release)
@@ -159,7 +169,7 @@ class ReleaseTelemetry:
             )
 
     def flush(self, now: datetime) -> None:
-        """The batch is done. Raises Transient where the tally cannot be told."""
+        """Emit the metrics of a batch, and save the health counts if it is time. Raises Transient."""
         for (model, release), values in self._metric_values.items():
             self.metrics.emit(model, release, values)
         self._metric_values.clear()
@@ -170,28 +180,26 @@ class ReleaseTelemetry:
                 self.save_counts(model, release, counts, now)
 
 
-# MERGED: What releases say of the world in this container, added to their sketches every few seconds.
-
 SKETCH_INTERVAL_S = 20.0
-"""A container adds to its releases' sketches no more often."""
+"""The shortest time between two writes of a container's sketches."""
 
 
 @dataclass
 class DriftTelemetry:
-    """One container's sketches by model and release since they were last told; `tell` adds them up."""
+    """The output sketches of one container by model and release; `save_sketch` adds to the stored ones."""
 
     save_sketch: Callable[[str, str, OutputSketch, datetime], None]
     _sketches: dict[tuple[str, str], OutputSketch] = field(default_factory=dict)
     _last_saved_s: float = float("-inf")
 
     def record_prediction(self, drop: Drop, release: str, prediction: Prediction) -> None:
-        """What was seen in a drop; the canary's photograph says nothing of the world."""
+        """The canary's photograph is not counted: it is always the same."""
         if drop.source != CANARY_SOURCE and prediction.sightings:
             key = (drop.model, release)
             self._sketches[key] = self._sketches.get(key, OutputSketch()) + sketch_of(prediction.sightings)
 
     def flush(self, now: datetime) -> None:
-        """The batch is done. Raises Transient where it cannot be told; then it is told with a later one."""
+        """Save the sketches if it is time. Raises Transient; they are saved with a later batch then."""
         if not self._sketches or time.monotonic() - self._last_saved_s < SKETCH_INTERVAL_S:
             return
         self._last_saved_s = time.monotonic()

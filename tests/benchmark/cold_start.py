@@ -16,7 +16,7 @@ LANE_PROGRAM = """
 import os
 from functions.runtime.container import container
 import functions.live
-container().lane_runtime.ports.models.get("faces")
+container().lane_models.get("faces")
 os._exit(0)
 """
 

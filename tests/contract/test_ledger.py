@@ -10,7 +10,7 @@ from cloud.dynamodb.attributes import from_item, to_item
 from cloud.dynamodb.erasure import DynamoPersonData
 from cloud.dynamodb.ledger import DynamoLedger
 from tests.fakes.memory import NOON, MemoryLedger
-from tests.unit.drops.test_select_alerts import CROWD
+from tests.unit.drops.test_select_alerts import CAPACITY, CROWD
 from tests.unit.drops.test_select_alerts import alerts as crowd_alerts
 from vigil.alerts.alert import create_alert
 from vigil.alerts.rules import default_rules
@@ -279,9 +279,16 @@ def test_rows_survive_the_way_to_attribute_values_and_back():
     assert from_item(to_item(row | {"none": None, "empty": frozenset()})) == row
 
 
+def test_a_save_has_room_for_fewer_alerts_beside_more_sightings_and_people(ledger: Ledger):
+    few = Prediction((KNOWN_SIGHTING,), found=1)
+
+    assert ledger.alert_capacity(CROWD) == CAPACITY
+    assert ledger.alert_capacity(few) > ledger.alert_capacity(CROWD)
+
+
 def test_a_crowd_is_kept_in_one_transaction(table: Any):
     ledger = dynamo_ledger(table)
-    alerts = select_alerts(crowd_alerts(), CROWD, "0f")
+    alerts = select_alerts(crowd_alerts(), ledger.alert_capacity(CROWD), "0f")
 
     ledger.save_result(claim_drop(ledger), DROP, ProcessingResult(CROWD, "r1", alerts, None, {}), now=NOON)
 

@@ -17,6 +17,7 @@ from vigil.drops.ledger import (
     TerminalState,
 )
 from vigil.drops.messages import Drop, InvalidMessage, S3Object
+from vigil.drops.prediction import ReleaseAssignment
 from vigil.errors import ConcurrentUpdate, ObjectNotFound, ObjectTooLarge, UnknownModel
 from vigil.inference.types import (
     Model,
@@ -54,6 +55,7 @@ class MemoryLedger:
     windows: dict[tuple[str, str], UnknownSubjects] = field(default_factory=dict)
     suppressions: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     being_erased: set[str] = field(default_factory=set)
+    max_items: int = 97
 
     def claim(
         self, drop: Drop | InvalidMessage, *, owner: str, now: datetime, until: datetime
@@ -96,6 +98,10 @@ class MemoryLedger:
     def quarantine(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
         record = self._owned(lease)
         record.state, record.reason, record.message, record.stage = "quarantined", reason, message, stage
+
+    def alert_capacity(self, prediction: Prediction) -> int:
+        people = {one.label for one in prediction.sightings if one.label.startswith("p-")}
+        return max(0, self.max_items - len(prediction.sightings) - len(people))
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
         record = self._owned(lease)
@@ -205,6 +211,9 @@ class SingleModel:
         if name != self.model.name:
             raise UnknownModel(f"no model {name}")
         return self.model
+
+    def assign(self, drop: Drop) -> ReleaseAssignment:
+        return ReleaseAssignment(self.get(drop.model))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from infra.monitoring import InvalidSloConfig, monitoring_resources, read_slo_co
 from infra.monitoring.dashboard import STAGES
 from infra.monitoring.slo import BURN_RATES
 from tests.unit.runtime.emf import shown_metrics
-from vigil.drops.process import StageTimer
+from vigil.drops.prediction import StageTimer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = read_slo_config((ROOT / "infra/slo.toml").read_text())

@@ -56,6 +56,9 @@ class FaultyLedger:
     run_other_worker: Callable[[], None]
     dead: bool = False
 
+    def alert_capacity(self, prediction: Prediction) -> int:
+        return int(self.ledger.alert_capacity(prediction))
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return lambda *args, **more: self._call(getattr(self.ledger, name), *args, **more)
 

@@ -26,7 +26,11 @@ from vigil.drops.ledger import (
 )
 from vigil.drops.messages import Drop, InvalidMessage, S3Object
 from vigil.errors import ConcurrentUpdate
-from vigil.inference.types import Sighting
+from vigil.inference.types import Prediction, Sighting
+
+_MAX_TRANSACTION_ITEMS = 100
+_RESERVED_ITEMS = 3
+"""Of a transaction: the drop's row, and the unknown subjects of a window with their place in a list."""
 
 _OWNED_BY_LEASE = "#state = :claimed AND #owner = :owner"
 _CLAIM_NAMES = {"#state": "state", "#owner": "owner", "#until": "until", "#error": "error"}
@@ -89,6 +93,11 @@ class DynamoLedger:
 
     def quarantine(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
         self._complete(lease, "quarantined", {"reason": reason, "message": message, "stage": stage}, now)
+
+    def alert_capacity(self, prediction: Prediction) -> int:
+        sightings = prediction.sightings
+        people = unless_being_erased(self._table, [one.label for one in sightings])
+        return max(0, _MAX_TRANSACTION_ITEMS - _RESERVED_ITEMS - len(sightings) - len(people))
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
         expires = int((now + self._retention).timestamp())

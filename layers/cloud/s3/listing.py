@@ -4,7 +4,7 @@ import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,6 @@ from botocore.exceptions import ClientError
 from cloud.errors import error_code, translate_errors
 from cloud.s3.objects import list_versions
 from vigil.drops.messages import S3Object
-from vigil.drops.ports import Clock
 from vigil.reliability.reconcile import ListedObject, ObjectListing
 
 LANE_PREFIXES = ("live/", "bulk/")
@@ -102,7 +101,7 @@ class InventoryListing:
         *,
         bucket: str,
         max_age: timedelta,
-        clock: Clock,
+        clock: Callable[[], datetime],
         fallback: ObjectListing,
         page_size: int = 1000,
     ) -> None:

@@ -1,13 +1,12 @@
 """A stored outcome told to the world: a drop's end, an alert, a release's new stage."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from vigil.drops.ledger import DropNotes
 from vigil.drops.messages import compute_drop_id
-from vigil.drops.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,12 @@ class EventPublisher(Protocol):
 
 
 def republish(
-    queue: UnpublishedQueue, publisher: EventPublisher, notes: DropNotes, *, origin: str, clock: Clock
+    queue: UnpublishedQueue,
+    publisher: EventPublisher,
+    notes: DropNotes,
+    *,
+    origin: str,
+    clock: Callable[[], datetime],
 ) -> int:
     """How many gaps were closed. What had been told is told again, under the same id, and noted beside it."""
     closed = 0

@@ -145,6 +145,9 @@ class Ledger(Protocol):
         A lost lease is no error.
         """
 
+    def alert_capacity(self, prediction: Prediction) -> int:
+        """The number of alerts that one save can write beside this prediction."""
+
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
         """Done: sightings, alerts, strangers and the drop's end in one transaction.
 

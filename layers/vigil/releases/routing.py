@@ -4,43 +4,31 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vigil.drops.messages import Drop
+from vigil.drops.prediction import ReleaseAssignment
 from vigil.errors import BrokenRelease, DamagedRelease, UnknownModel
 from vigil.inference.repository import ReleaseCache
 from vigil.inference.types import Model, Models
-from vigil.releases.health import HealthSample
 from vigil.releases.lifecycle import ReleasePointers, release_for, shadow_release_for
-from vigil.releases.shadow import ReleaseAssignment, ShadowComparison
 
 if TYPE_CHECKING:
     from vigil.releases.rollout import ModelReleases
 
 
 class RolloutRouter:
-    """Port ReleaseRouter. A release that is not downloaded yet is not assigned.
+    """Ports ReleaseRouter and Models: the pointers name the releases; one that is not at hand is replaced.
 
-    pointers         of a model, at most seconds old; never raises
-    cache            downloaded and verified releases
-    save_comparison  stores a comparison
-    record_health    counts a sample of the active release under the pointers at that time
+    pointers  of a model, as they were some seconds ago; never raises
+    cache     downloaded and verified releases
+    bundled   the models that ship with the functions
     """
 
     def __init__(
-        self,
-        pointers: Callable[[str], ReleasePointers],
-        cache: ReleaseCache,
-        save_comparison: Callable[[ShadowComparison], None],
-        record_health: Callable[[HealthSample, ReleasePointers], None],
+        self, pointers: Callable[[str], ReleasePointers], cache: ReleaseCache, bundled: Models
     ) -> None:
-        self._pointers, self._cache, self._save_comparison, self._record_health = (
-            pointers,
-            cache,
-            save_comparison,
-            record_health,
-        )
+        self._pointers, self._cache, self._bundled = pointers, cache, bundled
 
-    def assign(self, drop: Drop, models: Models) -> ReleaseAssignment:
-        pointers = self._pointers(drop.model)
-        active = self.active_release(drop.model, models)
+    def assign(self, drop: Drop) -> ReleaseAssignment:
+        pointers, active = self._pointers(drop.model), self.get(drop.model)
         if pointers.candidate is None:
             return ReleaseAssignment(active)
         candidate = self._cache.get_or_prefetch(drop.model, pointers.candidate)
@@ -51,35 +39,19 @@ class RolloutRouter:
         shadow = candidate if shadow_release_for(pointers, drop.id) else None
         return ReleaseAssignment(active, shadow, pointers.candidate)
 
-    def save_comparison(self, comparison: ShadowComparison) -> None:
-        self._save_comparison(comparison)
+    def get(self, name: str) -> Model:
+        """The active release; else the one that served last; else the bundled one.
 
-    def record_health(self, sample: HealthSample) -> None:
-        self._record_health(sample, self._pointers(sample.model))
-
-    def active_release(self, name: str, models: Models) -> Model:
-        """The active release, else the one that served last, else the bundled one.
-
-        Raises UnknownModel, or DamagedRelease if the bundled one is damaged and there is no other.
+        Raises UnknownModel, or DamagedRelease if the bundled release is damaged and no other is at hand.
         """
         pointers = self._pointers(name)
         if pointers.active is None:
-            return models.get(name)
-        bundled = _bundled_or_none(name, models)
+            return self._bundled.get(name)
+        bundled = _bundled_or_none(name, self._bundled)
         if bundled is not None and bundled.release == pointers.active:
             self._cache.mark_serving(name, bundled)
             return bundled
-        return self._cache.get_or_previous(name, pointers.active) or bundled or models.get(name)
-
-
-class ActiveModels:
-    """Port Models: the active release of each model."""
-
-    def __init__(self, router: RolloutRouter, bundled: Models) -> None:
-        self._router, self._bundled = router, bundled
-
-    def get(self, name: str) -> Model:
-        return self._router.active_release(name, self._bundled)
+        return self._cache.get_or_previous(name, pointers.active) or bundled or self._bundled.get(name)
 
 
 def _bundled_or_none(name: str, models: Models) -> Model | None:

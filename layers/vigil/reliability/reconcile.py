@@ -23,7 +23,6 @@ from vigil.drops.messages import (
     parse_message,
     parse_object_key,
 )
-from vigil.drops.ports import Clock
 from vigil.errors import Rejected
 
 MissingReason = Literal["unannounced", "lease-expired", "stuck-lease"]
@@ -256,7 +255,7 @@ class ReconcilePorts:
     records: DropRecordReader
     bulk_queue: BulkQueue
     reannouncements: ReannouncementStore
-    clock: Clock
+    clock: Callable[[], datetime]
     has_time: Callable[[], bool]
     policy: ReconcilePolicy = field(default_factory=ReconcilePolicy)
 

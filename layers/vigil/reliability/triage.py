@@ -31,7 +31,6 @@ from vigil.drops.ledger import (
     Ledger,
 )
 from vigil.drops.messages import Drop, InvalidMessage
-from vigil.drops.ports import Clock
 from vigil.reliability.dead_letters import (
     WORKER_DIED,
     DeadLetter,
@@ -296,7 +295,7 @@ class TriagePorts:
     ledger: Ledger
     notifier: OperatorNotifier
     is_healthy: Callable[[str], bool]
-    clock: Clock
+    clock: Callable[[], datetime]
     policy: TriagePolicy = field(default_factory=TriagePolicy)
 
 

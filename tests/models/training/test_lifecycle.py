@@ -35,7 +35,7 @@ from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.registration import Scorer, build_manifest, register_release
 from vigil.releases.rollout import ModelReleases, ReleaseRecord, advance_rollout
 from vigil.releases.routing import RolloutRouter
-from vigil.releases.shadow import ShadowComparison
+from vigil.releases.shadow import ShadowComparison, comparison_of
 from vigil.training.dataset import Dataset, SplitPolicy
 from vigil.training.dataset_store import DatasetBuilder, DatasetStore, publish_dataset, read_test_set
 from vigil.training.examples import DropForTraining, TrainingPolicy
@@ -111,17 +111,14 @@ class InMemorySystem:
                 on_failure=lambda *told: pytest.fail(str(told)),
             )
         )
-        casting = RolloutRouter(
+        router = RolloutRouter(
             lambda _: self.comparisons.releases.pointers,
             self.release_cache,
-            self.comparisons.note,
-            lambda *_: None,
+            self.bundled_models,
         )
         self.ledger, self.objects, self.numbers = MemoryLedger(), MemoryInputReader(), count()
         self.clock = self.comparisons.clock
-        self.ports = ProcessingPorts(
-            self.ledger, self.objects, self.bundled_models, default_rules, self.clock, router=casting
-        )
+        self.ports = ProcessingPorts(self.ledger, self.objects, router, default_rules, self.clock)
 
     def drop(self, data: bytes) -> str:
         """Dropped and answered; the drop's id."""
@@ -129,7 +126,10 @@ class InMemorySystem:
         self.clock.advance(1)
         self.objects.stored[name, "v"] = data
         drop = Drop(name, MODEL, "door", self.payload(name), self.clock())
-        process_drop(drop, self.ports, Invocation(name, self.clock() + LEASE, LEASE))
+        result = process_drop(drop, self.ports, Invocation(name, self.clock() + LEASE, LEASE))
+        comparison = comparison_of(drop, result.outputs) if result.outputs else None
+        if comparison is not None:
+            self.comparisons.note(comparison)
         return name
 
     def payload(self, drop: str) -> S3Object:

@@ -1,4 +1,4 @@
-"""The way of one drop, told by the ledger."""
+"""Processing one drop, by what the ledger records."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +22,7 @@ from vigil.drops.messages import (
     InvalidMessage,
     S3Object,
 )
+from vigil.drops.prediction import ReleaseAssignment
 from vigil.drops.process import (
     DropInProgress,
     InsufficientTime,
@@ -30,7 +31,7 @@ from vigil.drops.process import (
     process_drop,
 )
 from vigil.errors import DamagedRelease, MalformedMessage, Transient
-from vigil.inference.types import Model, Prediction, Sighting
+from vigil.inference.types import Prediction, Sighting
 from vigil.reliability.dead_letters import fingerprint_of
 from vigil.reliability.degradation import DegradationStep
 
@@ -51,6 +52,11 @@ def ledger(ports: ProcessingPorts) -> MemoryLedger:
     return ports.ledger
 
 
+def model_of(ports: ProcessingPorts) -> FakeModel:
+    assert isinstance(ports.router, SingleModel)
+    return ports.router.model
+
+
 def clock(ports: ProcessingPorts) -> FakeClock:
     assert isinstance(ports.clock, FakeClock)
     return ports.clock
@@ -67,9 +73,9 @@ def drop(origin: S3Object | InlinePayload = PHOTO, model: str = "eye", ident: st
 def test_a_drop_is_done_with_its_sightings_and_alerts():
     w = processing_ports()
 
-    verdict = process_drop(drop(), w, invocation())
+    processed = process_drop(drop(), w, invocation())
 
-    assert (verdict.outcome, verdict.sightings, verdict.alerts) == ("done", 1, 1)
+    assert (processed.outcome, processed.sightings, processed.alerts) == ("done", 1, 1)
     assert ledger(w).records["d1"].state == "done"
     assert ledger(w).sightings == {"d1": PREDICTION.sightings}
 
@@ -84,10 +90,10 @@ def test_a_drop_delivered_five_times_is_done_once():
 
 
 def test_stages_are_timed():
-    verdict = process_drop(drop(), processing_ports(), invocation())
+    processed = process_drop(drop(), processing_ports(), invocation())
 
-    assert verdict.times_ms is not None
-    assert set(verdict.times_ms) == {"claim", "read", "predict", "evaluate", "save"}
+    assert processed.times_ms is not None
+    assert set(processed.times_ms) == {"claim", "read", "predict", "evaluate", "save"}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_stages_are_timed():
         (InvalidMessage("d1", None, NOON, MalformedMessage("no")), "malformed-message"),
     ],
 )
-def test_bad_input_is_rejected_with_its_reason_and_never_again(arrival: Drop | InvalidMessage, reason: str):
+def test_bad_input_is_rejected_with_its_reason_and_not_repeated(arrival: Drop | InvalidMessage, reason: str):
     w = processing_ports()
 
     first, second = process_drop(arrival, w, invocation()), process_drop(arrival, w, invocation("w2"))
@@ -109,7 +115,7 @@ def test_bad_input_is_rejected_with_its_reason_and_never_again(arrival: Drop | I
     assert ledger(w).records["d1"].reason == reason
 
 
-def test_a_failure_that_may_pass_lets_the_lease_go_and_tells_where_it_failed():
+def test_a_transient_failure_releases_the_lease_and_records_its_stage():
     def fail() -> None:
         raise Transient("away", dependency="store", operation="read gallery")
 
@@ -127,7 +133,7 @@ def test_a_failure_that_may_pass_lets_the_lease_go_and_tells_where_it_failed():
     assert (record.until, record.dependency) == (NOON, "store")
 
 
-def test_every_failure_that_may_pass_is_kept_under_its_familys_name():
+def test_every_transient_failure_is_recorded_under_the_name_of_its_family():
     class Stale(Transient):
         pass
 
@@ -142,7 +148,7 @@ def test_every_failure_that_may_pass_is_kept_under_its_familys_name():
     assert ledger(w).records["d1"].error == "Transient: compare: of another embedding"
 
 
-def test_the_next_attempt_takes_it_up():
+def test_the_next_attempt_completes_a_drop_that_failed():
     failures = iter([True, False])
 
     def fail_once() -> None:
@@ -153,40 +159,40 @@ def test_the_next_attempt_takes_it_up():
     with pytest.raises(ZeroDivisionError):
         process_drop(drop(), w, invocation())
 
-    verdict = process_drop(drop(), w, invocation("w2"))
+    processed = process_drop(drop(), w, invocation("w2"))
 
-    assert (verdict.outcome, verdict.attempt) == ("done", 2)
+    assert (processed.outcome, processed.attempt) == ("done", 2)
 
 
-def test_a_drop_in_other_hands_is_left_there_until_the_lease_ends():
+def test_a_drop_that_another_worker_holds_is_not_processed():
     w = processing_ports()
     ledger(w).claim(drop(), owner="other", now=NOON, until=NOON + LEASE)
 
-    with pytest.raises(DropInProgress) as busy:
+    with pytest.raises(DropInProgress) as raised:
         process_drop(drop(), w, invocation())
 
-    assert busy.value.until == NOON + LEASE
+    assert raised.value.until == NOON + LEASE
 
 
-def test_a_worker_that_died_holds_a_drop_no_longer_than_its_lease():
+def test_a_drop_of_a_dead_worker_is_free_when_its_lease_ends():
     w = processing_ports()
     ledger(w).claim(drop(), owner="dead", now=NOON, until=NOON + LEASE)
     clock(w).advance(20)
 
-    verdict = process_drop(drop(), w, invocation("w2", clock(w)))
+    processed = process_drop(drop(), w, invocation("w2", clock(w)))
 
-    assert (verdict.outcome, verdict.attempt) == ("done", 2)
+    assert (processed.outcome, processed.attempt) == ("done", 2)
 
 
-def test_a_worker_that_slept_past_its_lease_keeps_nothing():
+def test_a_worker_that_slept_past_its_lease_saves_nothing():
     w = processing_ports()
 
-    def sleep_and_be_overtaken() -> None:
-        w.models.get("eye").before_predict = lambda: None  # type: ignore[attr-defined]
+    def sleep_past_the_lease() -> None:
+        model_of(w).before_predict = lambda: None
         clock(w).advance(30)
         process_drop(drop(), w, invocation("w2", clock(w)))
 
-    w.models.get("eye").before_predict = sleep_and_be_overtaken  # type: ignore[attr-defined]
+    model_of(w).before_predict = sleep_past_the_lease
 
     with pytest.raises(LeaseLost):
         process_drop(drop(), w, invocation("w1"))
@@ -194,27 +200,27 @@ def test_a_worker_that_slept_past_its_lease_keeps_nothing():
     assert [count for _, count in ledger(w).alerts.values()] == [1]
 
 
-def test_a_slow_drop_renews_its_lease_but_never_past_its_workers_end():
+def test_a_slow_drop_renews_its_lease_but_not_beyond_its_invocation():
     w = processing_ports()
-    w.models.get("eye").before_predict = lambda: clock(w).advance(12)  # type: ignore[attr-defined]
+    model_of(w).before_predict = lambda: clock(w).advance(12)
 
     process_drop(drop(), w, Invocation("w1", NOON + timedelta(seconds=25), LEASE))
 
     assert ledger(w).records["d1"].until == NOON + timedelta(seconds=25)
 
 
-def test_a_second_attempt_notes_every_stage_it_enters():
+def test_a_second_attempt_records_every_stage():
     w = processing_ports()
-    w.models.get("eye").before_predict = lambda: seen.append(ledger(w).records["d1"].stage)  # type: ignore[attr-defined]
-    seen: list[str] = []
+    model_of(w).before_predict = lambda: stages.append(ledger(w).records["d1"].stage)
+    stages: list[str] = []
     ledger(w).claim(drop(), owner="dead", now=NOON, until=NOON)
 
     process_drop(drop(), w, invocation("w2"))
 
-    assert seen == ["predict"]
+    assert stages == ["predict"]
 
 
-def test_a_stranger_seen_by_two_drops_at_once_is_one_alert():
+def test_an_unknown_subject_in_two_drops_at_once_is_one_alert():
     vector = np.array([1, 0], np.float32)
     face = Sighting("unknown", "unknown", vector=vector, same_subject_threshold=0.9)
     w = processing_ports(FakeModel(Prediction((face,), 1)))
@@ -222,10 +228,10 @@ def test_a_stranger_seen_by_two_drops_at_once_is_one_alert():
     recall = ledger(w).unknown_subjects
 
     def recall_while_another_commits(source: str, window: str) -> object:
-        strangers = recall(source, window)
+        subjects = recall(source, window)
         if "d2" not in ledger(w).records:
             process_drop(other, w, invocation("w2"))
-        return strangers
+        return subjects
 
     ledger(w).unknown_subjects = recall_while_another_commits  # type: ignore[method-assign, assignment]
 
@@ -234,74 +240,74 @@ def test_a_stranger_seen_by_two_drops_at_once_is_one_alert():
     assert [count for _, count in ledger(w).alerts.values()] == [2]
 
 
-def test_what_is_given_up_under_strain_is_asked_of_the_model_and_noted_on_the_drop():
-    eye = FakeModel(PREDICTION)
+def test_degraded_options_reach_the_model_and_are_noted_on_the_drop():
+    model = FakeModel(PREDICTION)
     step = DegradationStep("landmarks-once", set_options={"landmarks": "once"})
-    w = replace(processing_ports(eye), degradation_steps=lambda: (step,))
+    w = replace(processing_ports(model), degradation_steps=lambda: (step,))
 
     process_drop(drop(), w, invocation())
 
     result = ledger(w).records["d1"].result
     assert result is not None
-    assert (eye.received_options, result.prediction.notes) == (
+    assert (model.received_options, result.prediction.notes) == (
         [{"landmarks": "once"}],
         {"degraded": "landmarks-once"},
     )
 
 
-def test_a_frame_left_out_of_a_burst_is_done_unread_and_says_so():
-    eye = FakeModel(PREDICTION)
-    watch = parse_rules('[sources."vault*"]\noptions = { burst = true }')
+def test_a_skipped_frame_of_a_burst_is_done_without_being_read():
+    model = FakeModel(PREDICTION)
+    rules = parse_rules('[sources."vault*"]\noptions = { burst = true }')
     w = replace(
-        processing_ports(eye),
-        rules=lambda: watch,
+        processing_ports(model),
+        rules=lambda: rules,
         degradation_steps=lambda: (DegradationStep("bursts-sampled", sample_one_in=2),),
     )
 
     process_drop(drop(ident="02"), w, invocation())
     unread = replace(w, objects=MemoryInputReader({}))
 
-    verdict = process_drop(drop(ident="01"), unread, invocation())
+    processed = process_drop(drop(ident="01"), unread, invocation())
 
     result = ledger(w).records["01"].result
     assert result is not None
-    assert (verdict.outcome, verdict.sightings, len(eye.received_options)) == ("done", 0, 1)
+    assert (processed.outcome, processed.sightings, len(model.received_options)) == ("done", 0, 1)
     assert result.prediction.notes == {"degraded": "bursts-sampled"}
 
 
-def test_after_a_first_frame_that_cannot_be_seen_the_next_of_the_burst_is_looked_at():
-    eye = FakeModel(PREDICTION)
-    watch = parse_rules('[sources."vault*"]\noptions = { burst = true }')
+def test_the_next_frame_of_a_burst_is_processed_if_the_first_is_unreadable():
+    model = FakeModel(PREDICTION)
+    rules = parse_rules('[sources."vault*"]\noptions = { burst = true }')
     w = replace(
-        processing_ports(eye),
-        rules=lambda: watch,
+        processing_ports(model),
+        rules=lambda: rules,
         degradation_steps=lambda: (DegradationStep("bursts-sampled", sample_one_in=2),),
     )
 
     first = process_drop(drop(S3Object("b", "gone.jpg", "v1"), ident="02"), w, invocation())
     process_drop(drop(ident="01"), w, invocation())
 
-    assert (first.outcome, len(eye.received_options)) == ("rejected", 1)
+    assert (first.outcome, len(model.received_options)) == ("rejected", 1)
 
 
 def test_the_canary_is_recorded_and_raises_no_alert():
     w = processing_ports()
 
-    verdict = process_drop(replace(drop(), source="canary"), w, invocation())
+    processed = process_drop(replace(drop(), source="canary"), w, invocation())
 
-    assert (verdict.outcome, verdict.sightings, verdict.alerts) == ("done", 1, 0)
+    assert (processed.outcome, processed.sightings, processed.alerts) == ("done", 1, 0)
 
 
-def test_the_source_asks_its_model_for_what_it_wants():
-    eye = FakeModel(PREDICTION)
-    w = processing_ports(eye)
+def test_the_options_of_the_source_reach_the_model():
+    model = FakeModel(PREDICTION)
+    w = processing_ports(model)
 
     process_drop(drop(), w, invocation())
 
-    assert eye.received_options == [{}]
+    assert model.received_options == [{}]
 
 
-def test_a_drop_is_not_begun_where_it_would_be_killed_with_its_batch():
+def test_a_drop_is_not_begun_shortly_before_the_end_of_the_invocation():
     w = processing_ports()
 
     with pytest.raises(InsufficientTime):
@@ -311,20 +317,26 @@ def test_a_drop_is_not_begun_where_it_would_be_killed_with_its_batch():
     assert process_drop(drop(), w, Invocation("w2", NOON + LEASE / 2, LEASE)).outcome == "done"
 
 
-def test_a_damaged_release_is_located_in_the_ledger_and_no_drop_is_to_blame():
+def test_a_damaged_release_is_named_in_the_ledger_and_the_drop_can_be_retried():
     w = processing_ports()
     damage = DamagedRelease("face-embed", "0123456789abcdef", "model.onnx")
 
-    class Damaged:
-        def get(self, name: str) -> Model:
+    class DamagedRouter:
+        def assign(self, drop: Drop) -> ReleaseAssignment:
             raise damage
 
     with pytest.raises(DamagedRelease):
-        process_drop(drop(), replace(w, models=Damaged()), invocation())
+        process_drop(drop(), replace(w, router=DamagedRouter()), invocation())
 
     record = ledger(w).records["d1"]
-    mark = fingerprint_of(DropRecord("d1", record.state, 1, NOON, record.stage, record.error, record.release))
-    assert (record.state, mark.release, mark.kind) == ("claimed", damage.release, "DamagedRelease")
-    assert mark.message == "face-embed/model.onnx of release <id> is damaged"
-    assert mark.is_transient
+    fingerprint = fingerprint_of(
+        DropRecord("d1", record.state, 1, NOON, record.stage, record.error, record.release)
+    )
+    assert (record.state, fingerprint.release, fingerprint.kind) == (
+        "claimed",
+        damage.release,
+        "DamagedRelease",
+    )
+    assert fingerprint.message == "face-embed/model.onnx of release <id> is damaged"
+    assert fingerprint.is_transient
     assert process_drop(drop(), w, invocation("another")).outcome == "done"

@@ -28,6 +28,7 @@ from vigil.drops.messages import compute_drop_id
 from vigil.drops.process import ProcessingPorts
 from vigil.errors import Transient
 from vigil.inference.types import Prediction, Sighting
+from vigil.releases.lifecycle import ReleasePointers
 
 LEASE = timedelta(seconds=20)
 LOGGERS = count()
@@ -84,7 +85,9 @@ def logged_lines(
         telemetry=LaneTelemetry(
             EmfMetrics(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024, stale_s=10
         ),
-        release_telemetry=ReleaseTelemetry(ReleaseMetrics("Vigil/t"), noop),
+        release_telemetry=ReleaseTelemetry(
+            ReleaseMetrics("Vigil/t"), noop, noop, lambda _: ReleasePointers()
+        ),
         drift_telemetry=DriftTelemetry(noop),
         deadline=Deadline(),
     )
