@@ -10,7 +10,9 @@ from functions.api.middleware import serve
 from functions.api.operation import MODERN_IMAGE_TYPES, OPERATIONS, Operation
 from functions.api.problems import Forbidden, Headers
 from functions.api.resources import (  # noqa: F401 - each module registers its operations
+    alarms,
     alerts,
+    audit,
     documentation,
     drops,
     health,

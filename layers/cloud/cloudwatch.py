@@ -4,8 +4,9 @@ import json
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
@@ -13,6 +14,7 @@ from cloud.errors import translate_errors
 from vigil.reliability.slo import MetricRef
 
 _HOUR = timedelta(hours=1)
+AlarmState = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 
 class EmfMetrics:
@@ -65,6 +67,21 @@ class ReleaseMetrics:
         sys.stdout.write(json.dumps(line) + "\n")
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmView:
+    """One alarm that has actions.
+
+    since   time of its last change of state; None before its first evaluation
+    reason  CloudWatch's explanation of the state
+    """
+
+    name: str
+    state: AlarmState
+    since: datetime | None
+    description: str
+    reason: str
+
+
 class CloudWatch:
     """Reads metrics of AWS for the last minutes, and ours for long windows."""
 
@@ -93,6 +110,18 @@ class CloudWatch:
                 )
                 found |= {name: _sum_since(points, now - span) for name, span in some.items()}
         return found
+
+    def alarms(self, prefix: str) -> list[AlarmView]:
+        """Metric and composite alarms whose name begins with this and whose actions are enabled."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"AlarmNamePrefix": prefix, "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+        while True:
+            with translate_errors("metrics", "describe alarms"):
+                answer = self._client.describe_alarms(**page)
+            found += [*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ())]
+            if not answer.get("NextToken"):
+                return [_alarm_view(one) for one in found if one["ActionsEnabled"]]
+            page["NextToken"] = answer["NextToken"]
 
     def _points(
         self, namespace: str, signals: Sequence[MetricRef], period_s: int, since: datetime, until: datetime
@@ -124,6 +153,16 @@ class CloudWatch:
             )
         values = answer["MetricDataResults"][0]["Values"]
         return float(values[0]) if values else 0.0
+
+
+def _alarm_view(described: Mapping[str, Any]) -> AlarmView:
+    return AlarmView(
+        name=described["AlarmName"],
+        state=described["StateValue"],
+        since=described.get("StateUpdatedTimestamp"),
+        description=str(described.get("AlarmDescription") or ""),
+        reason=str(described.get("StateReason") or ""),
+    )
 
 
 def _metric_ref(namespace: str, metric: str, dimensions: Mapping[str, str]) -> dict[str, Any]:

@@ -384,11 +384,11 @@ def test_a_drop_is_found_by_its_object(table: Any):
 
     assert records.drops_of_object("s3://bucket/live/faces/door/a.jpg") == ["d1"]
     assert [sighting.status for sighting in records.sightings("d1")] == ["unknown"]
-    found = records.find_drop_with_sightings("d1")
+    found = records.find_drop_details("d1")
     assert found is not None
-    assert (found[0].state, [sighting.status for sighting in found[1]]) == ("done", ["unknown"])
-    assert found[0].s3_object == drop.payload
-    assert records.find_drop_with_sightings("d2") is None
+    assert (found.drop.state, [sighting.status for sighting in found.sightings]) == ("done", ["unknown"])
+    assert found.drop.s3_object == drop.payload
+    assert records.find_drop_details("d2") is None
 
 
 def test_what_the_topic_did_not_take_is_told_again_from_there():

@@ -14,6 +14,7 @@ TRAINING = "TrainingRole"
 NO_RESOURCE_LEVEL = {
     "cloudwatch:PutMetricData": "CloudWatch knows no ARNs of metrics",
     "cloudwatch:GetMetricData": "CloudWatch knows no ARNs of metrics",
+    "cloudwatch:DescribeAlarms": "CloudWatch returns composite alarms for all resources or not at all",
     "lambda:ListEventSourceMappings": "Lambda lists mappings for all functions or for none",
     "ecr:GetAuthorizationToken": "a registry's token is for the whole account",
     "xray:PutTraceSegments": "X-Ray knows no ARNs of traces",

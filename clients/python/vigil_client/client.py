@@ -7,9 +7,14 @@ from typing import Any, Literal
 
 from vigil_client.transport import Token, Transport
 from vigil_client.types import (
+    AlarmList,
+    AlarmOut,
     AlertOut,
+    AuditEntryOut,
+    AuditVerification,
     BackfillResult,
     BatchAccepted,
+    DeadLetterDetails,
     DeadLetterList,
     DeadLetterOut,
     DeadLettersProcessed,
@@ -20,9 +25,11 @@ from vigil_client.types import (
     ModelDetails,
     ModelList,
     ModelOut,
+    ModelReleasesOut,
     PersonOut,
     PersonRef,
     PredictionOut,
+    ReleaseList,
     ReviewResult,
     RulesOut,
     SearchHitList,
@@ -187,6 +194,19 @@ class Vigil:
             self._transport.request(BatchAccepted, "POST", f"/v1/predict/{model}/batch", body=body)["drops"]
         )
 
+    def list_alarms(self) -> list[AlarmOut]:
+        """The alarms that notify operators; those in the state ALARM come first."""
+        return self._transport.request(AlarmList, "GET", "/v1/alarms")["items"]
+
+    def list_audit_entries(self, **filters: Any) -> Iterator[AuditEntryOut]:
+        """The audit log, newest entry first; pages are fetched as they are needed."""
+        return self._iterate_pages("/v1/audit", filters)
+
+    def verify_audit_log(self, *, chain: int | None = None) -> AuditVerification:
+        """Verify one chain of the audit log, or all, against their hashes and the signed checkpoint."""
+        query = {} if chain is None else {"chain": chain}
+        return self._transport.request(AuditVerification, "GET", "/v1/audit/verification", query=query)
+
     def get_status(self) -> SystemStatus:
         return self._transport.request(SystemStatus, "GET", "/v1/status")
 
@@ -194,6 +214,11 @@ class Vigil:
         return self._transport.request(
             DeadLetterList, "GET", f"/v1/lanes/{lane}/dead-letters", query={"limit": limit}
         )["items"]
+
+    def get_dead_letter(self, lane: Lane, message_id: str) -> DeadLetterDetails:
+        """A dead letter with its body."""
+        path = f"/v1/lanes/{lane}/dead-letters/{message_id}"
+        return self._transport.request(DeadLetterDetails, "GET", path)
 
     def redrive_dead_letters(
         self, lane: Lane, message_ids: Sequence[str] = (), *, reason: str = "by hand"
@@ -221,6 +246,14 @@ class Vigil:
 
     def get_model(self, model: str) -> ModelDetails:
         return self._transport.request(ModelDetails, "GET", f"/v1/models/{model}")
+
+    def list_releases(self) -> list[ModelReleasesOut]:
+        """The releases of all models, with the release that is active."""
+        return self._transport.request(ReleaseList, "GET", "/v1/releases")["items"]
+
+    def list_all_trainings(self) -> list[TrainingOut]:
+        """Training jobs of all models, newest first."""
+        return self._transport.request(TrainingList, "GET", "/v1/trainings")["items"]
 
     def roll_back_model(self, model: str, *, reason: str) -> StagesChanged:
         return self._transport.request(

@@ -5,6 +5,23 @@ from typing import Any, Literal, NotRequired, TypedDict
 API_VERSION = "0.2.0"
 
 
+class AlarmOut(TypedDict):
+    """One alarm."""
+
+    name: str
+    state: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+    since: NotRequired[str]
+    description: str
+    runbook: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class AlarmList(TypedDict):
+    """All alarms that notify operators."""
+
+    items: list[AlarmOut]
+
+
 class ReviewOut(TypedDict):
     """The decision of one reviewer."""
 
@@ -40,6 +57,44 @@ class AlertList(TypedDict):
 
     items: list[AlertOut]
     next: NotRequired[str]
+
+
+class AuditEntryOut(TypedDict):
+    """One recorded operation."""
+
+    chain: str
+    number: int
+    at: str
+    caller: str
+    role: str
+    operation: str
+    resource_ids: dict[str, str]
+
+
+class AuditEntryList(TypedDict):
+    """A page of the audit log."""
+
+    items: list[AuditEntryOut]
+    next: NotRequired[str]
+
+
+class ChainBreakOut(TypedDict):
+    """The first entry at which a chain is not valid."""
+
+    chain: str
+    number: int
+    reason: str
+
+
+class AuditVerification(TypedDict):
+    """The result of verifying the hashes of the audit log and its latest signed checkpoint."""
+
+    valid: bool
+    chains: int
+    entries: int
+    breaks: list[ChainBreakOut]
+    checkpoint_at: NotRequired[str]
+    checkpoint_error: NotRequired[str]
 
 
 class BackfillRequest(TypedDict):
@@ -111,6 +166,17 @@ class DropFailure(TypedDict):
     release: NotRequired[str]
 
 
+class DeadLetterDetails(TypedDict):
+    """A dead letter with its body."""
+
+    id: str
+    sent_at: str
+    redrives: int
+    suspect_drop: NotRequired[str]
+    drops: list[DropFailure]
+    body: str
+
+
 class DeadLetterOut(TypedDict):
     """A message that failed its last allowed receive."""
 
@@ -138,6 +204,14 @@ class DeadLettersProcessed(TypedDict):
     """How many dead letters were processed."""
 
     processed: int
+
+
+class DropActionOut(TypedDict):
+    """What triage or an operator did with a message of a drop."""
+
+    action: str
+    reason: str
+    at: str
 
 
 class SightingOut(TypedDict):
@@ -172,6 +246,9 @@ class DropOut(TypedDict):
     at: str
     attempts: int
     stage: NotRequired[str]
+    error: NotRequired[str]
+    first_claimed_at: str
+    object: NotRequired[ObjectReference]
     release: NotRequired[str]
     reason: NotRequired[str]
     message: NotRequired[str]
@@ -184,6 +261,7 @@ class DropOut(TypedDict):
     photo_url: NotRequired[str]
     thumbnail_url: NotRequired[str]
     sightings: NotRequired[list[SightingOut]]
+    actions: NotRequired[list[DropActionOut]]
 
 
 class DropList(TypedDict):
@@ -359,6 +437,16 @@ class ModelList(TypedDict):
     items: list[ModelOut]
 
 
+class ModelReleasesOut(TypedDict):
+    """A model's releases and which of them are in use."""
+
+    model: str
+    active: str
+    candidate: NotRequired[CandidateOut]
+    previous: NotRequired[str]
+    releases: list[ReleaseOut]
+
+
 class NewName(TypedDict):
     """A new name of a person."""
 
@@ -473,6 +561,12 @@ class Reason(TypedDict):
     """The reason of a decision; it is stored in the history of the release."""
 
     reason: str
+
+
+class ReleaseList(TypedDict):
+    """The releases of all models."""
+
+    items: list[ModelReleasesOut]
 
 
 class ReviewResult(TypedDict):
@@ -597,6 +691,7 @@ class TrainingOut(TypedDict):
     data: str
     expected_usd: float
     max_usd: float
+    model: str
     since: str
     created_at: str
     parent: NotRequired[str]

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 
 from cloud.dynamodb.drops import DropView, SightingView
@@ -13,6 +14,7 @@ from functions.api.pagination import read_page, row_filter
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
+    DropActionOut,
     DropList,
     DropOut,
     DropsQuery,
@@ -24,6 +26,7 @@ from functions.api.schemas.drops import (
     UploadStatus,
     WaitQuery,
 )
+from functions.api.schemas.predict import ObjectReference
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
 from vigil.drops.messages import parse_object_key
@@ -95,30 +98,46 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
 
 @operation("GET", "/v1/drops/{drop}", role="viewer", audited=True, example={"wait": 1})
 def get_drop(call: Call, query: WaitQuery) -> DropOut:
-    """Get a drop with its sightings.
+    """Get a drop with its sightings and the actions on its messages.
 
     With `wait`, the answer comes when the drop has ended.
     """
     found = _poll(
-        lambda: container().drop_reader.find_drop_with_sightings(call.path["drop"]),
-        lambda one: one[0].state != "claimed",
+        lambda: container().drop_reader.find_drop_details(call.path["drop"]),
+        lambda one: one.drop.state != "claimed",
         query.wait,
     )
-    if found is None or not call.caller.can_access_source(found[0].source):
+    if found is None or not call.caller.can_access_source(found.drop.source):
         raise NotFound
-    drop, views = found
-    sightings = [to_sighting(one, call) for one in views]
-    if drop.s3_object is None:
+    sightings = [to_sighting(one, call) for one in found.sightings]
+    if found.drop.s3_object is None:
         sightings = [one.model_copy(update={"thumbnail_url": None}) for one in sightings]
-    return _to_drop(drop, call, photo=_photo_url(drop), sightings=sightings)
+    actions = tuple(DropActionOut(action=one.action, reason=one.reason, at=one.at) for one in found.notes)
+    details = {"photo_url": _photo_url(found.drop), "sightings": sightings, "actions": actions}
+    return _to_drop(found.drop, call).model_copy(update=details)
 
 
 @operation("GET", "/v1/drops", role="viewer", example={"state": "done", "limit": 10})
 def list_drops(call: Call, query: DropsQuery) -> DropList:
-    """List drops, newest first."""
+    """List drops, newest first.
+
+    With `object`, the drops of all versions of that object are listed on one page, whatever their age.
+    """
     matches = row_filter(query, "source", "state", "lane", "model")
+    if query.object is not None:
+        return DropList(
+            items=[_to_drop(drop, call) for drop in _drops_of_object(call, query) if matches(drop)]
+        )
+    prefix = query.id_prefix or ""
     list_rows = container().drop_reader.list_drops
-    page = read_page(call, query, "drops", matches, list_rows=list_rows, since=query.since)
+    page = read_page(
+        call,
+        query,
+        "drops",
+        lambda drop: drop.drop_id.startswith(prefix) and matches(drop),
+        list_rows=list_rows,
+        since=query.since,
+    )
     return DropList(items=[_to_drop(drop, call) for drop in page.rows], next=page.next)
 
 
@@ -132,9 +151,15 @@ def _poll(load: Callable[[], Found | None], is_done: Callable[[Found], bool], wa
         time.sleep(POLL_INTERVAL_S)
 
 
-def _to_drop(
-    drop: DropView, call: Call, *, photo: str | None = None, sightings: list[SightingOut] | None = None
-) -> DropOut:
+def _drops_of_object(call: Call, query: DropsQuery) -> list[DropView]:
+    """Drops of all versions of the object that the query names, if the caller may access their source."""
+    reader = container().drop_reader
+    uri = f"s3://{container().presigned_photos.bucket}/{query.object}"
+    found = (reader.find_drop(drop) for drop in islice(reader.drops_of_object(uri), query.limit))
+    return [drop for drop in found if drop is not None and call.caller.can_access_source(drop.source)]
+
+
+def _to_drop(drop: DropView, call: Call) -> DropOut:
     has_picture = drop.s3_object is not None and drop.size_px is not None
     return DropOut(
         id=drop.drop_id,
@@ -144,7 +169,10 @@ def _to_drop(
         source=drop.source,
         at=drop.occurred_at,
         attempts=drop.attempts,
+        first_claimed_at=drop.first_claimed_at,
+        object=_to_object(drop),
         stage=drop.stage or None,
+        error=drop.error or None,
         release=drop.release or None,
         reason=drop.reason or None,
         message=drop.message or None,
@@ -154,9 +182,7 @@ def _to_drop(
         alerts=drop.alerts,
         times_ms=dict(drop.times_ms) if drop.times_ms is not None else None,
         notes=dict(drop.notes) if drop.notes is not None else None,
-        photo_url=photo,
         thumbnail_url=thumbnail_url(call, drop.drop_id) if has_picture else None,
-        sightings=sightings,
     )
 
 
@@ -185,6 +211,12 @@ def to_sighting(view: SightingView, call: Call) -> SightingOut:
 def _latest_drop_of(uri: str) -> DropView | None:
     drops = container().drop_reader.drops_of_object(uri)
     return container().drop_reader.find_drop(drops[0]) if drops else None
+
+
+def _to_object(drop: DropView) -> ObjectReference | None:
+    if drop.s3_object is None:
+        return None
+    return ObjectReference(key=drop.s3_object.key, version=drop.s3_object.version or None)
 
 
 def _photo_url(drop: DropView) -> str | None:

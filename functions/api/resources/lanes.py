@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from functions.api.operation import Call, operation
+from functions.api.problems import NotFound
 from functions.api.schemas.lanes import (
+    DeadLetterDetails,
     DeadLetterList,
     DeadLetterOut,
     DeadLetterSelection,
@@ -56,6 +58,20 @@ def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
     dead_letters = container().dead_letters(call.path["lane"], VISIBILITY_TIMEOUT).receive(query.limit)
     records = container().drop_records.read_records({drop.id for one in dead_letters for drop in one.drops})
     return DeadLetterList(items=tuple(_to_dead_letter(one, records) for one in dead_letters))
+
+
+@operation("GET", "/v1/lanes/{lane}/dead-letters/{message}", role="operator", all_sources=True, audited=True)
+def get_dead_letter(call: Call) -> DeadLetterDetails:
+    """Get a dead letter with its body.
+
+    A dead letter that another receiver holds is not found until its visibility timeout ends.
+    """
+    received = container().dead_letters(call.path["lane"], LISTED_HIDDEN).receive(MAX_DEAD_LETTERS)
+    found = next((one for one in received if one.id == call.path["message"]), None)
+    if found is None:
+        raise NotFound
+    records = container().drop_records.read_records({drop.id for drop in found.drops})
+    return DeadLetterDetails(**_to_dead_letter(found, records).model_dump(), body=found.body)
 
 
 @dead_letter_action("POST", "/v1/lanes/{lane}/dead-letters/redrive")

@@ -1,6 +1,6 @@
 """Models, their releases, and decisions about releases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,8 +14,10 @@ from functions.api.schemas.models import (
     ModelDetails,
     ModelList,
     ModelOut,
+    ModelReleasesOut,
     Reason,
     ReembeddingProgressOut,
+    ReleaseList,
     ReleaseOut,
     StagesChanged,
     StageTransitionOut,
@@ -52,18 +54,26 @@ def get_model(call: Call) -> ModelDetails:
     model = (
         ModelOut.model_validate(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
     )
-    state_name = reembedding_state_name(name)
-    state = container().state_store.get_many(state_name).get(state_name, {})
-    progress_by_release = state.get("progress", {})
-    newest_first = sorted(model_releases.records, key=lambda one: _registered_at(one.state), reverse=True)
+    (listed,) = _list_releases([model_releases])
     return ModelDetails(
         **model.model_dump(),
         card=dict(card.card) if card else {},
-        active=model_releases.pointers.active or model.release,
-        candidate=_to_candidate(model_releases),
-        previous=model_releases.pointers.previous,
-        releases=tuple(_to_release(one, progress_by_release.get(one.state.release)) for one in newest_first),
+        active=listed.active,
+        candidate=listed.candidate,
+        previous=listed.previous,
+        releases=listed.releases,
     )
+
+
+@operation("GET", "/v1/releases", role="viewer")
+def list_releases(_: Call) -> ReleaseList:
+    """List the releases of all models.
+
+    Models that are deployed but have no registered release are listed without releases.
+    """
+    names = sorted({*container().model_cards, *container().releases.models()})
+    releases = container().executor.map(container().releases.read_releases, names)
+    return ReleaseList(items=tuple(_list_releases(list(releases))))
 
 
 @release_decision("POST", "/v1/models/{model}/rollback")
@@ -118,6 +128,25 @@ def _model_releases(model: str) -> ModelReleases:
     if model not in container().model_cards and not model_releases.records:
         raise NotFound(f"unknown model; use {', '.join(container().model_cards)}")
     return model_releases
+
+
+def _list_releases(models: Sequence[ModelReleases]) -> list[ModelReleasesOut]:
+    states = container().state_store.get_many(*(reembedding_state_name(one.model) for one in models))
+    listed = []
+    for one in models:
+        card = container().model_cards.get(one.model)
+        progress = states.get(reembedding_state_name(one.model), {}).get("progress", {})
+        newest_first = sorted(one.records, key=lambda record: _registered_at(record.state), reverse=True)
+        listed.append(
+            ModelReleasesOut(
+                model=one.model,
+                active=one.pointers.active or (card.release if card else ""),
+                candidate=_to_candidate(one),
+                previous=one.pointers.previous,
+                releases=tuple(_to_release(item, progress.get(item.state.release)) for item in newest_first),
+            )
+        )
+    return listed
 
 
 def _to_candidate(model_releases: ModelReleases) -> CandidateOut | None:

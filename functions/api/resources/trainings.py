@@ -47,10 +47,18 @@ def list_trainings(call: Call) -> TrainingList:
     return TrainingList(items=jobs)
 
 
+@operation("GET", "/v1/trainings", role="operator")
+def list_all_trainings(_: Call) -> TrainingList:
+    """List the training jobs of all models, newest first."""
+    runs = sorted(container().training_jobs.list_all(), key=lambda run: run.job.created_at, reverse=True)
+    return TrainingList(items=tuple(map(_to_training, runs)))
+
+
 def _to_training(record: TrainingRun) -> TrainingOut:
     job = record.job
     return TrainingOut(
         job=job.name,
+        model=job.spec.model,
         state=job.state,
         since=job.since,
         created_at=job.created_at,

@@ -31,6 +31,7 @@ from functions.api.schemas.fields import (
     Timestamp,
     Until,
 )
+from functions.api.schemas.predict import ObjectReference
 
 
 class NewUpload(ApiModel):
@@ -85,6 +86,14 @@ class SightingOut(ModelResult):
     thumbnail_url: ThumbnailUrl = None
 
 
+class DropActionOut(ApiModel):
+    """What triage or an operator did with a message of a drop."""
+
+    action: Annotated[str, Field(description="What was done", examples=["redriven"])]
+    reason: Annotated[str, Field(description="Why it was done")]
+    at: Timestamp
+
+
 class DropOut(ApiModel):
     """A drop, with its sightings once it is done."""
 
@@ -97,6 +106,14 @@ class DropOut(ApiModel):
     attempts: Annotated[int, Field(description="Number of processing attempts", examples=[1])]
     stage: Annotated[
         str | None, Field(description="Stage that the last attempt reached", examples=["save"])
+    ] = None
+    error: Annotated[
+        str | None,
+        Field(description="Error of the last attempt", examples=["Transient: read object: SlowDown"]),
+    ] = None
+    first_claimed_at: Timestamp
+    object: Annotated[
+        ObjectReference | None, Field(description="Object in the photos bucket; absent for inline messages")
     ] = None
     release: ReleaseId | None = None
     reason: Annotated[str | None, Field(description="Why the drop was rejected or quarantined; stable")] = (
@@ -120,6 +137,10 @@ class DropOut(ApiModel):
     photo_url: Annotated[str | None, Field(description="URL of the photo, valid for five minutes")] = None
     thumbnail_url: ThumbnailUrl = None
     sightings: Annotated[list[SightingOut] | None, Field(description="Sightings of the drop")] = None
+    actions: Annotated[
+        tuple[DropActionOut, ...] | None,
+        Field(description="What triage and operators did with its messages, oldest first"),
+    ] = None
 
 
 class DropsQuery(PageQuery):
@@ -131,6 +152,19 @@ class DropsQuery(PageQuery):
     state: Annotated[DropState | None, Field(description="Only drops in this state")] = None
     lane: Annotated[Lane | None, Field(description="Only drops of this lane")] = None
     model: ModelName | None = None
+    object: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="Only drops of the versions of this object in the photos bucket",
+            examples=["live/faces/door-3/frame.jpg"],
+        ),
+    ] = None
+    id_prefix: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9a-f]{4,32}$", description="Only drops whose id begins with these characters"),
+    ] = None
     since: Since = None
     until: Until = None
 

@@ -43,6 +43,12 @@ class DeadLetterOut(ApiModel):
     drops: Annotated[tuple[DropFailure, ...], Field(description="Drops that the message announces")]
 
 
+class DeadLetterDetails(DeadLetterOut):
+    """A dead letter with its body."""
+
+    body: Annotated[str, Field(description="Message body; inline messages contain the input as base64")]
+
+
 class DeadLettersQuery(ApiModel):
     """How many dead letters."""
 

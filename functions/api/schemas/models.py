@@ -86,6 +86,22 @@ class CandidateOut(ApiModel):
     ]
 
 
+class ModelReleasesOut(ApiModel):
+    """A model's releases and which of them are in use."""
+
+    model: ModelName
+    active: Annotated[str, Field(description="Id of the active release")]
+    candidate: Annotated[CandidateOut | None, Field(description="Candidate release")] = None
+    previous: Annotated[str | None, Field(description="Release that a rollback activates")] = None
+    releases: Annotated[tuple[ReleaseOut, ...], Field(description="Releases, newest first")]
+
+
+class ReleaseList(ApiModel):
+    """The releases of all models."""
+
+    items: Annotated[tuple[ModelReleasesOut, ...], Field(description="Models in the order of their names")]
+
+
 class ModelDetails(ModelOut):
     """A model with its card and its releases."""
 
@@ -139,6 +155,7 @@ class TrainingAccepted(ApiModel):
 class TrainingOut(TrainingAccepted):
     """A training job with its result."""
 
+    model: ModelName
     since: Timestamp
     created_at: Timestamp
     parent: ReleaseId | None = None

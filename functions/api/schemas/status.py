@@ -72,3 +72,23 @@ class SystemStatus(ApiModel):
         CompletenessOut | None, Field(description="Absent before the first complete reconcile run")
     ] = None
     slos: Annotated[tuple[Slo, ...], Field(description="Service level objectives")]
+
+
+class AlarmOut(ApiModel):
+    """One alarm."""
+
+    name: Annotated[str, Field(description="Name without the deployment's prefix", examples=["live-age"])]
+    state: Annotated[Literal["OK", "ALARM", "INSUFFICIENT_DATA"], Field(description="State in CloudWatch")]
+    since: Annotated[Timestamp | None, Field(description="Last change of the state")] = None
+    description: Annotated[str, Field(description="What the alarm means")]
+    runbook: Annotated[
+        str | None,
+        Field(description="Section of the run-book", examples=["docs/operations.md#live-age"]),
+    ] = None
+    reason: Annotated[str | None, Field(description="Why the alarm is in this state")] = None
+
+
+class AlarmList(ApiModel):
+    """All alarms that notify operators."""
+
+    items: Annotated[tuple[AlarmOut, ...], Field(description="Alarms in the state ALARM first, by name")]

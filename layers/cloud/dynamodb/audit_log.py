@@ -1,4 +1,4 @@
-"""The audit log in DynamoDB: entries are put once, under the next number, and never touched again."""
+"""The audit log in DynamoDB: entries are put once, under the next number, and never changed."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ MAX_APPEND_ATTEMPTS = 20
 
 
 class DynamoAuditLog:
-    """Appends; the end of each chain is remembered, and read again where somebody else came first."""
+    """Appends to the chains; the last entry of each chain is cached until another writer appends to it."""
 
     def __init__(self, client: Any, table: str) -> None:
         self._client, self._table = client, table
@@ -24,7 +24,7 @@ class DynamoAuditLog:
     def append(
         self, caller: Caller, operation: str, resource_ids: Mapping[str, str], now: datetime
     ) -> AuditEntry:
-        """Write one act down, whatever else is written meanwhile."""
+        """Record one operation at the end of the caller's chain. Raises Transient."""
         chain = chain_for(caller.id)
         for _ in range(MAX_APPEND_ATTEMPTS):
             head = self._heads.get(chain) or self._read_head(chain)
@@ -40,13 +40,28 @@ class DynamoAuditLog:
         )
 
     def read_heads(self) -> dict[str, ChainHead]:
-        """Where each chain ends now."""
+        """The last entry of each chain."""
         return {chain: self._read_head(chain) for chain in (f"chain-{n}" for n in range(CHAIN_COUNT))}
 
     def read_chains(self) -> Iterator[Iterator[tuple[AuditEntry, str]]]:
-        """Every chain from its start, as (entry, stored mark)."""
+        """Every chain from its start, as (entry, stored hash)."""
         for number in range(CHAIN_COUNT):
             yield self._read_entries(f"chain-{number}")
+
+    def read_chain(self, chain: str) -> Iterator[tuple[AuditEntry, str]]:
+        """One chain from its start, as (entry, stored hash)."""
+        return self._read_entries(chain)
+
+    def newest_entries(self, chain: str, *, before: int | None, limit: int) -> list[AuditEntry]:
+        """A chain's last entries, newest first; with `before`, only entries with lower numbers."""
+        query = self._chain_query(chain)
+        if before is not None:
+            query["KeyConditionExpression"] += " AND #number < :before"
+            query["ExpressionAttributeNames"] = {"#number": "number"}
+            query["ExpressionAttributeValues"] |= to_item({":before": before})
+        with translate_errors("audit", "read audit entries"):
+            answer = self._client.query(**query, ScanIndexForward=False, Limit=limit)
+        return [_entry_from_row(from_item(row))[0] for row in answer["Items"]]
 
     def _put_entry(self, entry: AuditEntry) -> bool:
         row = {

@@ -129,6 +129,15 @@ class DropNote:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class DropDetails:
+    """A drop with its sightings in their order and its notes, oldest first."""
+
+    drop: DropView
+    sightings: tuple[SightingView, ...]
+    notes: tuple[DropNote, ...]
+
+
 class DynamoDropReader:
     """Reads the rows that `cloud.dynamodb.ledger` writes; by key consistently, by list eventually."""
 
@@ -140,12 +149,13 @@ class DynamoDropReader:
         row = self._get(drop_key(drop_id))
         return msgspec.convert(row, DropView) if row else None
 
-    def find_drop_with_sightings(self, drop_id: str) -> tuple[DropView, tuple[SightingView, ...]] | None:
-        """A drop and its sightings in one read."""
+    def find_drop_details(self, drop_id: str) -> DropDetails | None:
+        """A drop with its sightings and notes, in one read."""
         rows = list(self._rows_of_drop(drop_id))
         sightings = tuple(_sighting_view(row) for row in rows if row["sk"].startswith("sighting#"))
         drops = [msgspec.convert(row, DropView) for row in rows if row["sk"] == "drop"]
-        return (drops[0], sightings) if drops else None
+        notes = tuple(_note(row) for row in rows if row["sk"].startswith("note#"))
+        return DropDetails(drops[0], sightings, notes) if drops else None
 
     def find_alert(self, alert_id: str) -> AlertView | None:
         row = self._get(ALERT.key(alert=alert_id))
@@ -158,10 +168,6 @@ class DynamoDropReader:
     def find_sighting(self, drop_id: str, number: int) -> SightingView | None:
         row = self._get(SIGHTING.key(drop=drop_id, number=number))
         return _sighting_view(row) if row else None
-
-    def notes(self, drop_id: str) -> tuple[DropNote, ...]:
-        """A drop's notes, oldest first."""
-        return tuple(map(_note, self._rows_of_drop(drop_id, "note#")))
 
     def drops_of_object(self, uri: str) -> list[str]:
         """Ids of the drops of an object's versions (`s3://bucket/key`), newest first."""

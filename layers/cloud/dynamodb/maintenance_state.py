@@ -141,9 +141,9 @@ class CanaryProbe:
 
     def read_result(self, run: CanaryRun) -> CanaryOutcome | None:
         """The state of the run's drop; None if the ledger has no record of it."""
-        found = self._records.find_drop_with_sightings(run.drop_id)
+        found = self._records.find_drop_details(run.drop_id)
         if found is None:
             return None
-        drop, sightings = found
-        boxes = [sighting.box_px for sighting in sightings if sighting.box_px is not None]
+        drop = found.drop
+        boxes = [sighting.box_px for sighting in found.sightings if sighting.box_px is not None]
         return CanaryOutcome(drop.state, drop.completed_at or drop.first_claimed_at, boxes, drop.alerts or 0)

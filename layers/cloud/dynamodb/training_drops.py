@@ -16,14 +16,12 @@ class DynamoTrainingDrops:
 
     def get_drop(self, drop_id: str) -> DropForTraining | None:
         """None if the drop has no record or no S3 object."""
-        found = self._records.find_drop_with_sightings(drop_id)
-        if found is None:
+        found = self._records.find_drop_details(drop_id)
+        if found is None or found.drop.s3_object is None:
             return None
-        drop, sightings = found
-        if drop.s3_object is None:
-            return None
+        drop = found.drop
         until = datetime.fromtimestamp(drop.expires, UTC) if drop.expires is not None else None
-        return DropForTraining(drop.s3_object, tuple(map(_to_sighting, sightings)), until)
+        return DropForTraining(found.drop.s3_object, tuple(map(_to_sighting, found.sightings)), until)
 
 
 def _to_sighting(view: SightingView) -> Sighting:

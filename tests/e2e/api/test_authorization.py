@@ -22,6 +22,7 @@ PLACEHOLDER_IDS = {
     "model": "faces",
     "release": "0" * 16,
     "lane": "bulk",
+    "message": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
     "subscription": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
 }
 BYTES_LIMIT = 256 * 1024

@@ -58,11 +58,22 @@ def test_until_limits_a_list(site: Site, alert: Any, kind: str, key: str):
     assert alert["drop"] not in [one[key] for one in gone]
 
 
+def test_drops_are_found_by_object_and_by_the_beginning_of_their_id(site: Site):
+    drop = site.upload_drop(OBAMA, "lookup")
+    key, other = drop["object"]["key"], site.token("admin", "elsewhere", subject="elsewhere")
+
+    by_object = site.request("GET", f"/v1/drops?object={quote(key)}").json["items"]
+    by_prefix = site.request("GET", f"/v1/drops?id_prefix={drop['id'][:12]}").json["items"]
+    hidden = site.request("GET", f"/v1/drops?object={quote(key)}", token=other).json["items"]
+
+    assert [one["id"] for one in by_object] == [one["id"] for one in by_prefix] == [drop["id"]]
+    assert (key.split("/")[:3], hidden) == (["live", "faces", "lookup"], [])
+    assert drop["first_claimed_at"] <= drop["completed_at"]
+
+
 def test_a_batch_becomes_drops_of_the_bulk_lane(site: Site):
     drop = site.upload_drop(OBAMA, "batch")
-    row = site.cloud.records.find_drop(drop["id"])
-    assert row is not None
-    reference = {"key": row["s3_object"]["key"]}
+    reference = {"key": drop["object"]["key"]}
 
     response = site.request("POST", "/v1/predict/faces/batch", {"source": "batch", "objects": [reference]})
 

@@ -111,6 +111,19 @@ def test_the_audit_commands_verify_and_show_the_log(site: Site, alert: Any):
     assert "get-drop" in shown.output
 
 
+def test_a_dead_letter_is_found_with_its_body_and_the_failures_of_its_drops(site: Site):
+    listed = dead_letter(site, "five")
+
+    found = site.request("GET", f"/v1/lanes/live/dead-letters/{listed['id']}").json
+    wait_for_reload()
+    other_lane = site.request("GET", f"/v1/lanes/bulk/dead-letters/{listed['id']}")
+    site.request("POST", "/v1/lanes/live/dead-letters/redrive", {"ids": [listed["id"]]})
+
+    assert json.loads(found["body"])["id"] == "five"
+    assert found["drops"] == listed["drops"]
+    assert other_lane.status == 404
+
+
 def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:
     """A dead listed of the live lane for a job without a picture, as the API lists it."""
     body = f'{{"model": "nothing", "data": "", "id": "{name}"}}'
@@ -124,4 +137,6 @@ def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:
 
 def drop_notes(site: Site, drop: str) -> list[tuple[str, str]]:
     """Action and reason of each note on the drop."""
-    return [(one["action_taken"], one["reason"]) for one in site.cloud.records.notes(drop)]
+    return [
+        (one["action"], one["reason"]) for one in site.request("GET", f"/v1/drops/{drop}").json["actions"]
+    ]

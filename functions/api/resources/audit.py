@@ -1,0 +1,117 @@
+"""The audit log: its entries, and the verification of its chains."""
+
+from functions.api.operation import Call, operation
+from functions.api.pagination import next_cursor, start_position
+from functions.api.schemas.audit import (
+    AuditEntryList,
+    AuditEntryOut,
+    AuditQuery,
+    AuditVerification,
+    AuditVerificationQuery,
+    ChainBreakOut,
+)
+from functions.runtime.container import container
+from vigil.access.audit import (
+    CHAIN_COUNT,
+    AuditCheckpoint,
+    AuditEntry,
+    ChainBreak,
+    ChainHead,
+    compare_with_checkpoint,
+    find_first_break,
+)
+from vigil.access.signing import InvalidSignature
+
+CHAINS = tuple(f"chain-{number}" for number in range(CHAIN_COUNT))
+
+
+@operation("GET", "/v1/audit", role="admin", all_sources=True, audited=True, example={"limit": 10})
+def list_audit_entries(call: Call, query: AuditQuery) -> AuditEntryList:
+    """List the entries of the audit log, newest first."""
+    position = start_position(call, query, "audit")
+    bounds: dict[str, int | None] = dict.fromkeys(CHAINS)
+    if position:
+        bounds = dict(zip(CHAINS, map(int, position.split(",")), strict=True))
+    entries = _newest_entries(bounds, query.limit + 1)
+    page = entries[: query.limit]
+    following = None
+    if len(entries) > query.limit:
+        positions = ",".join(str(_next_bound(chain, bounds[chain], page, entries)) for chain in CHAINS)
+        following = next_cursor(call, query, "audit", positions)
+    return AuditEntryList(items=tuple(map(_to_entry, page)), next=following)
+
+
+@operation(
+    "GET", "/v1/audit/verification", role="admin", all_sources=True, audited=True, example={"chain": 0}
+)
+def verify_audit_log(_: Call, query: AuditVerificationQuery) -> AuditVerification:
+    """Verify the audit log.
+
+    Every entry must contain the hash of the one before, and the latest signed checkpoint must match. Verify a
+    long log chain by chain.
+    """
+    checkpoint, problem = _latest_checkpoint()
+    names = CHAINS if query.chain is None else (CHAINS[query.chain],)
+    results = list(container().executor.map(lambda name: _verify_chain(name, checkpoint), names))
+    breaks = tuple(
+        ChainBreakOut(chain=one.chain, number=one.number, reason=one.reason) for one, _ in results if one
+    )
+    return AuditVerification(
+        valid=not breaks and not problem,
+        chains=sum(count > 0 for _, count in results),
+        entries=sum(count for _, count in results),
+        breaks=breaks,
+        checkpoint_at=checkpoint.at if checkpoint else None,
+        checkpoint_error=problem,
+    )
+
+
+def _newest_entries(bounds: dict[str, int | None], limit: int) -> list[AuditEntry]:
+    """Entries below the bounds of their chains, newest first, at most this many of each chain."""
+    log = container().audit_log
+
+    def read(chain: str) -> list[AuditEntry]:
+        return log.newest_entries(chain, before=bounds[chain], limit=limit)
+
+    entries = [entry for chain in container().executor.map(read, CHAINS) for entry in chain]
+    return sorted(entries, key=lambda one: (one.at, one.chain, one.number), reverse=True)
+
+
+def _next_bound(chain: str, bound: int | None, page: list[AuditEntry], entries: list[AuditEntry]) -> int:
+    """The number below which the next page reads the chain."""
+    numbers = [one.number for one in page if one.chain == chain]
+    if numbers:
+        return min(numbers)
+    if bound is not None:
+        return bound
+    return max((one.number for one in entries if one.chain == chain), default=0) + 1
+
+
+def _latest_checkpoint() -> tuple[AuditCheckpoint | None, str | None]:
+    """The latest checkpoint, or why its signature is not valid."""
+    try:
+        return container().audit_checkpoints.read_latest(), None
+    except InvalidSignature as error:
+        return None, str(error)
+
+
+def _verify_chain(name: str, checkpoint: AuditCheckpoint | None) -> tuple[ChainBreak | None, int]:
+    """The first break of a chain, and the number of its entries."""
+    chain = list(container().audit_log.read_chain(name))
+    found = find_first_break(chain)
+    if found is None and checkpoint is not None:
+        hashes = [entry_hash for _, entry_hash in chain]
+        found = compare_with_checkpoint(name, hashes, checkpoint.heads.get(name, ChainHead()))
+    return found, len(chain)
+
+
+def _to_entry(entry: AuditEntry) -> AuditEntryOut:
+    return AuditEntryOut(
+        chain=entry.chain,
+        number=entry.number,
+        at=entry.at,
+        caller=entry.caller,
+        role=entry.role,
+        operation=entry.operation,
+        resource_ids=dict(entry.resource_ids),
+    )
