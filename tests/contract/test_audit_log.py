@@ -92,6 +92,14 @@ def test_acts_are_read_back_as_they_were_written(log: DynamoAuditLog):
     assert read == written
 
 
+def test_the_newest_entries_of_a_chain_are_read_below_a_number(log: DynamoAuditLog):
+    written = [log.append(ADA, "get-person", {"person": f"p-{n}"}, NOW) for n in range(4)]
+
+    newest = log.newest_entries(chain_for("ada"), before=4, page_size=2)
+
+    assert list(newest) == written[2::-1]
+
+
 def test_two_functions_that_write_at_once_make_one_chain(log: DynamoAuditLog, aws: Callable[[str], Any]):
     other = DynamoAuditLog(aws("dynamodb"), "audit")
     for _ in range(3):

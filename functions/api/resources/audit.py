@@ -1,7 +1,9 @@
 """The audit log: its entries, and the verification of its chains."""
 
+from heapq import merge
+
 from functions.api.operation import Call, operation
-from functions.api.pagination import next_cursor, start_position
+from functions.api.pagination import MAX_ROWS_READ, next_cursor, start_position
 from functions.api.schemas.audit import (
     AuditEntryList,
     AuditEntryOut,
@@ -17,28 +19,35 @@ from vigil.access.audit import (
     AuditEntry,
     ChainBreak,
     ChainHead,
+    chain_for,
     compare_with_checkpoint,
     find_first_break,
 )
 from vigil.access.signing import InvalidSignature
 
+PAGE_SIZE = 50
 CHAINS = tuple(f"chain-{number}" for number in range(CHAIN_COUNT))
 
 
 @operation("GET", "/v1/audit", role="admin", all_sources=True, audited=True, example={"limit": 10})
 def list_audit_entries(call: Call, query: AuditQuery) -> AuditEntryList:
     """List the entries of the audit log, newest first."""
-    position = start_position(call, query, "audit")
-    bounds: dict[str, int | None] = dict.fromkeys(CHAINS)
+    log, position = container().audit_log, start_position(call, query, "audit")
     if position:
         bounds = dict(zip(CHAINS, map(int, position.split(",")), strict=True))
-    entries = _newest_entries(bounds, query.limit + 1)
-    page = entries[: query.limit]
-    following = None
-    if len(entries) > query.limit:
-        positions = ",".join(str(_next_bound(chain, bounds[chain], page, entries)) for chain in CHAINS)
-        following = next_cursor(call, query, "audit", positions)
-    return AuditEntryList(items=tuple(map(_to_entry, page)), next=following)
+    else:
+        bounds = {chain: head.number + 1 for chain, head in log.read_heads().items()}
+    names = CHAINS if query.caller is None else (chain_for(query.caller),)
+    chains = [log.newest_entries(name, before=bounds[name], page_size=PAGE_SIZE) for name in names]
+    page: list[AuditEntryOut] = []
+    for count, entry in enumerate(merge(*chains, key=lambda one: (one.at, one.chain), reverse=True)):
+        if len(page) == query.limit or count == MAX_ROWS_READ:
+            positions = ",".join(str(bounds[chain]) for chain in CHAINS)
+            return AuditEntryList(items=tuple(page), next=next_cursor(call, query, "audit", positions))
+        bounds[entry.chain] = entry.number
+        if query.caller in (None, entry.caller):
+            page.append(_to_entry(entry))
+    return AuditEntryList(items=tuple(page))
 
 
 @operation(
@@ -64,27 +73,6 @@ def verify_audit_log(_: Call, query: AuditVerificationQuery) -> AuditVerificatio
         checkpoint_at=checkpoint.at if checkpoint else None,
         checkpoint_error=problem,
     )
-
-
-def _newest_entries(bounds: dict[str, int | None], limit: int) -> list[AuditEntry]:
-    """Entries below the bounds of their chains, newest first, at most this many of each chain."""
-    log = container().audit_log
-
-    def read(chain: str) -> list[AuditEntry]:
-        return log.newest_entries(chain, before=bounds[chain], limit=limit)
-
-    entries = [entry for chain in container().executor.map(read, CHAINS) for entry in chain]
-    return sorted(entries, key=lambda one: (one.at, one.chain, one.number), reverse=True)
-
-
-def _next_bound(chain: str, bound: int | None, page: list[AuditEntry], entries: list[AuditEntry]) -> int:
-    """The number below which the next page reads the chain."""
-    numbers = [one.number for one in page if one.chain == chain]
-    if numbers:
-        return min(numbers)
-    if bound is not None:
-        return bound
-    return max((one.number for one in entries if one.chain == chain), default=0) + 1
 
 
 def _latest_checkpoint() -> tuple[AuditCheckpoint | None, str | None]:

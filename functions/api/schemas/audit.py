@@ -9,7 +9,13 @@ from vigil.access.audit import CHAIN_COUNT
 
 
 class AuditQuery(PageQuery):
-    """A page of the audit log."""
+    """Filters of the audit log."""
+
+    AUDITED_FIELDS: ClassVar = ("caller",)
+
+    caller: Annotated[
+        str | None, Field(min_length=1, max_length=200, description="Only entries of this caller")
+    ] = None
 
 
 class AuditEntryOut(ApiModel):

@@ -52,16 +52,14 @@ class DynamoAuditLog:
         """One chain from its start, as (entry, stored hash)."""
         return self._read_entries(chain)
 
-    def newest_entries(self, chain: str, *, before: int | None, limit: int) -> list[AuditEntry]:
-        """A chain's last entries, newest first; with `before`, only entries with lower numbers."""
-        query = self._chain_query(chain)
-        if before is not None:
-            query["KeyConditionExpression"] += " AND #number < :before"
-            query["ExpressionAttributeNames"] = {"#number": "number"}
-            query["ExpressionAttributeValues"] |= to_item({":before": before})
-        with translate_errors("audit", "read audit entries"):
-            answer = self._client.query(**query, ScanIndexForward=False, Limit=limit)
-        return [_entry_from_row(from_item(row))[0] for row in answer["Items"]]
+    def newest_entries(self, chain: str, *, before: int, page_size: int) -> Iterator[AuditEntry]:
+        """A chain's entries with numbers below `before`, newest first."""
+        query = self._chain_query(chain) | {"ScanIndexForward": False, "Limit": page_size}
+        query["KeyConditionExpression"] += " AND #number < :before"
+        query["ExpressionAttributeNames"] = {"#number": "number"}
+        query["ExpressionAttributeValues"] |= to_item({":before": before})
+        rows = query_all(self._client, dependency="audit", operation="read audit entries", **query)
+        return (_entry_from_row(from_item(row))[0] for row in rows)
 
     def _put_entry(self, entry: AuditEntry) -> bool:
         row = {

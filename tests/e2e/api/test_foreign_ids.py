@@ -53,7 +53,7 @@ def test_a_cursor_is_valid_only_for_its_caller_list_and_filters(
 ):
     own = cursors[path]
     other = site.token("admin", subject="somebody-else")
-    narrowed = "tag" if "tag" in LISTS[path] else "source"
+    narrowed = next(name for name in ("tag", "source", "caller") if name in LISTS[path])
     wrong = {"changed": own[:-2] + ("AA" if own[-2:] != "AA" else "BB"), "made up": "x" * len(own)}
     wrong |= {f"of {list_}": cursor for list_, cursor in cursors.items() if list_ != path}
 

@@ -74,6 +74,16 @@ def test_releases_can_be_read_promoted_rejected_and_rolled_back(site: Site, rele
     assert site.request("POST", f"/v1/models/{MODEL}/rollback", REASON).status == 409
 
 
+def test_releases_of_all_models_are_listed_with_the_active_one(site: Site, releases: DynamoReleases):
+    record = ReleaseRecord(registered_state("gates", FIRST, datetime.now(UTC)), GOOD, BETTER)
+    releases.register(record, bundled="0" * 16, data="d1", parent=None)
+
+    listed = {one["model"]: one for one in site.request("GET", "/v1/releases", role="viewer").json["items"]}
+
+    assert [one["id"] for one in listed["gates"]["releases"]] == [FIRST]
+    assert (listed["faces"]["releases"], len(listed["faces"]["active"])) == ([], 16)
+
+
 def test_decisions_about_an_unknown_release_get_404(site: Site):
     for decided in ("promote", "reject"):
         assert site.request("POST", f"/v1/models/faces/releases/{'0' * 16}/{decided}", REASON).status == 404
