@@ -66,7 +66,7 @@ def get_dead_letter(call: Call) -> DeadLetterDetails:
 
     A dead letter that another receiver holds is not found until its visibility timeout ends.
     """
-    received = container().dead_letters(call.path["lane"], LISTED_HIDDEN).receive(MAX_DEAD_LETTERS)
+    received = container().dead_letters(call.path["lane"], VISIBILITY_TIMEOUT).receive(MAX_DEAD_LETTERS)
     found = next((one for one in received if one.id == call.path["message"]), None)
     if found is None:
         raise NotFound
