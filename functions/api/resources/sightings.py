@@ -4,18 +4,9 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from cloud.dynamodb.drops import SightingView
 from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
-from functions.api.pagination import (
-    ListedRow,
-    PageRows,
-    collect_page,
-    is_before,
-    read_page,
-    row_filter,
-    start_position,
-)
+from functions.api.pagination import ListedRow, collect_page, is_before, read_page, row_filter, start_position
 from functions.api.problems import CapacityExceeded
 from functions.api.resources.drops import to_sighting
 from functions.api.resources.predict import invoke_predict
@@ -40,8 +31,15 @@ def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
     With `person`, all sightings of that person are listed; otherwise those of the last day, unless `since` is
     given.
     """
-    found = _person_page(call, query, query.person) if query.person else _recent_page(call, query)
-    return SightingList(items=[to_sighting(row, call) for row in found.rows], next=found.next)
+    matches, reader = _query_filter(query), container().drop_reader
+    if query.person:
+        position = start_position(call, query, "sightings")
+        sightings = reader.sightings_of_subject(query.person, before=position)
+        page = collect_page(call, query, "sightings", sightings, matches)
+    else:
+        list_rows = reader.list_sightings
+        page = read_page(call, query, "sightings", matches, list_rows=list_rows, since=query.since)
+    return SightingList(items=[to_sighting(view, call) for view in page.rows], next=page.next)
 
 
 @operation(
@@ -69,23 +67,6 @@ def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> Sear
 def _to_search_hit(hit: dict[str, Any], call: Call) -> SearchHitOut:
     number = int(hit["sighting"].rpartition("-")[2])
     return SearchHitOut(**hit, thumbnail_url=thumbnail_url(call, hit["drop"], number))
-
-
-def _recent_page(call: Call, query: SightingsQuery) -> PageRows[SightingView]:
-    return read_page(
-        call,
-        query,
-        "sightings",
-        _query_filter(query),
-        list_rows=container().drop_reader.list_sightings,
-        since=query.since,
-    )
-
-
-def _person_page(call: Call, query: SightingsQuery, person: str) -> PageRows[SightingView]:
-    position = start_position(call, query, "sightings")
-    sightings = container().drop_reader.sightings_of_subject(person, before=position)
-    return collect_page(call, query, "sightings", sightings, _query_filter(query))
 
 
 def _query_filter(query: SightingsQuery) -> Callable[[ListedRow], bool]:
