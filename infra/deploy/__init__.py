@@ -1,1 +1,1 @@
-"""Ships build/package/aws to an AWS account: artefacts to S3, then one reviewed CloudFormation change set."""
+"""Deploys build/package/aws to an AWS account: artefacts on S3, then a confirmed change set."""

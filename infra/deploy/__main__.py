@@ -1,4 +1,4 @@
-"""`python -m infra.deploy STAGE`: ship build/package/aws to the account that you are signed in to."""
+"""`python -m infra.deploy STAGE`: deploy build/package/aws to the AWS account of the current credentials."""
 
 import argparse
 import sys
@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
-from infra.deploy.checks import account_id, check_stage_name, describe_checkout, release_tag
-from infra.deploy.deploy import DeployRequest, deploy_stack
-from infra.deploy.errors import DeployError
-from infra.deploy.stack import ResourceChange
+from infra.deploy.checks import DeployError, account_id, check_stage_name, describe_checkout, release_tag
+from infra.deploy.deploy import DeployRequest, ResourceChange, deploy_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +20,7 @@ console = Console(highlight=False)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command line; 1 when nothing was deployed."""
+    """Run the command line; returns 1 if nothing was deployed."""
     chosen = _parser().parse_args(arguments)
     try:
         outputs = _deploy(chosen)
@@ -30,7 +28,7 @@ def main(arguments: list[str]) -> int:
         Console(stderr=True).print(f"deploy: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     if outputs is None:
-        console.print("deploy: left as it was")
+        console.print("deploy: cancelled, nothing changed")
         return 1
     for name, value in sorted(outputs.items()):
         console.print(f"{name:<24} {value}")
@@ -39,10 +37,12 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=__doc__)
-    parser.add_argument("stage", help="dev, prod …: names the stack and everything in it")
-    parser.add_argument("--yes", action="store_true", help="do not ask before changing anything")
-    parser.add_argument("--allow-dirty", action="store_true", help="ship what is here, tagged or not")
-    parameters_help = "a template parameter; those not named keep the value that the stack has"
+    parser.add_argument("stage", help="for instance dev or prod; part of the names of all resources")
+    parser.add_argument("--yes", action="store_true", help="apply the changes without confirmation")
+    parser.add_argument(
+        "--allow-dirty", action="store_true", help="deploy this checkout even if it is changed or has no tag"
+    )
+    parameters_help = "set a template parameter; others keep the value that the stack has"
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=parameters_help)
     return parser
 
@@ -52,10 +52,10 @@ def _deploy(chosen: argparse.Namespace) -> dict[str, str] | None:
     release_name = describe_checkout(ROOT) if chosen.allow_dirty else release_tag(ROOT)
     folder = ROOT / "build" / "package" / "aws"
     if not (folder / "sam.json").exists():
-        raise DeployError("Nothing is packaged: run `make package TARGET=aws` first.")
+        raise DeployError("There is no package: run `make package TARGET=aws` first.")
     session = boto3.Session()
     if session.region_name is None:
-        raise DeployError("No region is set: name one in AWS_DEFAULT_REGION or in your AWS profile.")
+        raise DeployError("No region is set: set AWS_DEFAULT_REGION or the region of your AWS profile.")
     parameters = dict(pair.split("=", 1) for pair in chosen.set)
     request = DeployRequest(folder, release_name, stage, account_id(session.client("sts")), parameters)
     console.print(
@@ -72,7 +72,7 @@ def _accept_changes(changes: tuple[ResourceChange, ...]) -> bool:
 
 def _ask_for_confirmation(changes: tuple[ResourceChange, ...]) -> bool:
     console.print(_changes_table(changes))
-    return Confirm.ask("Change these?", default=False, console=console)
+    return Confirm.ask("Apply these changes?", default=False, console=console)
 
 
 def _print_progress(activity: str) -> None:

@@ -1,4 +1,4 @@
-"""Knows whether this checkout and these credentials may ship at all."""
+"""Checks before a deployment: the stage name, the checkout and the credentials."""
 
 import re
 import subprocess
@@ -7,40 +7,44 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy.errors import DeployError
-
 _STAGE_PATTERN = re.compile(r"[a-z][a-z0-9]{0,11}")
 
 
+class DeployError(Exception):
+    """The deployment stopped; CloudFormation has rolled back any change that it had begun."""
+
+
 def check_stage_name(stage: str) -> str:
-    """Return the stage, or refuse a name that does not fit into the names of buckets and queues."""
+    """Return the stage. Raises DeployError for a name that does not fit into names of buckets and queues."""
     if not _STAGE_PATTERN.fullmatch(stage):
-        raise DeployError(f"{stage!r} is no stage: lower-case letters and digits, twelve at most.")
+        raise DeployError(
+            f"{stage!r} is not a stage name: use a lower-case letter and up to eleven letters or digits."
+        )
     return stage
 
 
 def release_tag(root: Path) -> str:
-    """The tag of a clean checkout: what is shipped can be found again."""
+    """Return the tag of a clean checkout, by which the deployed sources can be found again."""
     if _git(root, "status", "--porcelain"):
-        raise DeployError("The working tree has changes: commit them, or try them out with --allow-dirty.")
+        raise DeployError("The working tree has changes: commit them, or deploy them with --allow-dirty.")
     tags = _git(root, "tag", "--points-at", "HEAD").split()
     if not tags:
-        raise DeployError("This commit has no tag: a deploy is always of a tag, or of --allow-dirty.")
+        raise DeployError("This commit has no tag: tag it, or deploy it with --allow-dirty.")
     return tags[0]
 
 
 def describe_checkout(root: Path) -> str:
-    """Whatever is checked out, clean or not, as git describes it."""
+    """Return git's description of the checkout, clean or not."""
     return _git(root, "describe", "--always", "--dirty", "--tags")
 
 
 def account_id(sts: Any) -> str:
-    """The account that the credentials at hand belong to."""
+    """Return the account of the current credentials. Raises DeployError without valid credentials."""
     try:
         identity = sts.get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise DeployError(
-            f"AWS does not know who you are ({error}). Sign in first: `aws sso login`, AWS_PROFILE, or"
+            f"AWS rejects the credentials ({error}). Sign in with `aws sso login`, AWS_PROFILE, or"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
     return str(identity["Account"])

@@ -1,4 +1,4 @@
-"""Where boto3 clients, in workers and elsewhere, find Lambda, EventBridge and SageMaker."""
+"""The HTTP endpoint of the services that moto does not run: Lambda and SageMaker."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import json
 from collections.abc import Mapping
 from typing import cast
 
-from infra.local.eventbridge import EventBus
 from infra.local.faults.aws_calls import service_name, worker_pid
 from infra.local.faults.model import FaultInjector
 from infra.local.http_server import HttpServer, RequestHandler
 from infra.local.lambda_.api import ApiResponse, LambdaApi, api_response
-from infra.local.sagemaker.api import TARGET_PREFIX, SageMakerApi
+from infra.local.sagemaker.jobs import TARGET_PREFIX, SageMakerApi
 from infra.local.threads import ThreadSupervisor
 
 
 class AwsEndpoint(HttpServer):
-    """Has its address from the start; until `open`, callers wait in line."""
+    """Listens from the start; calls wait in the socket's queue until `start_serving`."""
 
     def __init__(self, supervisor: ThreadSupervisor, fault_injector: FaultInjector) -> None:
         super().__init__(_EndpointRequests, "aws-endpoint", supervisor)
         self._fault_injector = fault_injector
 
-    def start_serving(self, lambda_api: LambdaApi, event_bus: EventBus, sagemaker_api: SageMakerApi) -> None:
-        """Serve from now on."""
+    def start_serving(self, lambda_api: LambdaApi, sagemaker_api: SageMakerApi) -> None:
+        """Answer calls from now on."""
         self._lambda_api = lambda_api
-        self._event_bus = event_bus
         self._sagemaker_api = sagemaker_api
         self.start()
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
-        """Answer one API call of any of them; badly, where there is trouble and a function asks."""
+        """Answer one API call; injected faults apply to the calls of functions only."""
         faults, happens = self._fault_injector.faults, self._fault_injector.inject
         if faults is None or worker_pid(headers.get("User-Agent", "")) is None:
             return self._dispatch(method, target, headers, body)
@@ -45,20 +43,13 @@ class AwsEndpoint(HttpServer):
         return response
 
     def _dispatch(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
-        if headers.get("X-Amz-Target") == "AWSEvents.PutEvents":
-            return self._put_events(body)
         if headers.get("X-Amz-Target", "").startswith(TARGET_PREFIX):
             return self._sagemaker_api.handle(headers["X-Amz-Target"], body)
         return self._lambda_api.handle(method, target, headers, body)
 
-    def _put_events(self, body: bytes) -> ApiResponse:
-        entries = [self._event_bus.put_event(entry) for entry in json.loads(body)["Entries"]]
-        failed = sum("ErrorCode" in entry for entry in entries)
-        return api_response({"FailedEntryCount": failed, "Entries": entries})
-
 
 def _fault_response(status: int, code: str) -> ApiResponse:
-    return api_response({"__type": code, "message": "made to fail"}, status, x_amzn_ErrorType=code)
+    return api_response({"__type": code, "message": "injected fault"}, status, x_amzn_ErrorType=code)
 
 
 class _EndpointRequests(RequestHandler):

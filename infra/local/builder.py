@@ -1,11 +1,11 @@
-"""What can be different from one local cloud to the next."""
+"""Builds the components of a local cloud in the order in which each of them can start."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,8 +18,8 @@ from infra.local.clients import AwsClients, client_environment
 from infra.local.cloudformation import template
 from infra.local.cloudformation.deploy import Stack
 from infra.local.cloudformation.functions import (
-    async_policies,
     event_rules,
+    event_source_mappings,
     function_specs,
     local_url_rewriter,
     rest_apis,
@@ -28,7 +28,9 @@ from infra.local.cloudformation.names import AwsLocation, ResourceNames
 from infra.local.cloudwatch.metrics import MetricStore
 from infra.local.cloudwatch.monitor import Monitor
 from infra.local.event_sources.async_invoke import AsyncInvoker, Destinations
-from infra.local.event_sources.pollers import Pollers, start_pollers
+from infra.local.event_sources.dynamodb_streams import StreamPoller
+from infra.local.event_sources.mapping import EventSourceMapping
+from infra.local.event_sources.sqs import QueuePoller
 from infra.local.eventbridge import EventBus, Scheduler
 from infra.local.faults.model import FaultInjector
 from infra.local.faults.workers import WorkerFaults
@@ -41,19 +43,21 @@ from infra.local.lambda_.service import LambdaService
 from infra.local.lambda_.worker import WorkerContext
 from infra.local.moto_.server import MotoServer
 from infra.local.process import ProcessGroup
-from infra.local.sagemaker.api import SageMakerApi
-from infra.local.sagemaker.jobs import TrainingJobs, start_container
+from infra.local.sagemaker.jobs import SageMakerApi, TrainingJobs, start_container
 from infra.local.threads import ThreadSupervisor, Timer
 
 
 @dataclass(frozen=True, slots=True)
 class CloudOptions:
-    """How a cloud differs from the next.
+    """The settings of a local cloud.
 
-    `state` is the file in which AWS's state is kept; without one it lives in memory.
-    `processes` caps the workers of all functions together, `account_limit` their invocations, as AWS does;
-    `minute_s` is how long a minute of rate(...) takes, `paces` the same for single functions by name;
-    `retry_s` are the waits of asynchronous retries.
+    state_file          SQLite file that keeps the state of AWS's services; without one it is lost at the end
+    max_workers         worker processes of all functions together
+    account_limit       concurrent invocations of all functions together
+    idle_s              how long an idle worker is kept
+    minute_s            real seconds for each minute of a rate(...) expression and of an alarm
+    function_minute_s   the same for the schedules of single functions, by function name
+    retry_s             waits before the retries of an asynchronous invocation
     """
 
     package: Path
@@ -72,12 +76,26 @@ class CloudOptions:
     on_progress: Callable[[str], None] | None = None
 
 
-# MERGED: A running cloud, taken apart.
+@dataclass(frozen=True, slots=True)
+class Pollers:
+    """One poller for each event source mapping."""
+
+    queues: Sequence[QueuePoller]
+    streams: Sequence[StreamPoller]
+
+    def __iter__(self) -> Iterator[QueuePoller | StreamPoller]:
+        yield from self.queues
+        yield from self.streams
+
+    @property
+    def mappings(self) -> Mapping[str, EventSourceMapping]:
+        """The event source mappings by their id."""
+        return {poller.mapping.id: poller.mapping for poller in self}
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """All that `with Cloud(...)` holds."""
+    """The parts of a running cloud."""
 
     supervisor: ThreadSupervisor
     moto: MotoServer
@@ -95,11 +113,8 @@ class Components:
     training_jobs: TrainingJobs
 
 
-# MERGED: Puts the parts of a cloud together, in the order in which each can start.
-
-
 class Builder:
-    """Builds the parts; whatever was started before a failure is stopped by `exits`."""
+    """Builds the components; `exit_stack` stops whatever was started before a failure."""
 
     def __init__(
         self,
@@ -123,13 +138,13 @@ class Builder:
         self.moto.start(self.processes)
 
     def build(self) -> Components:
-        """Everything, running."""
+        """Build and start all components."""
         fault_injector = FaultInjector()
         gateway, endpoint = self._create_servers(fault_injector)
         issuer = self._create_issuer(gateway)
         stack, clients = self._load_stack(issuer)
         variables = client_environment(self._options.region, self.moto.url, endpoint.url)
-        clients.set_endpoints({"lambda": endpoint.url, "events": endpoint.url, "sagemaker": endpoint.url})
+        clients.set_endpoints({"lambda": endpoint.url, "sagemaker": endpoint.url})
         self._create_resources(stack)
         rewrite_url = local_url_rewriter(stack, gateway.url)
         specs = self._unpack_functions(stack, rewrite_url)
@@ -144,7 +159,7 @@ class Builder:
         async_invoker, event_bus, pollers = self._start_event_delivery(stack, clients, functions, logs, timer)
         training_jobs = self._start_training_jobs(clients, event_bus)
         lambda_api = LambdaApi(functions, async_invoker, pollers.mappings, logs)
-        endpoint.start_serving(lambda_api, event_bus, SageMakerApi(training_jobs))
+        endpoint.start_serving(lambda_api, SageMakerApi(training_jobs))
         gateway.start_serving(rest_apis(stack), functions)
         return Components(
             supervisor=self._supervisor,
@@ -164,71 +179,15 @@ class Builder:
         )
 
     def _create_servers(self, fault_injector: FaultInjector) -> tuple[ApiGateway, AwsEndpoint]:
-        """Addresses that are known before there is anything behind them."""
+        """Open the servers whose addresses the template needs; they answer later."""
         gateway = ApiGateway(self._supervisor, timeout_s=self._options.gateway_limit_s)
         endpoint = AwsEndpoint(self._supervisor, fault_injector)
-        for listener in (gateway, endpoint):
-            self._exit_stack.callback(listener.stop)
+        for server in (gateway, endpoint):
+            self._exit_stack.callback(server.stop)
         return gateway, endpoint
 
-    def _create_resources(self, stack: Stack) -> None:
-        """All but the compute."""
-        self._report_progress("creating buckets, queues, tables and topics")
-        stack.create_resources()
-        self.moto.recreate_client_queues()
-
-    def _unpack_functions(self, stack: Stack, rewrite_url: Callable[[Any], Any]) -> list[FunctionSpec]:
-        """Functions and layers as folders."""
-        self._report_progress("unpacking functions and layers")
-        return [_with_local_urls(spec, rewrite_url) for spec in function_specs(stack, self._options.data)]
-
-    def _start_event_delivery(
-        self, stack: Stack, clients: AwsClients, functions: LambdaService, logs: FunctionLogs, timer: Timer
-    ) -> tuple[AsyncInvoker, EventBus, Pollers]:
-        """All that brings events to functions by itself, at work."""
-        destinations = Destinations(clients, stack.names.location)
-        async_invoker = self._create_async_invoker(stack, functions, destinations, timer, logs)
-        destinations.invoke_async = async_invoker.enqueue
-        event_bus = EventBus(event_rules(stack), destinations=destinations, location=stack.names.location)
-        pollers = start_pollers(
-            stack,
-            functions=functions,
-            clients=clients,
-            destinations=destinations,
-            async_invoker=async_invoker,
-            supervisor=self._supervisor,
-        )
-        options = self._options
-        Scheduler(
-            event_bus, timer=timer, minute_s=options.minute_s, function_minute_s=options.function_minute_s
-        ).start()
-        monitor = Monitor(
-            stack, self._metrics, functions=functions, clients=clients, event_bus=event_bus, moto=self.moto
-        )
-        monitor.schedule_evaluations(timer, self._options.minute_s, self._supervisor)
-        monitor.schedule_publishing(timer, self._supervisor)
-        return async_invoker, event_bus, pollers
-
-    def _start_training_jobs(self, clients: AwsClients, event_bus: EventBus) -> TrainingJobs:
-        """Where the cloud's state is kept, jobs go on after it ended; else they are as gone as their data."""
-        folder = self._options.data / "training"
-        if not self._options.state_file:
-            shutil.rmtree(folder, ignore_errors=True)
-        jobs = TrainingJobs(
-            folder,
-            s3=clients.get("s3"),
-            emit_event=lambda source, kind, detail: event_bus.publish(
-                event_bus.build_event(source, kind, detail, resources=())
-            ),
-            start_container=partial(start_container, self.processes),
-            supervisor=self._supervisor,
-        )
-        self._exit_stack.callback(jobs.kill_all)
-        jobs.resume_unfinished()
-        return jobs
-
     def _create_issuer(self, gateway: ApiGateway) -> Issuer:
-        """Signs tokens for this cloud, with a key of its own; its public half lies beside the APIs."""
+        """Create the token issuer of this cloud; the gateway serves its public keys."""
         issuer = Issuer(gateway.url, audience="vigil-local")
         gateway.static_documents = {JWKS_PATH: issuer.jwks()}
         issuer.save(self._options.data)
@@ -236,7 +195,7 @@ class Builder:
         return issuer
 
     def _load_stack(self, issuer: Issuer) -> tuple[Stack, AwsClients]:
-        """The template, checked: nothing is created for one that cannot be imitated whole."""
+        """Read and check the template; an unsupported one is refused before anything is created."""
         options = self._options
         declared = template.template_parameters(options.package)
         issued = {name: value for name, value in issuer.template_parameters().items() if name in declared}
@@ -248,6 +207,21 @@ class Builder:
         stack = Stack(loaded, ResourceNames(loaded, location), clients)
         stack.validate()
         return stack, clients
+
+    def _create_resources(self, stack: Stack) -> None:
+        self._report_progress("creating buckets, queues, tables and topics")
+        stack.create_resources()
+        self.moto.recreate_client_queues()
+
+    def _unpack_functions(self, stack: Stack, rewrite_url: Callable[[Any], Any]) -> list[FunctionSpec]:
+        self._report_progress("unpacking functions and layers")
+        return [_with_local_urls(spec, rewrite_url) for spec in function_specs(stack, self._options.data)]
+
+    def _start_timer(self) -> Timer:
+        timer = Timer(self._supervisor)
+        self._exit_stack.callback(timer.stop)
+        self._supervisor.start_thread("timer", timer.run)
+        return timer
 
     def _start_pool(
         self, variables: Mapping[str, str], logs: FunctionLogs, worker_faults: WorkerFaults
@@ -269,35 +243,68 @@ class Builder:
         self._supervisor.start_thread("worker-pool", pool.enforce_limits)
         return pool
 
-    def _start_timer(self) -> Timer:
-        timer = Timer(self._supervisor)
-        self._exit_stack.callback(timer.stop)
-        self._supervisor.start_thread("timer", timer.run)
-        return timer
-
-    def _create_async_invoker(
-        self,
-        stack: Stack,
-        functions: LambdaService,
-        destinations: Destinations,
-        timer: Timer,
-        logs: FunctionLogs,
-    ) -> AsyncInvoker:
+    def _start_event_delivery(
+        self, stack: Stack, clients: AwsClients, functions: LambdaService, logs: FunctionLogs, timer: Timer
+    ) -> tuple[AsyncInvoker, EventBus, Pollers]:
+        """Start everything that invokes functions by itself: pollers, schedules and alarms."""
+        options, location = self._options, stack.names.location
+        destinations = Destinations(clients, location)
         async_invoker = AsyncInvoker(
-            functions,
-            policies=async_policies(stack),
-            destinations=destinations,
-            timer=timer,
-            supervisor=self._supervisor,
-            logs=logs,
-            retry_s=self._options.retry_s,
+            functions, timer=timer, supervisor=self._supervisor, logs=logs, retry_s=options.retry_s
         )
         self._exit_stack.callback(async_invoker.stop)
-        return async_invoker
+        destinations.invoke_async = async_invoker.enqueue
+        event_bus = EventBus(event_rules(stack), destinations=destinations, location=location)
+        pollers = self._start_pollers(stack, functions, clients, destinations)
+        Scheduler(
+            event_bus, timer=timer, minute_s=options.minute_s, function_minute_s=options.function_minute_s
+        ).start()
+        monitor = Monitor(
+            stack, self._metrics, functions=functions, clients=clients, event_bus=event_bus, moto=self.moto
+        )
+        monitor.schedule_evaluations(timer, options.minute_s, self._supervisor)
+        monitor.schedule_publishing(timer, self._supervisor)
+        return async_invoker, event_bus, pollers
 
-    def _report_progress(self, what: str) -> None:
+    def _start_pollers(
+        self, stack: Stack, functions: LambdaService, clients: AwsClients, destinations: Destinations
+    ) -> Pollers:
+        queue_mappings, stream_mappings = event_source_mappings(stack, functions)
+        connections: dict[str, Any] = {
+            "functions": functions,
+            "clients": clients,
+            "supervisor": self._supervisor,
+        }
+        queue_url = stack.names.location.queue_url_of_arn
+        pollers = Pollers(
+            [QueuePoller(one, url=queue_url(one.source), **connections) for one in queue_mappings],
+            [StreamPoller(one, destinations=destinations, **connections) for one in stream_mappings],
+        )
+        for poller in pollers:
+            self._supervisor.start_thread(f"poller {poller.mapping.source}", poller.run)
+        return pollers
+
+    def _start_training_jobs(self, clients: AwsClients, event_bus: EventBus) -> TrainingJobs:
+        """Resume the unfinished jobs of the last run if the cloud keeps its state, else delete them."""
+        folder = self._options.data / "training"
+        if not self._options.state_file:
+            shutil.rmtree(folder, ignore_errors=True)
+        jobs = TrainingJobs(
+            folder,
+            s3=clients.get("s3"),
+            emit_event=lambda source, kind, detail: event_bus.publish(
+                event_bus.build_event(source, kind, detail)
+            ),
+            start_container=partial(start_container, self.processes),
+            supervisor=self._supervisor,
+        )
+        self._exit_stack.callback(jobs.kill_all)
+        jobs.resume_unfinished()
+        return jobs
+
+    def _report_progress(self, activity: str) -> None:
         if self._options.on_progress:
-            self._options.on_progress(what)
+            self._options.on_progress(activity)
 
 
 def _with_local_urls(spec: FunctionSpec, rewrite_url: Callable[[Any], Any]) -> FunctionSpec:

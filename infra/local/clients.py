@@ -1,4 +1,4 @@
-"""boto3 clients for the local cloud, each made once and shared by all threads."""
+"""boto3 clients of the local cloud; each is created once and shared by all threads."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 _CLIENT_CONFIG = Config(
     retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=64, read_timeout=60
 )
-"""No retries: while the cloud stops, whoever waits for moto must fail at once."""
+"""No retries: while the cloud stops, a call to moto must fail at once."""
 
 
 def client_environment(region: str, default: str, endpoint: str) -> dict[str, str]:
-    """The variables by which any AWS client, in any process, finds this cloud."""
+    """Environment variables with which an AWS client of any process finds this cloud."""
     return {
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -26,13 +26,12 @@ def client_environment(region: str, default: str, endpoint: str) -> dict[str, st
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL": default,
         "AWS_ENDPOINT_URL_LAMBDA": endpoint,
-        "AWS_ENDPOINT_URL_EVENTBRIDGE": endpoint,
         "AWS_ENDPOINT_URL_SAGEMAKER": endpoint,
     }
 
 
 class AwsClients:
-    """Clients whose service is at its own address, or else at `default`."""
+    """Clients by service; `default` is the URL of every service without an endpoint of its own."""
 
     def __init__(self, region: str, default: str) -> None:
         self._session = boto3.Session(region_name=region, **_CREDENTIALS)
@@ -42,7 +41,7 @@ class AwsClients:
         self._lock = threading.Lock()
 
     def set_endpoints(self, endpoints: Mapping[str, str]) -> None:
-        """Say where some services are instead."""
+        """Set the URLs of some services."""
         self._endpoints.update(endpoints)
 
     def get(self, service: str) -> Any:
@@ -52,12 +51,6 @@ class AwsClients:
                 self._clients[service] = self._create_client(service)
             return self._clients[service]
 
-    def resource(self, service: str) -> Any:
-        """boto3's object view of a service; not shared between threads."""
-        return self._session.resource(service, endpoint_url=self._endpoint(service))
-
     def _create_client(self, service: str) -> Any:
-        return self._session.client(service, endpoint_url=self._endpoint(service), config=_CLIENT_CONFIG)
-
-    def _endpoint(self, service: str) -> str:
-        return self._endpoints.get(service, self._default)
+        endpoint = self._endpoints.get(service, self._default)
+        return self._session.client(service, endpoint_url=endpoint, config=_CLIENT_CONFIG)

@@ -1,9 +1,10 @@
-"""The local cloud: a packaged folder goes in, and what it deploys runs until the `with` block ends."""
+"""The local cloud: runs what a packaged folder deploys until the `with` block ends."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,9 +13,8 @@ from typing import Any, Self
 
 from infra.local.builder import Builder, CloudOptions, Components
 from infra.local.discovery import CloudFile, lock_data_folder, write_cloud_file
-from infra.local.errors import CloudCrashed
+from infra.local.errors import CloudCrashed, NotIdle
 from infra.local.faults.model import FaultControl
-from infra.local.idle import wait_until_idle
 from infra.local.lambda_.pool import WorkerInfo
 from infra.local.lambda_.sandbox import lambda_runtime_folder
 from infra.local.lambda_.service import InvocationCounts
@@ -24,14 +24,20 @@ from infra.local.sagemaker.jobs import TrainingJobs
 from infra.local.threads import ThreadSupervisor
 
 _PROJECT = Path(__file__).parents[2]
+_IDLE_POLL_INTERVAL_S = (0.05, 0.5)
+_COUNT_ATTRIBUTES = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 class Cloud:
-    """One cloud on one data folder; what it held when it ended it finds again in its `state` file, if any.
+    """One cloud on one data folder; with a `state_file` it restores the state of its last run.
 
-    Everything it starts ends with the `with` block, also when that ends by SIGTERM, Ctrl-C or a start that
-    fails half way, and with this process if it is killed. Leaving the block raises CloudFault if a part of
-    the cloud crashed meanwhile.
+    Everything that it starts ends with the `with` block, also after SIGTERM, Ctrl-C or a failed start, and
+    with this process if it is killed. Leaving the block raises CloudCrashed if a part of the cloud crashed.
+    The arguments are those of CloudOptions.
     """
 
     def __init__(
@@ -87,28 +93,28 @@ class Cloud:
 
     @property
     def endpoint(self) -> str:
-        """Where everything but Lambda and PutEvents is."""
+        """The URL of every service but Lambda and SageMaker."""
         return self._running_components.moto.url
 
     @property
     def moto_pid(self) -> int | None:
-        """The process that holds all state, while there is one."""
+        """The pid of the process that holds all state, while there is one."""
         return self._running_components.moto.pid
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables with which any AWS client, in any process, finds this cloud."""
+        """Environment variables with which an AWS client of any process finds this cloud."""
         return dict(self._running_components.environment)
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs; an API's URL is the one that works here."""
+        """The stack's outputs; the URL of an API is the one on this machine."""
         return dict(self._running_components.outputs)
 
     def issue_token(
         self, role: str, *, subject: str = "", sources: Sequence[str] = (), lifetime_s: float = 3600
     ) -> str:
-        """A bearer token for this cloud's API, signed with the key that it made when it started."""
+        """Issue a bearer token for this cloud's API."""
         return self._running_components.issuer.issue_token(
             role, subject=subject or f"local-{role}", sources=sources, lifetime_s=lifetime_s
         )
@@ -120,41 +126,37 @@ class Cloud:
 
     @property
     def crashes(self) -> tuple[str, ...]:
-        """What crashed in the cloud itself; empty as long as all is well."""
+        """The crashes in the cloud itself; empty while everything works."""
         moto_crash = () if self._running_components.moto.is_alive else ("moto: the server's process ended",)
         return self._supervisor.crashes + moto_crash
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this cloud, shared by all who ask for it."""
+        """The boto3 client of a service; callers share it."""
         return self._running_components.clients.get(service)
 
-    def resource(self, service: str) -> Any:
-        """A boto3 resource of this cloud."""
-        return self._running_components.clients.resource(service)
-
     def emit_event(self, source: str, detail_type: str, detail: Mapping[str, Any]) -> None:
-        """Let an AWS service say something on the default bus, as `aws.sagemaker` does."""
+        """Publish an event on the default bus, as an AWS service does."""
         event_bus = self._running_components.event_bus
-        event_bus.publish(event_bus.build_event(source, detail_type, detail, resources=()))
+        event_bus.publish(event_bus.build_event(source, detail_type, detail))
 
     @property
     def training_jobs(self) -> TrainingJobs:
-        """Training jobs, their logs, and the faults that can be asked for."""
+        """The training jobs, their logs and their fault injection."""
         return self._running_components.training_jobs
 
     def workers(self) -> tuple[WorkerInfo, ...]:
-        """Every worker process there is now."""
+        """All worker processes."""
         return tuple(self._running_components.pool.workers())
 
     def kill_worker(self, function: str) -> int | None:
-        """SIGKILL one that is in the middle of an event; returns its pid, or None if none was busy."""
+        """Kill a busy worker with SIGKILL; returns its pid, or None if no worker was busy."""
         return self._running_components.pool.kill_busy_worker(
             self._running_components.functions.find(function).name
         )
 
     @property
     def faults(self) -> FaultControl:
-        """What can be made to go wrong, on purpose."""
+        """Fault injection."""
         return FaultControl(self._running_components.moto, self._running_components.fault_injector)
 
     def function_name(self, logical: str) -> str:
@@ -162,11 +164,11 @@ class Cloud:
         return self._running_components.functions.find(logical).name
 
     def opt_folder(self, function: str) -> Path:
-        """The folder that plays /opt for a function."""
+        """The folder that a function uses as /opt."""
         return self._running_components.functions.find(function).opt_folder
 
     def logs(self, function: str, *, follow: bool = False) -> Iterator[str]:
-        """The log lines of a function: those so far, or, followed, also all to come until the cloud stops."""
+        """The log lines of a function; with `follow`, also the later ones until the cloud stops."""
         name = self._running_components.functions.find(function).name
         logs = self._running_components.logs
         return logs.follow(name, self._supervisor.stopping) if follow else logs.lines_of_function(name)
@@ -176,8 +178,22 @@ class Cloud:
         return self._running_components.logs.lines_of_request(request_id)
 
     def wait_until_idle(self, timeout_s: float) -> None:
-        """Wait until nothing is going on any more; raises NotQuiet, saying what still is."""
-        wait_until_idle(self._running_components, timeout_s)
+        """Wait until no invocation runs and no event, message or stream record waits.
+
+        Messages that wait for their next receive count, and those in the queue of a disabled mapping;
+        the streams of disabled mappings are not read. Raises NotIdle, naming what is still active.
+        """
+        deadline = time.monotonic() + timeout_s
+        interval_s = _IDLE_POLL_INTERVAL_S[0]
+        while True:
+            self._supervisor.raise_crashes()
+            activity = _find_activity(self._running_components)
+            if activity is None:
+                return
+            if time.monotonic() > deadline:
+                raise NotIdle(f"after {timeout_s:g} s: {activity}")
+            time.sleep(interval_s)
+            interval_s = min(interval_s * 1.3, _IDLE_POLL_INTERVAL_S[1])
 
     @property
     def _running_components(self) -> Components:
@@ -209,3 +225,52 @@ class Cloud:
         self._supervisor.stopping.set()
         self._exit_stack.close()
         self._components = None
+
+
+def _find_activity(components: Components) -> str | None:
+    """Return the first activity found; None if there was none and nothing ran during the search."""
+    count_before = _invocation_count(components)
+    found = next(_activities(components), None) or _unread_stream(components)
+    if found is None:
+        found = next(_activities(components), None)
+    if found is None and _invocation_count(components) != count_before:
+        return "an invocation ended a moment ago"
+    return found
+
+
+def _activities(components: Components) -> Iterator[str]:
+    if components.functions.running_count:
+        yield f"{components.functions.running_count} invocations are running"
+    if components.async_invoker.pending_count:
+        yield f"{components.async_invoker.pending_count} asynchronous events are pending"
+    for poller in components.pollers:
+        if poller.busy:
+            yield f"a batch of {poller.mapping.source} is being processed"
+    for queue in components.pollers.queues:
+        count = _message_count(components, queue.url)
+        if count:
+            yield f"{count} messages in {queue.url.rsplit('/', 1)[-1]}"
+
+
+def _message_count(components: Components, url: str) -> int:
+    response = components.clients.get("sqs").get_queue_attributes(
+        QueueUrl=url, AttributeNames=list(_COUNT_ATTRIBUTES)
+    )
+    return sum(int(response["Attributes"][name]) for name in _COUNT_ATTRIBUTES)
+
+
+def _unread_stream(components: Components) -> str | None:
+    """Let every stream be read once more from beginning to end; return one that was not."""
+    for poller in [one for one in components.pollers.streams if one.mapping.enabled]:
+        target_count = poller.read_count + 2
+        deadline = time.monotonic() + 2
+        while poller.read_count < target_count and time.monotonic() < deadline:
+            poller.mapping.settings_changed.set()
+            time.sleep(0.01)
+        if poller.read_count < target_count:
+            return f"{poller.mapping.source} is being read"
+    return None
+
+
+def _invocation_count(components: Components) -> int:
+    return sum(count.invocations for count in components.functions.counters.snapshot().values())

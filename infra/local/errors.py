@@ -22,7 +22,7 @@ class UnsupportedFeature(LocalCloudError):
     """Names the resource and the property, so that the sentence alone says what to change."""
 
     def __init__(self, resource: str, feature: str) -> None:
-        super().__init__(f"{resource}: the local cloud cannot imitate {feature}")
+        super().__init__(f"{resource}: the local cloud does not support {feature}")
         self.resource = resource
         self.feature = feature
 

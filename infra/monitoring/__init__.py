@@ -1,4 +1,4 @@
-"""Promises as data (infra/slo.toml) become burn-rate alarms and one dashboard, in CloudFormation."""
+"""Objectives and alarms of infra/slo.toml as CloudFormation alarms and one dashboard."""
 
 from infra.monitoring.alarms import add_monitoring, monitoring_resources
 from infra.monitoring.slo import InvalidSloConfig, SloConfig, read_slo_config

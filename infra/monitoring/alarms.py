@@ -1,4 +1,4 @@
-"""The plan as CloudFormation resources, laid over a packaged template."""
+"""Alarms of infra/slo.toml as CloudFormation resources."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ OPS_TOPIC = "OpsTopic"
 
 
 def monitoring_resources(config: SloConfig) -> dict[str, Resource]:
-    """Alarms by logical id, and the dashboard. A pair of windows is two alarms that a third one tells."""
+    """Return the alarms and the dashboard by logical id; a burn rate is two alarms and a composite one."""
     alarms: dict[str, Resource] = {}
     for objective in config.objectives:
         for burn_rate in BURN_RATES:
@@ -33,7 +33,7 @@ def monitoring_resources(config: SloConfig) -> dict[str, Resource]:
 
 
 def add_monitoring(template: Mapping[str, Any], config: SloConfig) -> dict[str, Any]:
-    """The template with the plan's resources in it."""
+    """Return the template with the resources of the config added."""
     return {**template, "Resources": {**template["Resources"], **monitoring_resources(config)}}
 
 
@@ -48,7 +48,7 @@ def _burn_rate_alarms(objective: Objective, burn_rate: BurnRate) -> dict[str, Re
             "Properties": {
                 "AlarmName": {"Fn::Sub": f"vigil-${{Stage}}-{name}"},
                 "AlarmDescription": f"{burn_rate.severity}: {objective.description}, "
-                f"in {objective.target:.2%} of cases; its budget burns {burn_rate.rate:g} times too fast. "
+                f"target {objective.target:.2%}; the error budget burns {burn_rate.rate:g} times too fast. "
                 f"docs/operations.md#{objective.name}",
                 "AlarmRule": {"Fn::Sub": f'ALARM("${{{long}.Arn}}") AND ALARM("${{{short}.Arn}}")'},
                 "AlarmActions": [{"Ref": OPS_TOPIC}],
@@ -59,7 +59,7 @@ def _burn_rate_alarms(objective: Objective, burn_rate: BurnRate) -> dict[str, Re
 
 
 def _window_alarm(objective: Objective, burn_rate: BurnRate, window: AlarmWindow) -> Resource:
-    """In alarm while bad / total burns faster than the rate; no traffic burns nothing."""
+    """Return an alarm on bad / total above the burn rate; without traffic the share is 0."""
     bad = [sum_query(signal, window.period_s, f"bad{n}") for n, signal in enumerate(objective.bad)]
     total = [sum_query(signal, window.period_s, f"total{n}") for n, signal in enumerate(objective.total)]
     share = f"IF({_sum_expression(total)} > 0, ({_sum_expression(bad)}) / ({_sum_expression(total)}), 0)"
@@ -67,7 +67,7 @@ def _window_alarm(objective: Objective, burn_rate: BurnRate, window: AlarmWindow
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
             "AlarmName": {"Fn::Sub": f"vigil-${{Stage}}-{objective.name}-{burn_rate.rate:g}x-{window.name}"},
-            "AlarmDescription": f"Half of {objective.name}-{burn_rate.rate:g}x: tells nobody by itself",
+            "AlarmDescription": f"One window of {objective.name}-{burn_rate.rate:g}x; does not notify",
             "ActionsEnabled": False,
             "ComparisonOperator": "GreaterThanThreshold",
             "Threshold": round(burn_rate.rate * objective.budget, 9),

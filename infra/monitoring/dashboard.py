@@ -1,4 +1,4 @@
-"""One dashboard: promises first, then lanes, then what mends them, then what it costs."""
+"""The dashboard: objectives, lanes, maintenance and cost."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ _NAMESPACE = f"{VIGIL_NAMESPACE}/${{Stage}}"
 
 
 def dashboard_resource(config: SloConfig) -> Resource:
-    """CloudFormation fills in stage, region and the names that AWS makes."""
+    """Return the dashboard; CloudFormation substitutes stage, region and queue names."""
     widgets = [
         *map(_objective_widget, config.objectives),
         *_lane_widgets(),
@@ -73,16 +73,16 @@ def _lane_widgets() -> list[dict[str, Any]]:
     return [
         *per_lane,
         _metric_widget(
-            "age from stored to answered, p99 ms",
+            "age from stored to completed, p99 ms",
             [_vigil_metric(lane, "AgeMs", stat="p99") for lane in LANES],
         ),
         _metric_widget(
             "waiting messages", [_queue_metric(name, "Maximum") for name in ("LiveQueue", "BulkQueue")]
         ),
         _metric_widget("leases lost", [_vigil_metric(lane, "LeaseLost") for lane in LANES]),
-        _metric_widget("seconds since the gallery was looked at", ages),
-        _metric_widget("looks by release", [_metric_by_release("ReleaseFailed", "SampleCount")]),
-        _metric_widget("looks that broke, by release", [_metric_by_release("ReleaseFailed", "Sum")]),
+        _metric_widget("seconds since the gallery was checked", ages),
+        _metric_widget("predictions by release", [_metric_by_release("ReleaseFailed", "SampleCount")]),
+        _metric_widget("failed predictions by release", [_metric_by_release("ReleaseFailed", "Sum")]),
     ]
 
 
@@ -99,24 +99,26 @@ def _maintenance_widgets() -> list[dict[str, Any]]:
         _metric_widget(
             "triage", [_vigil_metric("triage", name) for name in ("Redriven", "Quarantined", "NewFaults")]
         ),
-        _metric_widget("canary: ms to its answer", [_vigil_metric("canary", "CanaryMs", stat="Maximum")]),
-        _metric_widget("reconcile: announced again", [_vigil_metric("reconcile", "Reannounced")]),
+        _metric_widget("canary: ms to its result", [_vigil_metric("canary", "CanaryMs", stat="Maximum")]),
+        _metric_widget("reconcile: reannounced objects", [_vigil_metric("reconcile", "Reannounced")]),
     ]
 
 
 def _cost_widgets() -> list[dict[str, Any]]:
-    """Lambda's share of a drop's cost, in USD for a thousand, by list prices (vigil/steady/expense.py)."""
+    """Lambda's cost in USD of a thousand drops, by list prices."""
     metrics = []
     for lane in LANES:
         metrics += [_vigil_metric(lane, "CostUsd", id=f"{lane}usd", visible=False)]
-        metrics += [_vigil_metric(lane, "Completed", id=f"{lane}settled", visible=False)]
-        metrics += [[{"expression": f"1000 * {lane}usd / {lane}settled", "label": f"{lane} USD", "id": lane}]]
+        metrics += [_vigil_metric(lane, "Completed", id=f"{lane}completed", visible=False)]
+        metrics += [
+            [{"expression": f"1000 * {lane}usd / {lane}completed", "label": f"{lane} USD", "id": lane}]
+        ]
     return [_metric_widget("Lambda's cost of 1,000 drops, estimated", metrics, period=3600)]
 
 
 LANES = ("live", "bulk")
 STAGES = ("claim", "read", "decode", "detect", "align", "embed", "match", "classify", "evaluate", "save")
-"""In the order in which drops go through them; each pipeline has some of its own."""
+"""Stages of all pipelines in their order."""
 
 
 def _vigil_metric(service: str, metric: str, **options: Any) -> list[Any]:
@@ -130,7 +132,7 @@ def _vigil_metric(service: str, metric: str, **options: Any) -> list[Any]:
 
 
 def _metric_by_release(metric: str, stat: str) -> list[Any]:
-    """A line for each release that was active: CloudWatch finds them by their dimensions."""
+    """A line for each release; CloudWatch finds the releases by their dimensions."""
     search = f"SEARCH('{{{_NAMESPACE},service,model,release}} MetricName=\"{metric}\"', '{stat}', 60)"
     return [{"expression": search, "id": "found"}]
 

@@ -1,4 +1,4 @@
-"""What is promised, how fast a promise may be burnt, and what one event is enough to alarm for."""
+"""Reads infra/slo.toml: objectives, burn rates and alarms, and their metrics in CloudFormation."""
 
 import tomllib
 from collections.abc import Mapping
@@ -18,18 +18,21 @@ __all__ = (
     "read_slo_config",
 )
 
+VIGIL_NAMESPACE = "Vigil"
+
+Resource = dict[str, Any]
 Severity = Literal["page", "ticket"]
 Dimension = tuple[str, str]
-"""("queue", "LiveDeadLetters"): what kind of thing, and its logical id; ("service", "live") for our own."""
+"""Kind and name: ("queue", "LiveDeadLetters") with a logical id, or ("service", "live")."""
 
 
 class InvalidSloConfig(ValueError):
-    """infra/slo.toml says something that cannot be meant; the message names the place."""
+    """infra/slo.toml is invalid; the message names the place."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmWindow:
-    """A stretch of time as CloudWatch counts it: `periods` of `period_s`, each of which must burn."""
+    """A window of `periods` periods of `period_s` seconds, each of which must exceed the burn rate."""
 
     name: str
     period_s: int
@@ -38,7 +41,7 @@ class AlarmWindow:
 
 @dataclass(frozen=True, slots=True)
 class BurnRate:
-    """How many times too fast the budget goes, over a long window and still over a short one."""
+    """A multiple of the sustainable burn rate, which a long and a short window must both exceed."""
 
     rate: float
     long: AlarmWindow
@@ -55,7 +58,7 @@ BURN_RATES = (
 
 @dataclass(frozen=True, slots=True)
 class MetricAlarm:
-    """An alarm on one metric: `namespace` is "Vigil" for our own."""
+    """An alarm on one metric; the namespace of Vigil's own metrics is "Vigil"."""
 
     name: str
     description: str
@@ -71,14 +74,14 @@ class MetricAlarm:
 
 @dataclass(frozen=True, slots=True)
 class SloConfig:
-    """All of infra/slo.toml."""
+    """The content of infra/slo.toml."""
 
     objectives: tuple[Objective, ...]
     metric_alarms: tuple[MetricAlarm, ...]
 
 
 def read_slo_config(text: str) -> SloConfig:
-    """Parse infra/slo.toml. Raises BadPlan."""
+    """Parse infra/slo.toml. Raises InvalidSloConfig."""
     try:
         data = tomllib.loads(text)
         objectives = parse_objectives(text)
@@ -93,7 +96,7 @@ def _read_metric_alarm(table: Mapping[str, Any]) -> MetricAlarm:
     namespace, metric = str(options.pop("metric")).split(" ")
     kinds = [kind for kind in ("queue", "function", "service") if kind in options]
     if len(kinds) != 1:
-        raise InvalidSloConfig(f"{table['name']}: watches one queue, function or service")
+        raise InvalidSloConfig(f"{table['name']}: an alarm needs exactly one of queue, function and service")
     dimension = (kinds[0], str(options.pop(kinds[0])))
     alarm = MetricAlarm(
         options.pop("name"), options.pop("description"), namespace, metric, dimension, "Sum", 0
@@ -101,25 +104,18 @@ def _read_metric_alarm(table: Mapping[str, Any]) -> MetricAlarm:
     return replace(alarm, **options)
 
 
-# MERGED: How our names and metrics are said in CloudFormation.
-
-Resource = dict[str, Any]
-
-VIGIL_NAMESPACE = "Vigil"
-
-
 def logical_id(name: str) -> str:
-    """live-age-14.4x -> LiveAge144x."""
+    """Return a logical id: live-age-14.4x -> LiveAge144x."""
     return "".join(part[:1].upper() + part[1:] for part in name.replace(".", "").split("-"))
 
 
 def namespace_value(name: str) -> Any:
-    """Our own metrics are apart by stage; AWS's are not."""
+    """Return the namespace; that of Vigil's own metrics contains the stage."""
     return {"Fn::Sub": f"{VIGIL_NAMESPACE}/${{Stage}}"} if name == VIGIL_NAMESPACE else name
 
 
 def metric_dimensions(dimension: Dimension) -> list[dict[str, Any]]:
-    """What a metric is of."""
+    """Return the dimensions of a metric in CloudFormation."""
     match dimension:
         case ("queue", ident):
             return [{"Name": "QueueName", "Value": {"Fn::GetAtt": [ident, "QueueName"]}}]
@@ -130,7 +126,7 @@ def metric_dimensions(dimension: Dimension) -> list[dict[str, Any]]:
 
 
 def sum_query(signal: MetricRef, period_s: int, ident: str) -> dict[str, Any]:
-    """One of our metrics, summed, as part of an expression."""
+    """Return the sum of one of Vigil's metrics as a part of an expression."""
     metric = {
         "Namespace": namespace_value(VIGIL_NAMESPACE),
         "MetricName": signal.metric,

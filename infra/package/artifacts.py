@@ -1,4 +1,4 @@
-"""Runs another program silently, and lets it speak only when it fails."""
+"""Files and folders of the package: reproducible zips, bytecode, fingerprints, atomic replacement."""
 
 import fcntl
 import hashlib
@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from infra.package.errors import PackagingError
-from infra.package.targets import Target
+from infra.package.targets import PackagingError, Target
 
 _LAST_LINES = 12
 
@@ -24,7 +23,7 @@ def run_program(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """Return what the program printed; on failure raise PackagingError with `failure` and its last lines."""
+    """Return a program's output. Raises PackagingError with `failure` and the last lines of the output."""
     completed = subprocess.run(
         command, check=False, cwd=folder, env=environment, capture_output=True, text=True, errors="replace"
     )
@@ -34,34 +33,32 @@ def run_program(
     return completed.stdout
 
 
-# MERGED: Writes zips that depend on nothing but their contents: sorted, one date, one mode.
-
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX_SYSTEM = 3
 _FILE_MODE = 0o100644 << 16
 
 
 def zip_folder(folder: Path, zipped: Path) -> None:
-    """Zip everything below a folder, bytecode included."""
+    """Zip a folder with sorted names, one date and one mode: equal contents give equal bytes."""
     with ZipFile(zipped, "w") as archive:
         _add_folder(archive, folder)
 
 
 def extend_zip(source_zip: Path, target_zip: Path, folder: Path) -> None:
-    """Copy a zip and add a folder to the copy, without compressing again what is in it already."""
+    """Copy a zip and add a folder to the copy, without compressing its members again."""
     shutil.copyfile(source_zip, target_zip)
     with ZipFile(target_zip, "a") as archive:
         _add_folder(archive, folder)
 
 
 def unzip(zipped: Path, folder: Path) -> None:
-    """Unpack a zip that we made ourselves."""
+    """Unpack a zip of this package."""
     with ZipFile(zipped) as archive:
         archive.extractall(folder)
 
 
 def unzipped_bytes(path: Path) -> int:
-    """Size as Lambda counts it: of a zip's members, or of a folder's files."""
+    """Return the size that Lambda counts: that of a zip's members or of a folder's files."""
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     with ZipFile(path) as archive:
@@ -82,14 +79,10 @@ def _zip_entry(name: str) -> ZipInfo:
     return info
 
 
-# MERGED: Compiles a folder ahead of time: Lambda cannot write bytecode, so each cold start would compile
-#   again.
-
-
 def compile_folder(folder: Path, target: Target, mounted_at: str) -> None:
-    """Put `__pycache__` beside the sources, trusted without looking at their dates.
+    """Compile a folder's sources: Lambda cannot write bytecode, so each cold start would compile them.
 
-    Does nothing where no interpreter of the target's version is at hand: the function then compiles itself.
+    Does nothing if this machine has no interpreter of the target's version.
     """
     if target.compiler is None:
         return
@@ -101,17 +94,14 @@ def compile_folder(folder: Path, target: Target, mounted_at: str) -> None:
     )
 
 
-# MERGED: Knows what is still good from the last run, and replaces what is not in one step.
-
-
 def list_files(folder: Path) -> list[Path]:
-    """Every file below a folder in a stable order; bytecode is nobody's source and is passed over."""
+    """Return every file below a folder except bytecode, sorted by path."""
     found = [path for path in folder.rglob("*") if "__pycache__" not in path.parts and path.is_file()]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def fingerprint(*sources: Path | str) -> str:
-    """Hash words, files, and folders (each file's relative path and bytes); a missing path counts too."""
+    """Hash words, files and folders (relative paths and bytes); a missing path also changes the hash."""
     digest = hashlib.sha256()
     for source in sources:
         if isinstance(source, str):
@@ -124,9 +114,9 @@ def fingerprint(*sources: Path | str) -> str:
 
 
 def build_if_changed(target: Path, key: str, build: Callable[[Path], None]) -> bool:
-    """Have `make` build a file or folder at `place`, unless it is there and was built from `key`.
+    """Build a file or folder unless it exists and was built from `key`; returns whether `build` ran.
 
-    `make` is handed a draft path; only a finished draft takes the place. Returns whether it ran.
+    `build` writes to a draft path, which replaces the target only when it is complete.
     """
     key_file = target.with_name(f".{target.name}.key")
     if target.exists() and key_file.exists() and key_file.read_text() == key:
@@ -147,7 +137,7 @@ def build_if_changed(target: Path, key: str, build: Callable[[Path], None]) -> b
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time work in this folder; the others wait."""
+    """Hold the lock of a folder; other processes wait for it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Runs Chalice's own packaging on a laid-out project: in, folders; out, its template and its zip."""
+"""Packaging: a Chalice project is written from the sources, packaged, and joined with wheels and models."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # stubs are not among the pins
 
-from infra import monitoring as slo
+from infra import monitoring
 from infra.package.artifacts import (
     build_if_changed,
     compile_folder,
@@ -32,19 +32,18 @@ from infra.package.dependencies import (
     install_part,
     pinned_requirements,
 )
-from infra.package.errors import PackagingError
 from infra.package.sizes import check_sizes, measure_sizes
-from infra.package.targets import Target, find_target
+from infra.package.targets import PackagingError, Target, find_target
 from infra.package.template import patch_template
 
 _CHALICE_PROGRAM = "import sys; from chalice.cli import main; sys.exit(main())"
 _CHALICE_OUTPUT = "out"
 _CHALICE_REGION = "us-east-1"
-"""Chalice asks for a region to look up endpoint names; nothing in the template depends on it."""
+"""Chalice needs a region to look up endpoints; nothing in the template depends on it."""
 
 
-def run_chalice(project: Path, merge_template: Path) -> None:
-    """Package the project into its own folder `out`."""
+def _run_chalice(project: Path, merge_template: Path) -> None:
+    """Package a Chalice project into its folder `out`, merged with our template."""
     merge = os.path.relpath(merge_template, project)
     command = [sys.executable, "-c", _CHALICE_PROGRAM, "package", "--merge-template", merge, _CHALICE_OUTPUT]
     run_program(
@@ -55,34 +54,27 @@ def run_chalice(project: Path, merge_template: Path) -> None:
     )
 
 
-def read_chalice_template(project: Path) -> dict[str, Any]:
-    """The template that Chalice wrote and merged; it speaks the language of the template merged into it."""
+def _read_chalice_template(project: Path) -> dict[str, Any]:
+    """Read the merged template, which has the format of the template that was merged."""
     candidates = [project / _CHALICE_OUTPUT / name for name in ("sam.yaml", "sam.json")]
     written = next(path for path in candidates if path.exists())
     loaded: dict[str, Any] = yaml.load(written.read_text(), Loader=yaml.SafeLoader)
     return loaded
 
 
-def chalice_zip(project: Path) -> Path:
-    """Chalice's zip: its own run time, app.py, and what vendor/ held."""
-    return project / _CHALICE_OUTPUT / "deployment.zip"
-
-
 def _chalice_environment() -> dict[str, str]:
-    """This process's, less what would make the app under packaging another one than what ships."""
+    """Return the environment without PYTHONPATH, through which Chalice would import other sources."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {"AWS_DEFAULT_REGION": _CHALICE_REGION, **inherited, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-# MERGED: Lays out the rooms as the project that Chalice expects: app.py, vendor/, .chalice/.
-
 SHIPPED_PACKAGES = {"functions": "functions", "layers/vigil": "vigil", "layers/cloud": "cloud"}
-"""Folder here -> package in the function zip."""
+"""Source folder -> package in the function zip."""
 
 CHALICE_CONFIG = "chalice.json"
 POLICIES_PATH = "infra/policies"
 
-_APP_SOURCE = '''"""Where Lambda and Chalice look first; everything lives in `functions`."""
+_APP_SOURCE = '''"""The module that Lambda and Chalice load."""
 
 from functions.app import app
 
@@ -90,15 +82,14 @@ __all__ = ["app"]
 '''
 
 
-def project_sources(root: Path) -> list[Path]:
-    """All that a Chalice project is made from."""
+def _project_sources(root: Path) -> list[Path]:
     return [*(root / folder for folder in SHIPPED_PACKAGES), root / CHALICE_CONFIG, root / POLICIES_PATH]
 
 
-def write_project(root: Path, project: Path) -> None:
-    """Write a Chalice project to `project`, whose empty requirements keep Chalice from fetching anything."""
+def _write_project(root: Path, project: Path) -> None:
+    """Write a Chalice project; its requirements are empty so that Chalice fetches nothing."""
     if not (root / CHALICE_CONFIG).is_file():
-        raise PackagingError(f"{CHALICE_CONFIG} is missing: it names the app and what each function may do.")
+        raise PackagingError(f"{CHALICE_CONFIG} is missing: it configures each function.")
     vendor = project / "vendor"
     for folder, package in SHIPPED_PACKAGES.items():
         _copy_folder(root / folder, vendor / package)
@@ -116,8 +107,6 @@ def _copy_folder(source: Path, target: Path) -> None:
         shutil.copyfile(path, copied)
 
 
-# MERGED: The story of packaging: rooms, wheels and models become build/package/<target>/.
-
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE_PATH = "infra/template.yaml"
 SLO_PATH = "infra/slo.toml"
@@ -128,7 +117,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class PackageJob:
-    """What is packaged, for which cloud, and who wants to hear how it goes."""
+    """What is packaged, for which target, and who receives the progress."""
 
     target: Target
     root: Path
@@ -140,20 +129,19 @@ class PackageJob:
 
     @property
     def function_packages_zip(self) -> Path:
-        """Third-party packages of the function zip, compressed once and for every later build."""
-        return self.output_folder / "parts" / "light.zip"
+        """Zip of the function's third-party packages, reused by later builds."""
+        return self.output_folder / "parts" / "packages.zip"
 
     @property
     def chalice_project(self) -> Path:
-        """The Chalice project."""
         return self.root / ".build" / self.target.name
 
 
 def package(name: str, *, root: Path = ROOT, on_progress: Progress | None = None) -> Path:
     """Package for "local" or "aws" and return the folder that holds sam.json.
 
-    What has not changed since the last run is left alone: the second run only hashes. `on_progress`
-    is told each thing that is being made anew. Raises PackagingError, and TooLarge above Lambda's limit.
+    Only what changed since the last run is built again; `on_progress` receives each step.
+    Raises PackagingError, and TooLarge above Lambda's limit.
     """
     job = PackageJob(find_target(name), root, on_progress or _ignore_progress)
     with exclusive_lock(job.output_folder):
@@ -173,8 +161,7 @@ def _build_part(
     build: Callable[[PackageJob, PackagePart, list[str], Path], None],
 ) -> None:
     requirements = pinned_requirements(part, job.root / "constraints.txt")
-    build_modules = ("dependencies.py", "dependencies.py", "dependencies.py", "artifacts.py", "artifacts.py")
-    build_files = [Path(__file__).with_name(module) for module in build_modules]
+    build_files = [Path(__file__).with_name(module) for module in ("dependencies.py", "artifacts.py")]
     key = fingerprint(part.name, job.target.key, *requirements, *build_files)
     build_if_changed(target, key, partial(build, job, part, requirements))
 
@@ -195,7 +182,7 @@ def _build_layer(job: PackageJob, part: PackagePart, requirements: list[str], dr
 def _build_model_layers(job: PackageJob) -> None:
     models = job.root / MODELS_PATH
     if not models.is_dir():
-        raise PackagingError(f"{MODELS_PATH} is missing: `make models` fetches the models first.")
+        raise PackagingError(f"{MODELS_PATH} is missing: run `make models` first.")
     key = fingerprint(models)
     build_if_changed(job.output_folder / "layers" / "models", key, partial(_copy_models, job, models))
     slo_file = job.root / SLO_PATH
@@ -212,7 +199,7 @@ def _copy_models(job: PackageJob, models: Path, draft: Path) -> None:
 
 
 def _copy_cards(models: Path, slo_file: Path, draft: Path) -> None:
-    """What the models say of themselves, for those who only want to know: no graphs; and what is promised."""
+    """Copy the model cards without the models, and the SLOs, for functions that only describe them."""
     for source in (*models.glob("*/card.toml"), *models.glob("*/release.json")):
         copied = draft / "cards" / source.relative_to(models)
         copied.parent.mkdir(parents=True, exist_ok=True)
@@ -221,9 +208,9 @@ def _copy_cards(models: Path, slo_file: Path, draft: Path) -> None:
 
 
 def _build_code(job: PackageJob) -> None:
-    """sam.json and deployment.zip, from one run of Chalice on the laid-out project."""
-    template_inputs = [job.root / TEMPLATE_PATH, job.root / SLO_PATH, Path(slo.__file__).parent]
-    inputs = [*project_sources(job.root), *template_inputs, Path(__file__).parent]
+    """Build sam.json and deployment.zip from one run of Chalice."""
+    template_inputs = [job.root / TEMPLATE_PATH, job.root / SLO_PATH, Path(monitoring.__file__).parent]
+    inputs = [*_project_sources(job.root), *template_inputs, Path(__file__).parent]
     key = fingerprint(job.target.key, version("chalice"), *inputs)
     packages_key = job.function_packages_zip.with_name(f".{job.function_packages_zip.name}.key")
     build_if_changed(job.chalice_project, key, partial(_build_chalice_project, job))
@@ -237,21 +224,23 @@ def _build_code(job: PackageJob) -> None:
 
 def _build_chalice_project(job: PackageJob, draft: Path) -> None:
     job.on_progress("packaging the functions")
-    write_project(job.root, draft)
-    run_chalice(draft, job.root / TEMPLATE_PATH)
+    _write_project(job.root, draft)
+    _run_chalice(draft, job.root / TEMPLATE_PATH)
 
 
 def _build_deployment_zip(job: PackageJob, draft: Path) -> None:
     folder = draft.with_name("task")
-    unzip(chalice_zip(job.chalice_project), folder)
+    unzip(job.chalice_project / _CHALICE_OUTPUT / "deployment.zip", folder)
     compile_folder(folder, job.target, FUNCTION_PACKAGES.mounted_at)
     extend_zip(job.function_packages_zip, draft, folder)
 
 
 def _write_template(job: PackageJob, draft: Path) -> None:
-    patched = patch_template(read_chalice_template(job.chalice_project), job.target)
-    patched = slo.add_monitoring(patched, slo.read_slo_config((job.root / SLO_PATH).read_text()))
-    draft.write_text(json.dumps(patched, indent=2, sort_keys=True))
+    template = patch_template(_read_chalice_template(job.chalice_project), job.target)
+    template = monitoring.add_monitoring(
+        template, monitoring.read_slo_config((job.root / SLO_PATH).read_text())
+    )
+    draft.write_text(json.dumps(template, indent=2, sort_keys=True))
 
 
 def _ignore_progress(_: str) -> None:

@@ -1,4 +1,4 @@
-"""What ships where: the third-party packages of the function zip and of the runtime layer, as data."""
+"""The third-party packages of the function zip and the layers, and their installation."""
 
 import gzip
 import json
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.package.artifacts import compile_folder, list_files, run_program
-from infra.package.errors import PackagingError
-from infra.package.targets import Target
+from infra.package.targets import PackagingError, Target
 
 _EXCLUDED_FILES = (
     "__pycache__/*",
@@ -29,38 +28,20 @@ _EXCLUDED_FILES = (
     "*.dist-info/REQUESTED",
     "*.dist-info/direct_url.json",
 )
-"""Needed by compilers, type checkers and pip, not by a running function. Licences stay."""
+"""Files for compilers, type checkers and pip only. Licences ship."""
 
-SERVICES = (
-    "cloudwatch",
-    "dynamodb",
-    "dynamodbstreams",
-    "events",
-    "kms",
-    "lambda",
-    "logs",
-    "s3",
-    "s3vectors",
-    "sagemaker",
-    "sagemaker-runtime",
-    "scheduler",
-    "secretsmanager",
-    "sns",
-    "sqs",
-    "ssm",
-    "sts",
-)
-"""AWS services that functions may talk to: botocore's descriptions of the other four hundred stay behind."""
+SERVICES = ("cloudwatch", "dynamodb", "kms", "lambda", "s3", "sagemaker", "sns", "sqs")
+"""AWS services that functions create clients of; botocore's models of the other four hundred do not ship."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackagePart:
     """Packages that ship together.
 
-    packages    distribution names; their versions are those of constraints.txt. Listed one by one,
-                because what a package declares and what it imports at run time are not the same
-    leave_out   glob patterns on paths below site-packages (`*` also crosses folders)
-    mounted_at  where Lambda puts them: what tracebacks say
+    packages    distribution names; constraints.txt pins their versions. Each is listed, because a package
+                declares more dependencies than it imports at run time
+    exclude     glob patterns on paths below site-packages (`*` also matches slashes)
+    mounted_at  the folder on Lambda, which tracebacks show
     """
 
     name: str
@@ -69,7 +50,7 @@ class PackagePart:
     mounted_at: str
 
     def includes(self, path: str) -> bool:
-        """Whether the file at this path, relative to site-packages, is part of it."""
+        """Whether the file at this path below site-packages ships."""
         if any(fnmatch(path, pattern) for pattern in (*_EXCLUDED_FILES, *self.exclude)):
             return False
         return not path.startswith("botocore/data/") or _includes_botocore_data(
@@ -78,7 +59,7 @@ class PackagePart:
 
 
 FUNCTION_PACKAGES = PackagePart(
-    "light",
+    "packages",
     packages=(
         "aws_lambda_powertools",
         "boto3",
@@ -97,7 +78,7 @@ FUNCTION_PACKAGES = PackagePart(
 
 RUNTIME_LAYER = PackagePart(
     "runtime",
-    # onnxruntime also declares flatbuffers, packaging and protobuf: only its tools import them
+    # onnxruntime also declares flatbuffers, packaging and protobuf, which only its tools import
     packages=("numpy", "onnxruntime", "pillow"),
     exclude=(
         "numpy/distutils/*",
@@ -108,7 +89,7 @@ RUNTIME_LAYER = PackagePart(
         "onnxruntime/quantization/*",
         "onnxruntime/tools/*",
         "onnxruntime/transformers/*",
-        # a second copy of the engine for C programs; the Python module has its own linked in
+        # a second copy of the library for C programs; the Python module contains its own
         "onnxruntime/capi/libonnxruntime.so*",
     ),
     mounted_at="/opt/python",
@@ -126,7 +107,7 @@ API_LAYER = PackagePart(
 )
 
 LAYERS = (RUNTIME_LAYER, AUTH_LAYER, API_LAYER)
-"""Each is a Lambda layer of its own, for the functions that need it: the lanes load no pydantic."""
+"""Each is a Lambda layer, used only by the functions that need it."""
 
 
 def _includes_botocore_data(path: str) -> bool:
@@ -134,13 +115,11 @@ def _includes_botocore_data(path: str) -> bool:
     return not slash or (service in SERVICES and not rest.split("/")[-1].startswith("examples-"))
 
 
-# MERGED: botocore's descriptions of services, made quick to read: a third of a client's making was spent on
-#   them. / They ship compressed, with all of AWS's reference in prose, and beside a file of every service's
-#   endpoints.
-
-
 def strip_botocore_data(data: Path) -> None:
-    """Leave out prose and the endpoints of services that are not described here, and unpack the rest."""
+    """Unpack botocore's service models without documentation and without endpoints of other services.
+
+    Reading the compressed models took a third of the time that creating a client takes.
+    """
     compressed = sorted(data.glob("*/*/*.json.gz"))
     descriptions = [json.loads(gzip.decompress(path.read_bytes())) for path in compressed]
     for path, description in zip(compressed, descriptions, strict=True):
@@ -160,10 +139,10 @@ def strip_botocore_data(data: Path) -> None:
 
 
 def _without_documentation(node: Any) -> Any:
-    """Prose is text; a field of that name is described by more than text. botocore asks for some of it."""
+    """Empty the documentation texts; the keys stay, because botocore requires some of them."""
     match node:
-        case {"documentation": str(), **told}:
-            return {"documentation": "", **_without_documentation(told)}
+        case {"documentation": str(), **others}:
+            return {"documentation": "", **_without_documentation(others)}
         case dict():
             return {name: _without_documentation(one) for name, one in node.items()}
         case list():
@@ -175,11 +154,8 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, separators=(",", ":")))
 
 
-# MERGED: Fetches third-party packages for a target, and leaves out what a running function does not need.
-
-
 def pinned_requirements(part: PackagePart, constraints: Path) -> list[str]:
-    """The part's packages as `name==version`, in the versions that everything else is tested with."""
+    """Return the part's packages as `name==version`. Raises PackagingError for a package without a pin."""
     lines = [line.strip() for line in constraints.read_text().splitlines()]
     pinned = {_normalized_name(line.split("==")[0]): line for line in lines if "==" in line}
     missing = [name for name in part.packages if _normalized_name(name) not in pinned]
@@ -189,7 +165,7 @@ def pinned_requirements(part: PackagePart, constraints: Path) -> list[str]:
 
 
 def install_part(part: PackagePart, target: Target, requirements: list[str], target_folder: Path) -> None:
-    """Make `place` the site-packages of a part: fetched, thinned out, compiled where that is possible."""
+    """Install a part into a folder, without excluded files, and compile it if possible."""
     downloaded = target_folder.with_name(f"{target_folder.name}-fetched")
     _pip_install(target, requirements, downloaded)
     for path in list_files(downloaded):
@@ -204,13 +180,13 @@ def install_part(part: PackagePart, target: Target, requirements: list[str], tar
 
 
 def _pip_install(target: Target, requirements: list[str], folder: Path) -> None:
-    """Install wheels, never sources: what is fetched for another machine cannot be built here."""
+    """Install wheels only: sources of another platform cannot be built here."""
     install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-compile"]
     command = [*install, "--target", str(folder)]
     if target.platforms:
         tags = [word for tag in target.platforms for word in ("--platform", tag)]
         command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", target.python, *tags]
-    run_program([*command, *requirements], failure=f"The packages for {target.name} could not be fetched:")
+    run_program([*command, *requirements], failure=f"The packages for {target.name} could not be downloaded:")
 
 
 def _normalized_name(name: str) -> str:

@@ -1,20 +1,24 @@
-"""Weighs each function with its layers, as Lambda will, against the most that Lambda unzips."""
+"""Unzipped sizes of functions with their layers, and the check against Lambda's limit."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.package.artifacts import unzipped_bytes
-from infra.package.errors import TooLarge
+from infra.package.targets import PackagingError
 from infra.package.template import FUNCTION_TYPE, LAYER_TYPE, Template
 
 LAMBDA_LIMIT_BYTES = 262_144_000
 MB = 1_048_576
 
 
+class TooLarge(PackagingError):
+    """A function with its layers exceeds Lambda's limit on the unzipped size."""
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionSize:
-    """What one function unzips to: its own code, and each layer by logical id."""
+    """The unzipped bytes of a function's code, and of each of its layers by logical id."""
 
     function: str
     code_bytes: int
@@ -26,7 +30,7 @@ class FunctionSize:
 
 
 def measure_sizes(template: Template, folder: Path) -> tuple[FunctionSize, ...]:
-    """Weigh all functions of a packaged template whose relative paths start at `folder`."""
+    """Measure all functions of a packaged template; its paths are relative to `folder`."""
     resources = template["Resources"].items()
     layers = {
         name: unzipped_bytes(folder / resource["Properties"]["ContentUri"])
@@ -45,16 +49,16 @@ def measure_sizes(template: Template, folder: Path) -> tuple[FunctionSize, ...]:
 
 
 def check_sizes(sizes: tuple[FunctionSize, ...]) -> None:
-    """Raise TooLarge for the heaviest function above the limit, naming its parts from the biggest down."""
-    largest = max(sizes, key=lambda weight: weight.total_bytes)
+    """Raise TooLarge for the largest function above the limit, with its parts, largest first."""
+    largest = max(sizes, key=lambda size: size.total_bytes)
     if largest.total_bytes <= LAMBDA_LIMIT_BYTES:
         return
     parts = {"its own code": largest.code_bytes, **largest.layers}
-    biggest = sorted(parts.items(), key=lambda part: -part[1])
-    named = ", ".join(f"{name} {size / MB:.1f} MB" for name, size in biggest)
+    largest_first = sorted(parts.items(), key=lambda part: -part[1])
+    listed = ", ".join(f"{name} {size / MB:.1f} MB" for name, size in largest_first)
     raise TooLarge(
         f"{largest.function} unzips to {largest.total_bytes / MB:.1f} MB, above Lambda's"
-        f" {LAMBDA_LIMIT_BYTES // MB} MB: {named}."
+        f" {LAMBDA_LIMIT_BYTES // MB} MB: {listed}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The clouds that can be packaged for, and what differs between them."""
+"""The targets that can be packaged for, local and aws, and what differs between them."""
 
 import platform
 import shutil
@@ -6,19 +6,21 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from infra.package.errors import PackagingError
-
 _GLIBC_MINOR_VERSIONS = range(17, 35)
 """manylinux_2_17 (2014) up to the glibc 2.34 of Lambda's Amazon Linux 2023; pip takes tags literally."""
 
 
+class PackagingError(Exception):
+    """The package could not be built; the result of the last build is unchanged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A Python and a platform to gather wheels for.
+    """The Python version and platform to collect wheels for.
 
-    python     "3.13"; Lambda's name for it is `runtime`
-    platforms  wheel tags to accept, best last; none: whatever this interpreter takes
-    compiler   an interpreter of that version on this machine, or none: then no bytecode ships
+    python     for instance "3.13"; Lambda's name for it is `runtime`
+    platforms  accepted wheel tags, best last; empty for the tags of this interpreter
+    compiler   an interpreter of that version on this machine; without one no bytecode ships
     """
 
     name: str
@@ -32,23 +34,23 @@ class Target:
 
     @property
     def key(self) -> str:
-        """What a folder of wheels made for this target depends on, beside the pins."""
-        compiled = "compiled" if self.compiler else "sources alone"
+        """Everything but the pinned versions that a folder of wheels for this target depends on."""
+        compiled = "compiled" if self.compiler else "sources only"
         return " ".join([sys.platform, platform.machine(), self.python, compiled, *self.platforms])
 
 
 def find_target(name: str) -> Target:
-    """Look up a target by the name that the command line knows it by."""
+    """Return the target of this name. Raises PackagingError."""
     if name == "local":
         return Target(name, f"{sys.version_info[0]}.{sys.version_info[1]}", (), sys.executable)
     if name == "aws":
         tags = ("manylinux2014_x86_64", *(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC_MINOR_VERSIONS))
         return Target(name, "3.13", tags, _find_interpreter("3.13"))
-    raise PackagingError(f"There is no target {name!r}: it is local or aws.")
+    raise PackagingError(f"There is no target {name!r}: choose local or aws.")
 
 
 def _find_interpreter(python: str) -> str | None:
-    """Find a CPython of this version; its bytecode spares every cold start the compiling."""
+    """Find an interpreter of this version, which compiles the code so that cold starts need not."""
     path = shutil.which(f"python{python}")
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""What neither Chalice nor a merged template can say: laid over the packaged template, as data."""
+"""Changes to the template that Chalice writes which neither Chalice nor the merge template can express."""
 
 from typing import Any
 
@@ -15,11 +15,7 @@ _CHALICE_INTRINSIC = "Fn::Sub"
 
 
 def target_properties(target: Target) -> dict[str, Template]:
-    """Properties by resource type.
-
-    Chalice writes the interpreter that it runs on as the runtime; the merge template does not know
-    the target.
-    """
+    """Return properties by resource type: Chalice writes the version of its own interpreter as runtime."""
     return {
         FUNCTION_TYPE: {"Runtime": target.runtime, "Architectures": ["x86_64"]},
         LAYER_TYPE: {"CompatibleRuntimes": [target.runtime], "CompatibleArchitectures": ["x86_64"]},
@@ -27,7 +23,7 @@ def target_properties(target: Target) -> dict[str, Template]:
 
 
 def patch_template(template: Template, target: Target) -> Template:
-    """The template with the target's overlays, and one intrinsic function where merging left two."""
+    """Return the template with the target's properties, ANY methods and no duplicate intrinsic functions."""
     overlays = target_properties(target)
     with_any_method = {name: _with_any_method(resource) for name, resource in template["Resources"].items()}
     resources = {
@@ -41,9 +37,9 @@ def patch_template(template: Template, target: Target) -> Template:
 
 
 def _with_any_method(resource: Template) -> Template:
-    """An API whose paths pass every method on, so that it can say 405 with Allow where there is none.
+    """Route every other method of a path to the function, which answers 405 with Allow.
 
-    What a preflight is answered by needs no token, and neither does this.
+    Like a preflight request, such a request needs no token.
     """
     if resource["Type"] != API_TYPE:
         return resource
@@ -57,7 +53,7 @@ def _with_any_method(resource: Template) -> Template:
 
 
 def _without_duplicate_intrinsics(value: Any) -> Any:
-    """Undo what merging does to a queue's name: Chalice's Fn::Sub beside our Fn::GetAtt; ours stays."""
+    """Remove Chalice's Fn::Sub where the merge left it beside the Fn::GetAtt of the merge template."""
     if isinstance(value, list):
         return [_without_duplicate_intrinsics(item) for item in value]
     if not isinstance(value, dict):

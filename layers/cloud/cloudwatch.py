@@ -54,7 +54,7 @@ class EmfMetrics:
 class ReleaseMetrics:
     """Metrics of active releases with a resolution of one second: over all for alarms, and by release."""
 
-    def __init__(self, namespace: str, service: str = "releases") -> None:
+    def __init__(self, namespace: str, service: str = "release-health") -> None:
         self._namespace, self._service = namespace, service
 
     def emit(self, model: str, release: str, values: Mapping[str, Sequence[float]]) -> None:

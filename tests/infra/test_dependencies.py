@@ -1,4 +1,4 @@
-"""What is left of botocore's descriptions is what botocore asks for when it makes a call."""
+"""What ships of third-party packages is complete and built for Lambda."""
 
 import ast
 import json
@@ -31,7 +31,7 @@ def test_service_models_ship_uncompressed_and_without_documentation(tmp_path: Pa
     assert aws["services"].keys() == {"s3", "sqs"}
 
 
-def test_a_client_is_made_from_what_ships_as_from_what_was_fetched(
+def test_a_client_of_the_packaged_service_models_equals_one_of_botocores_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -45,7 +45,7 @@ def test_a_client_is_made_from_what_ships_as_from_what_was_fetched(
 
 
 def _copy_botocore_data(target: Path, *services: str) -> None:
-    """botocore's own descriptions of some services, and what goes with all."""
+    """Copy botocore's models of some services, and the files that all services need."""
     data = Path(botocore.__file__).parent / "data"
     for service in services:
         shutil.copytree(data / service, target / service)
@@ -61,8 +61,6 @@ def _client_facts(data: Path) -> list[str]:
     link = client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "k"})
     return [link.split("?")[0], client.meta.endpoint_url, *dir(client)]
 
-
-# MERGED: What ships to AWS is built for Lambda, whatever machine builds it. Fetches wheels on its first run.
 
 LINUX = b"\x7fELF"
 X86_64 = b"\x3e\x00"
@@ -93,8 +91,6 @@ def test_every_extension_is_for_the_runtime_that_the_template_names(aws_package:
     assert any(name.startswith("onnxruntime_pybind11_state") for name in tagged)
 
 
-# MERGED: What was left out of the layers and zips is really not needed: run from them, and from nothing else.
-
 ROOT = Path(__file__).resolve().parents[2]
 
 _INFERENCE_PROGRAM = """
@@ -120,22 +116,22 @@ for service in sys.argv[1:]:
 """
 
 
-def test_the_runtime_layer_infers_and_decodes_by_itself(packaged: Path, tmp_path: Path):
+def test_the_runtime_layer_alone_can_infer_and_decode(packaged: Path, tmp_path: Path):
     model = tmp_path / "double.onnx"
     _save_doubling(model)
 
     _run_isolated([packaged / "layers" / "runtime" / "python"], _INFERENCE_PROGRAM, str(model))
 
 
-def test_the_function_zip_knows_every_service_that_functions_may_use(task: Path):
+def test_the_function_zip_can_create_a_client_of_every_service(task: Path):
     _run_isolated([task], _CLIENTS_PROGRAM, *SERVICES)
 
 
-def test_functions_use_no_service_whose_model_is_not_packaged():
-    folders = [ROOT / "functions", ROOT / "layers" / "cloud"]
-    named = {name for room in folders for path in room.rglob("*.py") for name in _services_used(path)}
+def test_the_packaged_service_models_are_those_that_functions_create_clients_of():
+    folders = [ROOT / "functions", ROOT / "layers"]
+    used = {name for folder in folders for path in folder.rglob("*.py") for name in _services_used(path)}
 
-    assert named - set(SERVICES) == set(), "add it to SERVICES in infra/package/dependencies.py"
+    assert used == set(SERVICES), "SERVICES in infra/package/dependencies.py"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +156,7 @@ def test_every_pin_that_ships_is_a_pin_that_is_tested():
 
 
 def _run_isolated(path: list[Path], program: str, *arguments: str) -> None:
-    """Run a program on the standard library and these folders; nothing that this machine has beside them."""
+    """Run a program that can import only the standard library and these folders."""
     words = [sys.executable, "-S", "-W", "error", "-c", program, *arguments]
     environment = {"PYTHONPATH": ":".join(map(str, path)), "PYTHONDONTWRITEBYTECODE": "1"}
     answer = subprocess.run(words, check=False, capture_output=True, text=True, env=environment)
@@ -176,7 +172,13 @@ def _save_doubling(path: Path) -> None:
 
 
 def _services_used(path: Path) -> set[str]:
-    """Names in `….client("s3")` and `….resource("dynamodb")`."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    named = [c for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr in {"client", "resource"}]
-    return {str(c.args[0].value) for c in named if c.args and isinstance(c.args[0], ast.Constant)}
+    """The services in calls such as `self.clients.get("s3")`."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="get", value=ast.Attribute(attr="clients") | ast.Name(id="clients")),
+                args=[ast.Constant(value=str(service)), *_],
+            ):
+                names.add(service)
+    return names

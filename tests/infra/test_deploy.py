@@ -16,11 +16,9 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
 from infra.deploy import checks
-from infra.deploy.artefacts import ArtefactBucket, content_digest, upload_artefacts
-from infra.deploy.bucket import ensure_bucket
-from infra.deploy.deploy import DeployRequest, deploy_stack
-from infra.deploy.errors import DeployError
-from infra.deploy.stack import ResourceChange, Stack
+from infra.deploy.artefacts import ArtefactBucket, content_digest, ensure_bucket, upload_artefacts
+from infra.deploy.checks import DeployError
+from infra.deploy.deploy import DeployRequest, ResourceChange, Stack, deploy_stack
 from tests.infra.conftest import Template, resources_of_type, translate
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -215,7 +213,7 @@ def test_only_a_tag_of_a_clean_tree_is_a_release(tmp_path: Path):
 
 @pytest.mark.parametrize("stage", ["", "Prod", "a-b", "1st", "x" * 13])
 def test_a_stage_that_does_not_fit_into_names_is_refused(stage: str):
-    with pytest.raises(DeployError, match="no stage"):
+    with pytest.raises(DeployError, match="not a stage name"):
         checks.check_stage_name(stage)
 
 

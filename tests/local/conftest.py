@@ -1,4 +1,4 @@
-"""One cloud for the whole folder, with every kind of trigger."""
+"""One cloud with every kind of trigger, shared by all tests of the folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[C
         runtime=runtime,
         minute_s=1,
         retry_s=(0.1, 0.1),
-        gateway_limit_s=2,
         parameters={"Stage": "local"},
     ) as running:
         yield running

@@ -1,4 +1,4 @@
-"""The app.py of the tests' big package; it runs in the workers, never here."""
+"""The app.py of the sample package; it runs in the workers of the local cloud."""
 
 import importlib
 import json
@@ -73,8 +73,17 @@ def large(event, context):
 
 def batch(event, context):
     _record("batch", [record["body"] for record in event["Records"]])
-    failed = [record["messageId"] for record in event["Records"] if record["body"].startswith("bad")]
-    return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    failed = [record for record in event["Records"] if record["body"].startswith("bad")]
+    for record in failed:
+        _return_to_queue(record)
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
+
+
+def _return_to_queue(record):
+    """Make a message visible at once, as the lanes do with a failed message."""
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName=record["eventSourceARN"].rsplit(":", 1)[-1])["QueueUrl"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0)
 
 
 def filtered(event, context):
@@ -103,15 +112,9 @@ def on_event(event, context):
     _record("event", event)
 
 
-def on_topic(event, context):
-    _record("topic", event["Records"][0])
-
-
 def api(event, context):
     if event["resource"] == "/broken":
         return "not a response"
-    if event["resource"] == "/slow":
-        time.sleep(3)
     if event["resource"] == "/picture":
         return {
             "statusCode": 200,

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
 import requests
 
-from infra.local.apigateway.routes import ProxyAction, Route, find_route
-from infra.local.apigateway.server import BODY_LIMIT
+from infra.local.apigateway.events import ApiStage, HttpRequest
+from infra.local.apigateway.routes import Route, find_route, parse_routes
+from infra.local.apigateway.server import BODY_LIMIT, ApiGateway, RestApi
 from infra.local.cloud import Cloud
+from infra.local.cloudformation.names import AwsLocation
+from infra.local.errors import UnsupportedFeature
+from infra.local.lambda_.service import InvocationResult
+from infra.local.threads import ThreadSupervisor
 
 ANY = "X-AMAZON-APIGATEWAY-ANY-METHOD"
 ROUTES = [
-    Route(resource, method, ProxyAction(f"{method} {resource}"))
+    Route(resource, method, f"{method} {resource}")
     for resource, method in [
         ("/things", ANY),
         ("/things", "GET"),
@@ -27,7 +33,7 @@ ROUTES = [
 
 def matched_resource(method: str, path: str) -> str | None:
     match = find_route(ROUTES, method, path)
-    return match.route.action.function if match and isinstance(match.route.action, ProxyAction) else None
+    return match.route.function if match else None
 
 
 def test_a_method_of_its_own_wins_over_any():
@@ -45,7 +51,30 @@ def test_any_is_the_methods_that_api_gateway_knows():
     assert matched_resource("TRACE", "/things") is None
 
 
-# MERGED: The REST API as API Gateway answers.
+@pytest.mark.parametrize(
+    ("definition", "feature"),
+    [
+        (
+            {"paths": {"/things": {"get": {"x-amazon-apigateway-integration": {"type": "mock"}}}}},
+            "get /things: .* x-amazon-apigateway-integration of type mock",
+        ),
+        (
+            {"securityDefinitions": {"guard": {"x-amazon-apigateway-authorizer": {"type": "request"}}}},
+            "guard: .* an authorizer of type request",
+        ),
+        (
+            {
+                "securityDefinitions": {
+                    "guard": {"x-amazon-apigateway-authorizer": {"type": "token", "identitySource": "x"}}
+                }
+            },
+            "guard: .* identitySource",
+        ),
+    ],
+)
+def test_an_unsupported_part_of_an_api_is_refused_with_its_name(definition: dict[str, Any], feature: str):
+    with pytest.raises(UnsupportedFeature, match=f"^Api {feature}"):
+        parse_routes(definition, "Api")
 
 
 def _get_path(cloud: Cloud, path: str, **more: Any) -> requests.Response:
@@ -85,24 +114,34 @@ def test_an_unknown_path_is_forbidden_as_on_aws(cloud: Cloud):
     assert (other_stage.status_code, other_stage.json()) == (403, {"message": "Forbidden"})
 
 
-def test_cors_is_answered_without_a_function(cloud: Cloud):
-    answer = requests.options(cloud.outputs["Url"] + "things/x", timeout=10)
-
-    assert answer.status_code == 200
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert answer.content == b""
-
-
 def test_an_answer_that_is_no_proxy_response_is_a_bad_gateway(cloud: Cloud):
     answer = _get_path(cloud, "broken")
 
     assert (answer.status_code, answer.json()) == (502, {"message": "Internal server error"})
 
 
-def test_a_function_that_takes_too_long_is_a_gateway_timeout(cloud: Cloud):
-    answer = _get_path(cloud, "slow")
+class BlockedFunctions:
+    """Invocations that end only when the test releases them."""
 
-    assert (answer.status_code, answer.json()) == (504, {"message": "Endpoint request timed out"})
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def invoke(self, _name: str, _payload: bytes) -> InvocationResult:
+        self.released.wait()
+        return InvocationResult("id", b"{}", None, 0.0)
+
+
+def test_a_function_that_exceeds_the_limit_is_a_gateway_timeout():
+    functions: Any = BlockedFunctions()
+    gateway = ApiGateway(ThreadSupervisor(), timeout_s=0.01)
+    stage = ApiStage("api", "api", [], AwsLocation("http://127.0.0.1"))
+    gateway.start_serving({"api": RestApi(stage, [Route("/slow", "GET", "slow")], {})}, functions)
+
+    response = gateway.handle("api", HttpRequest("GET", "/slow", "", [], b"", "127.0.0.1"))
+    functions.released.set()
+    gateway.stop()
+
+    assert (response.status, json.loads(response.body)) == (504, {"message": "Endpoint request timed out"})
 
 
 def test_a_body_above_ten_megabytes_is_refused(cloud: Cloud):

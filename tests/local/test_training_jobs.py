@@ -1,10 +1,9 @@
-"""SageMaker's training jobs on this machine: stopped, interrupted, killed, refused, there after a restart."""
+"""SageMaker training jobs: completed, stopped, interrupted, killed, refused and resumed after a restart."""
 
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -12,36 +11,39 @@ from typing import Any
 
 import pytest
 
-from infra.local.sagemaker.api import SageMakerApi
-from infra.local.sagemaker.jobs import TrainingJobs
+from infra.local.sagemaker.jobs import SageMakerApi, TrainingJobs
 from infra.local.threads import ThreadSupervisor
+from tests.local.waiting import wait_until
 
 ENTRY = '''
-"""Counts to hyperparameter `steps`, a checkpoint a step; leaves when it is told to, unless it is deaf."""
+"""Writes checkpoints 1 to 5, waits for the file `go`, then writes a model.
+
+Exits on SIGTERM unless hyperparameter `ignores_sigterm` is set.
+"""
 import json, pathlib, signal, sys, time
 root = pathlib.Path(sys.argv[1])
-told = json.loads((root / "input/config/hyperparameters.json").read_text())
-leaving = []
-signal.signal(signal.SIGTERM, lambda *_: leaving.append(1))
-mark = root / "checkpoints" / "at"
-mark.parent.mkdir(exist_ok=True)
-at = int(mark.read_text()) if mark.exists() else 0
-print(f"from {at}", flush=True)
-while at < int(told["steps"]):
-    if leaving and "deaf" not in told:
+hyperparameters = json.loads((root / "input/config/hyperparameters.json").read_text())
+stop_requested = []
+signal.signal(signal.SIGTERM, lambda *_: stop_requested.append(1))
+checkpoint = root / "checkpoints" / "step"
+checkpoint.parent.mkdir(exist_ok=True)
+step = int(checkpoint.read_text()) if checkpoint.exists() else 0
+print(f"from {step}", flush=True)
+while step < 5 or not (root.parents[1] / "go").exists():
+    if stop_requested and "ignores_sigterm" not in hyperparameters:
         sys.exit(0)
     time.sleep(0.02)
-    at += 1
-    mark.with_suffix(".new").write_text(str(at))
-    mark.with_suffix(".new").replace(mark)
+    step = min(step + 1, 5)
+    checkpoint.with_suffix(".new").write_text(str(step))
+    checkpoint.with_suffix(".new").replace(checkpoint)
 (root / "model").mkdir()
-(root / "model" / "weights").write_text(str(at))
+(root / "model" / "weights").write_text(str(step))
 '''
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/j"
 
 
 class FakePaginator:
-    """S3's paginator over what is held."""
+    """S3's paginator over the objects of a fake bucket."""
 
     def __init__(self, objects: Mapping[str, bytes]) -> None:
         self._objects = objects
@@ -52,7 +54,7 @@ class FakePaginator:
 
 @dataclass
 class FakeBucket:
-    """As much of an S3 client as folders need."""
+    """The part of an S3 client that training jobs use."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ class FakeBucket:
 
 @dataclass
 class TrainingHarness:
-    """One cloud's jobs, over a folder and a bucket that outlive it."""
+    """The jobs of one cloud, on a folder and a bucket that the next cloud can use again."""
 
     folder: Path
     bucket: FakeBucket = field(default_factory=FakeBucket)
@@ -87,24 +89,26 @@ class TrainingHarness:
             grace_s=0.3,
         )
 
-    def start_job(self, name: str = "j", *, limit_s: float = 60, **hyperparameters: str) -> None:
-        """A job that takes half a minute, if nothing else is said."""
+    def start_job(self, name: str = "j", *, limit_s: float = 600, **hyperparameters: str) -> None:
+        """Start a job that trains until `finish_training`."""
         request = {
             "TrainingJobName": name,
-            "HyperParameters": {"steps": "1500"} | hyperparameters,
+            "HyperParameters": hyperparameters,
             "OutputDataConfig": {"S3OutputPath": "s3://b/jobs"},
-            "CheckpointConfig": {"S3Uri": "s3://b/checkpoints/lesson/"},
+            "CheckpointConfig": {"S3Uri": "s3://b/checkpoints/lineage/"},
             "StoppingCondition": {"MaxRuntimeInSeconds": limit_s},
         }
         self.jobs.start(request, ARN)
 
-    def wait_for_checkpoint(self, name: str = "j", runs: int = 1) -> int:
-        """The step that is reached, once a checkpoint of so many runs is left."""
-        checkpoint = self.folder / name / "ml" / "checkpoints" / "at"
-        wait_until(lambda: self.jobs.log(name).count("from ") == runs and checkpoint.exists())
-        step = int(checkpoint.read_text())
-        wait_until(lambda: int(checkpoint.read_text()) > step)
-        return step
+    def wait_for_checkpoint(self, name: str = "j") -> int:
+        """Wait until a checkpoint exists, and return its step."""
+        checkpoint = self.folder / name / "ml" / "checkpoints" / "step"
+        wait_until(checkpoint.exists)
+        return int(checkpoint.read_text())
+
+    def finish_training(self) -> None:
+        """Let every container finish its training."""
+        (self.folder / "go").touch()
 
     def wait_for_end(self, name: str = "j") -> dict[str, Any]:
         wait_until(
@@ -121,13 +125,6 @@ def start_entry_point(root: Path, output: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", ENTRY, str(root)], stdout=output, start_new_session=True)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not come to hold"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[TrainingHarness]:
     running = TrainingHarness(tmp_path)
@@ -136,17 +133,18 @@ def harness(tmp_path: Path) -> Iterator[TrainingHarness]:
 
 
 def first_steps(log: str) -> list[int]:
-    """At which step each run of the container began."""
+    """The step at which each run of the container began."""
     return [int(line.removeprefix("from ")) for line in log.splitlines()]
 
 
-def test_a_job_runs_to_its_end_and_leaves_its_model(harness: TrainingHarness):
-    harness.start_job(steps="2")
+def test_a_job_completes_and_uploads_its_model(harness: TrainingHarness):
+    harness.start_job()
+    harness.finish_training()
 
-    told = harness.wait_for_end()
+    description = harness.wait_for_end()
 
-    assert told["TrainingJobStatus"] == "Completed"
-    assert told["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/jobs/j/output/model.tar.gz"
+    assert description["TrainingJobStatus"] == "Completed"
+    assert description["ModelArtifacts"]["S3ModelArtifacts"] == "s3://b/jobs/j/output/model.tar.gz"
     assert "jobs/j/output/model.tar.gz" in harness.bucket.objects
     assert [secondary for _, secondary in harness.status_changes] == [
         "Starting",
@@ -157,57 +155,64 @@ def test_a_job_runs_to_its_end_and_leaves_its_model(harness: TrainingHarness):
     assert first_steps(harness.jobs.log("j")) == [0]
 
 
-def test_a_stopped_job_leaves_a_checkpoint_and_no_model(harness: TrainingHarness):
+def test_a_stopped_job_uploads_a_checkpoint_and_no_model(harness: TrainingHarness):
     harness.start_job()
     at = harness.wait_for_checkpoint()
 
     harness.jobs.stop("j")
 
     assert harness.wait_for_end()["TrainingJobStatus"] == "Stopped"
-    assert int(harness.bucket.objects["checkpoints/lesson/at"]) >= at
+    assert int(harness.bucket.objects["checkpoints/lineage/step"]) >= at
     assert not [key for key in harness.bucket.objects if key.startswith("jobs/")]
 
 
-def test_a_job_stopped_before_its_container_runs_is_stopped_all_the_same(harness: TrainingHarness):
+def test_a_job_that_is_stopped_before_its_container_runs_ends_as_stopped(harness: TrainingHarness):
     harness.start_job()
     harness.jobs.stop("j")
 
     assert harness.wait_for_end()["TrainingJobStatus"] == "Stopped"
 
 
-def test_spot_capacity_taken_back_costs_nothing_but_time(harness: TrainingHarness):
-    harness.start_job(steps="60")
+def test_an_interrupted_job_continues_from_its_checkpoint(harness: TrainingHarness):
+    harness.start_job()
     at = harness.wait_for_checkpoint()
 
     harness.jobs.interrupt("j")
-    told = harness.wait_for_end()
+    wait_until(lambda: harness.jobs.jobs["j"].interruptions == 1)
+    harness.finish_training()
+    description = harness.wait_for_end()
 
-    assert told["TrainingJobStatus"] == "Completed"
+    assert description["TrainingJobStatus"] == "Completed"
     assert ("InProgress", "Interrupted") in harness.status_changes
     first, second = first_steps(harness.jobs.log("j"))
     assert (first, second >= at) == (0, True)
     assert harness.jobs.jobs["j"].interruptions == 1
 
 
-def test_a_container_that_will_not_leave_is_killed_and_begins_again_where_it_was(harness: TrainingHarness):
-    harness.start_job(steps="60", deaf="yes")
+def test_a_container_that_ignores_sigterm_is_killed_and_continues_from_its_checkpoint(
+    harness: TrainingHarness,
+):
+    harness.start_job(ignores_sigterm="yes")
     at = harness.wait_for_checkpoint()
 
     harness.jobs.interrupt("j")
+    wait_until(lambda: harness.jobs.jobs["j"].interruptions == 1)
+    harness.finish_training()
 
     assert harness.wait_for_end()["TrainingJobStatus"] == "Completed"
     assert first_steps(harness.jobs.log("j"))[1] >= at
 
 
-def test_a_killed_process_fails_its_job_and_the_next_attempt_goes_on_from_its_checkpoint(
+def test_a_killed_process_fails_its_job_and_the_next_attempt_continues_from_its_checkpoint(
     harness: TrainingHarness,
 ):
-    harness.start_job("first", steps="60")
+    harness.start_job("first")
     at = harness.wait_for_checkpoint("first")
 
     assert harness.jobs.kill("first")
     failed = harness.wait_for_end("first")
-    harness.start_job("second", steps="60")
+    harness.start_job("second")
+    harness.finish_training()
 
     assert failed["TrainingJobStatus"] == "Failed"
     assert failed["FailureReason"] == "AlgorithmError: , exit code: 137"
@@ -215,31 +220,36 @@ def test_a_killed_process_fails_its_job_and_the_next_attempt_goes_on_from_its_ch
     assert first_steps(harness.jobs.log("second"))[0] >= at
 
 
-def test_a_job_that_takes_too_long_is_stopped(harness: TrainingHarness):
+def test_a_job_that_exceeds_its_maximum_run_time_is_stopped(harness: TrainingHarness):
     harness.start_job(limit_s=0.5)
 
-    told = harness.wait_for_end()
+    description = harness.wait_for_end()
 
-    assert (told["TrainingJobStatus"], told["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+    assert (description["TrainingJobStatus"], description["SecondaryStatus"]) == (
+        "Stopped",
+        "MaxRuntimeExceeded",
+    )
 
 
-def test_a_job_goes_on_after_the_cloud_was_ended(harness: TrainingHarness, tmp_path: Path):
-    harness.start_job(steps="100")
+def test_a_job_continues_after_a_restart_of_the_cloud(harness: TrainingHarness, tmp_path: Path):
+    harness.start_job()
     at = harness.wait_for_checkpoint()
     harness.close()
 
     again = TrainingHarness(tmp_path, harness.bucket)
     again.jobs.resume_unfinished()
-    told = again.wait_for_end()
+    again.finish_training()
+    description = again.wait_for_end()
     again.close()
 
-    assert told["TrainingJobStatus"] == "Completed"
+    assert description["TrainingJobStatus"] == "Completed"
     assert list(again.jobs.jobs) == ["j"]
     assert first_steps(again.jobs.log("j"))[1] >= at
 
 
-def test_what_ended_stays_ended_after_a_restart(harness: TrainingHarness, tmp_path: Path):
-    harness.start_job(steps="1")
+def test_an_ended_job_is_not_resumed_after_a_restart(harness: TrainingHarness, tmp_path: Path):
+    harness.start_job()
+    harness.finish_training()
     before = harness.wait_for_end()
     harness.close()
 
@@ -250,8 +260,9 @@ def test_what_ended_stays_ended_after_a_restart(harness: TrainingHarness, tmp_pa
     assert not again.status_changes
 
 
-def test_the_api_tells_lists_stops_and_makes_no_second_job_of_a_name(harness: TrainingHarness):
-    harness.start_job(steps="1")
+def test_the_api_describes_lists_and_stops_jobs_and_refuses_a_second_job_of_a_name(harness: TrainingHarness):
+    harness.start_job()
+    harness.finish_training()
     ended = harness.wait_for_end()
     api = SageMakerApi(harness.jobs)
 
@@ -261,17 +272,18 @@ def test_the_api_tells_lists_stops_and_makes_no_second_job_of_a_name(harness: Tr
     assert call_api(api, "CreateTrainingJob")["__type"] == "ResourceInUse"
 
 
-def test_a_refused_job_is_no_job(harness: TrainingHarness):
+def test_a_job_that_is_refused_for_lack_of_capacity_does_not_exist(harness: TrainingHarness):
     harness.jobs.capacity_refusals = 1
 
     assert call_api(SageMakerApi(harness.jobs), "CreateTrainingJob")["__type"] == "ResourceLimitExceeded"
     assert not harness.jobs.jobs
 
 
-def test_a_silent_cloud_tells_nobody_and_knows_it_all_the_same(harness: TrainingHarness):
+def test_a_job_without_events_still_changes_its_status(harness: TrainingHarness):
     harness.jobs.events_suppressed = True
 
-    harness.start_job(steps="1")
+    harness.start_job()
+    harness.finish_training()
     wait_until(lambda: harness.jobs.jobs["j"].status == "Completed")
 
     assert not harness.status_changes

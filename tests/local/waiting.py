@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a deadline instead of a sleep."""
+"""Waiting for states of a cloud, and calls that most tests need."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from infra.local.cloud import Cloud
 T = TypeVar("T")
 
 
-def wait_until(check: Callable[[], T], *, timeout_s: float = 15.0) -> T:
-    """The first truthy answer; fails when the time is up."""
+def wait_until(check: Callable[[], T], *, timeout_s: float = 120.0) -> T:
+    """Return the first truthy result of `check`; the timeout only bounds a failing test."""
     deadline = time.monotonic() + timeout_s
     while True:
         found = check()
         if found:
             return found
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "the state was not reached"
         time.sleep(0.05)
 
 
 def recorded(cloud: Cloud, kind: str) -> list[Any]:
-    """What the handlers kept of this kind, in order."""
+    """Return the values that the handlers recorded under this kind, in order."""
     items = cloud.client("dynamodb").query(
         TableName="records",
         KeyConditionExpression="kind = :kind",
@@ -34,13 +34,13 @@ def recorded(cloud: Cloud, kind: str) -> list[Any]:
 
 
 def invoke_function(cloud: Cloud, function: str, event: Any = None) -> tuple[Any, str | None]:
-    """The answer and the error of a synchronous invocation."""
+    """Invoke a function and return its result and its error."""
     answer = cloud.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event or {}).encode())
     return json.loads(answer["Payload"].read()), answer.get("FunctionError")
 
 
 def receive_bodies(cloud: Cloud, name: str) -> list[str]:
-    """Receive and delete what is in a queue now."""
+    """Receive and delete the messages of a queue."""
     sqs = cloud.client("sqs")
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])

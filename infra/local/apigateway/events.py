@@ -1,4 +1,4 @@
-"""An HTTP request → the event that API Gateway gives to a function, and the function's answer → HTTP."""
+"""Conversion of HTTP requests to proxy events, and of function results and gateway errors to responses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IDENTITY_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What came over HTTP; `path` is without the stage."""
+    """An HTTP request; `path` does not contain the stage."""
 
     method: str
     path: str
@@ -45,44 +45,38 @@ class HttpRequest:
     source_ip: str
 
     def header(self, name: str) -> str | None:
-        """The last value of a header."""
+        """Return the last value of a header."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
-        return values[-1] if values else None
-
-    def parameter(self, name: str) -> str | None:
-        """The last value of a query parameter."""
-        values = parse_qs(self.query, keep_blank_values=True).get(name)
         return values[-1] if values else None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What goes back over HTTP."""
+    """An HTTP response."""
 
     status: int
     body: bytes
     headers: Sequence[tuple[str, str]] = ()
     response_type: str = ""
-    """API Gateway's name for an answer of its own, such as UNAUTHORIZED."""
+    """API Gateway's type of a response of its own, such as UNAUTHORIZED."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiStage:
-    """Which API a request reached."""
+    """A stage of an API."""
 
     api: str
     name: str
-    variables: Mapping[str, str] | None
     binary_types: Sequence[str]
     location: AwsLocation
 
     def method_arn(self, request: HttpRequest) -> str:
-        """The ARN that authorizers allow or deny."""
+        """Return the ARN that an authorizer's policy allows or denies."""
         path = request.path.lstrip("/")
         return self.location.arn("execute-api", f"{self.api}/{self.name}/{request.method}/{path}")
 
     def is_binary(self, media_type: str | None) -> bool:
-        """Whether this media type travels as bytes."""
+        """Whether a media type is binary."""
         plain = (media_type or "").split(";")[0].strip().lower()
         return any(fnmatch.fnmatchcase(plain, one.lower()) for one in self.binary_types) if plain else False
 
@@ -90,19 +84,9 @@ class ApiStage:
 def to_proxy_event(
     request: HttpRequest, match: RouteMatch, stage: ApiStage, authorizer: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """The REST proxy event, version 1.0."""
+    """Return the proxy event of a REST API, version 1.0."""
     binary = bool(request.body) and stage.is_binary(request.header("Content-Type"))
     body = base64.b64encode(request.body).decode() if binary else request.body.decode(errors="replace")
-    return {
-        **describe_request(request, match, stage),
-        "requestContext": _request_context(request, match, stage, authorizer),
-        "body": body or None,
-        "isBase64Encoded": binary,
-    }
-
-
-def describe_request(request: HttpRequest, match: RouteMatch, stage: ApiStage) -> dict[str, Any]:
-    """The part that a function and a REQUEST authorizer both get."""
     headers: dict[str, list[str]] = {}
     for name, value in request.headers:
         headers.setdefault(name, []).append(value)
@@ -117,12 +101,15 @@ def describe_request(request: HttpRequest, match: RouteMatch, stage: ApiStage) -
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
         "pathParameters": dict(match.parameters) or None,
-        "stageVariables": stage.variables,
+        "stageVariables": None,
+        "requestContext": _request_context(request, match, stage, authorizer),
+        "body": body or None,
+        "isBase64Encoded": binary,
     }
 
 
 def _forwarding_headers(request: HttpRequest) -> dict[str, str]:
-    """What the gateway says of the way that a request came."""
+    """Return the headers that the gateway adds."""
     port = (request.header("Host") or "").rpartition(":")[2]
     return {"X-Forwarded-For": request.source_ip, "X-Forwarded-Proto": "http", "X-Forwarded-Port": port}
 
@@ -159,7 +146,7 @@ def _request_context(
 def gateway_error(
     status: int, text: str | None, *, key: str = "message", response_type: str = ""
 ) -> HttpResponse:
-    """An answer of the gateway itself."""
+    """Return a response of the gateway itself."""
     family = response_type or ("DEFAULT_5XX" if status >= 500 else "DEFAULT_4XX")
     return HttpResponse(
         status, json.dumps({key: text}).encode(), (("Content-Type", "application/json"),), family
@@ -167,7 +154,7 @@ def gateway_error(
 
 
 def to_http_response(answer: InvocationResult, request: HttpRequest, stage: ApiStage) -> HttpResponse:
-    """The function's answer over HTTP; anything but a well-formed proxy response is a 502."""
+    """Return a function's result as a response; anything but a proxy response becomes a 502."""
     document = answer.payload_json
     malformed = gateway_error(502, "Internal server error")
     if answer.error is not None or not isinstance(document, dict):
@@ -196,7 +183,7 @@ def to_http_response(answer: InvocationResult, request: HttpRequest, stage: ApiS
 
 
 def _response_headers(document: Mapping[str, Any]) -> list[tuple[str, str]] | None:
-    """All response headers; several values of one name win over a single one. None if malformed."""
+    """Return all headers; multi-value headers replace single ones. None if they are malformed."""
     single, multiple = document.get("headers") or {}, document.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         return None
@@ -208,16 +195,14 @@ def _response_headers(document: Mapping[str, Any]) -> list[tuple[str, str]] | No
     return merged
 
 
-# MERGED: What API Gateway says by itself, in the words that an API's definition gives it.
-
 GatewayResponses = Mapping[str, Any]
-"""`x-amazon-apigateway-gateway-responses`: by kind, or DEFAULT_4XX and DEFAULT_5XX."""
+"""`x-amazon-apigateway-gateway-responses` by response type."""
 
 _HEADER_PREFIX = "gatewayresponse.header."
 
 
 def apply_gateway_responses(reply: HttpResponse, gateway_responses: GatewayResponses) -> HttpResponse:
-    """The gateway's own answer as the API wants it; a function's answer is left as it is."""
+    """Return a gateway's own response as the API defines it; other responses are unchanged."""
     family = "DEFAULT_5XX" if reply.status >= 500 else "DEFAULT_4XX"
     definition = (
         gateway_responses.get(reply.response_type, gateway_responses.get(family))

@@ -1,4 +1,4 @@
-"""The swagger body of a REST API → its routes, authorizers and media types."""
+"""Reads the routes and authorizers of an API definition, and finds the route of a request."""
 
 from __future__ import annotations
 
@@ -29,55 +29,38 @@ _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """A Lambda authorizer; `sources` are the request's parts that say who calls, in order."""
+    """A TOKEN authorizer: a function that reads one header and returns a policy valid for `ttl_s`."""
 
-    kind: str
     function: str
-    identity_sources: tuple[tuple[str, str], ...]
+    header: str
     ttl_s: int
-    validation_expression: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyAction:
-    """The route runs a function."""
+class Route:
+    """One method of a resource path such as `/things/{name}`, and the function that it invokes."""
 
+    resource: str
+    method: str
     function: str
     authorizer: Authorizer | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class MockAction:
-    """The route answers by itself, with headers alone: how Chalice writes CORS."""
-
-    status: int
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One method of one resource path, as in `/things/{name}`."""
-
-    resource: str
-    method: str
-    action: ProxyAction | MockAction
-
-
-@dataclass(frozen=True, slots=True)
 class RouteMatch:
-    """A route that a request's path fits, with the path's parameters."""
+    """The route of a request, with its path parameters."""
 
     route: Route
     parameters: Mapping[str, str]
 
 
 def parse_routes(body: Mapping[str, Any], where: str) -> list[Route]:
-    """All routes of an API; refuses what this gateway does not do."""
+    """Return all routes of an API. Raises UnsupportedFeature."""
     for name in sorted(set(body) - _SUPPORTED_KEYS):
         raise UnsupportedFeature(where, f"{name} of an API definition")
     authorizers = dict(_parse_authorizers(body.get("securityDefinitions", {}), where))
     return [
-        Route(resource, method.upper(), _parse_action(operation, authorizers, f"{where} {method} {resource}"))
+        _parse_route(resource, method, operation, authorizers, where)
         for resource, operations in body.get("paths", {}).items()
         for method, operation in operations.items()
         if method != "parameters"
@@ -85,9 +68,10 @@ def parse_routes(body: Mapping[str, Any], where: str) -> list[Route]:
 
 
 def find_route(choices: Iterable[Route], method: str, path: str) -> RouteMatch | None:
-    """The route for a request; a fixed segment wins over a parameter, a parameter over `{proxy+}`.
+    """Return the route of a request.
 
-    A method of its own wins over ANY on the same path.
+    A fixed path segment is preferred to a parameter, a parameter to `{proxy+}`, and for one path the method
+    itself to ANY.
     """
     matches = [
         RouteMatch(route, parameters)
@@ -115,33 +99,25 @@ def _rank_path(resource: str) -> tuple[int, ...]:
     return tuple(2 if part.endswith("+}") else int(part.startswith("{")) for part in resource.split("/"))
 
 
-def _parse_action(
-    operation: Mapping[str, Any], authorizers: Mapping[str, Authorizer], where: str
-) -> ProxyAction | MockAction:
+def _parse_route(
+    resource: str,
+    method: str,
+    operation: Mapping[str, Any],
+    authorizers: Mapping[str, Authorizer],
+    where: str,
+) -> Route:
+    where = f"{where} {method} {resource}"
     integration = operation.get("x-amazon-apigateway-integration", {})
-    kind = integration.get("type", "").lower()
-    if kind == "mock":
-        return _parse_mock(integration)
+    kind = integration.get("type", "none").lower()
     if kind != "aws_proxy":
-        raise UnsupportedFeature(where, f"an integration of type {kind or 'none'}")
+        feature = f"x-amazon-apigateway-integration of type {kind}: only aws_proxy"
+        raise UnsupportedFeature(where, feature)
     authorizer_names = [name for requirement in operation.get("security", []) for name in requirement]
     unknown = [name for name in authorizer_names if name not in authorizers]
     if unknown:
         raise UnsupportedFeature(where, f"{', '.join(unknown)}: only Lambda authorizers")
-    return ProxyAction(
-        _function_arn(integration["uri"]), authorizers[authorizer_names[0]] if authorizer_names else None
-    )
-
-
-def _parse_mock(integration: Mapping[str, Any]) -> MockAction:
-    response = integration.get("responses", {}).get("default", {})
-    prefix = "method.response.header."
-    headers = {
-        name.removeprefix(prefix): value.strip("'")
-        for name, value in response.get("responseParameters", {}).items()
-        if name.startswith(prefix)
-    }
-    return MockAction(int(response.get("statusCode", 200)), headers)
+    authorizer = authorizers[authorizer_names[0]] if authorizer_names else None
+    return Route(resource, method.upper(), _function_arn(integration["uri"]), authorizer)
 
 
 def _function_arn(uri: str) -> str:
@@ -151,28 +127,17 @@ def _function_arn(uri: str) -> str:
 def _parse_authorizers(definitions: Mapping[str, Any], where: str) -> Iterator[tuple[str, Authorizer]]:
     for name, definition in definitions.items():
         written = definition.get("x-amazon-apigateway-authorizer", {})
-        kind = written.get("type", "").lower()
-        if kind in ("token", "request"):
-            yield (
-                name,
-                Authorizer(
-                    kind=kind,
-                    function=_function_arn(written["authorizerUri"]),
-                    identity_sources=_identity_sources(definition, written, where),
-                    ttl_s=int(written.get("authorizerResultTtlInSeconds", _DEFAULT_TTL_S)),
-                    validation_expression=written.get("identityValidationExpression"),
-                ),
-            )
-
-
-def _identity_sources(
-    definition: Mapping[str, Any], written: Mapping[str, Any], where: str
-) -> tuple[tuple[str, str], ...]:
-    """Each source as (header or querystring, its name)."""
-    if "identitySource" not in written:
-        return (("header", definition.get("name", "Authorization")),)
-    parts = [one.strip().split(".") for one in written["identitySource"].split(",")]
-    for part in parts:
-        if part[:2] != ["method", "request"] or part[2:3] not in (["header"], ["querystring"]):
-            raise UnsupportedFeature(where, f"the identity source {'.'.join(part)}")
-    return tuple((part[2], part[3]) for part in parts)
+        kind = written.get("type", "none").lower()
+        if kind != "token":
+            raise UnsupportedFeature(f"{where} {name}", f"an authorizer of type {kind}: only token")
+        for unsupported in ("identitySource", "identityValidationExpression"):
+            if unsupported in written:
+                raise UnsupportedFeature(f"{where} {name}", f"{unsupported} of an authorizer")
+        yield (
+            name,
+            Authorizer(
+                function=_function_arn(written["authorizerUri"]),
+                header=definition.get("name", "Authorization"),
+                ttl_s=int(written.get("authorizerResultTtlInSeconds", _DEFAULT_TTL_S)),
+            ),
+        )

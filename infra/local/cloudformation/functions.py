@@ -1,4 +1,4 @@
-"""The compute in a deployed stack: functions, event sources, rules and APIs as this cloud runs them."""
+"""Reads the functions, event source mappings, rules and APIs of a stack."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from infra.local.apigateway.server import RestApi
 from infra.local.cloudformation.deploy import Stack
 from infra.local.cloudformation.template import Resource
 from infra.local.errors import InvalidTemplate, UnsupportedFeature
-from infra.local.event_sources.async_invoke import AsyncPolicy, validate_destination
+from infra.local.event_sources.async_invoke import validate_destination
 from infra.local.event_sources.mapping import EventSourceMapping, mapping_from_template
-from infra.local.eventbridge import EventRule, RuleTarget, validate_pattern
+from infra.local.eventbridge import EventRule, parse_pattern, parse_rate
 from infra.local.lambda_.sandbox import (
     PYTHON_RUNTIME,
     FunctionSpec,
@@ -25,7 +25,7 @@ from infra.local.lambda_.sandbox import (
 
 
 def function_specs(stack: Stack, data: Path) -> Iterator[FunctionSpec]:
-    """Every function, its code unpacked under `data`; handing out must not wait for what is not there."""
+    """Yield every function, with its code and layers unpacked in the data folder."""
     layers = {
         stack.names.arn(one): _package_path(stack, body["Content"]) for one, body in _layer_versions(stack)
     }
@@ -45,14 +45,13 @@ def function_specs(stack: Stack, data: Path) -> Iterator[FunctionSpec]:
                 [_layer_path(layers, arn, resource) for arn in properties.get("Layers", [])], data / "opt"
             ),
             environment=_to_strings(properties.get("Environment", {}).get("Variables", {})),
-            dead_letter_arn=properties.get("DeadLetterConfig", {}).get("TargetArn"),
         )
 
 
 def event_source_mappings(
     stack: Stack, specs: Iterable[FunctionSpec]
 ) -> tuple[list[EventSourceMapping], list[EventSourceMapping]]:
-    """Every event source mapping: those of queues, and those of streams."""
+    """Return the event source mappings of queues and those of streams."""
     arns = {spec.name: spec.arn for spec in specs}
     mappings_by_service: dict[str, list[EventSourceMapping]] = {"sqs": [], "dynamodb": []}
     for resource, properties in stack.resources_of("AWS::Lambda::EventSourceMapping"):
@@ -62,40 +61,35 @@ def event_source_mappings(
             raise UnsupportedFeature(resource.logical_id, f"the event source {arn}")
         name = properties["FunctionName"].split(":function:")[-1]
         if name not in arns:
-            raise InvalidTemplate(f"{resource.logical_id}: no function {name}")
+            raise InvalidTemplate(f"{resource.logical_id}: the template has no function {name}")
         source = mapping_from_template(properties, resource.logical_id, arns[name])
         if source.settings.on_failure:
-            validate_destination(source.settings.on_failure, resource.logical_id)
+            validate_destination(source.settings.on_failure, resource.logical_id, "sqs")
         mappings_by_service[service].append(source)
     return mappings_by_service["sqs"], mappings_by_service["dynamodb"]
 
 
-def async_policies(stack: Stack) -> dict[str, AsyncPolicy]:
-    """How each function's events are tried again, by function name."""
-    return {
-        body["FunctionName"].split(":function:")[-1]: _async_policy(resource, body)
-        for resource, body in stack.resources_of("AWS::Lambda::EventInvokeConfig")
-    }
-
-
 def event_rules(stack: Stack) -> Iterator[EventRule]:
-    """Every rule that is not disabled."""
+    """Yield every rule of the default event bus."""
     for resource, properties in stack.resources_of("AWS::Events::Rule"):
-        pattern = properties.get("EventPattern")
-        if pattern is not None:
-            validate_pattern(pattern, resource.logical_id)
-        if properties.get("State", "ENABLED") != "DISABLED":
-            yield EventRule(
-                arn=stack.names.arn(resource),
-                bus=properties.get("EventBusName", "default").split("/")[-1],
-                targets=[_rule_target(resource, target) for target in properties.get("Targets", [])],
-                pattern=pattern,
-                schedule=properties.get("ScheduleExpression"),
-            )
+        name, pattern, rate = (
+            resource.logical_id,
+            properties.get("EventPattern"),
+            properties.get("ScheduleExpression"),
+        )
+        targets = [target["Arn"] for target in properties.get("Targets", [])]
+        for arn in targets:
+            validate_destination(arn, name, "lambda")
+        yield EventRule(
+            arn=stack.names.arn(resource),
+            targets=targets,
+            pattern=None if pattern is None else parse_pattern(pattern, name),
+            every_s=None if rate is None else parse_rate(rate, name),
+        )
 
 
 def rest_apis(stack: Stack) -> dict[str, RestApi]:
-    """Every stage of every API, by stage name."""
+    """Return every stage of every API by its stage name."""
     bodies = {
         stack.name(resource): (resource, body)
         for resource, body in stack.resources_of("AWS::ApiGateway::RestApi")
@@ -106,12 +100,12 @@ def rest_apis(stack: Stack) -> dict[str, RestApi]:
         if name in found:
             raise UnsupportedFeature(resource.logical_id, f"a second stage named {name}")
         api, written = bodies[properties["RestApiId"]]
-        found[name] = _rest_api(stack, name, api, {**written, "Variables": properties.get("Variables")})
+        found[name] = _rest_api(stack, name, api, written["Body"])
     return found
 
 
 def local_url_rewriter(stack: Stack, gateway: str) -> Callable[[Any], Any]:
-    """A change to any plain value: an API's address on AWS becomes the gateway's here."""
+    """Return a function that replaces an API's URL on AWS by that of the local gateway."""
     hosts = [
         f"https://{stack.name(resource)}.execute-api.{stack.names.location.region}.amazonaws.com"
         for resource, _ in stack.resources_of("AWS::ApiGateway::RestApi")
@@ -125,67 +119,41 @@ def _rewrite_url(hosts: Iterable[str], gateway: str, value: Any) -> Any:
     return value
 
 
-def split_subscriptions(stack: Stack) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The subscriptions of functions, and all others."""
-    everything = list(stack.subscriptions())
-    lambda_subscriptions = [one for one in everything if one["Protocol"] == "lambda"]
-    return lambda_subscriptions, [one for one in everything if one not in lambda_subscriptions]
-
-
 def _layer_versions(stack: Stack) -> Iterator[tuple[Resource, dict[str, Any]]]:
     yield from stack.resources_of("AWS::Lambda::LayerVersion")
 
 
 def _package_path(stack: Stack, code: Mapping[str, Any]) -> Path:
-    """The path inside the package that template.py put into the S3 location."""
+    """Return the path in the package, which template.py wrote as an S3 location."""
     return stack.template.folder / str(code["S3Key"])
 
 
 def _layer_path(layers: Mapping[str, Path], arn: str, resource: Resource) -> Path:
     if arn not in layers:
-        raise UnsupportedFeature(resource.logical_id, f"the layer {arn}, which is not in the package")
+        raise UnsupportedFeature(resource.logical_id, f"the layer {arn} outside the package")
     return layers[arn]
 
 
 def _validate_function(resource: Resource, properties: Mapping[str, Any]) -> None:
     if properties.get("PackageType", "Zip") != "Zip":
-        raise UnsupportedFeature(resource.logical_id, "functions that are container images")
+        raise UnsupportedFeature(resource.logical_id, "PackageType Image of AWS::Lambda::Function")
     runtime = properties.get("Runtime")
     if runtime != PYTHON_RUNTIME:
         raise UnsupportedFeature(
-            resource.logical_id, f"Runtime {runtime}: the interpreter here is {PYTHON_RUNTIME}"
+            resource.logical_id, f"Runtime {runtime}: this interpreter is {PYTHON_RUNTIME}"
         )
-    dead_letters = properties.get("DeadLetterConfig", {}).get("TargetArn")
-    if dead_letters:
-        validate_destination(dead_letters, resource.logical_id)
 
 
 def _to_strings(variables: Mapping[str, Any]) -> dict[str, str]:
-    """CloudFormation writes booleans and numbers as strings."""
+    """Write booleans and numbers as strings, as CloudFormation does."""
     return {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in variables.items()
     }
 
 
-def _async_policy(resource: Resource, body: Mapping[str, Any]) -> AsyncPolicy:
-    targets = body.get("DestinationConfig", {})
-    success = targets.get("OnSuccess", {}).get("Destination")
-    failure = targets.get("OnFailure", {}).get("Destination")
-    for target in filter(None, (success, failure)):
-        validate_destination(target, resource.logical_id)
-    return AsyncPolicy(int(body.get("MaximumRetryAttempts", 2)), success, failure)
-
-
-def _rule_target(resource: Resource, written: Mapping[str, Any]) -> RuleTarget:
-    validate_destination(written["Arn"], resource.logical_id)
-    return RuleTarget(written["Arn"], written.get("Input"), written.get("InputPath"))
-
-
-def _rest_api(stack: Stack, stage: str, resource: Resource, written: Mapping[str, Any]) -> RestApi:
-    body = written["Body"]
-    binary = [*body.get("x-amazon-apigateway-binary-media-types", []), *written.get("BinaryMediaTypes", [])]
-    location = stack.names.location
-    api_stage = ApiStage(stack.name(resource), stage, written.get("Variables"), binary, location)
+def _rest_api(stack: Stack, stage: str, resource: Resource, body: Mapping[str, Any]) -> RestApi:
+    binary = body.get("x-amazon-apigateway-binary-media-types", [])
+    api_stage = ApiStage(stack.name(resource), stage, binary, stack.names.location)
     gateway_responses = body.get("x-amazon-apigateway-gateway-responses", {})
     return RestApi(api_stage, parse_routes(body, resource.logical_id), gateway_responses)

@@ -1,1 +1,1 @@
-"""CloudWatch's part: what functions and queues measure, and the template's alarms over it."""
+"""CloudWatch: metrics of functions and queues, and the template's alarms on them."""

@@ -1,4 +1,4 @@
-"""The template's alarms: what each is about, and the state that the metrics put it in."""
+"""The template's metric alarms and composite alarms, and how their state follows from metrics."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.local.cloudwatch.metric_math import evaluate_expression
-from infra.local.cloudwatch.metrics import TICKS_PER_MINUTE, MetricStore, parse_metric_name
+from infra.local.cloudwatch.metrics import (
+    TICKS_PER_MINUTE,
+    MetricStore,
+    evaluate_expression,
+    parse_metric_name,
+)
 from infra.local.errors import UnsupportedFeature
 
 AlarmState = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
@@ -25,7 +29,7 @@ _ALARM_REFERENCE = re.compile(r'\s*ALARM\("([^"]+)"\)\s*')
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm on a metric or an expression; `says` is its description."""
+    """One alarm on a metric or on an expression of metrics."""
 
     name: str
     arn: str
@@ -34,25 +38,25 @@ class Alarm:
 
     @property
     def period_ticks(self) -> int:
-        """Ticks of one data point."""
+        """Number of ticks of one data point."""
         query = self.properties.get("Metrics") or [{"MetricStat": self.properties}]
         seconds = max(int(one["MetricStat"]["Period"]) for one in query if "MetricStat" in one)
         return max(1, seconds * TICKS_PER_MINUTE // 60)
 
     @property
     def is_high_resolution(self) -> bool:
-        """Whether it is looked at more often than other alarms, as CloudWatch does below a minute."""
+        """Whether its period is below a minute; such alarms are evaluated more often."""
         return self.period_ticks < TICKS_PER_MINUTE
 
     def evaluate(self, metrics: MetricStore, previous_state: AlarmState) -> AlarmState:
-        """As the last whole periods say."""
+        """Return the state that follows from the last whole periods."""
         evaluation_periods = int(self.properties["EvaluationPeriods"])
         points = [self._is_breaching(metrics, back) for back in range(evaluation_periods)]
         missing = self.properties.get("TreatMissingData", "missing")
         if metrics.elapsed_ticks < evaluation_periods * self.period_ticks and all(
             point is None for point in points
         ):
-            return "INSUFFICIENT_DATA"  # nothing can be missing yet
+            return "INSUFFICIENT_DATA"  # the first periods have not ended
         filled = [missing == "breaching" if point is None else point for point in points]
         if all(point is None for point in points) and missing in ("missing", "ignore"):
             return previous_state if missing == "ignore" else "INSUFFICIENT_DATA"
@@ -63,7 +67,7 @@ class Alarm:
         )
 
     def _is_breaching(self, metrics: MetricStore, periods_ago: int) -> bool | None:
-        """Whether the data point so many periods ago breaches; None where there is none."""
+        """Whether a data point breaches the threshold; None without a data point."""
         value = self._data_point(metrics, periods_ago)
         compare = _COMPARISONS[self.properties["ComparisonOperator"]]
         return None if value is None else compare(value, float(self.properties["Threshold"]))
@@ -90,7 +94,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class CompositeAlarm:
-    """An alarm over alarms that must all be in alarm; `parts` are their ARNs."""
+    """An alarm that is in alarm while all of its alarms are."""
 
     name: str
     arn: str
@@ -99,12 +103,12 @@ class CompositeAlarm:
     alarm_arns: Sequence[str]
 
     def evaluate(self, alarm_states: Mapping[str, AlarmState]) -> AlarmState:
-        """As the states of its parts say, by their ARN."""
-        return "ALARM" if all(alarm_states[part] == "ALARM" for part in self.alarm_arns) else "OK"
+        """Return the state that follows from the states of its alarms, by ARN."""
+        return "ALARM" if all(alarm_states[arn] == "ALARM" for arn in self.alarm_arns) else "OK"
 
 
 def alarm_arns_in_rule(rule: str, where: str) -> Iterator[str]:
-    """The ARNs in `ALARM("...") AND ALARM("...")`; any other rule is refused."""
+    """Yield the ARNs in `ALARM("...") AND ALARM("...")`. Raises UnsupportedFeature for any other rule."""
     for part in rule.split(" AND "):
         match = _ALARM_REFERENCE.fullmatch(part)
         if match is None:

@@ -1,4 +1,4 @@
-"""Where the outcome of an invocation is sent: a queue, a topic or another function."""
+"""Asynchronous invocations, and the delivery of documents to functions, queues and topics."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from infra.local.clients import AwsClients
 from infra.local.cloudformation.names import AwsLocation
 from infra.local.errors import Throttled, UnsupportedFeature
 from infra.local.lambda_.logs import FunctionLogs
-from infra.local.lambda_.service import InvocationResult, LambdaService
+from infra.local.lambda_.service import LambdaService
 from infra.local.threads import ThreadSupervisor, Timer
+
+_MAX_CONCURRENCY = 32
+_MAX_RETRIES = 2
+_THROTTLE_RETRY_S = 0.5
 
 
 class Destinations:
-    """Sends a document to an ARN; a function gets it by `start`, without waiting."""
+    """Sends a document to an ARN; a function receives it as an asynchronous event."""
 
     def __init__(self, clients: AwsClients, location: AwsLocation) -> None:
         self._clients = clients
@@ -28,11 +31,8 @@ class Destinations:
         self.invoke_async: Callable[[str, bytes], object] = _reject_early_event
 
     def send_json(self, arn: str, document: Mapping[str, Any]) -> None:
-        """Deliver as JSON."""
-        self.send_text(arn, json.dumps(document))
-
-    def send_text(self, arn: str, text: str) -> None:
-        """Deliver as it is."""
+        """Deliver a document as JSON."""
+        text = json.dumps(document)
         service = arn.split(":")[2]
         if service == "lambda":
             self.invoke_async(arn, text.encode())
@@ -43,29 +43,14 @@ class Destinations:
             self._clients.get("sns").publish(TopicArn=arn, Message=text)
 
 
-def validate_destination(arn: str, where: str) -> None:
-    """Refuse a destination that `deliver` could not reach."""
-    if arn.split(":")[2:3] not in (["lambda"], ["sqs"], ["sns"]):
-        raise UnsupportedFeature(where, f"the destination {arn}")
+def validate_destination(arn: str, where: str, *services: str) -> None:
+    """Refuse a destination that does not belong to one of these services."""
+    if arn.split(":")[2:3] not in ([service] for service in services):
+        raise UnsupportedFeature(where, f"the destination {arn}: only {' or '.join(services)}")
 
 
 def _reject_early_event(arn: str, payload: bytes) -> None:
-    raise UnsupportedFeature(arn, f"an event of {len(payload)} bytes before the functions are there")
-
-
-# MERGED: Events that nobody waits for: tried again after a failure, then sent to the function's destination.
-
-_MAX_CONCURRENCY = 32
-_THROTTLE_RETRY_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class AsyncPolicy:
-    """A function's EventInvokeConfig."""
-
-    retries: int = 2
-    on_success: str | None = None
-    on_failure: str | None = None
+    raise UnsupportedFeature(arn, f"an event of {len(payload)} bytes before the functions exist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +62,21 @@ class _AsyncEvent:
 
 
 class AsyncInvoker:
-    """Lambda's own queue for events; AWS waits one minute before the first and two before the second retry.
+    """Lambda's internal queue of asynchronous events: two retries, then the event is dropped.
 
-    `retry_s` is how long it waits here.
+    AWS waits one minute before the first retry and two before the second; `retry_s` are the waits here.
     """
 
     def __init__(
         self,
         functions: LambdaService,
         *,
-        policies: Mapping[str, AsyncPolicy],
-        destinations: Destinations,
         timer: Timer,
         supervisor: ThreadSupervisor,
         logs: FunctionLogs,
         retry_s: Sequence[float],
     ) -> None:
         self._functions = functions
-        self._policies = policies
-        self._destinations = destinations
         self._timer = timer
         self._supervisor = supervisor
         self._logs = logs
@@ -106,84 +87,38 @@ class AsyncInvoker:
 
     @property
     def pending_count(self) -> int:
-        """Events accepted and not yet at their end, those waiting for a retry among them."""
+        """Number of accepted events that have not ended, including those that wait for a retry."""
         return self._pending_count
 
     def enqueue(self, function: str, payload: bytes) -> str:
         """Accept an event; returns its request id."""
-        job = _AsyncEvent(self._functions.find(function).name, payload, str(uuid.uuid4()))
+        event = _AsyncEvent(self._functions.find(function).name, payload, str(uuid.uuid4()))
         with self._lock:
             self._pending_count += 1
-        self._submit(job)
-        return job.request_id
+        self._submit(event)
+        return event.request_id
 
     def stop(self) -> None:
-        """Accept no more, forget what waits."""
+        """Accept no more events and drop those that wait."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, job: _AsyncEvent) -> None:
+    def _submit(self, event: _AsyncEvent) -> None:
         if not self._supervisor.stopping.is_set():
             self._executor.submit(
-                self._supervisor.run_guarded, f"async-{job.function}", lambda: self._try_event(job)
+                self._supervisor.run_guarded, f"async-{event.function}", lambda: self._try_event(event)
             )
 
-    def _try_event(self, job: _AsyncEvent) -> None:
+    def _try_event(self, event: _AsyncEvent) -> None:
         try:
-            answer = self._functions.invoke(job.function, job.payload, job.request_id)
+            result = self._functions.invoke(event.function, event.payload, event.request_id)
         except Throttled:
-            self._timer.call_later(_THROTTLE_RETRY_S, lambda: self._submit(job))
+            self._timer.call_later(_THROTTLE_RETRY_S, lambda: self._submit(event))
             return
-        policy = self._policies.get(job.function, AsyncPolicy())
-        if answer.error is not None and job.attempts < policy.retries:
-            wait = self._retry_s[min(job.attempts, len(self._retry_s) - 1)]
-            self._timer.call_later(wait, lambda: self._submit(replace(job, attempts=job.attempts + 1)))
+        if result.error is not None and event.attempts < _MAX_RETRIES:
+            wait_s = self._retry_s[min(event.attempts, len(self._retry_s) - 1)]
+            self._timer.call_later(wait_s, lambda: self._submit(replace(event, attempts=event.attempts + 1)))
             return
-        self._finish(job, answer, policy)
-
-    def _finish(self, job: _AsyncEvent, answer: InvocationResult, policy: AsyncPolicy) -> None:
-        if answer.error is None:
-            self._send_to_destination(policy.on_success, job, answer, "Success")
-        else:
-            self._handle_exhausted(job, answer, policy)
+        if result.error is not None:
+            self._logs.write(event.function, [f"DROPPED RequestId: {event.request_id} after all retries"])
         with self._lock:
             self._pending_count -= 1
-
-    def _handle_exhausted(self, job: _AsyncEvent, answer: InvocationResult, policy: AsyncPolicy) -> None:
-        dead_letters = self._functions.find(job.function).dead_letter_arn
-        self._send_to_destination(policy.on_failure, job, answer, "RetriesExhausted")
-        if dead_letters is not None:
-            self._destinations.send_text(dead_letters, job.payload.decode())
-        elif policy.on_failure is None:
-            self._logs.write(job.function, [f"DROPPED RequestId: {job.request_id} after all retries"])
-
-    def _send_to_destination(
-        self, target: str | None, job: _AsyncEvent, answer: InvocationResult, condition: str
-    ) -> None:
-        if target is not None:
-            self._destinations.send_json(
-                target, _destination_record(job, answer, condition, self._version_arn(job))
-            )
-
-    def _version_arn(self, job: _AsyncEvent) -> str:
-        return f"{self._functions.find(job.function).arn}:$LATEST"
-
-
-def _destination_record(
-    job: _AsyncEvent, answer: InvocationResult, condition: str, arn: str
-) -> dict[str, Any]:
-    context: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
-    if answer.error is not None:
-        context["functionError"] = answer.error
-    return {
-        "version": "1.0",
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "requestContext": {
-            "requestId": job.request_id,
-            "functionArn": arn,
-            "condition": condition,
-            "approximateInvokeCount": job.attempts + 1,
-        },
-        "requestPayload": json.loads(job.payload or b"null"),
-        "responseContext": context,
-        "responsePayload": answer.payload_json,
-    }

@@ -1,4 +1,4 @@
-"""What a stream says, in the words of a Lambda event, and the note about records that were given up."""
+"""Lambda's poller of DynamoDB streams: records in order, retried until they succeed or are discarded."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from infra.local.event_sources.mapping import EventSourceMapping, failed_ids
 from infra.local.lambda_.service import InvocationResult, LambdaService
 from infra.local.threads import ThreadSupervisor
 
+_POLL_INTERVAL_S = (0.2, 1.0)
+"""Seconds between reads of the stream: after a record, and at most."""
+
+_RETRY_BACKOFF_S = (0.2, 5.0)
+"""Seconds to wait after the first failure of a batch, and at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class DiscardedBatch:
-    """Why a batch was given up, after how many invocations, by whom, and from which shard it was."""
+    """Why a batch was discarded, after how many invocations, of which function and shard."""
 
     condition: str
     invocations: int
@@ -30,7 +36,7 @@ class DiscardedBatch:
 
 
 def to_lambda_record(stream_record: Mapping[str, Any], stream: str) -> dict[str, Any]:
-    """A record as the function gets it."""
+    """Return a record in the format of a Lambda event."""
     return {
         "eventID": stream_record["eventID"],
         "eventName": stream_record["eventName"],
@@ -43,14 +49,14 @@ def to_lambda_record(stream_record: Mapping[str, Any], stream: str) -> dict[str,
 
 
 def is_modification(change: Mapping[str, Any]) -> bool:
-    """Whether the write changed anything: one that does not makes no record on AWS, but one in moto."""
+    """Whether a record contains a change; moto, unlike AWS, writes records for writes without one."""
     return "OldImage" not in change or change["OldImage"] != change.get("NewImage")
 
 
 def failure_notification(
     batch: DiscardedBatch, answer: InvocationResult, records: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What Lambda sends to the destination: where the records are, not the records."""
+    """Return the document for the failure destination, which refers to the records."""
     first, last = (records[index]["dynamodb"] for index in (0, -1))
     return {
         "requestContext": {
@@ -75,7 +81,7 @@ def failure_notification(
 
 
 def _to_json_value(value: Any) -> Any:
-    """boto3's values as they are in the event: bytes in base64, times in seconds."""
+    """Convert boto3's values to JSON: bytes in base64, times in seconds."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, datetime):
@@ -89,16 +95,6 @@ def _iso_timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# MERGED: Lambda's poller of a DynamoDB stream: in order, again and again, until a record succeeds or is
-#   given up.
-
-_POLL_INTERVAL_S = (0.2, 1.0)
-"""How often the stream is read: soon after a record, and when it has been quiet."""
-
-_RETRY_BACKOFF_S = (0.2, 5.0)
-"""Wait after the first failure of a batch, and at most."""
-
-
 @dataclass(frozen=True, slots=True)
 class _StreamBatch:
     records: Sequence[Mapping[str, Any]]
@@ -106,7 +102,7 @@ class _StreamBatch:
 
 
 class StreamPoller:
-    """Serves one mapping from its starting point: the stream is as old as the cloud, so LATEST sees all."""
+    """Polls the stream of one mapping from its beginning, which for a new table is also LATEST."""
 
     def __init__(
         self,
@@ -144,7 +140,7 @@ class StreamPoller:
                 self.mapping.settings_changed.clear()
 
     def _read_records(self, iterator: str) -> str:
-        """One read of the stream, worked off to its end."""
+        """Read the stream once and process all records."""
         limit = min(self.mapping.settings.batch_size, 1000)
         response = self._streams.get_records(ShardIterator=iterator, Limit=limit)
         records = [
@@ -170,7 +166,7 @@ class StreamPoller:
             pending.extendleft(reversed(self._try_batch(pending.popleft())))
 
     def _try_batch(self, batch: _StreamBatch) -> list[_StreamBatch]:
-        """Invoke once; returns what is left to do, in order."""
+        """Invoke the function once; returns the batches that remain, in order."""
         answer = self._invoke(batch.records)
         if answer is None:
             self._supervisor.stopping.wait(_RETRY_BACKOFF_S[0])
@@ -195,7 +191,7 @@ class StreamPoller:
         return [_StreamBatch(batch.records, batch.attempts + 1)]
 
     def _invoke(self, records: Sequence[Mapping[str, Any]]) -> InvocationResult | None:
-        """None when there was no concurrency left: that is no attempt."""
+        """Invoke the function; None if it was throttled, which is not an attempt."""
         try:
             return self._functions.invoke(self.mapping.function, json.dumps({"Records": records}).encode())
         except Throttled:
@@ -204,7 +200,7 @@ class StreamPoller:
     def _remaining_records(
         self, batch: _StreamBatch, answer: InvocationResult
     ) -> Sequence[Mapping[str, Any]]:
-        """The records from the first that failed: a stream goes on only after it."""
+        """Return the records from the first failed one, which must succeed before the stream continues."""
         numbers = [one["dynamodb"]["SequenceNumber"] for one in batch.records]
         failed = failed_ids(answer, numbers, partial_responses=self.mapping.settings.report_item_failures)
         first = next((index for index, number in enumerate(numbers) if number in failed), len(numbers))

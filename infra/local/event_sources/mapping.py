@@ -1,4 +1,4 @@
-"""A function's answer to a batch → which of its records failed, by Lambda's rules for partial responses."""
+"""Event source mappings: their settings, their updates, and Lambda's rules for partial batch responses."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from moto.events.models import EventPattern
+
 from infra.local.errors import InvalidTemplate
-from infra.local.eventbridge import matches_pattern, validate_pattern
+from infra.local.eventbridge import parse_pattern
 from infra.local.lambda_.service import InvocationResult
 
 
 def failed_ids(answer: InvocationResult, ids: Collection[str], *, partial_responses: bool) -> set[str]:
-    """The ids that did not succeed.
+    """Return the ids of the records that failed.
 
-    Without partial responses, and for every malformed one (no list, an entry without identifier, an
-    identifier that was not in the batch), an answer speaks for the whole batch.
+    Without partial responses, and for a malformed one (no list, an entry without identifier, an identifier
+    that is not in the batch), the result applies to the whole batch.
     """
     if answer.error is not None:
         return set(ids)
@@ -32,7 +34,7 @@ def failed_ids(answer: InvocationResult, ids: Collection[str], *, partial_respon
 
 
 def _reported_ids(answer: InvocationResult) -> set[str] | None:
-    """The identifiers in a response; None if it is malformed."""
+    """Return the identifiers in a response; None if it is malformed."""
     response = answer.payload_json
     if response is None:
         return set() if answer.payload.strip() in (b"", b"null") else None
@@ -46,12 +48,9 @@ def _reported_ids(answer: InvocationResult) -> set[str] | None:
     return reported if len(reported) == len(set(map(str, identifiers))) else None
 
 
-# MERGED: Event source mappings: their settings, which the Lambda API can change while they run.
-
-
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
-    """What a mapping does; `retries` and `record_age_s` are None for endless."""
+    """Settings of a mapping; `max_retries` and `max_record_age_s` are None without a limit."""
 
     batch_size: int
     batching_window_s: float = 0.0
@@ -61,18 +60,18 @@ class MappingSettings:
     max_retries: int | None = None
     max_record_age_s: int | None = None
     on_failure: str | None = None
-    filters: tuple[Mapping[str, Any], ...] = field(default=())
+    filters: tuple[EventPattern, ...] = field(default=())
 
-    def accepts(self, record: Mapping[str, Any]) -> bool:
-        """Whether the record passes the filters, if there are any."""
-        return not self.filters or any(matches_pattern(one, record) for one in self.filters)
+    def accepts(self, record: Any) -> bool:
+        """Whether a record matches one of the filters, or there are none."""
+        return not self.filters or any(pattern.matches_event(record) for pattern in self.filters)
 
 
 class EventSourceMapping:
     """One mapping from a queue or stream to a function.
 
-    Its poller reads `settings` and `enabled` anew before each batch, and calls `settle` when it has seen
-    that it is disabled: until then the state is `Disabling` and a batch may still be on its way.
+    Its poller reads `settings` and `enabled` before each batch, and calls `confirm_disabled` once it polls no
+    more: until then the state is `Disabling` and a batch may still be processed.
     """
 
     def __init__(self, *, source: str, function: str, settings: MappingSettings, enabled: bool) -> None:
@@ -86,7 +85,7 @@ class EventSourceMapping:
         self.settings_changed = threading.Event()
 
     def update(self, *, enabled: bool | None, settings: MappingSettings | None) -> None:
-        """Change what is given; the poller sees it before its next batch."""
+        """Change the given settings; they apply from the next batch."""
         if settings is not None:
             self.settings = settings
         if enabled is not None and enabled != self.enabled:
@@ -96,13 +95,13 @@ class EventSourceMapping:
         self.settings_changed.set()
 
     def confirm_disabled(self) -> None:
-        """The poller stands still."""
+        """Record that the poller has stopped polling."""
         if not self.enabled:
             self.state = "Disabled"
 
 
 def mapping_from_template(properties: Mapping[str, Any], where: str, function_arn: str) -> EventSourceMapping:
-    """A mapping as the template writes it."""
+    """Read a mapping of the template."""
     source = properties["EventSourceArn"]
     queue = ":sqs:" in source
     settings = updated_settings(
@@ -119,7 +118,7 @@ def mapping_from_template(properties: Mapping[str, Any], where: str, function_ar
 
 
 def updated_settings(settings: MappingSettings, properties: Mapping[str, Any]) -> MappingSettings:
-    """The settings with what the properties say instead, in the words of template and API alike."""
+    """Return the settings with the given properties, which template and API name alike."""
     scaling = properties.get("ScalingConfig")
     destination = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     reports: Sequence[str] | None = properties.get("FunctionResponseTypes")
@@ -143,7 +142,7 @@ def updated_settings(settings: MappingSettings, properties: Mapping[str, Any]) -
 
 
 def describe_mapping(source: EventSourceMapping) -> dict[str, Any]:
-    """A mapping as the Lambda API shows it."""
+    """Return a mapping in the format of the Lambda API."""
     settings = source.settings
     description: dict[str, Any] = {
         "UUID": source.id,
@@ -162,19 +161,17 @@ def describe_mapping(source: EventSourceMapping) -> dict[str, Any]:
 
 
 def _limit_or_none(value: int | None, current: int | None) -> int | None:
-    """Lambda writes -1 for endless."""
+    """Read a limit; -1 means none."""
     if value is None:
         return current
     return None if int(value) < 0 else int(value)
 
 
-def _parse_filters(properties: Mapping[str, Any], where: str) -> tuple[Mapping[str, Any], ...]:
-    written = [json.loads(one["Pattern"]) for one in properties.get("FilterCriteria", {}).get("Filters", [])]
-    for pattern in written:
-        validate_pattern(pattern, where)
-    return tuple(written)
+def _parse_filters(properties: Mapping[str, Any], where: str) -> tuple[EventPattern, ...]:
+    filters = properties.get("FilterCriteria", {}).get("Filters", [])
+    return tuple(parse_pattern(json.loads(one["Pattern"]), where) for one in filters)
 
 
 def _to_int(value: Any) -> int | None:
-    """A number, also where a parameter turned it into text, as CloudFormation's do."""
+    """Read a number, which a parameter turns into text."""
     return None if value is None else int(value)

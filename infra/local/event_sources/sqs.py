@@ -16,18 +16,18 @@ from infra.local.lambda_.service import LambdaService
 from infra.local.threads import ThreadSupervisor
 
 _WAIT_S = 2
-"""How long one receive waits, and so how long switching off can take; moto sleeps meanwhile."""
+"""Seconds that one receive waits, and so the longest time until a mapping is disabled."""
 
 _MAX_RECEIVE = 10
 _DEFAULT_CONCURRENCY = 5
-"""Batches that Lambda starts with when no MaximumConcurrency is set."""
+"""Concurrent batches without a MaximumConcurrency, as Lambda begins."""
 
 
 class QueuePoller:
-    """Serves one mapping; at most its MaximumConcurrency batches are out at a time.
+    """Polls the queue of one mapping, with at most MaximumConcurrency batches at a time.
 
-    A failed or throttled batch is left alone: its messages come back when their visibility timeout ends,
-    and go to the dead-letter queue after maxReceiveCount, exactly as on AWS.
+    The messages of a failed or throttled batch are not deleted: they become visible after their visibility
+    timeout, and move to the dead-letter queue after maxReceiveCount receives.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class QueuePoller:
 
     @property
     def busy(self) -> bool:
-        """Whether a batch is being worked on."""
+        """Whether a batch is being processed."""
         return self._in_flight > 0
 
     def run(self) -> None:
@@ -69,7 +69,7 @@ class QueuePoller:
             return self._in_flight < limit or (self._batch_finished.wait(1) and self._in_flight < limit)
 
     def _receive_batch(self) -> list[dict[str, Any]]:
-        """One batch: what is there now, or, with a batching window, what comes until it closes."""
+        """Receive a batch; with a batching window, until it is full or the window ends."""
         settings = self.mapping.settings
         batch = self._receive(min(settings.batch_size, _MAX_RECEIVE), _WAIT_S)
         closes = time.monotonic() + settings.batching_window_s
@@ -89,7 +89,7 @@ class QueuePoller:
         return messages
 
     def _apply_filters(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Drop what the filters do not want, as AWS does; hand all back if disabled meanwhile."""
+        """Delete messages that no filter matches; return all messages if the mapping was disabled."""
         if messages and not self.mapping.enabled:
             self._return_messages(messages)
             return []
@@ -136,7 +136,7 @@ class QueuePoller:
             self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
 
     def _return_messages(self, messages: Sequence[Mapping[str, Any]]) -> None:
-        """The receive counts against maxReceiveCount, here as on AWS."""
+        """Make messages visible again; as on AWS, the receive counts."""
         for one in messages:
             self._sqs.change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=one["ReceiptHandle"], VisibilityTimeout=0
@@ -173,7 +173,7 @@ def _to_record_attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parse_body(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record for filtering: patterns look into a body that is JSON."""
+    """Return a record for filters, which match fields of a JSON body."""
     try:
         body = json.loads(record["body"])
     except ValueError:

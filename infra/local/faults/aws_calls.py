@@ -1,4 +1,4 @@
-"""Who asks AWS for what: read from the headers that every client sends."""
+"""Faults in AWS calls of functions: throttling, errors, hangs, stale reads, killed workers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,27 @@ from infra.local.faults.model import FaultInjector, Faults
 from infra.local.moto_.server import Application
 
 _WORKER_USER_AGENT = re.compile(r"exec-env/AWS_Lambda.*?\bapp/(\d+)", re.DOTALL)
-"""The runtime says in every call that it is Lambda; boot.py adds the worker's process."""
+"""The runtime adds its name to the user agent, and boot.py the pid of the worker."""
 
 _CREDENTIAL_SERVICE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
 _SERVICE_NAMES = {"monitoring": "cloudwatch"}
-"""Services that sign under another name than boto3's."""
+"""boto3's names of services that sign with another name."""
 
 
 def worker_pid(user_agent: str) -> int | None:
-    """The process of the function that asks; None for anybody else."""
+    """Return the pid of the calling worker; None for any other caller."""
     found = _WORKER_USER_AGENT.search(user_agent)
     return int(found[1]) if found else None
 
 
 def service_name(authorization: str) -> str:
-    """What is asked, by boto3's name."""
+    """Return the called service, by boto3's name."""
     found = _CREDENTIAL_SERVICE.search(authorization)
     return _SERVICE_NAMES.get(found[1], found[1]) if found else ""
 
 
-# MERGED: Faults of AWS's services, as the functions meet them: put between their calls and moto.
-
 _HANG_S = 8.0
-"""Longer than any client of a function waits."""
+"""Longer than the read timeout of the functions' clients."""
 
 _THROTTLE_ERRORS = {
     "s3": (503, "SlowDown"),
@@ -53,7 +51,7 @@ Environ = dict[str, Any]
 
 
 class FaultyApplication:
-    """A WSGI application that answers functions badly while there is trouble, and everybody else well."""
+    """A WSGI application that injects faults into calls of functions and forwards all others."""
 
     def __init__(self, application: Application, fault_injector: FaultInjector) -> None:
         self._application = application
@@ -95,7 +93,7 @@ class FaultyApplication:
         return [body]
 
     def _respond(self, environ: Environ, faults: Faults, service: str) -> tuple[str, Any, bytes]:
-        """What moto answers; or, where reads are stale, what it answered the first time."""
+        """Return moto's response, or for a stale read the first response to the same request."""
         if service != "dynamodb" or not environ.get("HTTP_X_AMZ_TARGET", "").endswith(".GetItem"):
             return self._call_application(environ)
         request_body = environ["wsgi.input"].getvalue()
@@ -115,11 +113,11 @@ class FaultyApplication:
     def _kill_worker(self, worker: int) -> Iterable[bytes]:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(worker, signal.SIGKILL)
-        raise ConnectionAbortedError(f"worker {worker} is no more")
+        raise ConnectionAbortedError(f"worker {worker} was killed")
 
 
 def _read_request_body(environ: Environ) -> bytes:
-    """All of a request is read, also where it is refused: the next one follows on the same connection."""
+    """Read the whole body, also of a failing request: the next one follows on the same connection."""
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     return body
 
@@ -127,11 +125,11 @@ def _read_request_body(environ: Environ) -> bytes:
 def _send_error(start: StartResponse, service: str, status: int, code: str) -> Iterable[bytes]:
     if service in ("s3", "sns"):
         kind = "text/xml"
-        body = f"<Error><Code>{code}</Code><Message>made to fail</Message></Error>"
+        body = f"<Error><Code>{code}</Code><Message>injected fault</Message></Error>"
         body = body if service == "s3" else f"<ErrorResponse>{body}</ErrorResponse>"
     else:
         kind = "application/x-amz-json-1.0"
-        body = json.dumps({"__type": code, "message": "made to fail"})
+        body = json.dumps({"__type": code, "message": "injected fault"})
     text = body.encode()
     start(f"{status} {code}", [("Content-Type", kind), ("Content-Length", str(len(text)))])
     return [text]

@@ -1,4 +1,4 @@
-"""Faults of messages (S3's notifications and what queues hand out), and their ages: inside moto's process."""
+"""Faults of S3 notifications and SQS messages in moto's process, and the ages of messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.local.faults.model import FaultInjector
 
 
 def patch_message_faults(fault_injector: FaultInjector) -> None:
-    """From here on, in this process, whenever there is trouble."""
+    """Inject faults into notifications and messages while faults are active."""
     notifications._send_sqs_message = _with_notification_faults(
         notifications._send_sqs_message, fault_injector
     )
@@ -23,7 +23,7 @@ def patch_message_faults(fault_injector: FaultInjector) -> None:
 
 
 def oldest_message_ages_s() -> dict[str, float]:
-    """How long the oldest message of each queue that holds any was sent ago."""
+    """Return the age of the oldest message of each queue that is not empty."""
     now_ms = time.time() * 1000
     queues: dict[str, Queue] = {}
     for _, _, backend in sqs_backends.iter_backends():

@@ -1,4 +1,4 @@
-"""What can be made to go wrong in the local cloud, on purpose, and how often."""
+"""Fault injection: the rates of faults, random decisions, counts and control."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from infra.local.moto_.server import MotoServer
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How often each fault happens: rates are 0 to 1, services have boto3's names.
+    """The rate of each fault, from 0 to 1; services have boto3's names.
 
-    Only what functions ask of AWS fails, and what AWS brings to them; the caller of this cloud is spared.
+    Faults affect calls and workers of functions, and messages; calls of the cloud's own clients do not fail.
 
-    throttles, errors   calls of a service that are refused; half of the errors come after the deed was done
-    hangs               calls that are done and never answered, by service
-    kills               calls in which the worker is killed, half of them after the deed was done
-    poison              part of a key: whoever reads such an object is killed by it, each time
+    throttles, errors   failing calls by service; half of the errors follow after the call was executed
+    hangs               calls that are executed but never answered, by service
+    kills               calls during which the worker is killed, half of them after they were executed
+    poison              part of an object key: a worker that reads such an object is killed
     freezes, out_of_memory
-                        invocations in which the worker stops for good, or takes too much memory
-    max_clock_skew_s    how far a new worker's clock may be off, either way
-    corrupt_files       new workers whose copy of a layer's file is damaged, by path under /opt
+                        invocations whose worker freezes or exceeds its memory
+    max_clock_skew_s    limit of the random offset of a new worker's clock, in both directions
+    corrupt_files       new workers with a damaged copy of a layer's file, by path below /opt
     lost_notifications, duplicate_notifications
-                        S3's notifications that are never sent, or sent twice
+                        S3 notifications that are not sent, or sent twice
     delayed_messages, max_delay_s
-                        messages of any queue that come late, and by how much at most
-    reordered_messages  messages that overtake others
+                        messages that become visible late, and the largest delay
+    reordered_messages  messages that are received before older ones
     redelivered_messages
-                        messages that are handed out to two receivers at once
-    stale_reads         reads of a table that are answered as when the faults began
+                        messages that two receivers get at once
+    stale_reads         reads that return the first result since the faults began, by table
     """
 
     seed: int
@@ -56,7 +56,7 @@ class Faults:
 
 
 class SeededRandom:
-    """Decisions that follow from the seed: the n-th one of a kind is the same in every run."""
+    """Random numbers by seed and kind: the n-th number of a kind is the same in every run."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -64,7 +64,7 @@ class SeededRandom:
         self._lock = threading.Lock()
 
     def draw(self, kind: str) -> float:
-        """The next number of a kind, 0 to 1."""
+        """Return the next number of a kind, from 0 to 1."""
         with self._lock:
             number = self._draw_counts[kind]
             self._draw_counts[kind] += 1
@@ -72,12 +72,12 @@ class SeededRandom:
         return int.from_bytes(digest[:8]) / 2**64
 
     def occurs(self, kind: str, rate: float) -> bool:
-        """Whether a thing that happens at this rate happens now."""
+        """Whether an event with this rate occurs now."""
         return rate > 0 and self.draw(kind) < rate
 
 
 class FaultInjector:
-    """The faults in force, and how often each has happened."""
+    """The active faults and their counts."""
 
     def __init__(self) -> None:
         self.faults: Faults | None = None
@@ -86,53 +86,50 @@ class FaultInjector:
         self._lock = threading.Lock()
 
     def begin(self, faults: Faults) -> None:
-        """From now on; counts go on."""
+        """Activate faults; the counts continue."""
         self.random, self.faults = SeededRandom(faults.seed), faults
 
     def end(self) -> None:
-        """No more."""
+        """Deactivate all faults."""
         self.faults = None
 
     def inject(self, kind: str, rate: float) -> bool:
-        """Decide on one fault, and count it."""
+        """Decide whether a fault occurs, and count it if so."""
         occurs = self.random.occurs(kind, rate)
         if occurs:
             self.record(kind)
         return occurs
 
     def record(self, kind: str) -> None:
-        """One more of a kind."""
+        """Count one fault."""
         with self._lock:
             self._counts[kind] += 1
 
     @property
     def counts(self) -> dict[str, int]:
-        """Faults by kind since the cloud started."""
+        """Number of faults by kind since the cloud started."""
         with self._lock:
             return dict(self._counts)
 
 
-# MERGED: Switches faults on and off in both of the cloud's processes, and counts what happened in them.
-
-
 class FaultControl:
-    """What is asked of AWS fails in moto's process; what befalls workers is decided in ours."""
+    """Controls fault injection in moto's process (calls, messages) and in this one (workers)."""
 
     def __init__(self, moto: MotoServer, fault_injector: FaultInjector) -> None:
         self._moto = moto
         self._fault_injector = fault_injector
 
     def begin(self, faults: Faults) -> None:
-        """From now on these go wrong, and no others, until `end`."""
+        """Inject these faults, and no others, until `end`."""
         self._moto.run_command("begin-faults", dataclasses.asdict(faults))
         self._fault_injector.begin(faults)
 
     def end(self) -> None:
-        """Nothing goes wrong any more; what is on its way to go wrong may still do so."""
+        """Inject no more faults; delayed ones may still happen."""
         self._moto.run_command("end-faults")
         self._fault_injector.end()
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each fault has happened."""
+        """Number of faults by kind in both processes."""
         return {**self._moto.run_command("fault-counts"), **self._fault_injector.counts}

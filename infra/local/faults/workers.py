@@ -1,4 +1,4 @@
-"""A worker's own copy of its layers, in which one bit of one file fell over."""
+"""Faults of workers: freezing, exceeding memory, a skewed clock, a damaged file in a layer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from infra.local.lambda_.sandbox import FunctionSpec
 from infra.local.lambda_.worker import Worker
 from infra.local.threads import Timer
 
+_MAX_DELAY_S = 0.5
+"""The fault happens within this time after the worker received its event."""
+
 
 def corrupt_file_copy(opt: Path, relative_path: str, into: Path) -> Path:
-    """A folder like the one that plays /opt, made of links; only `inside` (models/eye/eye.onnx) is its own.
-
-    The file keeps its length: nothing but its content says that it is not what it was.
-    """
+    """Copy the layers' folder as links, except one file in which one bit is flipped."""
     *folders, name = Path(relative_path).parts
     source, target = opt, into
     for folder in folders:
@@ -39,22 +39,15 @@ def _link_children(source: Path, folder: Path, *, except_name: str) -> None:
             (folder / child.name).symlink_to(child.resolve())
 
 
-# MERGED: What befalls workers: in the middle of an event they stop for good or take too much memory; from
-#   their / start on their clock is off, or a file of theirs is damaged.
-
-_MAX_DELAY_S = 0.5
-"""A mishap comes so soon after the event was handed out."""
-
-
 class WorkerFaults:
-    """Decides for each invocation whether something befalls its worker, and when."""
+    """Decides which faults a worker has, and when."""
 
     def __init__(self, fault_injector: FaultInjector, timer: Timer) -> None:
         self._fault_injector = fault_injector
         self._timer = timer
 
     def inject(self, worker: Worker, request_id: str) -> None:
-        """An event is about to be handed out."""
+        """Inject a fault into the next invocation of a worker, if one occurs."""
         faults = self._fault_injector.faults
         if faults is None:
             return
@@ -64,7 +57,7 @@ class WorkerFaults:
             self._schedule(lambda: self._apply_if_busy(worker, request_id, _exceed_memory))
 
     def draw_clock_skew_s(self) -> float:
-        """How far a new worker's clock is off."""
+        """Return the offset of a new worker's clock."""
         faults = self._fault_injector.faults
         if faults is None or not faults.max_clock_skew_s:
             return 0.0
@@ -72,7 +65,7 @@ class WorkerFaults:
         return (2 * self._fault_injector.random.draw("skew") - 1) * faults.max_clock_skew_s
 
     def prepare_function(self, spec: FunctionSpec, worker_folder: Path) -> FunctionSpec:
-        """The function as a new worker finds it, its layers whole or not; `own` is a folder of its own."""
+        """Return the function for a new worker; a damaged layer is copied to the worker's folder."""
         corrupt = self._fault_injector.faults.corrupt_files if self._fault_injector.faults else {}
         for file, rate in corrupt.items():
             if (spec.opt_folder / file).is_file() and self._fault_injector.inject("file corrupt", rate):
@@ -82,7 +75,7 @@ class WorkerFaults:
         return spec
 
     def _schedule(self, work: Callable[[], None]) -> None:
-        self._timer.call_later(_MAX_DELAY_S * self._fault_injector.random.draw("mishap"), work)
+        self._timer.call_later(_MAX_DELAY_S * self._fault_injector.random.draw("worker fault"), work)
 
     def _apply_if_busy(self, worker: Worker, request_id: str, fault: Callable[[Worker], None]) -> None:
         if worker.request_id == request_id and worker.state == "busy":
@@ -90,7 +83,7 @@ class WorkerFaults:
 
 
 def _freeze(worker: Worker) -> None:
-    """It stands still until its time is up."""
+    """Stop the process until its timeout."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(worker.process.pid, signal.SIGSTOP)
 

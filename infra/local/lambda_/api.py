@@ -1,4 +1,4 @@
-"""The Lambda API: invoking functions and turning event source mappings on, off, up and down."""
+"""The Lambda API: invoking and describing functions, reading and updating event source mappings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infra.local.lambda_.sandbox import PYTHON_RUNTIME, FunctionSpec
 from infra.local.lambda_.service import PAYLOAD_LIMIT, LambdaService
 
 ASYNC_PAYLOAD_LIMIT = 1024 * 1024
-"""Bytes of an event that nobody waits for."""
+"""Bytes of an asynchronous event."""
 
 _LOG_TAIL = 4096
 
@@ -35,13 +35,13 @@ class ApiCall:
 
     @property
     def function(self) -> str:
-        """The function that the path names."""
+        """The function in the path."""
         return unquote(self.match["function"])
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """The answer to a call; `body` is bytes as they are, or a document for JSON."""
+    """The response to a call; `body` is bytes, or a document that is sent as JSON."""
 
     status: int
     body: Any
@@ -49,7 +49,7 @@ class ApiResponse:
 
 
 def api_response(body: Any, status: int = 200, **headers: str) -> ApiResponse:
-    """An answer; underscores in a header's name stand for hyphens."""
+    """Return a response; underscores in header names stand for hyphens."""
     return ApiResponse(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
@@ -58,7 +58,7 @@ def _error_response(status: int, code: str, text: str) -> ApiResponse:
 
 
 class LambdaApi:
-    """Answers calls as AWS does; `sources` are the event source mappings by their id."""
+    """Implements the operations in _OPERATIONS; `sources` are the event source mappings by id."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class LambdaApi:
             if match:
                 return self._call_operation(serve, ApiCall(match, body, headers, parse_qs(url.query)))
         operation = headers.get("X-Amz-Target") or f"{method} {url.path}"
-        return _error_response(501, "UnsupportedOperation", f"the local cloud does not imitate {operation}")
+        return _error_response(501, "UnsupportedOperation", f"the local cloud does not support {operation}")
 
     def _call_operation(
         self, operation: Callable[[LambdaApi, ApiCall], ApiResponse], call: ApiCall
@@ -123,7 +123,7 @@ class LambdaApi:
         return ApiResponse(200, answer.payload, headers)
 
     def list_functions(self, _call: ApiCall) -> ApiResponse:
-        """ListFunctions, all on one page."""
+        """ListFunctions, on one page."""
         return api_response({"Functions": [_describe_function(spec) for spec in self._functions]})
 
     def get_function_configuration(self, call: ApiCall) -> ApiResponse:
@@ -142,7 +142,7 @@ class LambdaApi:
         return api_response(response)
 
     def list_mappings(self, call: ApiCall) -> ApiResponse:
-        """ListEventSourceMappings, by function and source if they are given."""
+        """ListEventSourceMappings, filtered by function and source."""
         source = call.query.get("EventSourceArn", [None])[0]
         name = call.query.get("FunctionName", [None])[0]
         arn = self._functions.find(name).arn if name else None

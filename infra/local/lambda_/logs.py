@@ -1,4 +1,4 @@
-"""What Lambda would write to CloudWatch Logs: a file per function, and the lines of each request."""
+"""Log lines of functions: one file for each function, and the newest requests in memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ _POLL_INTERVAL_S = 0.2
 
 
 class FunctionLogs:
-    """Appends whole lines; the requests last seen are also kept in memory.
-
-    `listen` is told all lines.
-    """
+    """Appends lines to the file of their function; `on_lines` receives all lines."""
 
     def __init__(self, folder: Path, on_lines: Callable[[list[str]], None] = lambda _: None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +23,7 @@ class FunctionLogs:
         self._lock = threading.Lock()
 
     def write(self, function: str, lines: list[str], request_id: str | None = None) -> None:
-        """Keep lines of one function; `request_id` says whose they are, if anyone's."""
+        """Append lines of a function, and of a request if there is one."""
         with self._lock, self._path(function).open("a", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
             if request_id is not None:
@@ -34,19 +31,19 @@ class FunctionLogs:
         self._on_lines(lines)
 
     def lines_of_request(self, request_id: str) -> tuple[str, ...]:
-        """The lines of one invocation, START to REPORT."""
+        """Return the lines of one invocation, from START to REPORT."""
         with self._lock:
             return tuple(self._requests.get(request_id, ()))
 
     def lines_of_function(self, function: str) -> Iterator[str]:
-        """The lines written so far."""
+        """Yield the lines that were written until now."""
         path = self._path(function)
         if path.is_file():
             with path.open(encoding="utf-8") as file:
                 yield from (line.rstrip("\n") for line in file)
 
     def follow(self, function: str, stop: threading.Event) -> Iterator[str]:
-        """The lines written so far and those that come, until `stop`."""
+        """Yield the lines that were written and those that follow, until `stop` is set."""
         path = self._path(function)
         path.touch()
         with path.open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""All workers of the cloud: warm ones are used again, idle ones make room, old ones are let go."""
+"""The worker processes of all functions: reuse, eviction of idle workers, memory limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHECK_INTERVAL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class WorkerInfo:
-    """One worker as others may see it."""
+    """Description of one worker."""
 
     pid: int
     function: str
@@ -28,10 +28,10 @@ class WorkerInfo:
 
 
 class WorkerPool:
-    """At most `processes` workers at a time; whoever needs one more waits.
+    """At most `max_workers` workers; an invocation that needs another one waits.
 
-    A call that a caller waits for, who may hold a worker itself, has as many again: a crowd of functions that
-    ask another one would else hold all that there are, and wait for one more until their time is up.
+    Synchronous invocations through the API may use twice as many: functions that invoke another function
+    would otherwise hold all workers and wait for one more until their timeout.
     """
 
     def __init__(self, context: WorkerContext, *, max_workers: int, max_idle_s: float) -> None:
@@ -44,7 +44,7 @@ class WorkerPool:
         self._changed = threading.Condition()
 
     def acquire(self, spec: FunctionSpec, *, caller_waits: bool = False) -> Worker:
-        """A worker of this function for one event: warm if there is one."""
+        """Return a worker for one event: an idle one, or a new one."""
         with self._changed:
             while not self._context.supervisor.stopping.is_set():
                 worker = self._find_idle(spec)
@@ -60,7 +60,7 @@ class WorkerPool:
         return self._start_worker(spec)
 
     def release(self, worker: Worker) -> None:
-        """The worker can take another event."""
+        """Return a worker that can take another event."""
         with self._changed:
             worker.request_id = None
             worker.idle_since = time.monotonic()
@@ -68,7 +68,7 @@ class WorkerPool:
             self._changed.notify_all()
 
     def discard(self, worker: Worker) -> None:
-        """The worker is of no more use."""
+        """Stop a worker and remove it."""
         worker.shut_down()
         with self._changed:
             if worker in self._workers:
@@ -76,13 +76,13 @@ class WorkerPool:
             self._changed.notify_all()
 
     def workers(self) -> Iterator[WorkerInfo]:
-        """Everyone there is now."""
+        """Yield all workers."""
         for worker in tuple(self._workers):
             pid = worker.process.pid
             yield WorkerInfo(pid, worker.spec.name, worker.state, resident_mb(pid), worker.request_id)
 
     def kill_busy_worker(self, function: str) -> int | None:
-        """Kill one worker in the middle of an event; returns its pid, or None if none was busy."""
+        """Kill one busy worker; returns its pid, or None if none was busy."""
         for worker in tuple(self._workers):
             if worker.spec.name == function and worker.state == "busy":
                 worker.kill_process()
@@ -90,9 +90,9 @@ class WorkerPool:
         return None
 
     def enforce_limits(self) -> None:
-        """Until the cloud stops: kill busy workers that hold more memory than theirs, and idle old ones.
+        """Until the cloud stops, kill workers that exceed their memory, and stop those idle for too long.
 
-        The address space cannot be limited instead: onnxruntime reserves far more than it ever touches.
+        A limit on the address space would not work: onnxruntime reserves far more memory than it uses.
         """
         while not self._context.supervisor.stopping.wait(
             _CHECK_INTERVAL_S if self._has_busy() else 10 * _CHECK_INTERVAL_S
@@ -104,7 +104,7 @@ class WorkerPool:
             self._stop_idle()
 
     def shut_down(self) -> None:
-        """Kill everyone."""
+        """Stop all workers."""
         with self._changed:
             workers, self._workers = self._workers, []
             self._changed.notify_all()
@@ -130,7 +130,7 @@ class WorkerPool:
         return max(idle, key=lambda worker: worker.idle_since, default=None)
 
     def _can_start(self, *, caller_waits: bool) -> bool:
-        """Whether one more may start; the worker that has been idle longest makes room."""
+        """Whether another worker may start; the one that has been idle longest is stopped for it."""
         workers = len(self._workers) + self._starting
         if workers < self._max_workers:
             return True

@@ -1,4 +1,4 @@
-"""Where a function's code sees itself: its unpacked zip, the folder that plays /opt, its environment."""
+"""The files and environment of a function: code, layers below /opt, Lambda's runtime, variables."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from tempfile import mkdtemp
 
 from infra.local.errors import StartupFailed
 
+_RUNTIME_PACKAGES = ("awslambdaric", "boto3")
+
 PYTHON_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One Lambda function as its worker needs it; `environment` is the template's own, resolved."""
+    """One Lambda function; `environment` are the variables of the template."""
 
     logical_id: str
     name: str
@@ -31,15 +33,14 @@ class FunctionSpec:
     code_folder: Path
     opt_folder: Path
     environment: Mapping[str, str]
-    dead_letter_arn: str | None = None
 
 
 def unpack_code(code: Path, into: Path) -> Path:
-    """The folder with this code: itself if it is one already, else the zip unpacked once per content."""
+    """Return the folder of a function's code; a zip is unpacked once for each content."""
     if code.is_dir():
         return code
     if not code.is_file():
-        raise StartupFailed(f"{code} is missing: package first")
+        raise StartupFailed(f"{code} is missing: run `make package` first")
     folder = into / hashlib.sha256(code.read_bytes()).hexdigest()[:16]
     if not folder.is_dir():
         into.mkdir(parents=True, exist_ok=True)
@@ -51,10 +52,10 @@ def unpack_code(code: Path, into: Path) -> Path:
 
 
 def merge_layers(layers: Sequence[Path], into: Path) -> Path:
-    """The folder that plays /opt: the layers' files by link, a later layer over an earlier one."""
+    """Return a folder for /opt with links to the layers' files; a later layer replaces an earlier one's."""
     missing = [str(layer) for layer in layers if not layer.is_dir()]
     if missing:
-        raise StartupFailed(f"layer folder {', '.join(missing)} is missing: package first")
+        raise StartupFailed(f"layer folder {', '.join(missing)} is missing: run `make package` first")
     names = "\n".join(str(layer.resolve()) for layer in layers)
     folder = into / hashlib.sha256(names.encode()).hexdigest()[:16]
     shutil.rmtree(folder, ignore_errors=True)
@@ -84,10 +85,10 @@ def worker_environment(
     temporary_folder: Path,
     log_stream: str,
 ) -> dict[str, str]:
-    """All that a worker may see: what Lambda gives, where the cloud is, and the function's own variables.
+    """Return the environment of a worker: Lambda's variables, the endpoints, and the function's variables.
 
-    A value that starts with /opt becomes a path in the folder that plays it. The order of the import path
-    is Lambda's: the task, the layers, the runtime.
+    A value that starts with /opt becomes a path in the folder of the layers. Imports are found in the order
+    of Lambda: code, layers, runtime.
     """
     opt = spec.opt_folder
     site_packages = opt / f"python/lib/{PYTHON_RUNTIME}/site-packages"
@@ -119,17 +120,12 @@ def _resolve_opt_path(value: str, opt: Path) -> str:
     return f"{opt}{value.removeprefix('/opt')}" if inside else value
 
 
-# MERGED: What AWS's own Python runtime brings to every function: its runtime client and boto3.
-
-_PACKAGES = ("awslambdaric", "boto3")
-
-
 def lambda_runtime_folder(
     build: Path, constraints: Path, *, on_progress: Callable[[str], None] | None = None
 ) -> Path:
-    """The folder that plays /var/runtime for this interpreter, installed into `build` the first time.
+    """Return the folder for /var/runtime of this Python version; the first call installs it in `build`.
 
-    The folder appears only when it is whole, so an installation cut short is simply done again.
+    The folder is renamed when it is complete, so an interrupted installation is repeated.
     """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = build / f"lambda-runtime-{version}"
@@ -147,7 +143,10 @@ def lambda_runtime_folder(
 def _install_runtime(folder: Path, constraints: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder)]
     result = subprocess.run(
-        [*command, "--constraint", str(constraints), *_PACKAGES], capture_output=True, text=True, check=False
+        [*command, "--constraint", str(constraints), *_RUNTIME_PACKAGES],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode:
-        raise StartupFailed(f"the Lambda runtime could not be installed: {result.stderr.strip()}")
+        raise StartupFailed(f"cannot install the Lambda runtime: {result.stderr.strip()}")

@@ -1,4 +1,4 @@
-"""How often each function ran, failed, was refused, started cold, and how long it took."""
+"""Invokes functions by name: concurrency limits, workers, results, log lines and counters."""
 
 from __future__ import annotations
 
@@ -17,16 +17,28 @@ from infra.local.errors import FunctionNotFound, Throttled, WorkerExited
 from infra.local.faults.workers import WorkerFaults
 from infra.local.lambda_.logs import FunctionLogs
 from infra.local.lambda_.pool import WorkerPool
-from infra.local.lambda_.runtime_api import HandlerResponse, InitFailed, InvocationEvent
 from infra.local.lambda_.sandbox import FunctionSpec
-from infra.local.lambda_.worker import InvocationOutcome, TimedOut, Undelivered, Worker
+from infra.local.lambda_.worker import (
+    HandlerResponse,
+    InitFailed,
+    InvocationEvent,
+    InvocationOutcome,
+    TimedOut,
+    Undelivered,
+    Worker,
+)
+
+PAYLOAD_LIMIT = 6 * 1024 * 1024
+"""Bytes of a synchronous request or response."""
 
 _MAX_DURATIONS = 10_000
+_MAX_WORKER_ATTEMPTS = 3
+"""A warm worker may have exited unnoticed; the event is then given to another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationCounts:
-    """The counters of one function since the cloud started; `durations_s` are the latest ones."""
+    """The counters of one function since the cloud started; `durations_s` are the newest durations."""
 
     invocations: int = 0
     errors: int = 0
@@ -36,7 +48,7 @@ class InvocationCounts:
 
 
 class InvocationCounters:
-    """Written by invocations, read by anyone."""
+    """Counters by function; safe for all threads."""
 
     def __init__(self) -> None:
         self._counts: defaultdict[str, InvocationCounts] = defaultdict(InvocationCounts)
@@ -44,7 +56,7 @@ class InvocationCounters:
         self._lock = threading.Lock()
 
     def record_invocation(self, function: str, *, failed: bool, cold_start: bool, duration_s: float) -> None:
-        """One invocation came to its end."""
+        """Count an invocation that ended."""
         with self._lock:
             count = self._counts[function]
             self._counts[function] = replace(
@@ -58,13 +70,13 @@ class InvocationCounters:
             del durations[:-_MAX_DURATIONS]
 
     def record_throttle(self, function: str) -> None:
-        """One invocation was refused for lack of concurrency."""
+        """Count an invocation that was throttled."""
         with self._lock:
             count = self._counts[function]
             self._counts[function] = replace(count, throttles=count.throttles + 1)
 
     def snapshot(self) -> dict[str, InvocationCounts]:
-        """All counters at this moment."""
+        """Return all counters."""
         with self._lock:
             return {
                 name: replace(count, durations_s=tuple(self._durations[name]))
@@ -72,15 +84,9 @@ class InvocationCounters:
             }
 
 
-# MERGED: What became of one invocation → the payload, the error and the log lines that Lambda would give.
-
-PAYLOAD_LIMIT = 6 * 1024 * 1024
-"""Bytes of a synchronous request or response."""
-
-
 @dataclass(frozen=True, slots=True)
 class InvocationResult:
-    """The result of one invocation; `error` is Lambda's X-Amz-Function-Error, None when all went well."""
+    """The result of one invocation; `error` is Lambda's X-Amz-Function-Error, None on success."""
 
     request_id: str
     payload: bytes
@@ -89,7 +95,7 @@ class InvocationResult:
 
     @property
     def payload_json(self) -> Any:
-        """The payload, parsed; None if it is no JSON, as AWS's own pollers treat it."""
+        """The parsed payload; None if it is not JSON."""
         try:
             return json.loads(self.payload)
         except ValueError:
@@ -99,7 +105,7 @@ class InvocationResult:
 def to_invocation_result(
     event: InvocationEvent, worker: Worker, outcome: InvocationOutcome, duration_s: float
 ) -> InvocationResult:
-    """Shape an ending as Lambda does."""
+    """Return the payload and error that Lambda returns for an outcome."""
     payload, failed = _outcome_payload(event, worker, outcome)
     return InvocationResult(event.request_id, payload, "Unhandled" if failed else None, duration_s)
 
@@ -107,7 +113,7 @@ def to_invocation_result(
 def report_lines(
     event: InvocationEvent, worker: Worker, outcome: InvocationOutcome, duration_s: float
 ) -> list[str]:
-    """The last lines of an invocation's log; the cold start appears in the one that paid for it."""
+    """Return the END and REPORT lines; the first invocation of a worker reports its cold start."""
     milliseconds = duration_s * 1000
     parts = [
         f"REPORT RequestId: {event.request_id}",
@@ -158,15 +164,8 @@ def _error_payload(kind: str, message: str) -> bytes:
     return json.dumps({"errorType": kind, "errorMessage": message}).encode()
 
 
-# MERGED: Invoke a function by name: admit it under its concurrency limit, find it a worker, tell what came
-#   of it.
-
-_MAX_WORKER_ATTEMPTS = 3
-"""A warm worker may have died unseen; so often is its event given to another."""
-
-
 class LambdaService:
-    """All functions of the template, under their reserved concurrency and the account's."""
+    """All functions of the template, with their reserved concurrency and that of the account."""
 
     def __init__(
         self,
@@ -191,7 +190,7 @@ class LambdaService:
         return iter(self._specs.values())
 
     def find(self, name: str) -> FunctionSpec:
-        """By name, ARN (with or without a qualifier), or logical id in the template."""
+        """Find a function by name, ARN or logical id. Raises FunctionNotFound."""
         plain = name.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0]
         spec = self._specs.get(plain) or self._by_logical_id.get(plain)
         if spec is None:
@@ -200,13 +199,13 @@ class LambdaService:
 
     @property
     def running_count(self) -> int:
-        """How many invocations are under way."""
+        """Number of running invocations."""
         return self._running_by_name.total()
 
     def invoke(
         self, name: str, payload: bytes, request_id: str | None = None, *, caller_waits: bool = False
     ) -> InvocationResult:
-        """Run one event to its end; raises Throttled when the limit is reached."""
+        """Run one event to its end. Raises Throttled at the concurrency limit."""
         spec = self.find(name)
         with self._reserve_concurrency(spec):
             return self._run_on_worker(
@@ -241,7 +240,7 @@ class LambdaService:
             if not isinstance(outcome, Undelivered):
                 return self._complete(event, worker, outcome)
             self._pool.discard(worker)
-        raise WorkerExited(f"{spec.name}: workers end before they take an event")
+        raise WorkerExited(f"{spec.name}: workers exit before they receive an event")
 
     def _complete(
         self, event: InvocationEvent, worker: Worker, outcome: InvocationOutcome

@@ -1,4 +1,8 @@
-"""A worker's stdout and stderr → lines, each with the request during which it was written."""
+"""One worker process of a function: its Runtime API, its output, and its invocations one at a time.
+
+Each worker has a Runtime API of its own, because the poll of a killed worker stays open for a moment and
+would receive the next worker's event.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +19,129 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+from infra.local.http_server import HttpServer, RequestHandler
 from infra.local.lambda_.logs import FunctionLogs
-from infra.local.lambda_.runtime_api import (
-    HandlerResponse,
-    InitFailed,
-    InvocationEvent,
-    RuntimeApi,
-    WorkerExit,
-    WorkerReady,
-    WorkerSignal,
-)
 from infra.local.lambda_.sandbox import FunctionSpec, worker_environment
 from infra.local.process import ProcessGroup, kill_process, resident_mb
 from infra.local.threads import ThreadSupervisor
 
+_RUNTIME_PATH = "/2018-06-01/runtime"
+
+INIT_TIMEOUT_S = 10.0
+"""Seconds for loading the module that do not count against the function's timeout, as on Lambda."""
+
+WorkerState = Literal["starting", "idle", "busy", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationEvent:
+    """One invocation for a worker; its timeout begins when the worker receives it."""
+
+    request_id: str
+    arn: str
+    timeout_s: float
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """The worker polled for an event, so its initialisation has ended."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerResponse:
+    """The handler's result, or its error if `failed`."""
+
+    request_id: str
+    payload: bytes
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InitFailed:
+    """The module could not be imported."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExit:
+    """The process exited."""
+
+    code: int
+
+
+WorkerSignal = WorkerReady | HandlerResponse | InitFailed | WorkerExit
+
+
+class RuntimeApi(HttpServer):
+    """Hands events to one worker; `signals` receives everything that the worker does, in order."""
+
+    def __init__(self, name: str, supervisor: ThreadSupervisor) -> None:
+        super().__init__(_RuntimeRequests, name, supervisor)
+        self.signals: queue.SimpleQueue[WorkerSignal] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[InvocationEvent | None] = queue.SimpleQueue()
+        self.ready = False
+        self.delivered_request_id: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The value of AWS_LAMBDA_RUNTIME_API."""
+        return f"127.0.0.1:{self.server_port}"
+
+    def send_event(self, event: InvocationEvent) -> None:
+        """Give the worker its next event."""
+        self.events.put(event)
+
+    def stop(self) -> None:
+        """End the worker's poll and close the server."""
+        self.events.put(None)
+        super().stop()
+
+
+class _RuntimeRequests(RequestHandler):
+    @property
+    def _api(self) -> RuntimeApi:
+        return cast(RuntimeApi, self.server)
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        if not self._api.ready:
+            self._api.ready = True
+            self._api.signals.put(WorkerReady(time.monotonic()))
+        event = self._api.events.get()
+        if event is None:
+            self.close_connection = True
+            return
+        self._api.delivered_request_id = event.request_id
+        deadline = time.time() + event.timeout_s
+        headers = {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": event.request_id,
+            "Lambda-Runtime-Invoked-Function-Arn": event.arn,
+            "Lambda-Runtime-Deadline-Ms": str(int(deadline * 1000)),
+            "Lambda-Runtime-Trace-Id": f"Root=1-{int(deadline):08x}-{event.request_id[-12:]:0>24};Sampled=0",
+        }
+        self.send_answer(200, event.payload, headers)
+
+    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        payload = self.read_body()
+        self.send_answer(202, b'{"status":"OK"}', {"Content-Type": "application/json"})
+        *_, request_id, outcome = self.path.removeprefix(_RUNTIME_PATH).split("/")
+        if request_id == "init":
+            self._api.signals.put(InitFailed(payload))
+        else:
+            self._api.signals.put(HandlerResponse(request_id, payload, failed=outcome == "error"))
+
 
 class WorkerOutput:
-    """The reading end of a worker's pipe.
+    """The stdout and stderr of a worker as lines.
 
-    `drain` may be called by anyone: whoever finishes an invocation takes what was written before the
-    answer, so that no line of a request comes after its END.
+    Any thread may call `drain`: at the end of an invocation it reads the lines that were written before the
+    result, so that no line of a request follows its END.
     """
 
     def __init__(self, on_lines: Callable[[list[str]], None]) -> None:
@@ -48,14 +153,14 @@ class WorkerOutput:
         self._open = True
 
     def read_until_closed(self) -> None:
-        """Keep lines until the worker and all that it started have closed the pipe."""
+        """Read lines until the worker and its children have closed the pipe."""
         while self._open:
             select.select([self._read_descriptor], [], [])
             self.drain()
-        os.close(self._read_descriptor)  # only here: no one else can know that nobody waits for it any more
+        os.close(self._read_descriptor)  # only this thread may close it: it is the one that waits on it
 
     def drain(self) -> None:
-        """Keep everything that is in the pipe now."""
+        """Read everything that is in the pipe."""
         with self._lock:
             while self._open and self._read_chunk():
                 pass
@@ -74,17 +179,9 @@ class WorkerOutput:
         return self._open
 
 
-# MERGED: One process that runs one function, one event at a time: Lambda's execution environment.
-
-INIT_TIMEOUT_S = 10.0
-"""Lambda gives a module ten seconds to load before it counts against the function's timeout."""
-
-WorkerState = Literal["starting", "idle", "busy", "gone"]
-
-
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What all workers of a cloud share."""
+    """What all workers of a cloud use."""
 
     processes: ProcessGroup
     supervisor: ThreadSupervisor
@@ -98,22 +195,22 @@ class WorkerContext:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """No answer within the function's timeout; the worker was killed."""
+    """The function exceeded its timeout; the worker was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """The worker ended before it took the event."""
+    """The worker exited before it received the event."""
 
 
 InvocationOutcome = HandlerResponse | InitFailed | WorkerExit | TimedOut | Undelivered
 
 
 class Worker:
-    """AWS's own runtime client in a process of its own, without this project's packages in sight.
+    """A process that runs AWS's runtime client with one function: Lambda's execution environment.
 
-    `-S` keeps site-packages away and `-P` the folder of the start script: what a function can import is
-    its task, its layers, the runtime and the standard library, as on Lambda.
+    With `-S` and `-P` Python has neither site-packages nor the folder of the start script: as on Lambda, a
+    function imports from its code, its layers, the runtime and the standard library only.
     """
 
     def __init__(self, spec: FunctionSpec, context: WorkerContext, number: int) -> None:
@@ -159,7 +256,7 @@ class Worker:
         return process
 
     def invoke(self, event: InvocationEvent) -> InvocationOutcome:
-        """Give the worker an event and wait for what comes of it, for the function's timeout."""
+        """Give the worker an event and wait for the outcome until the function's timeout."""
         self.request_id = event.request_id
         self.invocations += 1
         deadline = time.monotonic() + self.spec.timeout_s + INIT_TIMEOUT_S
@@ -179,19 +276,19 @@ class Worker:
                 return self._complete(received)
 
     def kill_process(self) -> None:
-        """Kill the process and let whoever waits for it find out."""
+        """Kill the process; a running `invoke` then returns WorkerExit."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def shut_down(self) -> None:
-        """End the process and everything it started, and its endpoint."""
-        self.state = "gone"
+        """Kill the process with its children, and close its Runtime API."""
+        self.state = "stopped"
         kill_process(self.process)
         self._runtime_api.stop()
         shutil.rmtree(self._temporary_folder, ignore_errors=True)
 
     def measure_memory_mb(self) -> float:
-        """Resident megabytes now, which also counts towards the peak."""
+        """Return the resident megabytes and update the peak."""
         now = resident_mb(self.process.pid)
         self.peak_mb = max(self.peak_mb, now)
         return now
@@ -203,7 +300,7 @@ class Worker:
             return TimedOut()
 
     def _deliver(self, event: InvocationEvent) -> float:
-        """Hand the event out; returns when its time is up."""
+        """Give the event to the worker; returns the deadline."""
         self._output.drain()
         self.invoked_at = time.monotonic()
         self._log([f"START RequestId: {event.request_id} Version: $LATEST"])

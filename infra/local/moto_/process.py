@@ -1,6 +1,9 @@
-"""moto over HTTP/1.1: a connection serves many calls, and an answer leaves in one write.
+"""The process of the moto server: patched moto over HTTP/1.1 on an inherited socket.
 
-werkzeug's own server ends the connection with each answer: every call then costs a connection and a thread.
+usage: python -m infra.local.moto_.process <file descriptor> [<state file>]
+
+werkzeug's handler closes the connection after each response, so that every call costs a connection and a
+thread; the handler here keeps connections open and sends each response in one write.
 """
 
 from __future__ import annotations
@@ -29,26 +32,25 @@ from infra.local.moto_.patches.notification_fields import patch_notification_fie
 from infra.local.moto_.patches.performance import DirectDispatch, patch_performance
 from infra.local.moto_.patches.post_policy import patch_post_policy
 from infra.local.moto_.patches.query_by_key import patch_queries
-from infra.local.moto_.patches.queue_clock import patch_queue_clock
 from infra.local.moto_.patches.stream_trimming import patch_stream_trimming
 from infra.local.moto_.server import Application, ControlApplication
 
 
 def create_http_server(application: Application, descriptor: int | None) -> BaseWSGIServer:
-    """On a socket that somebody else opened, or on one of its own."""
+    """Create a server on an inherited socket, or on a new one."""
     wsgi: Any = application
     return make_server("127.0.0.1", 0, wsgi, threaded=True, request_handler=_KeepAliveHandler, fd=descriptor)
 
 
 class _KeepAliveHandler(MotoRequestHandler):
-    """Reads all, asks, writes all: nothing of a request is left in front of the next one."""
+    """Reads the whole request before it answers, because the next one follows on the same connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
 
     def handle_expect_100(self) -> bool:
-        """Answer at once: S3's clients wait a second for this before they send what is to be put."""
+        """Answer `Expect: 100-continue` at once; S3 clients wait a second for it before they send."""
         accepted = super().handle_expect_100()
         self.wfile.flush()
         return accepted
@@ -78,21 +80,18 @@ class _KeepAliveHandler(MotoRequestHandler):
 
 
 def _read_request_body(environ: dict[str, Any]) -> bytes:
-    """Chunks that werkzeug has put together, or as much as is announced."""
+    """Read the body: the chunks that werkzeug joins, or Content-Length bytes."""
     terminated = environ.get("wsgi.input_terminated")
     length = -1 if terminated else int(environ.get("CONTENT_LENGTH") or 0)
     return bytes(environ["wsgi.input"].read(length))
 
 
-# MERGED: The moto server's own process: serves on a socket that it inherits. / usage: python -m
-#   infra.local.moto_.process <file descriptor> [<file for the state>]
-
 _PRELOADED_SERVICES: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s3", "sns", "dynamodbstreams")
-"""Loaded while the parent still reads the template."""
+"""Loaded in the background while the parent reads the template."""
 
 
 def main(descriptor: int, state_files: Sequence[str]) -> None:
-    """Serve for ever."""
+    """Install the patches and serve until the process is killed."""
     fault_injector, archive = FaultInjector(), MetricArchive()
     commands: dict[str, Callable[[Any], Any]] = {
         "recreate-client-queues": _install_persistence(Path(state_files[0]))
@@ -106,7 +105,6 @@ def main(descriptor: int, state_files: Sequence[str]) -> None:
     }
     patch_message_faults(fault_injector)
     patch_locking()
-    patch_queue_clock()
     patch_notification_fields()
     patch_writes()
     patch_queries()
@@ -124,18 +122,18 @@ def main(descriptor: int, state_files: Sequence[str]) -> None:
 
 
 def _create_service(name: backends.SERVICE_NAMES) -> Flask:
-    """One that answers 500 where moto fails, and logs why, instead of leaving that to the server."""
+    """Create a service that logs an exception of moto and answers 500."""
     service = create_backend_app(name)
     service.debug = False
     return service
 
 
 def _install_persistence(state_file: Path) -> Callable[[Any], None]:
-    """Loaded only where state is kept: a cloud in memory starts without it."""
+    """Import persistence only if there is a state file, so that a cloud without one starts faster."""
     from infra.local.persistence.install import install_persistence  # noqa: PLC0415
 
-    make_missing = install_persistence(state_file)
-    return lambda _: make_missing()
+    recreate_queues = install_persistence(state_file)
+    return lambda _: recreate_queues()
 
 
 def _preload_services() -> None:

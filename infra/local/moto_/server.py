@@ -1,4 +1,4 @@
-"""In front of moto: what the cloud itself asks of the process, beside what AWS's clients ask."""
+"""The moto server as a child process, and the commands that the cloud sends to it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from urllib.request import urlopen
 
 from infra.local.process import ProcessGroup, kill_process
 
+_PROJECT = Path(__file__).parents[3]
 CONTROL_PATH = "/local-cloud/"
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class ControlApplication:
-    """A WSGI application that answers /local-cloud/<deed> by doing it, and hands on all else."""
+    """A WSGI application that executes the command in /local-cloud/<command> and forwards other requests."""
 
     def __init__(self, application: Application, commands: Mapping[str, Callable[[Any], Any]]) -> None:
         self._application = application
@@ -36,13 +37,8 @@ class ControlApplication:
         return [body]
 
 
-# MERGED: Everything that is not compute: a moto server in a process of its own.
-
-_PROJECT = Path(__file__).parents[3]
-
-
 class MotoServer:
-    """Known by its address before it is up: the socket is opened here, so early callers wait in line."""
+    """The server's process. Its socket is opened here, so early calls wait until the process accepts them."""
 
     def __init__(self, log: Path, *, state_file: Path | None, lock_descriptor: int) -> None:
         self._log = log
@@ -53,9 +49,9 @@ class MotoServer:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def start(self, processes: ProcessGroup) -> None:
-        """Hand the socket to a new process; from here on a dead server refuses connections.
+        """Start the process with the socket; if it dies, connections are refused.
 
-        It holds the lock on the data folder too: nobody takes the folder while it may still write there.
+        The process inherits the lock on the data folder, which stays locked while the process can write.
         """
         with self._log.open("ab") as log, self._socket:
             descriptor = self._socket.fileno()
@@ -74,27 +70,27 @@ class MotoServer:
 
     @property
     def pid(self) -> int | None:
-        """The process, while there is one."""
+        """The pid of the process, while there is one."""
         return self._process.pid if self._process else None
 
     @property
     def is_alive(self) -> bool:
-        """Whether the server can still answer."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def run_command(self, command: str, argument: Any = None) -> Any:
-        """Ask the process itself for something (see moto_front.py); returns what it tells."""
+        """Execute a command of ControlApplication in the process; returns its result."""
         body = json.dumps(argument).encode()
-        with urlopen(f"{self.url}{CONTROL_PATH}{command}", data=body, timeout=60) as answer:  # noqa: S310 - our own
+        with urlopen(f"{self.url}{CONTROL_PATH}{command}", data=body, timeout=60) as answer:  # noqa: S310 - a local URL
             return json.loads(answer.read())
 
     def recreate_client_queues(self) -> None:
-        """All that should be there has been made; now the rest of what was there before."""
+        """Create the queues of clients again after the template's resources were created."""
         if self._state_file:
             self.run_command("recreate-client-queues")
 
     def stop(self) -> None:
-        """End it; what it held is gone."""
+        """Kill the process."""
         self._socket.close()
         if self._process:
             kill_process(self._process)

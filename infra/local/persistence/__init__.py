@@ -1,1 +1,1 @@
-"""What AWS would keep on its disks, kept on this one: moto's stores, written down as they change."""
+"""Persistence of the state of moto's services in a file."""

@@ -1,4 +1,4 @@
-"""SQS: queues, also those that clients made, and every message with its visibility and its receives."""
+"""Persistence of SQS: queues, including those of clients, and messages with visibility and receive counts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from infra.local.persistence.store import StateStore
 
 _QUEUE_KIND = "queues"
 _KIND_ATTRIBUTE = "_persisted_kind"
-"""The attribute by which a message knows under which kind it is kept."""
+"""The attribute of a message with the kind under which it is stored."""
 
 
 def persist_messages(store: StateStore) -> None:
-    """From here on, in this process."""
+    """Persist changes of queues and messages in moto's process."""
     Queue.add_message = _persist_added(Queue.add_message, store)  # type: ignore[method-assign]
     Queue.delete_message = _persist_deleted(Queue.delete_message, store)  # type: ignore[method-assign]
     Message.mark_received = _persist_changed(Message.mark_received, store)  # type: ignore[method-assign]
@@ -37,15 +37,13 @@ def _save_message(message: Message, store: StateStore) -> None:
 
 
 def _persist_added(add: Callable[..., None], store: StateStore) -> Callable[..., None]:
-    """A message that moves to its dead-letter queue leaves the one it was in at the same moment."""
+    """Save a message; one that moves to a dead-letter queue leaves its old queue in the same transaction."""
 
     @wraps(add)
     def added(queue: Queue, message: Message) -> None:
         previous_kind = getattr(message, _KIND_ATTRIBUTE, None)
         with queue._messages_lock:
             add(queue, message)
-            if queue.fifo_queue and message not in queue._messages:
-                return  # a duplicate, which a FIFO queue leaves out
             setattr(message, _KIND_ATTRIBUTE, _message_kind(queue))
             with store.transaction():
                 if previous_kind is not None:
@@ -95,7 +93,7 @@ def _persist_queue_deleted(remove: Callable[..., None], store: StateStore) -> Ca
 
 
 def _persist_queue_created(make: Callable[..., Queue], store: StateStore) -> Callable[..., Queue]:
-    """A queue that is made again has its old messages, and the settings that it is given now."""
+    """Restore the messages of a queue that is created again; its attributes are the new ones."""
 
     @wraps(make)
     def restored(
@@ -107,7 +105,7 @@ def _persist_queue_created(make: Callable[..., Queue], store: StateStore) -> Cal
             store.save(
                 _QUEUE_KIND,
                 name,
-                {**_backend_location(backend), "tags": tags, "wanted": _without_references(attributes)},
+                {**_backend_location(backend), "tags": tags, "attributes": _without_references(attributes)},
             )
             _restore_messages(queue, store)
         return queue
@@ -116,11 +114,11 @@ def _persist_queue_created(make: Callable[..., Queue], store: StateStore) -> Cal
 
 
 def recreate_client_queues(store: StateStore) -> None:
-    """Make the queues again that nobody else made: those of clients."""
+    """Create the stored queues that the template did not create."""
     for name, saved in store.load_all(_QUEUE_KIND):
         backend = sqs_backends[saved["account"]][saved["region"]]
         if name not in backend.queues:
-            backend.create_queue(name, saved["tags"], **saved["wanted"])
+            backend.create_queue(name, saved["tags"], **saved["attributes"])
 
 
 def _restore_messages(queue: Queue, store: StateStore) -> None:
@@ -131,7 +129,7 @@ def _restore_messages(queue: Queue, store: StateStore) -> None:
 
 
 def _without_references(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Without what refers to another queue, which may come later."""
+    """Return the attributes without the reference to another queue, which may not exist yet."""
     return {name: value for name, value in attributes.items() if name not in ("RedrivePolicy", "region")}
 
 

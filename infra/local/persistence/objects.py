@@ -1,4 +1,4 @@
-"""S3: every version of every object, on the disk before its upload is acknowledged."""
+"""Persistence of S3: every version of an object is on the disk before its upload is acknowledged."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from infra.local.persistence.store import StateStore
 ObjectVersion = FakeKey | FakeDeleteMarker
 
 _UNSAVED_ATTRIBUTES = ("_value_buffer", "lock", "multipart", "save_attributes")
-"""What of a version is not written with it: its bytes are a body of their own."""
+"""Attributes of a version that are not saved with it; its contents are saved separately."""
 
 
 def persist_objects(store: StateStore) -> None:
-    """From here on, in this process."""
+    """Persist changes of objects in moto's process."""
     S3Backend.create_bucket = _restore_on_create(S3Backend.create_bucket, store)  # type: ignore[method-assign]
     FakeKey.set_metadata = _persist_metadata(FakeKey.set_metadata)  # type: ignore[method-assign]
 
 
 class StoredBody:
-    """The bytes of a version, read from the store whenever they are asked for, in place of moto's buffer."""
+    """The contents of a version, read from the store; replaces moto's buffer."""
 
     def __init__(self, store: StateStore, key: str) -> None:
         self._store, self._key, self._position = store, key, 0
 
     def seek(self, position: int) -> None:
-        """Go there."""
+        """Set the position."""
         self._position = position
 
     def read(self, size: int = -1) -> bytes:
-        """From here on."""
+        """Read from the position."""
         remaining = self._store.load_body(self._key)[self._position :]
         part = remaining if size < 0 else remaining[:size]
         self._position += len(part)
         return part
 
     def close(self) -> None:
-        """There is nothing to let go."""
+        """Do nothing; there is no resource to release."""
 
 
 class PersistentVersions(_VersionedKeyStore):
-    """The versions of one bucket's objects, each change written down."""
+    """The versions of one bucket's objects; each change is saved."""
 
     def __init__(self, bucket: str, store: StateStore) -> None:
         super().__init__()
@@ -61,12 +61,12 @@ class PersistentVersions(_VersionedKeyStore):
         self._save(key)
 
     def setlist(self, key: Any, list_: Any) -> None:
-        """All versions of a key at once."""
+        """Set all versions of a key."""
         super().setlist(key, list_)
         self._save(key)
 
     def pop(self, key: str) -> None:  # type: ignore[override]
-        """The key and all its versions."""
+        """Delete a key with all its versions."""
         super().pop(key)
         self._save(key)
 
@@ -90,7 +90,7 @@ class PersistentVersions(_VersionedKeyStore):
             self._store.save(self._kind, ident, marker)
             return
         body_key = f"{self._kind}/{ident}"
-        entry.etag  # noqa: B018 - moto works it out from the bytes, which are about to go
+        entry.etag  # noqa: B018 - moto computes it from the buffer, which is closed below
         self._store.save_body(body_key, entry.value)
         entry._value_buffer.close()
         self._attach_body(ident, entry)
@@ -114,7 +114,7 @@ class PersistentVersions(_VersionedKeyStore):
         self._saved.setdefault(key, {})[version] = entry
 
     def _attach_body(self, ident: str, entry: FakeKey) -> None:
-        """Let the version read its bytes from the store, and write itself again when it is changed."""
+        """Let a version read its contents from the store and save its attributes when they change."""
         changed: Any = entry
         changed._value_buffer = StoredBody(self._store, f"{self._kind}/{ident}")
         changed.save_attributes = lambda: self._save_attributes(ident, entry)
@@ -135,7 +135,7 @@ def _restore_on_create(create: Callable[..., FakeBucket], store: StateStore) -> 
 
 
 def _persist_metadata(change: Callable[..., None]) -> Callable[..., None]:
-    """moto says what an object's headers are only after it was put."""
+    """Save metadata, which moto sets only after it stored the object."""
 
     @wraps(change)
     def changed(key: FakeKey, *arguments: Any, **named: Any) -> None:

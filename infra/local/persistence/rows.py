@@ -1,4 +1,4 @@
-"""DynamoDB: every row, and every stream record that was not worked off yet."""
+"""Persistence of DynamoDB: all items, and the stream records that were not processed yet."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Row = Mapping[str, Any]
 
 
 def persist_rows(store: StateStore) -> None:
-    """From here on, in this process."""
+    """Persist changes of items and streams in moto's process."""
     DynamoHandler.call_action = _persist_changes(DynamoHandler.call_action, store)  # type: ignore[method-assign]
     DynamoDBBackend.create_table = _restore_on_create(DynamoDBBackend.create_table, store)  # type: ignore[method-assign]
     on_records_trimmed(partial(_delete_records, store))
 
 
 def changed_rows(action: str, payload: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
-    """The table and the row, or at least the key, of all that a call may have changed."""
+    """Yield the table and the item or key of everything that a call may have changed."""
     if action in ("PutItem", "UpdateItem", "DeleteItem"):
         yield payload["TableName"], payload.get("Item") or payload["Key"]
     elif action == "TransactWriteItems":
@@ -40,7 +40,7 @@ def changed_rows(action: str, payload: Mapping[str, Any]) -> Iterator[tuple[str,
 
 
 def _persist_changes(call: Callable[..., Any], store: StateStore) -> Callable[..., Any]:
-    """A call that failed wrote nothing, and then the rows are written again as they were."""
+    """Save the items of a call, also after a failure, which changed none of them."""
 
     @wraps(call)
     def answered(handler: DynamoHandler) -> Any:
@@ -104,7 +104,7 @@ def _restore_on_create(create: Callable[..., Table], store: StateStore) -> Calla
 
 
 def _restore_stream(table: Table, shard: StreamShard, store: StateStore) -> None:
-    """The same stream as before, from the first record that nobody has worked off."""
+    """Restore a stream from its first unprocessed record."""
     saved = store.load("streams", table.name)
     if saved is None:
         return

@@ -1,4 +1,4 @@
-"""One SQLite file with all that is kept: entries by kind and key, in the order in which they first came."""
+"""The SQLite file of the state: entries by kind and key in order of insertion, and bodies."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _UPSERT = (
 
 
 def check_state_file(file: Path) -> None:
-    """Refuse a file that another version of moto wrote: its entries would not fit."""
+    """Raise StartupFailed for a file of another moto version, whose pickled objects may differ."""
     if not file.exists():
         return
     saved_version = StateStore(file).load("format", "moto")
     if saved_version not in (None, version("moto")):
         raise StartupFailed(
-            f"{file} was written with moto {saved_version}, this is {version('moto')}: take another folder"
+            f"{file} was written with moto {saved_version}, not {version('moto')}: use another data folder"
         )
 
 
 class StateStore:
-    """Safe for all threads of one process.
+    """A store for all threads of one process.
 
-    A write survives the process, whatever ends it, when the call returns. It survives the machine's death
-    too inside `durably`; otherwise the file then is as it was a moment before.
+    When a call returns, its write survives the end of the process. Within `durable_transaction` it also
+    survives a crash of the machine; other recent writes may be lost then.
     """
 
     def __init__(self, file: Path) -> None:
@@ -52,41 +52,41 @@ class StateStore:
             self.save("format", "moto", version("moto"))
 
     def save(self, kind: str, key: str, value: Any) -> None:
-        """Keep an entry of plain values; an older one of the same key goes, its place in the order stays."""
+        """Save an entry; replacing an entry keeps its place in the order."""
         with self._lock:
             self._db.execute(_UPSERT, (kind, key, pickle.dumps(value)))
 
     def delete(self, kind: str, key: str) -> None:
-        """Forget an entry, if it is there."""
+        """Delete an entry, if it exists."""
         with self._lock:
             self._db.execute("DELETE FROM entries WHERE kind = ? AND key = ?", (kind, key))
 
     def delete_kind(self, kind: str) -> None:
-        """Forget all entries of a kind."""
+        """Delete all entries of a kind."""
         with self._lock:
             self._db.execute("DELETE FROM entries WHERE kind = ?", (kind,))
 
     def load(self, kind: str, key: str) -> Any:
-        """The entry's value, or None."""
+        """Return the value of an entry, or None."""
         with self._lock:
             found = self._db.execute("SELECT value FROM entries WHERE kind = ? AND key = ?", (kind, key))
             row = found.fetchone()
         return None if row is None else pickle.loads(row[0])  # noqa: S301 - our own file
 
     def load_all(self, kind: str) -> list[tuple[str, Any]]:
-        """Every entry of a kind with its key, oldest first."""
+        """Return the keys and values of a kind, oldest first."""
         with self._lock:
             found = self._db.execute("SELECT key, value FROM entries WHERE kind = ? ORDER BY rowid", (kind,))
             rows = found.fetchall()
         return [(key, pickle.loads(value)) for key, value in rows]  # noqa: S301 - our own file
 
     def save_body(self, key: str, body: bytes) -> None:
-        """Keep bytes that are too many to hold in memory."""
+        """Save the contents of an object."""
         with self._lock:
             self._db.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (key, body))
 
     def load_body(self, key: str) -> bytes:
-        """Read them. Raises KeyError when they were erased."""
+        """Return the contents of an object. Raises KeyError if they were deleted."""
         with self._lock:
             row = self._db.execute("SELECT body FROM bodies WHERE key = ?", (key,)).fetchone()
         if row is None:
@@ -94,18 +94,18 @@ class StateStore:
         return bytes(row[0])
 
     def delete_body(self, key: str) -> None:
-        """Forget them; see `erase`."""
+        """Delete the contents of an object; see `purge_deleted`."""
         with self._lock:
             self._db.execute("DELETE FROM bodies WHERE key = ?", (key,))
 
     def purge_deleted(self) -> None:
-        """Nothing that was deleted is left on the disk."""
+        """Remove all deleted data from the disk."""
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is kept, or nothing of it."""
+        """Save all writes of the block, or none of them."""
         with self._lock:
             if self._db.in_transaction:
                 yield
@@ -115,7 +115,7 @@ class StateStore:
 
     @contextmanager
     def durable_transaction(self) -> Iterator[None]:
-        """`together`, and on the disk itself before the block ends."""
+        """A transaction that is on the disk before the block ends."""
         with self._lock:
             self._db.execute("PRAGMA synchronous = FULL")
             with self._begin_and_commit():

@@ -1,1 +1,1 @@
-"""SageMaker's training jobs on this machine: the same container entry point under the same folders."""
+"""SageMaker training jobs: the same container entry point and folders, run as local processes."""

@@ -1,4 +1,4 @@
-"""One training job as SageMaker tells of it, and as it is kept on disk."""
+"""A training job: its description, its file on disk, and its folders that are synchronised with S3."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _JOB_FILE = "job.json"
 
 @dataclass
 class TrainingJob:
-    """What was asked for, and how far it is; only its own runner changes its status.
+    """The request and the state of a job; only the thread that runs it changes its status.
 
-    stop_requested  somebody asked for its end
-    interrupted     spot capacity was taken back: it begins again by itself
-    kill_deadline   on time.monotonic: when a container that was told to leave is killed
+    stop_requested  StopTrainingJob was called
+    interrupted     spot capacity was withdrawn; the job restarts by itself
+    kill_deadline   time.monotonic at which a stopping container is killed
     """
 
     request: Mapping[str, Any]
@@ -46,18 +46,18 @@ class TrainingJob:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether its container has been told to leave."""
+        """Whether its container was asked to stop."""
         return self.stop_requested.is_set() or self.interrupted.is_set()
 
     @property
     def model_url(self) -> str:
-        """Where its model goes: a URL."""
+        """S3 URL of the model."""
         return (
             f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output/model.tar.gz"
         )
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeTrainingJob answers."""
+        """Return the response of DescribeTrainingJob."""
         description = {
             **self.request,
             "TrainingJobArn": self.arn,
@@ -75,7 +75,7 @@ class TrainingJob:
         return description
 
     def save(self, folder: Path) -> None:
-        """Whole or not at all."""
+        """Write the job's file atomically."""
         names = ("request", "arn", "status", "secondary_status", "failure_reason", "interruptions")
         document = {name: getattr(self, name) for name in names}
         times = {"created_at": self.created_at, "started_at": self.started_at, "ended_at": self.ended_at}
@@ -87,7 +87,7 @@ class TrainingJob:
 
 
 def load_jobs(folder: Path) -> list[TrainingJob]:
-    """The jobs that were saved in the folders of `folder`, oldest first."""
+    """Return the jobs that were saved below a folder, oldest first."""
     documents = [json.loads(path.read_text("utf-8")) for path in folder.glob(f"*/{_JOB_FILE}")]
     return sorted(map(_parse_job, documents), key=lambda job: job.created_at)
 
@@ -97,17 +97,14 @@ def _parse_job(document: dict[str, Any]) -> TrainingJob:
     return TrainingJob(**document | {name: datetime.fromisoformat(document[name]) for name in present})
 
 
-# MERGED: A job's folders filled from S3 and emptied into it, as SageMaker does around a container.
-
-
 class JobFolders:
-    """`root` plays /opt/ml."""
+    """The folders of a container's /opt/ml below `root`."""
 
     def __init__(self, root: Path, s3: Any) -> None:
         self.root, self._s3 = root, s3
 
     def download_inputs(self, request: Mapping[str, Any]) -> None:
-        """Hyperparameters, channels, and checkpoints: those of earlier jobs of the lesson if it has none."""
+        """Write hyperparameters and channels, and download checkpoints if there are none yet."""
         self._write_config("hyperparameters", request.get("HyperParameters", {}))
         self._write_config("resourceconfig", {"current_host": "algo-1", "hosts": ["algo-1"]})
         for channel in request.get("InputDataConfig", ()):
@@ -118,7 +115,7 @@ class JobFolders:
             self._download(request["CheckpointConfig"]["S3Uri"], checkpoints)
 
     def upload_checkpoints(self, request: Mapping[str, Any]) -> None:
-        """What the container left in checkpoints/."""
+        """Upload the files in checkpoints/."""
         if "CheckpointConfig" in request:
             bucket, prefix = split_s3_url(request["CheckpointConfig"]["S3Uri"])
             for path in (path for path in (self.root / "checkpoints").rglob("*") if path.is_file()):
@@ -126,7 +123,7 @@ class JobFolders:
                 self._s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
 
     def upload_model(self, url: str) -> None:
-        """What the container left in model/, as model.tar.gz."""
+        """Upload the files in model/ as model.tar.gz."""
         bucket, key = split_s3_url(url)
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
@@ -136,7 +133,7 @@ class JobFolders:
 
     @property
     def has_model(self) -> bool:
-        """Whether there is any."""
+        """Whether the container wrote a model."""
         return (self.root / "model").is_dir() and any((self.root / "model").iterdir())
 
     @property
@@ -160,6 +157,6 @@ class JobFolders:
 
 
 def split_s3_url(url: str) -> tuple[str, str]:
-    """s3://bucket/key → bucket, key."""
+    """Return bucket and key of an S3 URL."""
     bucket, _, key = url.removeprefix("s3://").partition("/")
     return bucket, key

@@ -1,7 +1,9 @@
-"""Training jobs at work: each in a process of its own, its states told on the default bus."""
+"""SageMaker training jobs as local processes, and the part of SageMaker's API for them."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from infra.local.lambda_.api import ApiResponse, api_response
 from infra.local.process import ProcessGroup, kill_process
 from infra.local.sagemaker.job import TERMINAL_STATUSES, JobFolders, TrainingJob, load_jobs
 from infra.local.threads import ThreadSupervisor
@@ -27,24 +30,24 @@ EmitEvent = Callable[[str, str, Mapping[str, Any]], None]
 """Emits (source, detail type, detail)."""
 
 StartContainer = Callable[[Path, int], subprocess.Popen[bytes]]
-"""Starts the entry point over a root folder, its output going to a file descriptor. Raises NoContainer."""
+"""Starts the entry point on a root folder, with output to a descriptor. Raises ContainerUnavailable."""
 
 POLL_INTERVAL_S = 0.05
+TARGET_PREFIX = "SageMaker."
+TRAINING_JOB_ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/{}"
+_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 class ContainerUnavailable(Exception):
-    """Nothing can be started; the message says why."""
+    """The training environment does not exist; the message says why."""
 
 
 class TrainingJobs:
-    """All jobs of this cloud; those that were at work when it ended go on from their checkpoints.
+    """All training jobs of a cloud.
 
-    grace_s  that a container has for leaving, once it is told to
-
-    For fault injection:
-
-    refusals  so many calls of CreateTrainingJob are refused for want of capacity
-    silent    state changes are told to nobody
+    grace_s            seconds between SIGTERM and SIGKILL
+    capacity_refusals  for fault injection: number of CreateTrainingJob calls to refuse for lack of capacity
+    events_suppressed  for fault injection: state changes are not published
     """
 
     def __init__(
@@ -64,13 +67,13 @@ class TrainingJobs:
         self.events_suppressed = False
 
     def resume_unfinished(self) -> None:
-        """Go on with what was at work when the cloud ended."""
+        """Resume the jobs that ran when the last cloud ended, from their checkpoints."""
         for job in self.jobs.values():
             if job.status not in TERMINAL_STATUSES:
                 self._supervisor.start_thread(f"training {job.name}", partial(self._run_job, job))
 
     def start(self, request: Mapping[str, Any], arn: str) -> TrainingJob:
-        """A new job; it runs in the background."""
+        """Start a job in the background."""
         job = self.jobs[request["TrainingJobName"]] = TrainingJob(request, arn, datetime.now(UTC))
         shutil.rmtree(self._folder / job.name, ignore_errors=True)
         self._set_status(job, "InProgress", "Starting")
@@ -78,34 +81,34 @@ class TrainingJobs:
         return job
 
     def stop(self, name: str) -> None:
-        """Ask a job to end; it may leave a checkpoint first."""
+        """Request the end of a job; it can write a checkpoint first."""
         job = self.jobs[name]
         job.stop_requested.set()
         self._request_stop(job)
 
     def interrupt(self, name: str) -> None:
-        """Take spot capacity back: the container is told to leave, and starts again elsewhere."""
+        """Interrupt a job as spot capacity does: its container is stopped and started again."""
         job = self.jobs[name]
         job.interrupted.set()
         self._request_stop(job)
 
     def kill(self, name: str) -> bool:
-        """SIGKILL a job's process; whether there was one."""
+        """Kill a job's process; returns whether there was one."""
         return _send_signal(self.jobs[name], signal.SIGKILL)
 
     def log(self, name: str) -> str:
-        """What a job's container has printed."""
+        """Return the output of a job's container."""
         path = self._folder / name / "log"
         return path.read_text("utf-8", "replace") if path.is_file() else ""
 
     def kill_all(self) -> None:
-        """End every process."""
+        """Kill the processes of all jobs."""
         for job in self.jobs.values():
             if job.process is not None:
                 kill_process(job.process)
 
     def _run_job(self, job: TrainingJob) -> None:
-        """Until its end, also over interruptions; not over the cloud's own end."""
+        """Run a job to its end, with interruptions, or until the cloud stops."""
         folders = JobFolders(self._folder / job.name / "ml", self._s3)
         self._set_status(job, "InProgress", "Downloading")
         folders.download_inputs(job.request)
@@ -120,7 +123,7 @@ class TrainingJobs:
             self._finish(job, folders, status)
 
     def _run_container(self, job: TrainingJob, folders: JobFolders) -> int:
-        """One run of the entry point; its exit status."""
+        """Run the entry point once; returns its exit status."""
         with (self._folder / job.name / "log").open("ab") as log:
             try:
                 job.process = self._start_container(folders.root, log.fileno())
@@ -128,7 +131,7 @@ class TrainingJobs:
                 job.failure_reason = str(error)
                 return 1
         self._set_status(job, "InProgress", "Training")
-        if job.is_stopping:  # it was told before there was anybody to tell
+        if job.is_stopping:  # requested before the process existed
             self._request_stop(job)
         status = self._wait_for_exit(job, job.process)
         if not self._supervisor.stopping.is_set():
@@ -136,7 +139,7 @@ class TrainingJobs:
         return status
 
     def _wait_for_exit(self, job: TrainingJob, process: subprocess.Popen[bytes]) -> int:
-        """Its exit status: it is told to leave when its time is up, and killed if it does not."""
+        """Return the exit status; the process is stopped at its maximum run time, and killed if needed."""
         deadline = time.monotonic() + job.request["StoppingCondition"]["MaxRuntimeInSeconds"]
         while process.poll() is None:
             if time.monotonic() > deadline and not job.is_stopping:
@@ -163,7 +166,7 @@ class TrainingJobs:
             self._set_status(job, "Failed", "Failed")
 
     def _set_status(self, job: TrainingJob, status: str, secondary_status: str) -> None:
-        """Written down before it is told; of a cloud that ends, nothing more."""
+        """Save and publish a status; a stopping cloud does neither."""
         job.status, job.secondary_status = status, secondary_status
         if self._supervisor.stopping.is_set():
             return
@@ -183,16 +186,13 @@ def _send_signal(job: TrainingJob, number: int) -> bool:
     return running
 
 
-# MERGED: The container's entry point as a process of this machine, in the training environment.
-
-
 def start_container(processes: ProcessGroup, root: Path, output: int) -> subprocess.Popen[bytes]:
-    """Starts what the image's ENTRYPOINT starts. Raises NoContainer."""
+    """Start the image's entry point in the training environment. Raises ContainerUnavailable."""
     try:
         python = training_python()
     except TrainingEnvironmentError as error:
         raise ContainerUnavailable(str(error)) from error
-    # One thread: several wait for one another by spinning, and the cloud needs the other cores.
+    # More threads would wait for one another by spinning on cores that the cloud needs.
     return processes.start(
         [TRAINING_MODULE, "--root", str(root), "--threads", "1"],
         python=[str(python)],
@@ -200,3 +200,67 @@ def start_container(processes: ProcessGroup, root: Path, output: int) -> subproc
         folder=ROOT,
         output=output,
     )
+
+
+class SageMakerApi:
+    """Implements the operations of training jobs by X-Amz-Target."""
+
+    def __init__(self, jobs: TrainingJobs) -> None:
+        self._jobs = jobs
+        self._operations: Mapping[str, Callable[[dict[str, Any]], ApiResponse]] = {
+            "CreateTrainingJob": self._create_training_job,
+            "DescribeTrainingJob": self._describe_training_job,
+            "StopTrainingJob": self._stop_training_job,
+            "ListTrainingJobs": self._list_training_jobs,
+        }
+
+    def handle(self, target: str, body: bytes) -> ApiResponse:
+        """Answer one API call."""
+        operation = self._operations.get(target.removeprefix(TARGET_PREFIX))
+        if operation is None:
+            return _error_response("UnknownOperationException", f"the local cloud does not support {target}")
+        return operation(json.loads(body or b"{}"))
+
+    def _create_training_job(self, request: dict[str, Any]) -> ApiResponse:
+        name = request["TrainingJobName"]
+        if not _JOB_NAME.fullmatch(name):
+            return _error_response(
+                "ValidationException", f"TrainingJobName {name!r} must be letters, digits, hyphens"
+            )
+        if name in self._jobs.jobs:
+            return _error_response("ResourceInUse", f"Training job names must be unique: {name}")
+        if self._jobs.capacity_refusals > 0:
+            self._jobs.capacity_refusals -= 1
+            return _error_response("ResourceLimitExceeded", "no capacity (injected fault)")
+        return api_response({"TrainingJobArn": self._jobs.start(request, TRAINING_JOB_ARN.format(name)).arn})
+
+    def _describe_training_job(self, request: dict[str, Any]) -> ApiResponse:
+        job = self._jobs.jobs.get(request["TrainingJobName"])
+        return api_response(job.describe()) if job else _not_found(request)
+
+    def _stop_training_job(self, request: dict[str, Any]) -> ApiResponse:
+        job = self._jobs.jobs.get(request["TrainingJobName"])
+        if job is None:
+            return _not_found(request)
+        if job.status in TERMINAL_STATUSES:
+            text = f"The request was rejected because the training job is in status {job.status}."
+            return _error_response("ValidationException", text)
+        self._jobs.stop(job.name)
+        return api_response({})
+
+    def _list_training_jobs(self, _request: dict[str, Any]) -> ApiResponse:
+        names = ("TrainingJobArn", "CreationTime", "TrainingJobStatus", "TrainingJobName")
+        descriptions = [job.describe() for job in self._jobs.jobs.values()]
+        return api_response(
+            {"TrainingJobSummaries": [{name: one[name] for name in names} for one in descriptions]}
+        )
+
+
+def _not_found(request: Mapping[str, Any]) -> ApiResponse:
+    return _error_response(
+        "ValidationException", f"Requested resource not found: {request['TrainingJobName']}"
+    )
+
+
+def _error_response(code: str, text: str) -> ApiResponse:
+    return api_response({"__type": code, "message": text}, 400)

@@ -52,7 +52,7 @@ def test_a_batch_is_one_log_line_with_each_sample_and_one_sum(capsys: pytest.Cap
         ["service"],
         ["service", "model", "release"],
     ]
-    assert (line["service"], line["model"], line["release"]) == ("releases", "digits", "b")
+    assert (line["service"], line["model"], line["release"]) == ("release-health", "digits", "b")
     assert saved == [("digits", "b", HealthCounts(samples=2, slow=1, unrecognised=1))]
 
 

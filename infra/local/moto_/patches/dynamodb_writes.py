@@ -1,8 +1,8 @@
-"""Where moto's DynamoDB differs from AWS's, made alike inside its process.
+"""moto writes two stream records for an UpdateItem that creates an item, and copies tables in transactions.
 
-An update that makes a new row is one INSERT in the stream, with the whole row; moto writes two, the first
-with nothing but keys. A transaction is done at once, or refused at once where a condition does not hold; moto
-copies whole tables first, once for every write in it, which takes seconds when a table has thousands of rows.
+AWS writes one INSERT record with the whole item, and a transaction changes nothing but its items. moto would
+have to write the record after the update, and check all conditions of a transaction before it writes. Its
+copies take seconds for thousands of items, and after a failure they replace the tables that streams read.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _CONDITION_MET, _CONDITION_FAILED = (
     (None, None, None),
     ("ConditionalCheckFailed", "The conditional request failed", None),
 )
-"""What moto says of each write of a transaction: code, message, row."""
+"""moto's cancellation reasons: code, message, item."""
 
 
 def patch_writes() -> None:
-    """From here on, in this process."""
+    """Replace UpdateItem and TransactWriteItems of moto's backend."""
     DynamoDBBackend.update_item = _single_insert(DynamoDBBackend.update_item)  # type: ignore[method-assign]
     DynamoDBBackend.transact_write_items = transact_without_copies(DynamoDBBackend.transact_write_items)  # type: ignore[method-assign]
 
@@ -44,7 +44,7 @@ def _single_insert(update: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _remove_key_only_record(shard: StreamShard, position: int) -> None:
-    """Take out the record of the bare row; its number goes to the record of the whole one."""
+    """Remove the record with the keys only; the record of the whole item gets its sequence number."""
     key_only = shard.items.pop(position)
     shard.items[position].record["dynamodb"]["SequenceNumber"] = key_only.record["dynamodb"]["SequenceNumber"]
 
@@ -54,9 +54,7 @@ def transact_without_copies(original: Callable[..., None]) -> Callable[..., None
     def transacted(backend: DynamoDBBackend, transact_items: Sequence[Mapping[str, Any]]) -> None:
         writes = [next(iter(item.items())) for item in transact_items]
         if not _is_simple(writes):
-            _transact_without_copies(
-                original, backend, transact_items
-            )  # it says in AWS's words what is wrong
+            _transact_without_copies(original, backend, transact_items)  # moto raises AWS's errors
             return
         reasons = [
             _CONDITION_MET if _condition_holds(backend, write) else _CONDITION_FAILED for _, write in writes
@@ -72,8 +70,7 @@ def transact_without_copies(original: Callable[..., None]) -> Callable[..., None
 def _transact_without_copies(
     original: Callable[..., None], backend: DynamoDBBackend, items: Sequence[Mapping[str, Any]]
 ) -> None:
-    """moto undoes a failed transaction by putting copies in place of all tables: whoever reads a stream then
-    reads one that nobody writes to any more. Here the tables stay, and get what is in the copies."""
+    """Run moto's transaction, then copy the contents of its tables back into the original tables."""
     tables = dict(backend.tables)
     try:
         original(backend, items)
@@ -93,7 +90,7 @@ def _restore_contents(table: Table, copied: Table) -> None:
 
 
 def _is_simple(writes: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Nothing that could fail half way, or asks for a row: no more than AWS takes, none twice, no deletes."""
+    """Whether no write can fail after the conditions hold: at most 100 items, each once, no deletes."""
     keys = {(write["TableName"], str(_primary_key(kind, write))) for kind, write in writes}
     return (
         len(writes) <= 100

@@ -1,10 +1,8 @@
-"""What moto leaves to chance when several requests come at once, made safe inside its process.
+"""moto reads and writes its stores without locks; AWS's operations are atomic; moto would have to lock them.
 
-moto's stores are plain objects that look first and write later. Read closely, two receivers could take
-the same message, a deletion could put back a list from before a message was added, two conditional writes
-could both find their condition true, two uploads of one key could leave one version, and two could work out
-an object's ETag at once, from one buffer. The windows are a few instructions wide and nothing was ever seen
-to go wrong in them, but a system that promises to lose nothing should not be tested on luck.
+Without locks two receivers can get the same message, a deletion can restore a list from before a message was
+added, two conditional writes can both succeed, two uploads of a key can leave one version, and two readers
+can compute a wrong ETag from one buffer.
 """
 
 from __future__ import annotations
@@ -20,13 +18,13 @@ from moto.s3.models import FakeKey, S3Backend
 from moto.sqs.models import Queue, SQSBackend
 
 dynamodb_lock = threading.RLock()
-"""Held by whoever looks at DynamoDB or its streams."""
+"""Held during every call of DynamoDB and of its streams."""
 
 _s3_lock = threading.RLock()
 
 
 def patch_locking() -> None:
-    """Let DynamoDB and S3's writes do one thing at a time, and each queue one receive or delete."""
+    """Serialise calls of DynamoDB, writes of S3, and receives and deletes of each queue."""
     DynamoHandler.call_action = _with_lock(lambda *_: dynamodb_lock, DynamoHandler.call_action)  # type: ignore[method-assign]
     S3Backend.put_object = _with_lock(lambda *_: _s3_lock, S3Backend.put_object)  # type: ignore[method-assign]
     S3Backend.delete_object = _with_lock(lambda *_: _s3_lock, S3Backend.delete_object)  # type: ignore[method-assign]
@@ -37,14 +35,14 @@ def patch_locking() -> None:
 
 
 def _queue_lock(backend: SQSBackend, queue_name: str, *_: Any) -> AbstractContextManager[Any]:
-    """The lock is a condition: a receiver that waits for messages lets go of it meanwhile."""
+    """Return the queue's condition; a receiver that waits for messages releases it meanwhile."""
     return backend.get_queue(queue_name)._messages_lock
 
 
 def _with_lock(
     lock: Callable[..., AbstractContextManager[Any]], action: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """`lock` finds it from what the action is called with."""
+    """Hold the lock that `lock` returns for the arguments of `action`."""
 
     @wraps(action)
     def locked(*arguments: Any, **named: Any) -> Any:

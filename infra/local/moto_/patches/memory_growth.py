@@ -1,4 +1,6 @@
-"""What moto remembers for its own tests, and a cloud that runs for days must not: made to be forgotten."""
+"""moto keeps every object, notification and receipt handle for its own tests; AWS keeps none of them for
+clients; moto would need an option to keep none, because a cloud that runs for days exhausts its memory.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from moto.sns.models import Topic
 from moto.sqs.models import Message, Queue
 
 _MAX_RECEIPTS = 20_000
-"""Receipts of deleted messages that can be deleted once more."""
+"""Number of receipt handles of deleted messages that can be deleted again."""
 
 
 def patch_memory_growth() -> None:
-    """From here on, in this process."""
+    """Limit what moto keeps."""
     BaseModel.__new__ = _new_untracked  # type: ignore[method-assign]
     Topic.publish = _without_sent_notifications(Topic.publish)  # type: ignore[method-assign]
     Queue.__init__ = _with_bounded_deletions(Queue.__init__)  # type: ignore[method-assign]
@@ -56,14 +58,14 @@ def _with_bounded_receipts(receive: Callable[..., None]) -> Callable[..., None]:
 
 
 class _BoundedSet(set[str]):
-    """A set that lets go of what came first."""
+    """A set that removes its oldest elements."""
 
     def __init__(self) -> None:
         super().__init__()
         self._order: deque[str] = deque()
 
     def update(self, *others: Any) -> None:
-        """Add, and drop what is too old."""
+        """Add elements and remove the oldest above the limit."""
         for values in others:
             super().update(values)
             self._order.extend(values)

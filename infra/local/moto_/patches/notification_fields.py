@@ -1,4 +1,6 @@
-"""What an S3 notification says on AWS and not in moto: the version, a sequencer, plain slashes in the key."""
+"""moto's S3 notifications lack versionId and sequencer and encode slashes in keys; AWS sends both fields and
+plain slashes; moto would have to add the fields in `_get_s3_event` and quote keys with safe="/".
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from moto.s3 import notifications
 
 
 def patch_notification_fields() -> None:
-    """From here on, in this process."""
+    """Add the missing fields to S3 notifications."""
     notifications._get_s3_event = _with_missing_fields(notifications._get_s3_event, count(1))
 
 

@@ -1,6 +1,5 @@
-"""Upload forms that S3 would refuse are refused: moto takes whatever is posted, whatever its policy says.
-
-Signatures are nobody's to check here: moto looks at none.
+"""moto stores every posted upload form; AWS rejects a form that violates its policy; moto would have to check
+the policy's expiration, conditions and size. Signatures are not checked here, as in the rest of moto.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ Refusal = tuple[int, str, str]
 """Status, code, message."""
 
 _IMPLICIT_FIELDS = {"policy", "file", "x-amz-signature"}
-"""Fields that a policy need not name."""
+"""Fields that need no condition in the policy."""
 
 
 def patch_post_policy() -> None:
-    """From here on, in this process, S3's forms are bound by their policies."""
+    """Check the policy of every upload form."""
     S3Response._bucket_response_post = _with_policy_check(S3Response._bucket_response_post)  # type: ignore[method-assign]
 
 
@@ -44,11 +43,11 @@ def _with_policy_check(post: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_form(fields: Mapping[str, str], size: int, now: datetime) -> Refusal | None:
-    """Why S3 would not take a form with these fields (names in lower case) and a file of so many bytes."""
+    """Return S3's refusal of a form with these fields (lower-case names) and file size, or None."""
     try:
         policy = json.loads(base64.b64decode(fields["policy"], validate=True))
     except (KeyError, ValueError):
-        return 403, "AccessDenied", "a form needs a policy"
+        return 403, "AccessDenied", "The form has no valid policy."
     if datetime.fromisoformat(policy["expiration"]) < now:
         return 403, "AccessDenied", "Invalid according to Policy: Policy expired."
     conditions = list(map(_parse_condition, policy["conditions"]))
@@ -63,7 +62,7 @@ def check_form(fields: Mapping[str, str], size: int, now: datetime) -> Refusal |
 
 
 def _parse_condition(condition: Any) -> tuple[str, str, Any]:
-    """(kind, field, what it must be)."""
+    """Return the kind, the field and the required value of a condition."""
     if isinstance(condition, dict):
         ((name, value),) = condition.items()
         return "eq", str(name).lower(), value
@@ -74,7 +73,7 @@ def _parse_condition(condition: Any) -> tuple[str, str, Any]:
 def _failed_conditions(
     conditions: Iterable[tuple[str, str, Any]], fields: Mapping[str, str]
 ) -> Iterable[tuple[str, str]]:
-    """What a policy asks for in vain; of a kind that is not known here, too."""
+    """Yield the conditions that do not hold, including those of unknown kinds."""
     for kind, name, value in conditions:
         if kind != "content-length-range" and (kind, fields.get(name)) != ("eq", value):
             yield kind, name

@@ -1,6 +1,5 @@
-"""Queries that look at the rows they are about.
-
-For each, moto sorts a whole table, compares type by type, copies what it found and weighs it three times.
+"""moto answers a Query by sorting and copying the whole table; AWS reads the items of one key; moto would
+have to select by the partition key before it sorts, copies and measures.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _SUPPORTED_ARGUMENTS = {"hash_key_conditions", "range_key_conditions"}
 
 
 def patch_queries() -> None:
-    """From here on, in this process."""
+    """Replace the query method of moto's tables."""
     Table.query = _query_by_key(Table.query)  # type: ignore[method-assign]
 
 
@@ -27,7 +26,9 @@ def _query_by_key(original: Callable[..., Any]) -> Callable[..., Any]:
             positional
         )
         if named.keys() - _SUPPORTED_ARGUMENTS or (index and consistent):
-            return original(table, *positional, **named)  # filters of old, or what it refuses in AWS's words
+            return original(
+                table, *positional, **named
+            )  # legacy filters, or a query that moto refuses with AWS's error
         names = _key_attributes(table, index)
         rows = _sorted_rows(_rows_with_key(table, names[0], key), names[1:], forward=forward)
         following = _rows_after(rows, names[1:], start, forward=forward)
@@ -41,13 +42,13 @@ def _query_by_key(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _key_attributes(table: Table, index: str | None) -> list[str]:
-    """The attributes by which rows are found and sorted: first the one that is asked for."""
+    """Return the key attributes of the table or index, the partition key first."""
     keys = [key["AttributeName"] for key in table.get_index(index).schema] if index else []
     return [name for name in (*keys, table.hash_key_attr, table.range_key_attr) if name]
 
 
 def _rows_with_key(table: Table, name: str, key: DynamoType) -> Iterator[Item]:
-    """A table's own partition is at hand; an index is looked for among all rows."""
+    """Yield the rows with a partition key; for an index all rows are searched."""
     own = name == table.hash_key_attr
     groups: Any = [table.items.get(key, {})] if own and table.has_range_key else table.items.values()
     for group in groups:
@@ -58,7 +59,7 @@ def _rows_with_key(table: Table, name: str, key: DynamoType) -> Iterator[Item]:
 
 
 def _sorted_rows(rows: Iterator[Item], names: Sequence[str], *, forward: bool) -> list[Item]:
-    """Only rows that have all of an index's keys are in it."""
+    """Sort the rows that have all key attributes; others are not in the index."""
     complete_rows = (row for row in rows if all(name in row.attrs for name in names))
     return sorted(complete_rows, key=lambda row: _sort_key(row.attrs, names), reverse=not forward)
 
@@ -71,7 +72,7 @@ def _sort_key(attributes: Mapping[str, DynamoType], names: Sequence[str]) -> lis
 def _rows_after(
     rows: list[Item], names: Sequence[str], start: Mapping[str, Any] | None, *, forward: bool
 ) -> list[Item]:
-    """Those that come after where the last page ended."""
+    """Return the rows after the last evaluated key."""
     if start is None:
         return rows
     ended = _sort_key({name: DynamoType(start[name]) for name in names}, names)
@@ -89,7 +90,7 @@ def _matching_rows(
 
 
 def _first_page(rows: Iterator[Item], limit: int | None) -> tuple[list[Item], bool]:
-    """As many as one answer takes, and whether there are more."""
+    """Return the rows of one page, and whether more follow."""
     selected: list[Item] = []
     size = 0
     for row in rows:

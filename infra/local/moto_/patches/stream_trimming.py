@@ -1,6 +1,7 @@
-"""DynamoDB streams that forget what every reader has worked off; moto's keep everything, for ever.
+"""moto keeps all records of a stream; AWS deletes them after 24 hours; moto would have to delete old ones.
 
-A reader asks for what comes after a batch only when it is done with that batch.
+Here a record is deleted when every reader has asked for a later one: a reader does so only after it has
+processed the batch.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from infra.local.moto_.patches.locking import dynamodb_lock
 OnTrimmed = Callable[[str, range], None]
 
 _reader_positions: dict[str, dict[str, int]] = {}
-"""By table and by the iterator that a reader began with: the first record it may still need."""
+"""The first record that a reader may still need, by table and by the reader's first iterator."""
 
 _listeners: list[OnTrimmed] = []
 
 
 def patch_stream_trimming() -> None:
-    """From here on, in this process."""
+    """Delete stream records that all readers have processed."""
     DynamoDBStreamsBackend.get_shard_iterator = _track_iterator(DynamoDBStreamsBackend.get_shard_iterator)  # type: ignore[method-assign]
     ShardIterator.get = _trim_after_read(ShardIterator.get)  # type: ignore[method-assign]
 
 
 def on_records_trimmed(listener: OnTrimmed) -> None:
-    """Tell a table's name and the numbers of records that nobody needs any more."""
+    """Register a listener for the table and the sequence numbers of deleted records."""
     _listeners.append(listener)
 
 
