@@ -1,1 +1,1 @@
-"""The local cloud: a packaged template and its code, run on this machine as AWS would run them."""
+"""A local cloud that runs the packaged functions on moto with AWS's Python runtime."""

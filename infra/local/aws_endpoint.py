@@ -10,8 +10,8 @@ from infra.local.faults.aws_calls import service_name, worker_pid
 from infra.local.faults.model import FaultInjector
 from infra.local.http_server import HttpServer, RequestHandler
 from infra.local.lambda_.api import ApiResponse, LambdaApi, api_response
+from infra.local.process import ThreadSupervisor
 from infra.local.sagemaker.jobs import TARGET_PREFIX, SageMakerApi
-from infra.local.threads import ThreadSupervisor
 
 
 class AwsEndpoint(HttpServer):

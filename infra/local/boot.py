@@ -1,6 +1,6 @@
-"""First thing that runs in a child: arrange to die with the parent, then become the module asked for.
+"""Start script of child processes: it makes the process end with its parent, then runs a module.
 
-usage: boot.py <parent pid> <module> [argument ...]; needs nothing but the standard library.
+usage: boot.py <parent pid> <module> [argument ...]; it uses the standard library only.
 """
 
 import ctypes
@@ -32,14 +32,14 @@ def _wait_for_parent_exit(parent: int) -> None:
 
 
 class _DatetimeMeta(type):
-    """Every time of day counts as one of ours, whoever made it."""
+    """Makes every datetime an instance of the skewed class."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, _REAL_DATETIME)
 
 
 class _SkewedDatetime(_REAL_DATETIME, metaclass=_DatetimeMeta):
-    """datetime, by a clock that is off."""
+    """datetime with a skewed clock."""
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:  # type: ignore[override]
@@ -51,7 +51,7 @@ class _SkewedDatetime(_REAL_DATETIME, metaclass=_DatetimeMeta):
 
 
 def _skew_clock(seconds: float) -> None:
-    """Let this process's clock be off by so much, before anybody has looked at it."""
+    """Skew the clock of this process before any module reads it."""
     real_time = time.time
     time.time = lambda: real_time() + seconds
     datetime.datetime = _SkewedDatetime  # type: ignore[misc]

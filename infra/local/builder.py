@@ -25,8 +25,8 @@ from infra.local.cloudformation.functions import (
     rest_apis,
 )
 from infra.local.cloudformation.names import AwsLocation, ResourceNames
+from infra.local.cloudwatch.alarms import Monitor
 from infra.local.cloudwatch.metrics import MetricStore
-from infra.local.cloudwatch.monitor import Monitor
 from infra.local.event_sources.async_invoke import AsyncInvoker, Destinations
 from infra.local.event_sources.dynamodb_streams import StreamPoller
 from infra.local.event_sources.mapping import EventSourceMapping
@@ -42,9 +42,8 @@ from infra.local.lambda_.sandbox import FunctionSpec
 from infra.local.lambda_.service import LambdaService
 from infra.local.lambda_.worker import WorkerContext
 from infra.local.moto_.server import MotoServer
-from infra.local.process import ProcessGroup
+from infra.local.process import ProcessGroup, ThreadSupervisor, Timer
 from infra.local.sagemaker.jobs import SageMakerApi, TrainingJobs, start_container
-from infra.local.threads import ThreadSupervisor, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,8 @@ class CloudOptions:
     """The settings of a local cloud.
 
     state_file          SQLite file that keeps the state of AWS's services; without one it is lost at the end
-    max_workers         worker processes of all functions together
+    runtime             folder for /var/runtime; by default one is installed in build/
+    max_workers         worker processes of all functions together; by default two for each core
     account_limit       concurrent invocations of all functions together
     idle_s              how long an idle worker is kept
     minute_s            real seconds for each minute of a rate(...) expression and of an alarm
@@ -62,10 +62,10 @@ class CloudOptions:
 
     package: Path
     data: Path
-    runtime: Path
+    runtime: Path | None = None
     state_file: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
-    max_workers: int = 2 * (os.cpu_count() or 1)
+    max_workers: int | None = None
     account_limit: int = 1000
     idle_s: float = 300.0
     minute_s: float = 60.0
@@ -74,6 +74,13 @@ class CloudOptions:
     gateway_limit_s: float = 29.0
     region: str = "us-east-1"
     on_progress: Callable[[str], None] | None = None
+
+    def resolved(self) -> CloudOptions:
+        """Return the options with absolute paths, which child processes need."""
+        state_file = self.state_file and self.state_file.resolve()
+        return dataclasses.replace(
+            self, package=self.package.resolve(), data=self.data.resolve(), state_file=state_file
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ class Builder:
         )
         async_invoker, event_bus, pollers = self._start_event_delivery(stack, clients, functions, logs, timer)
         training_jobs = self._start_training_jobs(clients, event_bus)
-        lambda_api = LambdaApi(functions, async_invoker, pollers.mappings, logs)
+        lambda_api = LambdaApi(functions, async_invoker, pollers.mappings)
         endpoint.start_serving(lambda_api, SageMakerApi(training_jobs))
         gateway.start_serving(rest_apis(stack), functions)
         return Components(
@@ -232,13 +239,15 @@ class Builder:
             processes=self.processes,
             supervisor=self._supervisor,
             logs=logs,
-            runtime_folder=options.runtime,
+            runtime_folder=options.runtime or Path(),
             data_folder=options.data,
             endpoint_variables=variables,
             clock_skew_s=worker_faults.draw_clock_skew_s,
             prepare_function=worker_faults.prepare_function,
         )
-        pool = WorkerPool(context, max_workers=options.max_workers, max_idle_s=options.idle_s)
+        pool = WorkerPool(
+            context, max_workers=options.max_workers or 2 * (os.cpu_count() or 1), max_idle_s=options.idle_s
+        )
         self._exit_stack.callback(pool.shut_down)
         self._supervisor.start_thread("worker-pool", pool.enforce_limits)
         return pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,8 @@ from infra.local.lambda_.pool import WorkerInfo
 from infra.local.lambda_.sandbox import lambda_runtime_folder
 from infra.local.lambda_.service import InvocationCounts
 from infra.local.persistence import store
-from infra.local.process import exit_on_sigterm
+from infra.local.process import ThreadSupervisor, exit_on_sigterm
 from infra.local.sagemaker.jobs import TrainingJobs
-from infra.local.threads import ThreadSupervisor
 
 _PROJECT = Path(__file__).parents[2]
 _IDLE_POLL_INTERVAL_S = (0.05, 0.5)
@@ -37,42 +36,11 @@ class Cloud:
 
     Everything that it starts ends with the `with` block, also after SIGTERM, Ctrl-C or a failed start, and
     with this process if it is killed. Leaving the block raises CloudCrashed if a part of the cloud crashed.
-    The arguments are those of CloudOptions.
+    The settings are the fields of CloudOptions.
     """
 
-    def __init__(
-        self,
-        package: Path,
-        data: Path,
-        *,
-        state_file: Path | None = None,
-        parameters: Mapping[str, str] | None = None,
-        max_workers: int | None = None,
-        on_progress: Callable[[str], None] | None = None,
-        runtime: Path | None = None,
-        account_limit: int = 1000,
-        idle_s: float = 300.0,
-        minute_s: float = 60.0,
-        function_minute_s: Mapping[str, float] | None = None,
-        retry_s: Sequence[float] = (1.0, 2.0),
-        gateway_limit_s: float = 29.0,
-    ) -> None:
-        self._options = CloudOptions(
-            package=package.resolve(),
-            data=data.resolve(),
-            runtime=runtime or Path(),
-            state_file=state_file.resolve() if state_file else None,
-            parameters=parameters or {},
-            max_workers=max_workers or 2 * (os.cpu_count() or 1),
-            account_limit=account_limit,
-            idle_s=idle_s,
-            minute_s=minute_s,
-            function_minute_s=function_minute_s or {},
-            retry_s=retry_s,
-            gateway_limit_s=gateway_limit_s,
-            on_progress=on_progress,
-        )
-        self._runtime = runtime
+    def __init__(self, package: Path, data: Path, **settings: Any) -> None:
+        self._options = CloudOptions(package, data, **settings)
         self._supervisor = ThreadSupervisor()
         self._exit_stack = ExitStack()
         self._components: Components | None = None
@@ -202,13 +170,13 @@ class Cloud:
         return self._components
 
     def _start(self) -> None:
-        options = self._options
+        options = self._options.resolved()
         options.data.mkdir(parents=True, exist_ok=True)
         lock = self._exit_stack.enter_context(lock_data_folder(options.data))
         if options.state_file:
             store.check_state_file(options.state_file)
         self._exit_stack.enter_context(exit_on_sigterm())
-        runtime = self._runtime or lambda_runtime_folder(
+        runtime = options.runtime or lambda_runtime_folder(
             _PROJECT / "build", _PROJECT / "constraints.txt", on_progress=options.on_progress
         )
         options = dataclasses.replace(options, runtime=runtime)

@@ -1,4 +1,4 @@
-"""`<data>/cloud.json`: how another terminal finds the cloud that runs on this data."""
+"""The lock of a data folder, and cloud.json, by which other processes find the cloud that runs on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EXIT_GRACE_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class CloudFile:
-    """What one needs to talk to a running cloud."""
+    """Endpoints and names of a running cloud."""
 
     pid: int
     endpoint: str
@@ -34,7 +34,7 @@ class CloudFile:
 
 
 def find_running_cloud(data: Path) -> CloudFile | None:
-    """The cloud that runs on this data now; a file that a killed one left behind counts as none."""
+    """Return the cloud that runs on a data folder; the file of a killed cloud is ignored."""
     try:
         written = json.loads((data / _FILE_NAME).read_text())
     except FileNotFoundError:
@@ -50,9 +50,9 @@ def read_local_token(data: Path, role: str) -> str:
 
 @contextmanager
 def lock_data_folder(data: Path) -> Iterator[int]:
-    """The data folder is ours alone while inside, and while any process has the descriptor that this yields.
+    """Lock a data folder for this block and for every process that has the yielded descriptor.
 
-    The lock is the kernel's: whoever dies frees it, and of two who start at once one is refused.
+    The kernel releases the lock when the last of them ends. Raises StartupFailed if another cloud has it.
     """
     descriptor = os.open(data / _LOCK_NAME, os.O_RDWR | os.O_CREAT)
     try:
@@ -65,19 +65,19 @@ def lock_data_folder(data: Path) -> Iterator[int]:
 
 
 def write_cloud_file(data: Path, file: CloudFile) -> None:
-    """Publish; readers see the whole file or none."""
+    """Write cloud.json atomically."""
     draft = data / f"{_FILE_NAME}.{os.getpid()}"
     draft.write_text(json.dumps(asdict(file), indent=2))
     draft.replace(data / _FILE_NAME)
 
 
 def delete_cloud_file(data: Path) -> None:
-    """Remove the file."""
+    """Delete cloud.json."""
     (data / _FILE_NAME).unlink(missing_ok=True)
 
 
 def _acquire_lock(descriptor: int, data: Path) -> None:
-    """A cloud that was killed a moment ago may still have a process: for its end, wait a little."""
+    """Take the lock; wait for the processes of a killed cloud to end."""
     deadline = time.monotonic() + _EXIT_GRACE_S
     while not _try_lock(descriptor):
         owner = find_running_cloud(data)

@@ -1,25 +1,25 @@
-"""Everything that can go wrong in the local cloud, and who is told.
+"""Errors of the local cloud.
 
 LocalCloudError
-├── CannotImitate     the template asks for what this cloud does not do: it does not start
-├── BadTemplate       the template contradicts itself: it does not start
-├── CannotStart       the machine is at fault (another cloud on the same data, no runtime)
-├── CloudFault        a part of the cloud itself crashed while running
-├── NotQuiet          work was still going on when the time was up
-├── NoSuchFunction    the caller named a function that the template does not have
-├── Throttled         a concurrency limit was reached: the caller gets 429
-└── WorkerGone        a worker ended before it took the event: the event is given to another
+├── UnsupportedFeature   the template uses a feature that the local cloud does not implement
+├── InvalidTemplate      the template is not valid
+├── StartupFailed        another cloud uses the data folder, or the package or the runtime is missing
+├── CloudCrashed         a thread or process of the cloud crashed
+├── NotIdle              work was still active at the timeout
+├── FunctionNotFound     the template has no function of this name
+├── Throttled            a concurrency limit was reached; the caller gets 429
+└── WorkerExited         workers exit before they receive the event
 """
 
 from __future__ import annotations
 
 
 class LocalCloudError(Exception):
-    """Root of everything below."""
+    """Root of the errors in this module."""
 
 
 class UnsupportedFeature(LocalCloudError):
-    """Names the resource and the property, so that the sentence alone says what to change."""
+    """A resource and a feature of it that the local cloud does not implement."""
 
     def __init__(self, resource: str, feature: str) -> None:
         super().__init__(f"{resource}: the local cloud does not support {feature}")
@@ -28,28 +28,28 @@ class UnsupportedFeature(LocalCloudError):
 
 
 class InvalidTemplate(LocalCloudError):
-    """The template refers to something that it does not hold."""
+    """The template refers to something that it does not contain, or a value is not valid."""
 
 
 class StartupFailed(LocalCloudError):
-    """The machine or the data folder stands in the way."""
+    """The state of this machine or of the data folder prevents the start."""
 
 
 class CloudCrashed(LocalCloudError):
-    """A thread of the cloud crashed; what it did is no longer done."""
+    """A thread of the cloud crashed; its work stopped."""
 
 
 class NotIdle(LocalCloudError):
-    """Says what was still under way."""
+    """Names the work that was still active."""
 
 
 class FunctionNotFound(LocalCloudError):
-    """No function of this name, ARN or logical id."""
+    """No function has this name, ARN or logical id."""
 
 
 class Throttled(LocalCloudError):
-    """Rate exceeded: the reserved or the account concurrency is in use."""
+    """The reserved concurrency or the account's concurrency is in use."""
 
 
 class WorkerExited(LocalCloudError):
-    """The event was never delivered, so nothing of it can have happened."""
+    """No worker received the event, so it had no effect."""

@@ -15,7 +15,7 @@ from moto.events.models import EventPattern
 from infra.local.cloudformation.names import AwsLocation
 from infra.local.errors import InvalidTemplate, UnsupportedFeature
 from infra.local.event_sources.async_invoke import Destinations
-from infra.local.threads import Timer
+from infra.local.process import Timer
 
 _PATTERN_OPERATORS = frozenset(
     {"exists", "prefix", "suffix", "equals-ignore-case", "wildcard", "numeric", "anything-but", "cidr"}

@@ -1,4 +1,4 @@
-"""HTTP on a free port of this machine: no polling while idle, no delay while busy."""
+"""HTTP servers on free local ports, without polling and without delayed packets."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from infra.local.threads import ThreadSupervisor
+from infra.local.process import ThreadSupervisor
 
 
 class RequestHandler(BaseHTTPRequestHandler):
-    """One request; the response leaves in one write, at once."""
+    """Sends each response in one write."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent; invocations have their own log."""
+        """Log nothing; invocations have their own log."""
 
     def read_body(self) -> bytes:
-        """The whole request body."""
+        """Read the request body."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return b"".join(iter(self._read_chunk, b""))
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -42,7 +42,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.send_body(body)
 
     def send_body(self, body: bytes) -> None:
-        """Close the headers of a response already begun and send its body."""
+        """Send the rest of a response whose status and headers were sent."""
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -51,7 +51,7 @@ class RequestHandler(BaseHTTPRequestHandler):
 
 
 class HttpServer(ThreadingHTTPServer):
-    """A server on 127.0.0.1; its handlers reach what they need through `self.server`."""
+    """A server on 127.0.0.1; handlers reach it as `self.server`."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -64,27 +64,27 @@ class HttpServer(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(None,), name=name, daemon=True)
 
     def start(self) -> None:
-        """Accept from now on."""
+        """Accept connections."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept no more; connections already open end with their peer."""
+        """Accept no more connections; open ones end with their client."""
         if self._thread.is_alive():
             self._shut_down()
         self.server_close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - http.server's own
-        """A peer that went away is everyday; anything else is a crash of this cloud."""
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - http.server's names
+        """Ignore a lost connection; record any other exception as a crash."""
         error = sys.exception()
         if error is not None and not isinstance(error, ConnectionError):
             self._supervisor.record_crash(self._name, error)
 
     def server_close(self) -> None:
-        """Close the socket without waiting for handler threads: they end with their peers."""
+        """Close the socket without waiting for handler threads, which end with their clients."""
         self.socket.close()
 
     def _shut_down(self) -> None:
-        """`shutdown` is seen only after a connection, as nothing else wakes a server that never polls."""
+        """Call `shutdown` and connect, because only a connection wakes a server that does not poll."""
         closing = threading.Thread(target=self.shutdown, daemon=True)
         closing.start()
         while closing.is_alive():

@@ -1,4 +1,4 @@
-"""An OpenID issuer for one local cloud: a key that lives as long as it does, and tokens signed with it."""
+"""The token issuer of a local cloud: its key, its key set (JWKS) and the tokens that it signs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ALGORITHM = "ES256"
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Signs tokens. `url` is both its name and where its keys are."""
+    """Signs tokens; `url` is the issuer's name and the base URL of its key set."""
 
     url: str
     audience: str
@@ -34,14 +34,14 @@ class Issuer:
     key_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def jwks(self) -> bytes:
-        """The JWKS."""
+        """Return the key set."""
         public: dict[str, Any] = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
         return json.dumps({"keys": [public | {"kid": self.key_id, "use": "sig", "alg": _ALGORITHM}]}).encode()
 
     def issue_token(
         self, role: str, *, subject: str, sources: Sequence[str] = (), lifetime_s: float = 3600.0
     ) -> str:
-        """A bearer token for a role."""
+        """Return a bearer token for a role."""
         now = time.time()
         claims: dict[str, Any] = {
             "iss": self.url,
@@ -55,7 +55,7 @@ class Issuer:
         return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"kid": self.key_id})
 
     def template_parameters(self) -> dict[str, str]:
-        """What the template must know of it."""
+        """Return the parameters of the template for this issuer."""
         return {
             "TokenIssuer": self.url,
             "TokenAudience": self.audience,
@@ -79,14 +79,14 @@ class Issuer:
 
 
 def load_issuer(data: Path) -> Issuer:
-    """The issuer of the cloud that runs on this folder. Raises FileNotFoundError where none does."""
+    """Load the issuer of the cloud on a data folder. Raises FileNotFoundError if no cloud runs."""
     written: Mapping[str, Any] = json.loads((data / ISSUER_FILE).read_text())
     key = serialization.load_pem_private_key(written["key"].encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("the issuer's key is not an elliptic one")
+        raise TypeError("the issuer's key is not an elliptic curve key")
     return Issuer(written["url"], written["audience"], key, written["key_id"])
 
 
 def delete_issuer_file(data: Path) -> None:
-    """Remove what `save` left."""
+    """Delete the file that `save` wrote."""
     (data / ISSUER_FILE).unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.package.build import ROOT, package
-from infra.package.sizes import LAMBDA_LIMIT_BYTES, MB, FunctionSize, measure_sizes
 from infra.package.targets import PackagingError
+from infra.package.template import LAMBDA_LIMIT_BYTES, MB, FunctionSize, measure_sizes
 
 
 def main(arguments: list[str]) -> int:

@@ -32,9 +32,8 @@ from infra.package.dependencies import (
     install_part,
     pinned_requirements,
 )
-from infra.package.sizes import check_sizes, measure_sizes
 from infra.package.targets import PackagingError, Target, find_target
-from infra.package.template import patch_template
+from infra.package.template import check_sizes, measure_sizes, patch_template
 
 _CHALICE_PROGRAM = "import sys; from chalice.cli import main; sys.exit(main())"
 _CHALICE_OUTPUT = "out"

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.package.sizes import MB, measure_sizes
+from infra.package.template import MB, measure_sizes
 from tests.benchmark.api import measure_api
 from tests.benchmark.cold_start import cold_start_over_bare
 from tests.benchmark.faces import ONE_THREAD, measure_faces

@@ -13,9 +13,14 @@ import pytest
 from infra.package import PackagingError, package
 from infra.package.artifacts import build_if_changed, extend_zip, fingerprint, zip_folder
 from infra.package.dependencies import FUNCTION_PACKAGES, pinned_requirements
-from infra.package.sizes import LAMBDA_LIMIT_BYTES, FunctionSize, check_sizes, measure_sizes
 from infra.package.targets import find_target
-from infra.package.template import patch_template
+from infra.package.template import (
+    LAMBDA_LIMIT_BYTES,
+    FunctionSize,
+    check_sizes,
+    measure_sizes,
+    patch_template,
+)
 from tests.infra.conftest import Template
 
 MB = 1_048_576

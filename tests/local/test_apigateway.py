@@ -17,7 +17,7 @@ from infra.local.cloud import Cloud
 from infra.local.cloudformation.names import AwsLocation
 from infra.local.errors import UnsupportedFeature
 from infra.local.lambda_.service import InvocationResult
-from infra.local.threads import ThreadSupervisor
+from infra.local.process import ThreadSupervisor
 
 ANY = "X-AMAZON-APIGATEWAY-ANY-METHOD"
 ROUTES = [

@@ -151,23 +151,6 @@ def test_an_asynchronous_event_is_tried_three_times_and_then_dropped(cloud: Clou
     assert cloud.invocations["fail"].errors == before + 3
 
 
-def test_a_dry_run_invokes_nothing(cloud: Cloud):
-    before = cloud.invocations
-
-    answer = cloud.client("lambda").invoke(FunctionName="echo", InvocationType="DryRun")
-
-    assert answer["StatusCode"] == 204
-    assert cloud.invocations == before
-
-
-def test_functions_are_listed_with_their_settings(cloud: Cloud):
-    listed = cloud.client("lambda").list_functions()["Functions"]
-    shown = cloud.client("lambda").get_function(FunctionName="reserved")
-
-    assert {"echo", "slow", "reserved"} <= {one["FunctionName"] for one in listed}
-    assert shown["Concurrency"]["ReservedConcurrentExecutions"] == 1
-
-
 _POOL_CODE = """
 import os
 import time

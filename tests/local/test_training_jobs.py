@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from infra.local.process import ThreadSupervisor
 from infra.local.sagemaker.jobs import SageMakerApi, TrainingJobs
-from infra.local.threads import ThreadSupervisor
 from tests.local.waiting import wait_until
 
 ENTRY = '''

@@ -30,7 +30,7 @@ from infra.local.apigateway.routes import (
 from infra.local.errors import Throttled
 from infra.local.http_server import HttpServer, RequestHandler
 from infra.local.lambda_.service import PAYLOAD_LIMIT, InvocationResult, LambdaService
-from infra.local.threads import ThreadSupervisor
+from infra.local.process import ThreadSupervisor
 
 BODY_LIMIT = 10 * 1024 * 1024
 """Largest request body in bytes."""

@@ -15,7 +15,7 @@ from infra.local.cloudformation.names import AwsLocation
 from infra.local.errors import Throttled, UnsupportedFeature
 from infra.local.lambda_.logs import FunctionLogs
 from infra.local.lambda_.service import LambdaService
-from infra.local.threads import ThreadSupervisor, Timer
+from infra.local.process import ThreadSupervisor, Timer
 
 _MAX_CONCURRENCY = 32
 _MAX_RETRIES = 2

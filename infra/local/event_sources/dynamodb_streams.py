@@ -16,7 +16,7 @@ from infra.local.errors import Throttled
 from infra.local.event_sources.async_invoke import Destinations
 from infra.local.event_sources.mapping import EventSourceMapping, failed_ids
 from infra.local.lambda_.service import InvocationResult, LambdaService
-from infra.local.threads import ThreadSupervisor
+from infra.local.process import ThreadSupervisor
 
 _POLL_INTERVAL_S = (0.2, 1.0)
 """Seconds between reads of the stream: after a record, and at most."""

@@ -13,7 +13,7 @@ from infra.local.clients import AwsClients
 from infra.local.errors import Throttled
 from infra.local.event_sources.mapping import EventSourceMapping, failed_ids
 from infra.local.lambda_.service import LambdaService
-from infra.local.threads import ThreadSupervisor
+from infra.local.process import ThreadSupervisor
 
 _WAIT_S = 2
 """Seconds that one receive waits, and so the longest time until a mapping is disabled."""

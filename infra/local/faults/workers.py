@@ -12,7 +12,7 @@ from pathlib import Path
 from infra.local.faults.model import FaultInjector
 from infra.local.lambda_.sandbox import FunctionSpec
 from infra.local.lambda_.worker import Worker
-from infra.local.threads import Timer
+from infra.local.process import Timer
 
 _MAX_DELAY_S = 0.5
 """The fault happens within this time after the worker received its event."""

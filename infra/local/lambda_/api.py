@@ -1,8 +1,7 @@
-"""The Lambda API: invoking and describing functions, reading and updating event source mappings."""
+"""The Lambda API: invoking functions, reading and updating event source mappings."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import re
@@ -14,14 +13,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from infra.local.errors import FunctionNotFound, Throttled
 from infra.local.event_sources.async_invoke import AsyncInvoker
 from infra.local.event_sources.mapping import EventSourceMapping, describe_mapping, updated_settings
-from infra.local.lambda_.logs import FunctionLogs
-from infra.local.lambda_.sandbox import PYTHON_RUNTIME, FunctionSpec
+from infra.local.lambda_.sandbox import FunctionSpec
 from infra.local.lambda_.service import PAYLOAD_LIMIT, LambdaService
 
 ASYNC_PAYLOAD_LIMIT = 1024 * 1024
 """Bytes of an asynchronous event."""
-
-_LOG_TAIL = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +61,10 @@ class LambdaApi:
         functions: LambdaService,
         async_invoker: AsyncInvoker,
         sources: Mapping[str, EventSourceMapping],
-        logs: FunctionLogs,
     ) -> None:
         self._functions = functions
         self._async_invoker = async_invoker
         self._sources = sources
-        self._logs = logs
 
     def handle(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
         """Answer one API call."""
@@ -93,7 +87,7 @@ class LambdaApi:
             return _error_response(429, "TooManyRequestsException", str(error))
 
     def invoke(self, call: ApiCall) -> ApiResponse:
-        """Invoke: RequestResponse, Event or DryRun."""
+        """Invoke, with type RequestResponse or Event."""
         kind = call.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         limit = ASYNC_PAYLOAD_LIMIT if kind == "Event" else PAYLOAD_LIMIT
         spec = self._functions.find(call.function)
@@ -104,8 +98,6 @@ class LambdaApi:
             return _error_response(
                 400, "InvalidRequestContentException", "Could not parse request body into json"
             )
-        if kind == "DryRun":
-            return api_response(b"", 204)
         if kind == "Event":
             return api_response(
                 b"", 202, x_amzn_RequestId=self._async_invoker.enqueue(spec.name, call.body or b"{}")
@@ -117,29 +109,7 @@ class LambdaApi:
         headers = {"X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": answer.request_id}
         if answer.error is not None:
             headers["X-Amz-Function-Error"] = answer.error
-        if call.headers.get("X-Amz-Log-Type") == "Tail":
-            tail = "\n".join(self._logs.lines_of_request(answer.request_id)).encode()[-_LOG_TAIL:]
-            headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
         return ApiResponse(200, answer.payload, headers)
-
-    def list_functions(self, _call: ApiCall) -> ApiResponse:
-        """ListFunctions, on one page."""
-        return api_response({"Functions": [_describe_function(spec) for spec in self._functions]})
-
-    def get_function_configuration(self, call: ApiCall) -> ApiResponse:
-        """GetFunctionConfiguration."""
-        return api_response(_describe_function(self._functions.find(call.function)))
-
-    def get_function(self, call: ApiCall) -> ApiResponse:
-        """GetFunction."""
-        spec = self._functions.find(call.function)
-        response: dict[str, Any] = {
-            "Configuration": _describe_function(spec),
-            "Code": {"Location": str(spec.code_folder)},
-        }
-        if spec.reserved_concurrency is not None:
-            response["Concurrency"] = {"ReservedConcurrentExecutions": spec.reserved_concurrency}
-        return api_response(response)
 
     def list_mappings(self, call: ApiCall) -> ApiResponse:
         """ListEventSourceMappings, filtered by function and source."""
@@ -177,9 +147,6 @@ _FUNCTIONS_PATH = "/2015-03-31/functions"
 _MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
 _OPERATIONS: tuple[tuple[str, str, Callable[[LambdaApi, ApiCall], ApiResponse]], ...] = (
     ("POST", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)/invocations", LambdaApi.invoke),
-    ("GET", f"{_FUNCTIONS_PATH}/?", LambdaApi.list_functions),
-    ("GET", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)/configuration", LambdaApi.get_function_configuration),
-    ("GET", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)", LambdaApi.get_function),
     ("GET", f"{_MAPPINGS_PATH}/?", LambdaApi.list_mappings),
     ("GET", f"{_MAPPINGS_PATH}/(?P<id>[^/]+)", LambdaApi.get_mapping),
     ("PUT", f"{_MAPPINGS_PATH}/(?P<id>[^/]+)", LambdaApi.update_mapping),
@@ -195,17 +162,3 @@ def _is_json(body: bytes) -> bool:
 
 def _mapping_not_found() -> ApiResponse:
     return _error_response(404, "ResourceNotFoundException", "The resource you requested does not exist.")
-
-
-def _describe_function(spec: FunctionSpec) -> dict[str, Any]:
-    return {
-        "FunctionName": spec.name,
-        "FunctionArn": spec.arn,
-        "Runtime": PYTHON_RUNTIME,
-        "Handler": spec.handler,
-        "Timeout": spec.timeout_s,
-        "MemorySize": spec.memory_mb,
-        "Environment": {"Variables": dict(spec.environment)},
-        "Version": "$LATEST",
-        "State": "Active",
-    }

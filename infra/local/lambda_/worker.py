@@ -24,8 +24,7 @@ from typing import Literal, cast
 from infra.local.http_server import HttpServer, RequestHandler
 from infra.local.lambda_.logs import FunctionLogs
 from infra.local.lambda_.sandbox import FunctionSpec, worker_environment
-from infra.local.process import ProcessGroup, kill_process, resident_mb
-from infra.local.threads import ThreadSupervisor
+from infra.local.process import ProcessGroup, ThreadSupervisor, kill_process, resident_mb
 
 _RUNTIME_PATH = "/2018-06-01/runtime"
 

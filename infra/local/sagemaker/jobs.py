@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.lambda_.api import ApiResponse, api_response
-from infra.local.process import ProcessGroup, kill_process
+from infra.local.process import ProcessGroup, ThreadSupervisor, kill_process
 from infra.local.sagemaker.job import TERMINAL_STATUSES, JobFolders, TrainingJob, load_jobs
-from infra.local.threads import ThreadSupervisor
 from models.training.environment import (
     ROOT,
     TRAINING_MODULE,

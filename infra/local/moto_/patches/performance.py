@@ -54,7 +54,11 @@ def patch_performance() -> None:
     for check in (ActionCountValidator, OverlappingPathsValidator):
         check.traverse = _process_once
     FakeKey.__deepcopy__ = _copy_without_contents  # type: ignore[attr-defined]
-    sqs_models.unix_time_millis = lambda: time.time() * 1000  # type: ignore[attr-defined, assignment]
+    sqs_models.unix_time_millis = _unix_time_ms  # type: ignore[attr-defined, assignment]
+
+
+def _unix_time_ms() -> float:
+    return time.time() * 1000
 
 
 class DirectDispatch:
