@@ -148,7 +148,7 @@ def failed_dependency(error: BaseException) -> str | None:
 
 
 class BrokenRelease(VigilError):
-    """A model's release cannot be opened, does not answer, or answers its golden input wrongly."""
+    """A model's release cannot be opened, fails, or does not reproduce its golden output."""
 
 
 class DamagedRelease(BrokenRelease):

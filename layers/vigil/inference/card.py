@@ -1,16 +1,17 @@
 """The tables of model cards: what every model has, its preprocessing, its input limits, its network file."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, ValidationError, convert, field
 
+from vigil import toml_file
 from vigil.toml_file import InvalidToml, TomlFile, TomlTable
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -138,100 +139,53 @@ class NetworkCard(ModelCard, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class TomlReader(TomlFile):
-    """One card; keys are dotted paths ("input.size")."""
-
-    def __contains__(self, key: str) -> bool:
-        return self._find(key) is not None
+    """Values by dotted path ("input.size"), for recipes. Each method raises InvalidToml."""
 
     def get_str(self, key: str) -> str:
-        return self._typed(key, str, "a text")
+        return self._get(key, str)
 
     def get_choice(self, key: str, allowed: Sequence[T]) -> T:
         """One of a few values."""
-        value = self._require(key)
-        for each in allowed:
-            if each == value:
-                return each
-        raise self._invalid(key, f"one of {', '.join(map(str, allowed))}")
+        if (value := self._find(key)) not in allowed:
+            names = ", ".join(map(str, allowed))
+            raise InvalidToml(f"{self.file}: {key} must be one of {names}, not {value!r}")
+        return allowed[allowed.index(value)]
 
     def get_int(self, key: str) -> int:
-        value = self._typed(key, int, "a whole number")
-        if isinstance(value, bool):
-            raise self._invalid(key, "a whole number")
-        return value
+        return self._get(key, int)
 
     def get_float(self, key: str) -> float:
-        return float(self._numeric(key, self._require(key)))
+        return self._get(key, float)
 
     def get_bool(self, key: str) -> bool:
-        return self._typed(key, bool, "true or false")
+        return self._get(key, bool)
 
     def get_strs(self, key: str) -> tuple[str, ...]:
-        values = self._typed(key, list, "a list of texts")
-        if not all(isinstance(value, str) for value in values):
-            raise self._invalid(key, "a list of texts")
-        return tuple(values)
+        return self._get(key, tuple[str, ...])
 
     def get_floats(self, key: str) -> tuple[float, ...]:
-        values = self._typed(key, list, "a list of numbers")
-        return tuple(float(self._numeric(key, value)) for value in values)
+        return self._get(key, tuple[float, ...])
 
-    def get_float_rows(self, key: str) -> tuple[tuple[float, ...], ...]:
-        """A list of lists of numbers, such as points."""
-        values = self._typed(key, list, "a list of lists of numbers")
-        if not all(isinstance(row, list) for row in values):
-            raise self._invalid(key, "a list of lists of numbers")
-        return tuple(tuple(float(self._numeric(key, value)) for value in row) for row in values)
-
-    def get_size(self, key: str) -> tuple[int, int]:
-        """[width, height] in pixels."""
-        values = self.get_floats(key)
-        if len(values) != 2 or min(values) < 1:
-            raise self._invalid(key, "[width, height]")
-        return int(values[0]), int(values[1])
-
-    def get_keys(self, key: str) -> tuple[str, ...]:
-        """The keys within a table."""
-        return tuple(self._typed(key, dict, "a table"))
+    def get_size(self, key: str) -> Size:
+        """(width, height) in pixels."""
+        return self._get(key, tuple[PositiveInt, PositiveInt])
 
     def _find(self, key: str) -> Any:
         value: Any = self.values
         for part in key.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        return value
-
-    def _require(self, key: str) -> Any:
-        value = self._find(key)
         if value is None:
             raise InvalidToml(f"{self.file}: {key} is missing")
         return value
 
-    def _typed(self, key: str, kind: type[T], expected: str) -> T:
-        value = self._require(key)
-        if not isinstance(value, kind):
-            raise self._invalid(key, expected)
-        return value
-
-    def _numeric(self, key: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._invalid(key, "made of numbers")
-        return value
-
-    def _invalid(self, key: str, expected: str) -> InvalidToml:
-        return InvalidToml(f"{self.file}: {key} must be {expected}, not {self._find(key)!r}")
+    def _get(self, key: str, kind: type[U]) -> U:
+        try:
+            return convert(self._find(key), kind)
+        except ValidationError as error:
+            raise InvalidToml(f"{self.file}: {str(error).lower().replace('`', '')}: {key}") from error
 
 
 def load_toml(path: Path) -> TomlReader:
-    """The card in a file. Raises BadCard where there is none or it is not TOML."""
-    try:
-        return parse_toml(str(path), path.read_bytes())
-    except FileNotFoundError as error:
-        raise InvalidToml(f"{path}: there is no such card") from error
-
-
-def parse_toml(file: str, data: bytes) -> TomlReader:
-    """The card in a file's bytes. Raises BadCard where they are not TOML."""
-    try:
-        return TomlReader(file, tomllib.loads(data.decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidToml(f"{file}: {error}") from error
+    """Raises InvalidToml if there is no such file or it is not TOML."""
+    parsed = toml_file.load_toml(path)
+    return TomlReader(parsed.file, parsed.values)

@@ -126,7 +126,7 @@ def test_the_new_card_is_the_backbones_but_not_its_source(released: Mapping[str,
         "output",
         "MIT",
     )
-    assert "source" not in card
+    assert "source" not in card.values
     assert len(card.get_floats("calibration.fmr")) == len(card.get_floats("calibration.cosine"))
 
 
