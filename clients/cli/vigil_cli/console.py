@@ -72,10 +72,11 @@ def format_time(timestamp: str) -> str:
     return timestamp[:19].replace("T", " ")
 
 
-def format_age(at: datetime | str) -> str:
-    """The time since then, in the largest unit that leaves at least two."""
-    since = datetime.fromisoformat(at) if isinstance(at, str) else at
-    seconds = max(0.0, (datetime.now(UTC) - since).total_seconds())
+def format_age(at: str | None) -> str:
+    """The time since an ISO timestamp, in the largest unit that leaves at least two."""
+    if at is None:
+        return ""
+    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
     for unit, least in (("d", 172_800), ("h", 7_200), ("min", 120)):
         if seconds >= least:
             return f"{seconds / {'d': 86_400, 'h': 3_600, 'min': 60}[unit]:.0f} {unit} ago"

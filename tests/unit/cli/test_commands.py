@@ -14,7 +14,7 @@ from vigil_cli.__main__ import COMMANDS, GROUPS, app
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"pydantic", "boto3", "botocore", "numpy", "onnxruntime", "moto", "PIL", "cryptography", "jwt"}
-DIRECT = {"status", "maintenance", "alarms", "audit"}
+DIRECT = {"status", "maintenance"}
 """Modules that do not use the API yet."""
 
 

@@ -34,6 +34,7 @@ SIGHTING = {
     "score": 0.71,
     "threshold": 0.43,
 }
+ACTION = {"action": "redriven", "reason": "fixed", "at": AT}
 DROP_RECORD = {
     "id": DROP,
     "state": "done",
@@ -44,7 +45,10 @@ DROP_RECORD = {
     "attempts": 1,
     "found": 1,
     "times_ms": {"detect": 20.0, "embed": 22.0},
+    "first_claimed_at": AT,
+    "error": "Transient: read object: SlowDown",
     "sightings": [SIGHTING],
+    "actions": [ACTION],
 }
 ALERT = {
     "id": "a" * 32,
@@ -77,6 +81,26 @@ MODEL = {
     "candidate": {"release": RELEASE["id"], "canary_share": 0.1, "shadow_share": 0.0},
     "releases": [RELEASE],
 }
+MODEL_RELEASES = {
+    "model": "digits",
+    **{name: MODEL[name] for name in ("active", "candidate", "releases")},
+}
+ALARM = {
+    "name": "degraded",
+    "state": "ALARM",
+    "since": AT,
+    "description": "Live has every worker",
+    "runbook": "docs/operations.md#degraded",
+}
+AUDIT_ENTRY = {
+    "chain": "chain-3",
+    "number": 1,
+    "at": AT,
+    "caller": "local-admin",
+    "role": "admin",
+    "operation": "get-person",
+    "resource_ids": {"person": PERSON["id"]},
+}
 TRAINING = {"job": "digits-1", "state": "done", "expected_usd": 0.5, "max_usd": 1.0, "usd": 0.25}
 
 
@@ -85,6 +109,7 @@ class FakeApi:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.audit: dict[str, Any] = {"valid": True, "chains": 8, "entries": 20, "breaks": []}
 
     def upload_photo(self, photo: Path, **_: Any) -> str:
         if photo.suffix == ".txt":
@@ -127,8 +152,23 @@ class FakeApi:
         self.calls.append(("redrive", lane, ids, reason))
         return 1
 
-    def list_models(self) -> list[dict[str, Any]]:
-        return [MODEL]
+    def get_dead_letter(self, lane: str, message_id: str) -> dict[str, Any]:
+        return {**DEAD_LETTER, "body": "{}"}
+
+    def list_releases(self) -> list[dict[str, Any]]:
+        return [MODEL_RELEASES]
+
+    def list_all_trainings(self) -> list[dict[str, Any]]:
+        return [TRAINING]
+
+    def list_alarms(self) -> list[dict[str, Any]]:
+        return [ALARM]
+
+    def list_audit_entries(self) -> Iterator[dict[str, Any]]:
+        return iter([AUDIT_ENTRY])
+
+    def verify_audit_log(self) -> dict[str, Any]:
+        return self.audit
 
     def get_model(self, model: str) -> dict[str, Any]:
         return MODEL
@@ -162,10 +202,16 @@ LISTS = {
     "drops quarantined": (DROP_RECORD, "door"),
     "people list": (PERSON, "Ada Lovelace"),
     "people show p-0123456789ab": (PERSON, "Ada Lovelace"),
-    "models list": (MODEL, "canary 10%"),
+    "models list": (MODEL_RELEASES, "canary 10%"),
     "models show digits": ({**MODEL, "trainings": [TRAINING]}, "drift: ok"),
     "ops dlq list": ({"lane": "bulk", **DEAD_LETTER}, "SlowDown"),
-    "ops dlq show 8bba": ({"lane": "bulk", **DEAD_LETTER}, '"redrives": 2'),
+    "ops dlq show 8bba": ({"lane": "bulk", **DEAD_LETTER, "body": "{}"}, '"redrives": 2'),
+    "ops alarms": (ALARM, "degraded"),
+    "ops alarms degraded": (ALARM, "Meaning"),
+    "ops audit show": (AUDIT_ENTRY, "get-person"),
+    "ops audit verify": ({"valid": True, "chains": 8, "entries": 20, "breaks": []}, "20 entries"),
+    "drops show dddd": (DROP_RECORD, "SlowDown"),
+    "drops notes live/faces/door/a.jpg": ({"drop": DROP, **ACTION}, "fixed"),
 }
 
 
@@ -242,3 +288,13 @@ def test_an_api_that_does_not_answer_is_reported_with_the_page_that_helps(
 
     assert result.exit_code == 2
     assert "docs/operations.md" in result.stderr
+
+
+def test_a_changed_audit_log_sets_the_exit_code_and_names_the_entry(api: FakeApi):
+    broken = {"chain": "chain-1", "number": 7, "reason": "its hash is wrong"}
+    api.audit |= {"valid": False, "breaks": [broken]}
+
+    result = run("ops audit verify")
+
+    assert result.exit_code == 1
+    assert "chain-1, entry 7: its hash is wrong" in result.stderr

@@ -53,7 +53,8 @@ def show(session: Session, message: MessageArgument) -> None:
     Example: ./vigil ops dlq show 8bba0e49
     """
     with session.api("operator") as api:
-        rows = _find(api, message)
+        found = _find(api, message)
+        rows = [{"lane": one["lane"], **api.get_dead_letter(one["lane"], one["id"])} for one in found]
     session.show(rows, lambda: Text("\n".join(json.dumps(row, indent=2) for row in rows)))
 
 

@@ -1,12 +1,10 @@
 """`vigil drop`, `vigil sightings`, `vigil drops`: uploads, records of drops and their sightings."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import click
 from rich.console import Group
@@ -17,9 +15,11 @@ from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, days_ago, err, fail, format_number, format_time, new_table
 from vigil_cli.session import DaysOption, LaneName, LimitOption, Session, name_lookup
 from vigil_client import UnprocessableContent, Vigil
+from vigil_client.types import DropOut
 
-if TYPE_CHECKING:
-    from vigil_cli.deployment import Deployment
+DROP_ID_LENGTH = 32
+MAX_FOUND = 20
+"""Drops that are shown for the beginning of an id."""
 
 LONG_POLL_S = 20
 """The longest time that the API waits for a drop to end."""
@@ -175,27 +175,22 @@ def show(session: Session, drop: DropArgument) -> None:
 
     Example: ./vigil drops show live/faces/door-3/frame.jpg
     """
-    cloud = session.deployment()
-    rows = _find_drops(cloud, drop)
-    if not rows:
-        fail(f"no record of {drop}: an object's key has the form live/faces/<source>/<name>")
-    for row in rows:
-        row["sighting_rows"] = cloud.records.sightings(row["drop_id"])
-        row["notes"] = _notes(cloud, row["drop_id"])
-    tables = [
-        table for row in rows for table in (_drop_table(row, cloud.display_name), _notes_table(row["notes"]))
-    ]
-    session.show([json.loads(json.dumps(row, default=sorted)) for row in rows], lambda: Group(*tables))
+    with session.api("reviewer") as api:
+        rows, name_of = _get_drops(api, drop), name_lookup(api)
+        session.show(rows, lambda: Group(*(_drop_table(row, name_of) for row in rows)))
 
 
 def notes(session: Session, drop: DropArgument) -> None:
-    """Show what triage or a person did about a drop: redrives, quarantine, and the reason of each.
+    """Show what triage or a person did with the messages of a drop, and why.
 
     Example: ./vigil drops notes 0123456789abcdef0123456789abcdef
     """
-    cloud = session.deployment()
-    rows = [note for row in _find_drops(cloud, drop) for note in _notes(cloud, row["drop_id"])]
-    session.show(rows, lambda: _notes_table(rows) if rows else f"no notes on {drop}")
+    with session.api("viewer") as api:
+        rows = [{"drop": row["id"], **one} for row in _get_drops(api, drop) for one in row.get("actions", ())]
+    table = new_table("Notes", "time", "action", "reason", "drop")
+    for row in rows:
+        table.add_row(format_time(row["at"]), row["action"], row["reason"], row["drop"])
+    session.show(rows, lambda: table if rows else f"no notes on {drop}")
 
 
 def label(
@@ -212,45 +207,36 @@ def label(
     session.show([saved], lambda: f"{saved['drop']} is labelled {saved['label']}")
 
 
-def _find_drops(cloud: "Deployment", text: str) -> list[dict[str, Any]]:
-    """Records of the drops of an object's key, or of the last week's drops whose id begins so."""
+def _get_drops(api: Vigil, text: str) -> list[DropOut]:
+    """The drops of an object's key, or the drops of the last month whose id begins so."""
     if "/" in text:
-        uri = text if text.startswith("s3://") else f"s3://{cloud.outputs['PhotosBucket']}/{text}"
-        return [row for drop in cloud.records.drops_of_object(uri) if (row := cloud.records.find_drop(drop))]
-    if exact := cloud.records.find_drop(text):
-        return [exact]
-    newest = cloud.records.newest("drops", since=datetime.now(UTC) - timedelta(days=7), limit=10_000)
-    return [row for row in newest if row["drop_id"].startswith(text)]
+        found = list(api.list_drops(object=text.removeprefix("s3://")))
+    elif len(text) == DROP_ID_LENGTH:
+        return [api.get_drop(text)]
+    else:
+        found = list(islice(api.list_drops(id_prefix=text, since=days_ago(30)), MAX_FOUND))
+    if not found:
+        fail(f"no record of {text}: an object's key has the form live/faces/<source>/<name>")
+    return [api.get_drop(row["id"]) for row in found]
 
 
-def _notes(cloud: "Deployment", drop: str) -> list[dict[str, Any]]:
-    return [
-        {"at": row["sk"].removeprefix("note#"), "action": row["action_taken"], "reason": row["reason"]}
-        for row in cloud.records.notes(drop)
-    ]
-
-
-def _drop_table(row: Mapping[str, Any], name_of: NameLookup) -> Table:
-    table = new_table(f"Drop {row['drop_id']}", "", "")
+def _drop_table(row: DropOut, name_of: NameLookup) -> Table:
+    table = new_table(f"Drop {row['id']}", "", "")
     table.add_row("state", coloured(row["state"]))
     for name in ("reason", "message", "error", "stage", "lane", "model", "source", "release", "attempts"):
         if row.get(name):
-            table.add_row(name, str(row[name]))
-    for name in ("occurred_at", "first_claimed_at", "completed_at"):
-        if row.get(name):
-            table.add_row(name.replace("_", " "), format_time(row[name]))
-    if row.get("s3_object"):
-        table.add_row("object", f"{row['object']} {row['s3_object'].get('version', '')}")
-    for stage_name, ms in row.get("times_ms", {}).items():
-        table.add_row(f"  {stage_name}", f"{ms:.1f} ms")
-    for sighting in row["sighting_rows"]:
+            table.add_row(name, str(row.get(name)))
+    if photo := row.get("object"):
+        table.add_row("object", f"{photo['key']} {photo.get('version', '')}")
+    times = (("stored", row["at"]), ("claimed", row["first_claimed_at"]), ("ended", row.get("completed_at")))
+    for name, at in times:
+        if at:
+            table.add_row(name, format_time(at))
+    for stage, ms in row.get("times_ms", {}).items():
+        table.add_row(f"  {stage}", f"{ms:.1f} ms")
+    for sighting in row.get("sightings", ()):
         score = format_number(sighting.get("score"))
         table.add_row("sighting", subject_text(sighting, name_of) + f"  {score}")
-    return table
-
-
-def _notes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = new_table("Notes" if rows else "", *(("time", "action", "reason") if rows else ()))
-    for row in rows:
-        table.add_row(format_time(row["at"]), row["action"], row["reason"])
+    for action in row.get("actions", ()):
+        table.add_row(action["action"], f"{format_time(action['at'])}  {action['reason']}")
     return table

@@ -27,6 +27,7 @@ from vigil_client.types import (
     CandidateOut,
     EstimateOut,
     ModelDetails,
+    ModelReleasesOut,
     ReleaseOut,
     StagesChanged,
     TrainingOut,
@@ -47,8 +48,7 @@ def list_models(session: Session) -> None:
     Example: ./vigil models list
     """
     with session.api("operator") as api:
-        models = [api.get_model(model["name"]) for model in api.list_models()]
-        jobs = [job for model in models for job in api.list_trainings(model["name"])]
+        models, jobs = api.list_releases(), api.list_all_trainings()
     session.show(models, lambda: Group(_releases_table(models), _trainings_table(jobs)))
 
 
@@ -65,17 +65,17 @@ def show(session: Session, model: ModelArgument) -> None:
     )
 
 
-def _releases_table(models: Iterable[ModelDetails]) -> Table:
+def _releases_table(models: Iterable[ModelReleasesOut]) -> Table:
     """A line for each release, the active bundled one first."""
     table = new_table("Releases", "model", "release", "stage", "quality", "gain", "since", "reason")
     for model in models:
-        releases = model.get("releases", [])
+        releases = model["releases"]
         if model["active"] not in {release["id"] for release in releases}:
             active = coloured("active")
-            table.add_row(model["name"], model["active"], active, "", "", "", "bundled with the software")
+            table.add_row(model["model"], model["active"], active, "", "", "", "bundled with the software")
         for release in sorted(releases, key=lambda one: one["since"], reverse=True):
             table.add_row(
-                model["name"],
+                model["model"],
                 release["id"],
                 _stage_text(release, model.get("candidate")),
                 _estimate_text(release["metric"]),
