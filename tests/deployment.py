@@ -3,15 +3,43 @@
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cloud.dynamodb.drops import DynamoDropRows
+from cloud.dynamodb.people import DynamoPeople
 from vigil.drops.messages import compute_drop_id
-from vigil_cli.deployment import Deployment
+from vigil_cli import deployment as cli
 
 TERMINAL_STATES = ("done", "rejected", "quarantined")
+
+
+class Deployment(cli.Deployment):
+    """A deployment whose tables can be read."""
+
+    @cached_property
+    def records(self) -> DynamoDropRows:
+        return DynamoDropRows(self.client("dynamodb"), self.outputs["RecordsTable"])
+
+    def display_name(self, subject_id: str) -> str:
+        """The name of an enrolled person; other subjects as they are."""
+        people: DynamoPeople[Any] = DynamoPeople(
+            self.client("dynamodb"), self.outputs["PeopleTable"], store_gallery=_refuse_write
+        )
+        person = people.find_person(subject_id) if subject_id.startswith("p-") else None
+        return person.name if person else subject_id
+
+
+def _refuse_write(_gallery: Any) -> Mapping[str, str]:
+    raise TypeError("tests write no gallery")
+
+
+def local_deployment(environment: Mapping[str, str], outputs: Mapping[str, str]) -> Deployment:
+    """The local cloud that runs with these outputs."""
+    local = cli.local_deployment(environment, outputs)
+    return Deployment(local.outputs, local.client_options, local.lambda_endpoint)
 
 
 def upload_file(cloud: Deployment, file: Path, key: str, model: str) -> str:

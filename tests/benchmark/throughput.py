@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 from infra.local.cloud import Cloud
-from tests.deployment import upload_file, wait_until_completed
-from vigil_cli.deployment import local_deployment
+from tests.deployment import local_deployment, upload_file, wait_until_completed
 from vigil_cli.paths import PACKAGE, PHOTOS
 
 DROP_COUNT = 60

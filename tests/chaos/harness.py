@@ -13,8 +13,8 @@ from typing import Any
 from cloud.dynamodb.drops import DynamoDropRecords
 from infra.local.cloud import Cloud
 from tests.chaos.workload import Input
+from tests.deployment import Deployment
 from vigil.drops.messages import compute_drop_id
-from vigil_cli.deployment import Deployment
 from vigil_cli.event_recorder import EventRecorder
 
 QUEUES = ("LiveQueueUrl", "BulkQueueUrl", "LiveDeadLettersUrl", "BulkDeadLettersUrl")

@@ -14,8 +14,7 @@ from tests.chaos.checks import PhaseResult, check_phase
 from tests.chaos.faults import all_faults, only_poison
 from tests.chaos.harness import Harness, Sample
 from tests.chaos.workload import Input, workload
-from tests.deployment import enrol_photos
-from vigil_cli.deployment import local_deployment
+from tests.deployment import enrol_photos, local_deployment
 from vigil_cli.event_recorder import EventRecorder
 from vigil_cli.paths import PACKAGE, PHOTOS
 

@@ -13,10 +13,9 @@ import pytest
 from infra.local.cloud import Cloud
 from infra.package import package
 from models.training.environment import TrainingEnvironmentError, training_python
-from tests.deployment import enrol_photos, wait_until_completed
+from tests.deployment import Deployment, enrol_photos, local_deployment, wait_until_completed
 from tests.fakes.onnx_classifier import write_classifier
 from vigil.drops.messages import compute_drop_id
-from vigil_cli.deployment import Deployment, local_deployment
 from vigil_cli.event_recorder import EventRecorder
 
 PHOTOS = Path(__file__).parents[1] / "photos"

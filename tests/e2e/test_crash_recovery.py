@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from infra.local.cloud import Cloud
 from infra.local.faults.model import Faults
+from tests.deployment import local_deployment
 from tests.e2e.conftest import PHOTOS, wait_until
 from vigil.drops.messages import compute_drop_id
 from vigil_cli.__main__ import app
-from vigil_cli.deployment import local_deployment
 
 _PROJECT = Path(__file__).parents[2]
 _PHOTOS = ("biden.jpg", "obama2.jpg")

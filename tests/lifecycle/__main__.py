@@ -11,6 +11,7 @@ from pathlib import Path
 from cloud.s3.datasets import S3DatasetRepository
 from infra.local.cloud import Cloud
 from infra.package import package
+from tests.deployment import local_deployment
 from tests.lifecycle.dataset import Digit, read_digits
 from tests.lifecycle.harness import Harness, ScenarioFailed
 from tests.lifecycle.models import MODEL, write_first_release
@@ -31,7 +32,6 @@ from vigil.inference.release import open_release
 from vigil.releases.registration import score_test_set
 from vigil.statistics import Interval
 from vigil.training.dataset_store import read_test_set
-from vigil_cli.deployment import local_deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"

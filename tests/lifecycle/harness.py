@@ -17,14 +17,13 @@ from cloud.dynamodb.reviews import DynamoLabels
 from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 from cloud.s3.objects import S3ObjectStore, S3Store
 from infra.local.cloud import Cloud
-from tests.deployment import TERMINAL_STATES
+from tests.deployment import TERMINAL_STATES, Deployment
 from tests.lifecycle.models import MODEL
 from vigil.drops.messages import compute_drop_id
 from vigil.releases.rollout import ReleaseRecord
 from vigil.training.jobs import TrainingRun
 from vigil.training.labels import label_drop
 from vigil_cli.commands.models import submit_release
-from vigil_cli.deployment import Deployment
 
 THREADS = 8
 DROPS_TIMEOUT_S = 600.0

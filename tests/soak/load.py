@@ -9,9 +9,8 @@ from pathlib import Path
 from infra.local.cloud import Cloud
 from tests.chaos.harness import Harness
 from tests.chaos.workload import POISON, workload
-from tests.deployment import enrol_photos
+from tests.deployment import enrol_photos, local_deployment
 from tests.soak.sampling import SoakSample, process_memory_mb
-from vigil_cli.deployment import local_deployment
 from vigil_cli.event_recorder import EventRecorder
 from vigil_cli.paths import PACKAGE, PHOTOS
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cloud.dynamodb.drops import DynamoDropRows
-from cloud.dynamodb.people import DynamoPeople
 from infra.local.discovery import find_running_cloud
 from vigil_cli.console import fail
 from vigil_cli.paths import DATA
@@ -47,19 +44,6 @@ class Deployment:
         config = Config(read_timeout=900, retries={"total_max_attempts": 1})
         return boto3.client("lambda", config=config, **(self.client_options | endpoint))
 
-    @cached_property
-    def records(self) -> DynamoDropRows:
-        return DynamoDropRows(self.client("dynamodb"), self.outputs["RecordsTable"])
-
-    @cached_property
-    def people(self) -> DynamoPeople:
-        return DynamoPeople(self.client("dynamodb"), self.outputs["PeopleTable"], store_gallery=_refuse_write)
-
-    def display_name(self, subject_id: str) -> str:
-        """The name of an enrolled person; other subjects as they are."""
-        person = self.people.find_person(subject_id) if subject_id.startswith("p-") else None
-        return person.name if person else subject_id
-
 
 def connect(stage: str, data: Path = DATA) -> Deployment:
     """The stage on AWS, or the local cloud that runs on a data folder; exits with code 2 if there is none."""
@@ -89,10 +73,6 @@ def connect_aws(stage: str) -> Deployment:
     except (BotoCoreError, ClientError) as error:
         fail(f"cannot read the stack vigil-{stage}: {error}; check the AWS credentials and the region")
     return Deployment({row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}, {})
-
-
-def _refuse_write(_gallery: Any) -> Mapping[str, str]:
-    raise TypeError("the commands do not write people: the enrol function does")
 
 
 def run_scheduled(cloud: Deployment, name: str) -> dict[str, Any]:

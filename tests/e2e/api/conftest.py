@@ -13,7 +13,7 @@ import urllib3
 
 from infra.local.cloud import Cloud
 from infra.package import package
-from vigil_cli.deployment import Deployment, local_deployment
+from tests.deployment import Deployment, local_deployment
 
 PHOTOS = Path(__file__).parents[2] / "photos"
 ROOT = Path(__file__).resolve().parents[3]
