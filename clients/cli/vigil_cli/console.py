@@ -43,9 +43,8 @@ def fail(message: str) -> NoReturn:
 
 def new_table(title: str, *columns: str) -> Table:
     """An empty table in the style of all commands; a column that begins with > is aligned to the right."""
-    table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None)
+    table.pad_edge, table.show_header = False, any(columns)
     for column in columns:
         right = column.startswith(">")
         table.add_column(column.lstrip(">"), justify="right" if right else "left", overflow="fold")

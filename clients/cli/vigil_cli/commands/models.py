@@ -9,17 +9,17 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import click
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.console import coloured, fail, format_number, format_time, new_table
+from vigil_cli.console import DIM, coloured, fail, format_number, format_time, new_table
 from vigil_cli.paths import BUILD, ROOT
 from vigil_cli.session import Session
 from vigil_client import Vigil
@@ -125,15 +125,15 @@ def _estimate_text(estimate: EstimateOut | None) -> str:
     return f"{estimate['value']:.3f} ({estimate['low']:.3f}-{estimate['high']:.3f})"
 
 
-def _trainings_table(jobs: Iterable[TrainingOut]) -> Table:
+def _trainings_table(jobs: Sequence[TrainingOut]) -> RenderableType:
+    """A line for each job; nothing without jobs."""
     columns = ("job", "state", ">expected", ">at most", ">cost", "release", "reason")
-    table = new_table(f"Training jobs, US dollars {PRICES_NOTE}", *columns)
+    table = new_table("\nTraining jobs, in US dollars", *columns)
     for job in jobs:
         dollars = (format_number(job["expected_usd"]), format_number(job["max_usd"]))
-        cost = format_number(job.get("usd"), 4)
-        last = (cost, job.get("release", ""), job.get("reason", ""))
+        last = (format_number(job.get("usd"), 4), job.get("release", ""), job.get("reason", ""))
         table.add_row(job["job"], coloured(job["state"]), *dollars, *last)
-    return table
+    return Group(table, Text(f"({PRICES_NOTE})", style=DIM)) if jobs else ""
 
 
 def promote(
