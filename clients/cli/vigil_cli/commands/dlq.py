@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from rich.text import Text
@@ -10,13 +10,13 @@ from rich.text import Text
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import fail, format_age, new_table
 from vigil_cli.session import LANES, LaneName, Session
-from vigil_client import Vigil
+from vigil_client import NotFound, Vigil
 
 MAX_PER_LANE = 50
 """The API lists this many dead letters of a lane at most."""
 
-RETRY_S = 4.0
-"""A dead letter that was listed is hidden for two seconds, also from the one who listed it."""
+RETRY_S = 8.0
+"""How long hidden dead letters are waited for: the API hides one for a few seconds whenever it reads it."""
 
 MessageArgument = Annotated[
     str, Argument(metavar="MESSAGE", help="Id of a dead letter, or its first characters.")
@@ -37,7 +37,9 @@ def list_dead_letters(session: Session, limit: LimitOption = 50) -> None:
     Example: ./vigil ops dlq list
     """
     with session.api("operator") as api:
-        rows = sorted(_dead_letters(api, limit), key=lambda row: str(row["sent_at"]))
+        rows = _dead_letters(api, limit)
+        if not rows and any(lane["dead_letters"] for lane in api.get_status()["lanes"]):
+            rows = _until_available(lambda: _dead_letters(api, limit))
     table = new_table("Dead letters", "message", "lane", "sent", ">redrives", "stage", "error", "drop")
     for row in rows:
         drop = row["drops"][0] if row["drops"] else {"drop": "", "error": "the message announces no drop"}
@@ -54,8 +56,20 @@ def show(session: Session, message: MessageArgument) -> None:
     """
     with session.api("operator") as api:
         found = _find(api, message)
-        rows = [{"lane": one["lane"], **api.get_dead_letter(one["lane"], one["id"])} for one in found]
-    session.show(rows, lambda: Text("\n".join(json.dumps(row, indent=2) for row in rows)))
+        if len(found) > 1:
+            fail(f"several dead letters begin with {message!r}: {', '.join(row['id'] for row in found)}")
+        details = _until_available(lambda: _details(api, found[0]["lane"], found[0]["id"]))
+    if not details:
+        fail(f"the dead letter {found[0]['id']} is in use by triage: try again in a minute")
+    session.show(details, lambda: Text(json.dumps(details[0], indent=2)))
+
+
+def _details(api: Vigil, lane: LaneName, message: str) -> list[dict[str, Any]]:
+    """The dead letter with its body; nothing while it is hidden."""
+    try:
+        return [{"lane": lane, **api.get_dead_letter(lane, message)}]
+    except NotFound:
+        return []
 
 
 def redrive(session: Session, message: SelectionArgument, reason: ReasonOption = "redriven by hand") -> None:
@@ -103,12 +117,23 @@ def _select(api: Vigil, message: str) -> dict[LaneName, list[str]]:
 
 def _find(api: Vigil, message: str) -> list[dict[str, Any]]:
     """The dead letters whose id begins so; exits with code 2 if there are none."""
-    rows = [row for row in _dead_letters(api, MAX_PER_LANE) if row["id"].startswith(message)]
+    rows = _until_available(
+        lambda: [row for row in _dead_letters(api, MAX_PER_LANE) if row["id"].startswith(message)]
+    )
     if not rows:
         fail(f"no dead letter begins with {message!r}: see `./vigil ops dlq list`")
     return rows
 
 
-def _dead_letters(api: Vigil, limit: int) -> Iterator[dict[str, Any]]:
-    for lane in LANES:
-        yield from ({"lane": lane, **row} for row in api.list_dead_letters(lane, limit=limit))
+def _dead_letters(api: Vigil, limit: int) -> list[dict[str, Any]]:
+    """Dead letters of both lanes, oldest first."""
+    rows = [{"lane": lane, **row} for lane in LANES for row in api.list_dead_letters(lane, limit=limit)]
+    return sorted(rows, key=lambda row: str(row["sent_at"]))
+
+
+def _until_available(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Read again until there is a result, or the time is up."""
+    deadline_s = time.monotonic() + RETRY_S
+    while not (rows := read()) and time.monotonic() < deadline_s:
+        time.sleep(0.5)
+    return rows
