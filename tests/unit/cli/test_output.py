@@ -298,3 +298,42 @@ def test_a_changed_audit_log_sets_the_exit_code_and_names_the_entry(api: FakeApi
 
     assert result.exit_code == 1
     assert "chain-1, entry 7: its hash is wrong" in result.stderr
+
+
+def system_status(ratio: dict[str, float], **lane: Any) -> Any:
+    slo = {"name": "availability", "description": "", "target": 0.99, "good_ratio": ratio, "burn_rate": {}}
+    bulk = {"lane": "bulk", "visible_messages": 0, "dead_letters": 0, "running": True, "paused": False}
+    return {"lanes": [bulk | lane], "degradation_level": 0, "slos": [slo]}
+
+
+@pytest.mark.parametrize(
+    ("current", "healthy"),
+    [
+        (system_status({}), True),
+        (system_status({"1h": 0.999}), True),
+        (system_status({"1h": 0.0}), False),
+        (system_status({}, dead_letters=1), False),
+        (system_status({}, paused=True), False),
+        (system_status({}, breakers=[{"dependency": "photos", "state": "open", "since": AT}]), False),
+        (system_status({}, breakers=[{"dependency": "photos", "state": "half-open", "since": AT}]), True),
+    ],
+)
+def test_status_needs_attention_for_a_missed_objective_and_for_a_lane_that_does_not_run(
+    api: FakeApi, current: Any, healthy: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(FakeApi, "get_status", lambda _: current, raising=False)
+    monkeypatch.setattr(FakeApi, "list_alarms", lambda _: [{**ALARM, "state": "OK"}])
+
+    result = run("status")
+
+    assert result.exit_code == int(not healthy), result.output
+    assert ("all is well" if healthy else "needs attention") in result.stdout
+
+
+def test_a_firing_alarm_needs_attention(api: FakeApi, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(FakeApi, "get_status", lambda _: system_status({}), raising=False)
+
+    result = run("status", "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["firing_alarms"] == [ALARM]
