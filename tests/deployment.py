@@ -25,14 +25,14 @@ class Deployment(cli.Deployment):
 
     def display_name(self, subject_id: str) -> str:
         """The name of an enrolled person; other subjects as they are."""
-        people: DynamoPeople[Any] = DynamoPeople(
+        people = DynamoPeople(
             self.client("dynamodb"), self.outputs["PeopleTable"], store_gallery=_refuse_write
         )
         person = people.find_person(subject_id) if subject_id.startswith("p-") else None
         return person.name if person else subject_id
 
 
-def _refuse_write(_gallery: Any) -> Mapping[str, str]:
+def _refuse_write(_gallery: object) -> Mapping[str, str]:
     raise TypeError("tests write no gallery")
 
 

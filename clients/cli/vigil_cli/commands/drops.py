@@ -186,7 +186,9 @@ def notes(session: Session, drop: DropArgument) -> None:
     Example: ./vigil drops notes 0123456789abcdef0123456789abcdef
     """
     with session.api("viewer") as api:
-        rows = [{"drop": row["id"], **one} for row in _get_drops(api, drop) for one in row.get("actions", ())]
+        rows: list[dict[str, Any]] = [
+            {"drop": row["id"], **one} for row in _get_drops(api, drop) for one in row.get("actions", ())
+        ]
     table = new_table("Notes", "time", "action", "reason", "drop")
     for row in rows:
         table.add_row(format_time(row["at"]), row["action"], row["reason"], row["drop"])
