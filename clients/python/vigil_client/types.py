@@ -411,15 +411,15 @@ class ReleaseOut(TypedDict):
 class ModelDetails(TypedDict):
     """A model with its card and its releases."""
 
+    active: str
+    candidate: NotRequired[CandidateOut]
+    previous: NotRequired[str]
+    releases: list[ReleaseOut]
     name: str
     release: str
     suffixes: list[str]
     max_bytes: int
     card: dict[str, Any]
-    active: str
-    candidate: NotRequired[CandidateOut]
-    previous: NotRequired[str]
-    releases: NotRequired[list[ReleaseOut]]
 
 
 class ModelOut(TypedDict):
@@ -440,11 +440,11 @@ class ModelList(TypedDict):
 class ModelReleasesOut(TypedDict):
     """A model's releases and which of them are in use."""
 
-    model: str
     active: str
     candidate: NotRequired[CandidateOut]
     previous: NotRequired[str]
     releases: list[ReleaseOut]
+    model: str
 
 
 class NewName(TypedDict):

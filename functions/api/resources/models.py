@@ -51,18 +51,12 @@ def get_model(call: Call) -> ModelDetails:
     """
     name = call.path["model"]
     card, model_releases = container().model_cards.get(name), _model_releases(name)
-    model = (
-        ModelOut.model_validate(card) if card else ModelOut(name=name, release="", suffixes=(), max_bytes=0)
-    )
-    (listed,) = _list_releases([model_releases])
-    return ModelDetails(
-        **model.model_dump(),
-        card=dict(card.card) if card else {},
-        active=listed.active,
-        candidate=listed.candidate,
-        previous=listed.previous,
-        releases=listed.releases,
-    )
+    model = ModelOut(name=name, release="", suffixes=(), max_bytes=0)
+    if card is not None:
+        model = ModelOut.model_validate(card)
+    (in_use,) = _list_releases([model_releases])
+    contents = dict(card.card) if card else {}
+    return ModelDetails(**model.model_dump(), **in_use.model_dump(exclude={"model"}), card=contents)
 
 
 @operation("GET", "/v1/releases", role="viewer")

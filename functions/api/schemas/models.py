@@ -86,14 +86,19 @@ class CandidateOut(ApiModel):
     ]
 
 
-class ModelReleasesOut(ApiModel):
-    """A model's releases and which of them are in use."""
+class ReleasesInUse(ApiModel):
+    """The active, candidate and previous release of a model, and all its releases."""
 
-    model: ModelName
     active: Annotated[str, Field(description="Id of the active release")]
     candidate: Annotated[CandidateOut | None, Field(description="Candidate release")] = None
     previous: Annotated[str | None, Field(description="Release that a rollback activates")] = None
     releases: Annotated[tuple[ReleaseOut, ...], Field(description="Releases, newest first")]
+
+
+class ModelReleasesOut(ReleasesInUse):
+    """A model's releases and which of them are in use."""
+
+    model: ModelName
 
 
 class ReleaseList(ApiModel):
@@ -102,14 +107,10 @@ class ReleaseList(ApiModel):
     items: Annotated[tuple[ModelReleasesOut, ...], Field(description="Models in the order of their names")]
 
 
-class ModelDetails(ModelOut):
+class ModelDetails(ModelOut, ReleasesInUse):
     """A model with its card and its releases."""
 
     card: Annotated[dict[str, Any], Field(description="Contents of card.toml")]
-    active: Annotated[str, Field(description="Id of the active release")]
-    candidate: Annotated[CandidateOut | None, Field(description="Candidate release")] = None
-    previous: Annotated[str | None, Field(description="Release that a rollback activates")] = None
-    releases: Annotated[tuple[ReleaseOut, ...], Field(description="Releases, newest first")] = ()
 
 
 class Reason(ApiModel):
