@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from cloud.client import AwsClients, Deadline
     from cloud.cloudwatch import CloudWatch, EmfMetrics
-    from cloud.dead_letters import SqsDeadLetters, SqsUnpublishedQueue
     from cloud.dynamodb.audit_log import DynamoAuditLog
     from cloud.dynamodb.counters import (
         DynamoComparisons,
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
     from cloud.dynamodb.people import DynamoTemplates
     from cloud.dynamodb.profiles import DynamoProfiles
     from cloud.dynamodb.rate_limit import DynamoRateLimiter
-    from cloud.dynamodb.releases import DynamoReleases
+    from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
     from cloud.dynamodb.reviews import DynamoLabels, DynamoReviews
     from cloud.dynamodb.state import DynamoStateStore, PausedLanes
+    from cloud.dynamodb.stream import SqsUnpublishedQueue
     from cloud.dynamodb.training_drops import DynamoTrainingDrops
-    from cloud.dynamodb.training_jobs import DynamoTrainingJobs
     from cloud.dynamodb.training_state import DynamoTrainingState
     from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces
     from cloud.jwt_tokens import JwtVerifier
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     )
     from cloud.sagemaker import SageMakerTrainer
     from cloud.sns import SnsOperators, SnsSubscriptions, SnsTopic
-    from cloud.sqs import SqsQueue
+    from cloud.sqs import SqsDeadLetters, SqsQueue
     from vigil.reliability.reconcile import ObjectListing
 
 INVENTORY_MAX_AGE = {"Daily": timedelta(days=3), "Weekly": timedelta(days=15)}
@@ -182,7 +181,7 @@ class Adapters:
         return SqsQueue(self.clients.get("sqs"), url)
 
     def dead_letters(self, lane: str, visibility_timeout: timedelta) -> SqsDeadLetters:
-        from cloud.dead_letters import SqsDeadLetters
+        from cloud.sqs import SqsDeadLetters
 
         env = self.settings
         return SqsDeadLetters(
@@ -197,7 +196,7 @@ class Adapters:
     @cached_property
     def unpublished_queue(self) -> SqsUnpublishedQueue:
         """Stream records that the publish function could not publish."""
-        from cloud.dead_letters import SqsUnpublishedQueue
+        from cloud.dynamodb.stream import SqsUnpublishedQueue
 
         env = self.settings
         sqs, url = self.clients.get("sqs"), env.publish_dead_letters_url
@@ -419,7 +418,7 @@ class Adapters:
 
     @cached_property
     def training_jobs(self) -> DynamoTrainingJobs:
-        from cloud.dynamodb.training_jobs import DynamoTrainingJobs
+        from cloud.dynamodb.releases import DynamoTrainingJobs
 
         return DynamoTrainingJobs(self.dynamodb, self.settings.records_table)
 

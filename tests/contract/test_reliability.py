@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from cloud.cloudwatch import CloudWatch, EmfMetrics
-from cloud.dead_letters import SqsUnpublishedQueue
 from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.counters import DynamoLaneCounts
 from cloud.dynamodb.drops import DynamoDropRecords
@@ -23,6 +22,7 @@ from cloud.dynamodb.maintenance_state import (
     save_reconcile_progress,
 )
 from cloud.dynamodb.state import CachedDegradation, DynamoStateStore
+from cloud.dynamodb.stream import SqsUnpublishedQueue
 from cloud.lambda_api import EventSourceMapping
 from cloud.s3.listing import BucketListing
 from cloud.sns import SnsOperators

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cloud.dynamodb.ledger import DynamoLedger
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, read_window
 from tests.fakes.memory import NOON
 from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject
@@ -61,7 +62,7 @@ def window(table: Any) -> UnknownSubjects:
     save_window(
         table, "d1", UnknownSubjects("vault", WINDOW, 0, ("s1", "s2"), vectors, same_subject_threshold=0.9)
     )
-    return read_window(table, "t", "vault", WINDOW)
+    return read_window(Table(table, "t"), "vault", WINDOW)
 
 
 def save_window(table: Any, name: str, strangers: UnknownSubjects) -> None:
@@ -90,7 +91,7 @@ def test_a_window_of_strangers_forgets_who_is_alike(
     forgotten = DynamoUnknownFaces(table, "t").remove_matching(vectors, since=SINCE)
 
     assert forgotten == 2 - len(left)
-    assert read_window(table, "t", "vault", WINDOW).ids == left
+    assert read_window(Table(table, "t"), "vault", WINDOW).ids == left
 
 
 def test_a_lane_that_read_the_window_before_does_not_bring_them_back(table: Any, window: UnknownSubjects):
@@ -99,7 +100,7 @@ def test_a_lane_that_read_the_window_before_does_not_bring_them_back(table: Any,
     with pytest.raises(ConcurrentUpdate):
         save_window(table, "d2", window)
 
-    assert read_window(table, "t", "vault", WINDOW).ids == ("s1",)
+    assert read_window(Table(table, "t"), "vault", WINDOW).ids == ("s1",)
 
 
 class ConcurrentWriter:
@@ -120,4 +121,4 @@ def test_a_window_that_a_lane_adds_to_meanwhile_is_read_anew(table: Any, window:
 
     assert DynamoUnknownFaces(crossed, "t").remove_matching({"new": FACE[np.newaxis]}, since=SINCE) == 1
 
-    assert read_window(table, "t", "vault", WINDOW).ids == ("s1", "s3")
+    assert read_window(Table(table, "t"), "vault", WINDOW).ids == ("s1", "s3")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cloud.dynamodb.releases import DynamoReleases
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs
+from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
 from tests.e2e.conftest import RunningSystem, wait_until
 from tests.e2e.test_maintenance import invoke_function
 from tests.e2e.test_training import (

@@ -13,10 +13,9 @@ from PIL import Image
 
 from cloud.dynamodb.counters import DynamoSketches, sketch_to_row
 from cloud.dynamodb.drops import DynamoDropRecords
-from cloud.dynamodb.releases import DynamoReleases
+from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
 from cloud.dynamodb.reviews import DynamoLabels
 from cloud.dynamodb.state import DynamoStateStore
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 from cloud.s3.objects import S3ObjectStore, S3Store
 from tests.e2e.conftest import RunningSystem, wait_until
 from tests.e2e.test_maintenance import invoke_function

@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 
 from cloud.dynamodb.attributes import from_item, to_item
 from cloud.dynamodb.drops import DynamoDropRecords
-from cloud.dynamodb.releases import DynamoReleases
+from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
 from cloud.dynamodb.reviews import DynamoLabels
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 from cloud.s3.objects import S3ObjectStore, S3Store
 from infra.local.cloud import Cloud
 from tests.deployment import TERMINAL_STATES, Deployment

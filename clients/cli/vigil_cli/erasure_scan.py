@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.dynamodb.queries import Listing, Table
 from cloud.dynamodb.schema import WINDOW_TTL
 from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, list_windows, read_window
 from cloud.errors import error_code
@@ -44,9 +45,8 @@ class UnknownFaceScan:
                 self.scanned += 1
                 if stored.vector @ self._probe.vector >= stored.same_subject_threshold:
                     yield f"sighting {stored.drop}-{stored.sighting_index}: an unknown face"
-        for source, window in list_windows(
-            self._client, self._table, since=datetime.now(UTC) - 2 * WINDOW_TTL
-        ):
+        listing = Listing(self._client, self._table)
+        for source, window in list_windows(listing, since=datetime.now(UTC) - 2 * WINDOW_TTL):
             if window.endswith(f"#{self._probe.embedding_space}"):
                 yield from self._matches_in_window(source, window)
 
@@ -54,7 +54,7 @@ class UnknownFaceScan:
         return DynamoUnknownFaces(self._client, self._table).stored_faces(since=EARLIEST)
 
     def _matches_in_window(self, source: str, window: str) -> Iterator[str]:
-        unknown_subjects = read_window(self._client, self._table, source, window)
+        unknown_subjects = read_window(Table(self._client, self._table), source, window)
         for ident, vector in zip(unknown_subjects.ids, unknown_subjects.vectors, strict=True):
             self.scanned += 1
             if vector @ self._probe.vector >= unknown_subjects.same_subject_threshold:

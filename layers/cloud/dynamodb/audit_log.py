@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.queries import query_all, write_if
-from cloud.errors import translate_errors
+from cloud.dynamodb.attributes import to_item
+from cloud.dynamodb.queries import Table
 from vigil.access.audit import CHAIN_COUNT, AuditEntry, ChainHead, chain_for
 from vigil.access.roles import Caller
 from vigil.errors import Transient
@@ -18,7 +17,7 @@ class DynamoAuditLog:
     """Appends to the chains; the last entry of each chain is cached until another writer appends to it."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table, "audit")
         self._heads: dict[str, ChainHead] = {}
 
     def append(
@@ -46,26 +45,30 @@ class DynamoAuditLog:
     def read_chains(self) -> Iterator[Iterator[tuple[AuditEntry, str]]]:
         """Every chain from its start, as (entry, stored hash)."""
         for number in range(CHAIN_COUNT):
-            yield self._read_entries(f"chain-{number}")
+            yield self.read_chain(f"chain-{number}")
 
     def read_chain(self, chain: str) -> Iterator[tuple[AuditEntry, str]]:
         """One chain from its start, as (entry, stored hash)."""
-        return self._read_entries(chain)
+        return map(_entry_from_row, self._rows.partition(chain, "read audit log"))
 
     def newest_entries(self, chain: str, *, before: int, page_size: int) -> Iterator[AuditEntry]:
         """A chain's entries with numbers below `before`, newest first."""
-        query = self._chain_query(chain) | {"ScanIndexForward": False, "Limit": page_size}
-        query["KeyConditionExpression"] += " AND #number < :before"
-        query["ExpressionAttributeNames"] = {"#number": "number"}
-        query["ExpressionAttributeValues"] |= to_item({":before": before})
-        rows = query_all(self._client, dependency="audit", operation="read audit entries", **query)
-        return (_entry_from_row(from_item(row))[0] for row in rows)
+        rows = self._rows.query(
+            "read audit entries",
+            KeyConditionExpression="pk = :chain AND #number < :before",
+            ExpressionAttributeNames={"#number": "number"},
+            ExpressionAttributeValues=to_item({":chain": chain, ":before": before}),
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=page_size,
+        )
+        return (_entry_from_row(row)[0] for row in rows)
 
     def _put_entry(self, entry: AuditEntry) -> bool:
         row = {
             "pk": entry.chain,
             "number": entry.number,
-            "at": entry.at.isoformat(),
+            "at": entry.at,
             "caller": entry.caller,
             "role": entry.role,
             "operation": entry.operation,
@@ -73,37 +76,14 @@ class DynamoAuditLog:
             "previous_hash": entry.previous_hash,
             "entry_hash": entry.entry_hash,
         }
-        answer = write_if(
-            self._client.put_item,
-            dependency="audit",
-            operation="append audit entry",
-            TableName=self._table,
-            Item=to_item(row),
-            ConditionExpression="attribute_not_exists(pk)",
-        )
-        return answer is not None
+        return self._rows.put_new(to_item(row), "append audit entry")
 
     def _read_head(self, chain: str) -> ChainHead:
-        with translate_errors("audit", "read audit head"):
-            response = self._client.query(**self._chain_query(chain), ScanIndexForward=False, Limit=1)
-        rows = [from_item(row) for row in response["Items"]]
-        head = ChainHead(int(rows[0]["number"]), rows[0]["entry_hash"]) if rows else ChainHead()
+        newest = self._rows.partition(chain, "read audit head", ScanIndexForward=False, Limit=1)
+        row = next(newest, None)
+        head = ChainHead(int(row["number"]), row["entry_hash"]) if row is not None else ChainHead()
         self._heads[chain] = head
         return head
-
-    def _read_entries(self, chain: str) -> Iterator[tuple[AuditEntry, str]]:
-        rows = query_all(
-            self._client, dependency="audit", operation="read audit log", **self._chain_query(chain)
-        )
-        return (_entry_from_row(from_item(row)) for row in rows)
-
-    def _chain_query(self, chain: str) -> dict[str, Any]:
-        return {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :chain",
-            "ExpressionAttributeValues": to_item({":chain": chain}),
-            "ConsistentRead": True,
-        }
 
 
 def _entry_from_row(row: Mapping[str, Any]) -> tuple[AuditEntry, str]:

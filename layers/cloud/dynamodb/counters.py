@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.queries import query_all, query_partition
+from cloud.dynamodb.attributes import to_item
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import (
     COMPARISON,
     LANE_COUNTS,
@@ -17,7 +17,6 @@ from cloud.dynamodb.schema import (
     SKETCHED_RELEASE,
     RowKind,
 )
-from cloud.errors import translate_errors
 from vigil.releases.drift import FOURIER_FREQUENCIES, SCORE_BINS, OutputSketch
 from vigil.releases.health import HealthCounts
 from vigil.releases.shadow import ShadowComparison
@@ -39,8 +38,7 @@ class TimeBucketCounter:
     """
 
     def __init__(self, client: Any, table: str, kind: RowKind, bucket: timedelta, *, operation: str) -> None:
-        self._client, self._table, self._kind, self._bucket = client, table, kind, bucket
-        self._operation = operation
+        self._rows, self._kind, self._bucket, self._operation = Table(client, table), kind, bucket, operation
 
     def add(
         self, at: datetime, numbers: Mapping[str, float], latest: Mapping[str, float], **parts: str
@@ -52,40 +50,26 @@ class TimeBucketCounter:
         parts    of the partition key
         """
         assigned = {**latest, "expires": self._kind.expires(at)}
-        with translate_errors("records", f"add {self._operation}"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=self._kind.key(start=self._start(at), **parts),
-                UpdateExpression="SET "
-                + ", ".join(f"#{name} = :{name}" for name in assigned)
-                + " ADD "
-                + ", ".join(f"#{name} :{name}" for name in numbers),
-                ExpressionAttributeNames={f"#{name}": name for name in (*assigned, *numbers)},
-                ExpressionAttributeValues=to_item(
-                    {f":{name}": value for name, value in (assigned | dict(numbers)).items()}
-                ),
-            )
+        added = ", ".join(f"#{name} :{name}" for name in numbers)
+        values = assigned | dict(numbers)
+        self._rows.update(
+            self._kind.key(start=self.bucket_of(at).isoformat(), **parts),
+            f"add {self._operation}",
+            UpdateExpression=f"SET {', '.join(f'#{name} = :{name}' for name in assigned)} ADD {added}",
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues=to_item({f":{name}": value for name, value in values.items()}),
+        )
 
     def since(self, begin: datetime, *, newest_first: bool = False, **parts: str) -> Iterator[dict[str, Any]]:
         """The rows of all buckets that began at this time or later."""
         page: dict[str, Any] = {"ScanIndexForward": False, "Limit": 50} if newest_first else {}
-        return query_partition(
-            self._client,
-            self._table,
-            self._kind.partition(**parts),
-            dependency="records",
-            operation=f"read {self._operation}",
-            sk_from=begin.isoformat(),
-            **page,
-        )
+        pk = self._kind.partition(**parts)
+        return self._rows.partition(pk, f"read {self._operation}", sk_from=begin.isoformat(), **page)
 
     def bucket_of(self, at: datetime) -> datetime:
         """The start of the bucket of a time."""
         bucket_s = self._bucket.total_seconds()
         return datetime.fromtimestamp(at.timestamp() // bucket_s * bucket_s, UTC)
-
-    def _start(self, at: datetime) -> str:
-        return self.bucket_of(at).isoformat()
 
 
 class DynamoLaneCounts:
@@ -131,7 +115,7 @@ class DynamoSketches:
     """Sketches by the hour, and a row for each release that has one."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table)
         self._counter = TimeBucketCounter(client, table, SKETCH, SKETCH_BUCKET, operation="sketch")
 
     def add(self, model: str, release: str, sketch: OutputSketch, now: datetime) -> None:
@@ -139,15 +123,11 @@ class DynamoSketches:
         self._counter.add(now, numbers, {}, model=model, release=release)
         row = {"model": model, "release": release, "expires": SKETCHED_RELEASE.expires(now)}
         key = SKETCHED_RELEASE.key(model=model, release=release)
-        with translate_errors("records", "add sketch"):
-            self._client.put_item(TableName=self._table, Item=key | to_item(row))
+        self._rows.put(key | to_item(row), "add sketch")
 
     def known_releases(self) -> Iterator[tuple[str, str]]:
         """(model, release) of everything that has a sketch."""
-        pk = SKETCHED_RELEASE.partition()
-        for row in query_partition(
-            self._client, self._table, pk, dependency="records", operation="list sketches"
-        ):
+        for row in self._rows.partition(SKETCHED_RELEASE.partition(), "list sketches"):
             yield row["model"], row["release"]
 
     def sum_since(self, model: str, release: str, begin: datetime) -> OutputSketch:
@@ -179,22 +159,18 @@ class DynamoComparisons:
     """One row for each release and drop, so that a comparison that is saved twice counts once."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table)
 
     def save(self, comparison: ShadowComparison, now: datetime) -> None:
         row = asdict(comparison)
         key = COMPARISON.key(model=row.pop("model"), release=row.pop("release"), drop=row.pop("drop_id"))
         row |= {"at": now.isoformat(), "expires": COMPARISON.expires(now)}
-        with translate_errors("records", "save comparison"):
-            self._client.put_item(TableName=self._table, Item=key | to_item(row))
+        self._rows.put(key | to_item(row), "save comparison")
 
     def comparisons_since(self, model: str, release: str, since: datetime) -> tuple[ShadowComparison, ...]:
         pk = COMPARISON.partition(model=model, release=release)
-        rows = query_all(
-            self._client,
-            dependency="records",
-            operation="read comparisons",
-            TableName=self._table,
+        rows = self._rows.query(
+            "read comparisons",
             KeyConditionExpression="pk = :pk",
             FilterExpression="#at >= :since",
             ExpressionAttributeNames={"#at": "at"},
@@ -204,5 +180,5 @@ class DynamoComparisons:
             msgspec.convert(
                 {**row, "model": model, "release": release, "drop_id": row["sk"]}, ShadowComparison
             )
-            for row in map(from_item, rows)
+            for row in rows
         )

@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
+from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.erasure import ERASED_LABEL
-from cloud.dynamodb.queries import END_OF_LIST, Listing, batch_get, get_row, query_all, query_partition
+from cloud.dynamodb.queries import END_OF_LIST, Listing, Table
 from cloud.dynamodb.schema import ALERT, DROP, NOTE, SIGHTING, drop_key
-from cloud.errors import translate_errors
 from vigil.alerts.reviews import AlertState, Review
 from vigil.drops.ledger import DropRecord, DropState
 from vigil.drops.messages import S3Object
@@ -142,8 +141,7 @@ class DynamoDropReader:
     """Reads the rows that `cloud.dynamodb.ledger` writes; by key consistently, by list eventually."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
-        self._listing = Listing(client, table)
+        self._rows, self._listing = Table(client, table), Listing(client, table)
 
     def find_drop(self, drop_id: str) -> DropView | None:
         row = self._get(drop_key(drop_id))
@@ -171,16 +169,15 @@ class DynamoDropReader:
 
     def drops_of_object(self, uri: str) -> list[str]:
         """Ids of the drops of an object's versions (`s3://bucket/key`), newest first."""
-        query = {
-            "TableName": self._table,
-            "IndexName": "object",
-            "KeyConditionExpression": "#object = :object",
-            "ExpressionAttributeNames": {"#object": "object"},
-            "ExpressionAttributeValues": to_item({":object": uri}),
-            "ScanIndexForward": False,
-        }
-        rows = query_all(self._client, dependency="records", operation="read drops of object", **query)
-        return [str(from_item(row)["pk"]).removeprefix("drop#") for row in rows]
+        rows = self._rows.query(
+            "read drops of object",
+            IndexName="object",
+            KeyConditionExpression="#object = :object",
+            ExpressionAttributeNames={"#object": "object"},
+            ExpressionAttributeValues=to_item({":object": uri}),
+            ScanIndexForward=False,
+        )
+        return [str(row["pk"]).removeprefix("drop#") for row in rows]
 
     def list_drops(self, *, since: datetime, before: str = "", page_size: int = 100) -> Iterator[DropView]:
         """Drops, newest first.
@@ -210,18 +207,10 @@ class DynamoDropReader:
         return self._listing.newest(kind, since=since, before=before or END_OF_LIST, page_size=page_size)
 
     def _rows_of_drop(self, drop_id: str, prefix: str = "") -> Iterator[dict[str, Any]]:
-        partition = DROP.partition(drop=drop_id)
-        return query_partition(
-            self._client,
-            self._table,
-            partition,
-            dependency="records",
-            operation="read drop",
-            sk_prefix=prefix,
-        )
+        return self._rows.partition(DROP.partition(drop=drop_id), "read drop", sk_prefix=prefix)
 
     def _get(self, key: Item) -> dict[str, Any] | None:
-        return get_row(self._client, self._table, key, dependency="records", operation="read record")
+        return self._rows.get(key, "read record")
 
 
 class DynamoDropRows:
@@ -269,15 +258,13 @@ class DynamoDropRecords:
     """
 
     def __init__(self, client: Any, table: str, *, retention: timedelta) -> None:
-        self._client, self._table, self._retention = client, table, retention
+        self._rows, self._retention = Table(client, table), retention
 
     def read_records(self, drop_ids: Collection[str]) -> Mapping[str, DropRecord]:
         keys = [drop_key(drop) for drop in sorted(drop_ids)]
         projection = {"ProjectionExpression": _RECORD_PROJECTION, "ExpressionAttributeNames": _RECORD_NAMES}
-        rows = batch_get(
-            self._client, self._table, keys, dependency="records", operation="read records", **projection
-        )
-        return {record.drop_id: record for record in (_record_from_row(from_item(row)) for row in rows)}
+        rows = self._rows.batch_get(keys, "read records", **projection)
+        return {row["drop_id"]: _record_from_row(row) for row in rows}
 
     def add_note(self, drop: str, *, action: str, reason: str, now: datetime) -> None:
         row = {
@@ -286,10 +273,7 @@ class DynamoDropRecords:
             "reason": reason,
             "expires": int((now + self._retention).timestamp()),
         }
-        with translate_errors("records", "add note"):
-            self._client.put_item(
-                TableName=self._table, Item=NOTE.key(drop=drop, at=now.isoformat()) | to_item(row)
-            )
+        self._rows.put(NOTE.key(drop=drop, at=now.isoformat()) | to_item(row), "add note")
 
 
 def _record_from_row(row: Mapping[str, Any]) -> DropRecord:

@@ -9,7 +9,7 @@ import numpy as np
 from botocore.exceptions import ClientError
 
 from cloud.dynamodb.attributes import Item, from_item, to_attribute, to_item
-from cloud.dynamodb.queries import get_row, transact, unless_being_erased, write_if
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import ALERT, SIGHTING, SUPPRESSION, drop_key, listing_attributes
 from cloud.dynamodb.unknown_subjects import read_window, window_writes
 from cloud.errors import CONDITION_FAILED, error_code, translate_errors
@@ -41,7 +41,8 @@ class DynamoLedger:
     """The rows DROP, SIGHTING and ALERT of schema.py, and the unknown subjects of each window."""
 
     def __init__(self, client: Any, table: str, *, lane: str, retention: timedelta) -> None:
-        self._client, self._table, self._lane, self._retention = client, table, lane, retention
+        self._client, self._rows = client, Table(client, table)
+        self._lane, self._retention = lane, retention
 
     def claim(
         self, drop: Drop | InvalidMessage, *, owner: str, now: datetime, until: datetime
@@ -61,7 +62,7 @@ class DynamoLedger:
         }
         with translate_errors("records", "claim drop"):
             try:
-                answer = self._client.update_item(TableName=self._table, **update)
+                answer = self._client.update_item(TableName=self._rows.name, **update)
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
@@ -96,41 +97,34 @@ class DynamoLedger:
 
     def alert_capacity(self, prediction: Prediction) -> int:
         sightings = prediction.sightings
-        people = unless_being_erased(self._table, [one.label for one in sightings])
+        people = self._rows.unless_being_erased(one.label for one in sightings)
         return max(0, _MAX_TRANSACTION_ITEMS - _RESERVED_ITEMS - len(sightings) - len(people))
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
         expires = int((now + self._retention).timestamp())
         sightings = result.prediction.sightings
-        people = unless_being_erased(self._table, [one.label for one in sightings])
+        people = self._rows.unless_being_erased(one.label for one in sightings)
         completion = _owned_update(lease, _completed_attributes(result, now))
-        writes: list[Item] = [{"Update": {"TableName": self._table, **completion}}, *people]
+        writes = [self._rows.update_write(drop_key(drop.id), **completion), *people]
         for number, sighting in enumerate(sightings):
             row = _sighting_row(drop, number, sighting, now, expires)
             face = _face_attributes(sighting) if result.store_unknown_faces else {}
-            writes.append({"Put": {"TableName": self._table, "Item": row | face}})
-        writes += [
-            {"Update": {"TableName": self._table, **_alert_update(alert, now, expires)}}
-            for alert in result.alerts
-        ]
+            writes.append(self._rows.put_write(row | face))
+        for alert in result.alerts:
+            update = _alert_update(alert, now, expires)
+            writes.append(self._rows.update_write(ALERT.key(alert=alert.id), **update))
         if result.unknown_subjects is not None:
-            writes += window_writes(self._table, result.unknown_subjects, now)
-        reasons = transact(self._client, writes, dependency="records", operation="save result")
+            writes += window_writes(self._rows, result.unknown_subjects, now)
+        reasons = self._rows.transact(writes, "save result")
         if reasons:
             raise _transaction_failure(reasons, drop.id, len(people))
 
     def unknown_subjects(self, source: str, window: str) -> UnknownSubjects:
-        return read_window(self._client, self._table, source, window)
+        return read_window(self._rows, source, window)
 
     def is_suppressed(self, alert: Alert, *, now: datetime) -> bool:
-        row = get_row(
-            self._client,
-            self._table,
-            SUPPRESSION.key(rule=alert.rule, source=alert.source, subject=alert.subject),
-            dependency="records",
-            operation="read suppression",
-            consistent=False,
-        )
+        key = SUPPRESSION.key(rule=alert.rule, source=alert.source, subject=alert.subject)
+        row = self._rows.get(key, "read suppression", consistent=False)
         return row is not None and int(row["until"]) > now.timestamp()
 
     def _complete(self, lease: Lease, state: str, attributes: Mapping[str, Any], now: datetime) -> None:
@@ -138,14 +132,8 @@ class DynamoLedger:
 
     def _update_owned(self, lease: Lease, change: Mapping[str, Any]) -> None:
         """Change the drop's row. Raises LeaseLost."""
-        answer = write_if(
-            self._client.update_item,
-            dependency="records",
-            operation="update drop",
-            TableName=self._table,
-            **_owned_update(lease, change),
-        )
-        if answer is None:
+        update = _owned_update(lease, change)
+        if self._rows.update_if(drop_key(lease.drop_id), "update drop", **update) is None:
             raise LeaseLost(f"the lease of {lease.owner} on {lease.drop_id} has ended")
 
 
@@ -175,7 +163,6 @@ def _owned_update(lease: Lease, change: Mapping[str, Any]) -> Item:
     """An update whose condition is that the lease still holds; attributes that are None are left alone."""
     present = {name: value for name, value in change.items() if value is not None}
     return {
-        "Key": drop_key(lease.drop_id),
         "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in present),
         "ConditionExpression": _OWNED_BY_LEASE,
         "ExpressionAttributeNames": {"#state": "state", "#owner": "owner"} | {f"#{n}": n for n in present},
@@ -278,7 +265,6 @@ def _alert_update(alert: Alert, now: datetime, expires: int) -> Item:
     }
     first = {name: value for name, value in attributes.items() if value is not None}
     return {
-        "Key": ALERT.key(alert=alert.id),
         "UpdateExpression": f"SET {_assign_if_absent(first)}, last_at = :last ADD drops :one",
         "ExpressionAttributeNames": {f"#{name}": name for name in first},
         "ExpressionAttributeValues": {f":{name}": to_attribute(item) for name, item in first.items()}

@@ -7,14 +7,13 @@ from typing import Any
 
 import msgspec
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
+from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.drops import DynamoDropReader
-from cloud.dynamodb.queries import MAX_BATCH_ATTEMPTS, batch_get
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import REANNOUNCEMENT
 from cloud.dynamodb.state import DynamoStateStore, reembedding_state_name
 from cloud.errors import translate_errors
 from vigil.drops.messages import S3Object
-from vigil.errors import Transient
 from vigil.people.reembedding import ReembeddingState
 from vigil.reliability.canary import CanaryOutcome, CanaryRun
 from vigil.reliability.circuit_breaker import CircuitBreaker
@@ -76,37 +75,18 @@ class DynamoReannouncements:
     """When and how often reconcile announced each object again."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table)
 
     def find_reannouncements(self, drops: Collection[str]) -> Mapping[str, Reannouncement]:
         keys = [REANNOUNCEMENT.key(drop=drop) for drop in sorted(drops)]
-        rows = batch_get(
-            self._client, self._table, keys, dependency="records", operation="read reannouncements"
-        )
         return {
             row["drop_id"]: Reannouncement(datetime.fromisoformat(row["at"]), row["times"])
-            for row in map(from_item, rows)
+            for row in self._rows.batch_get(keys, "read reannouncements")
         }
 
     def save_reannouncements(self, reannouncements: Mapping[str, Reannouncement]) -> None:
-        puts = [{"PutRequest": {"Item": _reannouncement_row(*one)}} for one in reannouncements.items()]
-        for start in range(0, len(puts), _BATCH_WRITE_MAX_ITEMS):
-            self._write_batch({self._table: puts[start : start + _BATCH_WRITE_MAX_ITEMS]})
-
-    def _write_batch(self, requests: Item) -> None:
-        for _ in range(MAX_BATCH_ATTEMPTS):
-            with translate_errors("records", "save reannouncements"):
-                answer = self._client.batch_write_item(RequestItems=requests)
-            requests = answer.get("UnprocessedItems") or {}
-            if not requests:
-                return
-        raise Transient(
-            "some rows were not processed", dependency="records", operation="save reannouncements"
-        )
-
-
-_BATCH_WRITE_MAX_ITEMS = 25
-"""Rows that DynamoDB writes in one call."""
+        rows = [_reannouncement_row(*one) for one in reannouncements.items()]
+        self._rows.batch_put(rows, "save reannouncements")
 
 
 def _reannouncement_row(drop: str, reannouncement: Reannouncement) -> Item:

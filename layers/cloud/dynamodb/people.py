@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
+from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
 from cloud.dynamodb.profiles import name_item, name_key, profile_item, unless_changed
-from cloud.dynamodb.queries import get_row, query_partition, transact, write_if
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import GALLERY_POINTER, TEMPLATE, person_key
-from cloud.errors import translate_errors
 from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
@@ -35,7 +34,7 @@ class DynamoPeople:
     def __init__(
         self, client: Any, table: str, *, store_gallery: Callable[[GallerySet], Mapping[str, str]]
     ) -> None:
-        self._client, self._table, self._store_gallery = client, table, store_gallery
+        self._rows, self._store_gallery = Table(client, table, "people"), store_gallery
 
     def find_by_name(self, name: str) -> Person | None:
         row = self._read_row(name_key(name))
@@ -48,18 +47,15 @@ class DynamoPeople:
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
         """Mark the profile, so that all other changes fail from now on; None if there is no profile."""
-        answer = write_if(
-            self._client.update_item,
-            dependency="people",
-            operation="mark erasure",
-            TableName=self._table,
-            Key=person_key(person_id),
+        profile = self._rows.update_if(
+            person_key(person_id),
+            "mark erasure",
             UpdateExpression="SET erasure_began_at = :now",
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeValues=to_item({":now": now}),
             ReturnValues="ALL_NEW",
         )
-        return _person_from_row(from_item(answer["Attributes"])) if answer is not None else None
+        return _person_from_row(profile) if profile is not None else None
 
     def commit(
         self,
@@ -74,7 +70,7 @@ class DynamoPeople:
         writes = [
             *self._profile_writes(change, now),
             *(
-                self._put_write(
+                self._rows.put_write(
                     TEMPLATE.key(person=person.id, version=gallery.version, number=number)
                     | _template_attributes(template, now)
                 )
@@ -85,7 +81,7 @@ class DynamoPeople:
         self._transact("enrol", writes)
 
     def gallery_pointer(self) -> GalleryPointer:
-        return read_gallery_pointer(self._client, self._table)
+        return read_gallery_pointer(self._rows)
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         """Replace version `base` of the gallery. Raises ConcurrentUpdate."""
@@ -93,47 +89,36 @@ class DynamoPeople:
 
     def withdraw_consent(self, person_id: str) -> None:
         """Remove the tag of consent to training; nothing happens if the person does not have it."""
-        with translate_errors("people", "withdraw consent"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=person_key(person_id),
-                UpdateExpression="DELETE tags :consent",
-                ExpressionAttributeValues=to_item({":consent": {TRAINING_CONSENT_TAG}}),
-            )
+        self._rows.update(
+            person_key(person_id),
+            "withdraw consent",
+            UpdateExpression="DELETE tags :consent",
+            ExpressionAttributeValues=to_item({":consent": {TRAINING_CONSENT_TAG}}),
+        )
 
     def delete_templates(self, person: Person) -> int:
         """Delete the templates and the name; returns the number of templates."""
-        templates = list(_template_rows(self._client, self._table, person.id, "pk, sk"))
+        templates = list(_template_rows(self._rows, person.id, "pk, sk"))
         for key in (*map(to_item, templates), name_key(person.name)):
-            self._delete_row(key)
+            self._rows.delete(key, "delete template or name")
         return len(templates)
 
     def delete_profile(self, person_id: str) -> None:
-        self._delete_row(person_key(person_id))
-
-    def _delete_row(self, key: Item) -> None:
-        with translate_errors("people", "delete row"):
-            self._client.delete_item(TableName=self._table, Key=key)
+        self._rows.delete(person_key(person_id), "delete profile")
 
     def _profile_writes(self, change: PersonChange, now: datetime) -> list[Item]:
         """Put the profile if it has not changed since it was read; of a new person, also put the name."""
         profile = profile_item(change.after, now)
         if change.before is not None:
-            return [self._put_write(profile, **unless_changed(change.before))]
-        return [
-            self._put_write(profile, ConditionExpression="attribute_not_exists(pk)"),
-            self._put_write(name_item(change.after), ConditionExpression="attribute_not_exists(pk)"),
-        ]
+            return [self._rows.put_write(profile, **unless_changed(change.before))]
+        return [self._rows.put_new_write(profile), self._rows.put_new_write(name_item(change.after))]
 
     def _read_row(self, key: Item) -> dict[str, Any] | None:
-        return get_row(self._client, self._table, key, dependency="people", operation="read person")
+        return self._rows.get(key, "read person")
 
     def _transact(self, operation: str, writes: list[Item]) -> None:
-        if transact(self._client, writes, dependency="people", operation=operation):
+        if self._rows.transact(writes, operation):
             raise ConcurrentUpdate("another change to the gallery came first")
-
-    def _put_write(self, row: Item, **condition: Any) -> Item:
-        return {"Put": {"TableName": self._table, "Item": row, **condition}}
 
     def _pointer_put(self, base: int, gallery: GallerySet, now: datetime) -> Item:
         """Store the snapshots, and return the write that makes them the gallery in use."""
@@ -143,7 +128,7 @@ class DynamoPeople:
             "incomplete_spaces": sorted(gallery.incomplete_spaces),
             "at": now,
         }
-        return self._put_write(
+        return self._rows.put_write(
             GALLERY_POINTER.key() | to_item(row),
             ConditionExpression="attribute_not_exists(pk) OR #version = :base",
             ExpressionAttributeNames={"#version": "version"},
@@ -172,14 +157,14 @@ class DynamoTemplates:
     """The templates of each person: a vector for each embedding space, and the reference image."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table, "people")
 
     def vectors(self, person: str) -> dict[str, NDArray[np.float32]]:
         """The vectors of all photos by embedding space: (n, D) float32, unit rows."""
         import numpy as np  # noqa: PLC0415 - the API reads profiles without numpy
 
         found: dict[str, list[NDArray[np.float32]]] = {}
-        for row in self._rows(person, "vectors"):
+        for row in _template_rows(self._rows, person, "vectors"):
             for space, vector in _vectors_from_row(row).items():
                 found.setdefault(space, []).append(vector)
         return {space: np.stack(rows) for space, rows in found.items()}
@@ -187,7 +172,7 @@ class DynamoTemplates:
     def photos_of(self, person: str) -> Iterator[StoredPhoto]:
         from vigil.people.reembedding import StoredPhoto  # noqa: PLC0415 - it imports numpy
 
-        for row in self._rows(person, "sk, vectors, reference_image, reference_box_px"):
+        for row in _template_rows(self._rows, person, "sk, vectors, reference_image, reference_box_px"):
             box = row.get("reference_box_px")
             yield StoredPhoto(
                 row["sk"],
@@ -201,35 +186,26 @@ class DynamoTemplates:
 
     def delete_vectors(self, person: str, space: str) -> None:
         """Delete the vectors of an embedding space that is out of use."""
-        for row in list(self._rows(person, "sk, vectors")):
+        for row in list(_template_rows(self._rows, person, "sk, vectors")):
             if space in row["vectors"]:
                 self._update_vectors(person, row["sk"], "REMOVE vectors.#space", space, {})
 
     def _update_vectors(self, person: str, key: str, expression: str, space: str, values: Item) -> None:
         """Nothing happens if the template has been deleted meanwhile."""
-        write_if(
-            self._client.update_item,
-            dependency="people",
-            operation="update template",
-            TableName=self._table,
-            Key=to_item({"pk": TEMPLATE.partition(person=person), "sk": key}),
+        self._rows.update_if(
+            to_item({"pk": TEMPLATE.partition(person=person), "sk": key}),
+            "update template",
             UpdateExpression=expression,
             ConditionExpression="attribute_exists(vectors)",
             ExpressionAttributeNames={"#space": space},
             **({"ExpressionAttributeValues": values} if values else {}),
         )
 
-    def _rows(self, person: str, projection: str) -> Iterator[dict[str, Any]]:
-        return _template_rows(self._client, self._table, person, projection)
 
-
-def _template_rows(client: Any, table: str, person: str, projection: str) -> Iterator[dict[str, Any]]:
-    return query_partition(
-        client,
-        table,
+def _template_rows(rows: Table, person: str, projection: str) -> Iterator[dict[str, Any]]:
+    return rows.partition(
         TEMPLATE.partition(person=person),
-        dependency="people",
-        operation="read templates",
+        "read templates",
         sk_prefix="template#",
         ProjectionExpression=projection,
     )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cloud.dynamodb.queries import get_row
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import GALLERY_POINTER, POINTERS
 from cloud.polling_cache import PollingCache
 from vigil.errors import Transient
@@ -51,7 +51,7 @@ class CachedGallery(PollingCache[GalleryT]):
         on_use: Callable[[float], None] | None = None,
     ) -> None:
         super().__init__(empty, max_age_s=max_age_s)
-        self._client, self._table, self._space = client, table, space
+        self._rows, self._space = Table(client, table, "people"), space
         self._load, self._empty, self._on_use = load, empty, on_use
         self._key, self._used_at_s, self._outdated_s = "", 0.0, 0.0
 
@@ -64,7 +64,7 @@ class CachedGallery(PollingCache[GalleryT]):
         return gallery
 
     def _read(self) -> GalleryT:
-        pointer = read_gallery_pointer(self._client, self._table)
+        pointer = read_gallery_pointer(self._rows)
         key = _snapshot_key(pointer, self._space)
         if key == self._key:
             return self._value
@@ -73,10 +73,9 @@ class CachedGallery(PollingCache[GalleryT]):
         return gallery
 
 
-def read_gallery_pointer(client: Any, table: str) -> GalleryPointer:
+def read_gallery_pointer(rows: Table) -> GalleryPointer:
     """The pointer; before the first enrolment, version 0 without snapshots."""
-    key = GALLERY_POINTER.key()
-    row = get_row(client, table, key, dependency="people", operation="read gallery pointer")
+    row = rows.get(GALLERY_POINTER.key(), "read gallery pointer")
     if row is None:
         return GalleryPointer(0, {}, frozenset(), 0.0)
     since_s = datetime.fromisoformat(row["at"]).timestamp()
@@ -94,33 +93,32 @@ class CachedPointers:
     """The release pointers of each model; if the table does not answer, the last ones known."""
 
     def __init__(self, client: Any, table: str, *, max_age_s: float) -> None:
-        self._client, self._table, self._max_age_s = client, table, max_age_s
+        self._rows, self._max_age_s = Table(client, table), max_age_s
         self._by_model: dict[str, _ModelPointers] = {}
 
     def __call__(self, model: str) -> ReleasePointers:
         if model not in self._by_model:
             if len(self._by_model) >= MAX_CACHED_MODELS:
                 self._by_model.clear()
-            self._by_model[model] = _ModelPointers(self._client, self._table, model, self._max_age_s)
+            self._by_model[model] = _ModelPointers(self._rows, model, self._max_age_s)
         return self._by_model[model]()
 
 
 class _ModelPointers(PollingCache[ReleasePointers]):
-    def __init__(self, client: Any, table: str, model: str, max_age_s: float) -> None:
+    def __init__(self, rows: Table, model: str, max_age_s: float) -> None:
         super().__init__(ReleasePointers(), max_age_s=max_age_s)
-        self._client, self._table, self._model = client, table, model
+        self._rows, self._model = rows, model
 
     def _read(self) -> ReleasePointers:
         try:
-            return pointers_from_row(read_pointers_row(self._client, self._table, self._model))
+            return pointers_from_row(read_pointers_row(self._rows, self._model))
         except Transient:
             return self._value
 
 
-def read_pointers_row(client: Any, table: str, model: str) -> dict[str, Any]:
+def read_pointers_row(rows: Table, model: str) -> dict[str, Any]:
     """The row of a model's pointers; empty if there is none."""
-    key = POINTERS.key(model=model)
-    return get_row(client, table, key, dependency="records", operation="read release pointers") or {}
+    return rows.get(POINTERS.key(model=model), "read release pointers") or {}
 
 
 def pointers_from_row(row: Mapping[str, Any]) -> ReleasePointers:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.queries import get_row, query_all, transact
+from cloud.dynamodb.attributes import Item, to_item
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import NAME, person_key
 from vigil.errors import VigilError
 from vigil.people.person import Person
@@ -33,47 +33,41 @@ class DynamoProfiles:
     """Profiles of people for the API, without templates."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table, "people")
 
     def find(self, person_id: str) -> PersonView | None:
         """A person's profile, read consistently."""
-        key = person_key(person_id)
-        row = get_row(self._client, self._table, key, dependency="people", operation="read person")
+        row = self._rows.get(person_key(person_id), "read person")
         return _person_view(row) if row else None
 
     def create(self, person: Person, now: datetime) -> None:
         """Store a new person without templates. Raises NameTaken."""
-        self._transact([self._put_write(profile_item(person, now)), self._name_put(person)])
+        self._transact(
+            [self._rows.put_write(profile_item(person, now)), self._rows.put_new_write(name_item(person))]
+        )
 
     def rename(self, before: Person, name: str, now: datetime) -> None:
         """Change the name of a person. Raises NameTaken."""
         after = Person(before.id, name, before.tags)
-        writes = [self._put_write(profile_item(after, now), **unless_changed(before))]
+        writes = [self._rows.put_write(profile_item(after, now), **unless_changed(before))]
         if name.casefold() != before.name.casefold():
-            old_name = {"TableName": self._table, "Key": name_key(before.name)}
-            writes += [self._name_put(after), {"Delete": old_name}]
+            old_name = {"TableName": self._rows.name, "Key": name_key(before.name)}
+            writes += [self._rows.put_new_write(name_item(after)), {"Delete": old_name}]
         self._transact(writes)
 
     def list_page(self, *, after: str, page_size: int) -> Iterator[PersonView]:
         """Profiles in the order of their ids, beginning after an id."""
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "IndexName": "listing",
-            "KeyConditionExpression": "list_key = :people AND person > :after",
-            "ExpressionAttributeValues": to_item({":people": "people", ":after": after or " "}),
-            "Limit": page_size,
-        }
-        rows = query_all(self._client, dependency="people", operation="list people", **query)
-        return (_person_view(from_item(row)) for row in rows)
-
-    def _name_put(self, person: Person) -> Item:
-        return self._put_write(name_item(person), ConditionExpression="attribute_not_exists(pk)")
-
-    def _put_write(self, row: Item, **condition: Any) -> Item:
-        return {"Put": {"TableName": self._table, "Item": row, **condition}}
+        rows = self._rows.query(
+            "list people",
+            IndexName="listing",
+            KeyConditionExpression="list_key = :people AND person > :after",
+            ExpressionAttributeValues=to_item({":people": "people", ":after": after or " "}),
+            Limit=page_size,
+        )
+        return map(_person_view, rows)
 
     def _transact(self, writes: list[Item]) -> None:
-        if transact(self._client, writes, dependency="people", operation="write person"):
+        if self._rows.transact(writes, "write person"):
             raise NameTaken("another person has that name")
 
 

@@ -1,6 +1,6 @@
-"""Requests to DynamoDB that adapters share: single rows, pages, batches, conditional writes, transactions."""
+"""Requests to one table: single rows, pages, batches, conditional writes and transactions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,131 +13,158 @@ from vigil.errors import Dependency, Transient
 from vigil.people.consent import person_ids_in
 
 BATCH_GET_MAX_KEYS = 100
-"""Keys that DynamoDB reads in one call."""
+BATCH_WRITE_MAX_ITEMS = 25
+"""What DynamoDB reads and writes in one call."""
 
 MAX_BATCH_ATTEMPTS = 8
 """Calls for one batch, each for what the call before left unprocessed."""
 
-
-def get_row(
-    client: Any, table: str, key: Item, *, dependency: Dependency, operation: str, consistent: bool = True
-) -> dict[str, Any] | None:
-    """The row of this key as plain values; None if there is none."""
-    with translate_errors(dependency, operation):
-        answer = client.get_item(TableName=table, Key=key, ConsistentRead=consistent)
-    return from_item(answer["Item"]) if "Item" in answer else None
-
-
-def query_all(client: Any, *, dependency: Dependency, operation: str, **query: Any) -> Iterator[Item]:
-    """All rows of a query as attribute values, page after page."""
-    while True:
-        with translate_errors(dependency, operation):
-            answer = client.query(**query)
-        yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-
-def query_partition(
-    client: Any,
-    table: str,
-    pk: str,
-    *,
-    dependency: Dependency,
-    operation: str,
-    sk_prefix: str = "",
-    sk_from: str = "",
-    **more: Any,
-) -> Iterator[dict[str, Any]]:
-    """Rows of one partition as plain values, read consistently, in the order of their sort keys.
-
-    sk_prefix  only rows whose sort key begins with this
-    sk_from    only rows whose sort key is this or later
-    """
-    condition, values = "pk = :pk", {":pk": pk}
-    if sk_prefix:
-        condition, values = f"{condition} AND begins_with(sk, :sk)", values | {":sk": sk_prefix}
-    if sk_from:
-        condition, values = f"{condition} AND sk >= :sk", values | {":sk": sk_from}
-    query = {
-        "TableName": table,
-        "KeyConditionExpression": condition,
-        "ExpressionAttributeValues": to_item(values),
-        "ConsistentRead": True,
-        **more,
-    }
-    return map(from_item, query_all(client, dependency=dependency, operation=operation, **query))
-
-
-def batch_get(
-    client: Any,
-    table: str,
-    keys: Sequence[Item],
-    *,
-    dependency: Dependency,
-    operation: str,
-    **projection: Any,
-) -> Iterator[Item]:
-    """The rows of these keys that exist, read consistently, in any order."""
-    for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
-        batch = list(keys[start : start + BATCH_GET_MAX_KEYS])
-        requests: Item = {table: {"Keys": batch, "ConsistentRead": True, **projection}}
-        for _ in range(MAX_BATCH_ATTEMPTS):
-            with translate_errors(dependency, operation):
-                answer = client.batch_get_item(RequestItems=requests)
-            yield from answer["Responses"].get(table, ())
-            requests = answer.get("UnprocessedKeys") or {}
-            if not requests:
-                break
-        else:
-            raise Transient("some keys were not processed", dependency=dependency, operation=operation)
-
-
-def write_if(
-    write: Callable[..., Item], *, dependency: Dependency, operation: str, **request: Any
-) -> Item | None:
-    """Send a conditional write; None if its condition does not hold.
-
-    write  the client's method: put_item, update_item or delete_item
-    """
-    with translate_errors(dependency, operation):
-        try:
-            return write(**request)
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-    return None
-
-
-def transact(client: Any, writes: Sequence[Item], *, dependency: Dependency, operation: str) -> list[str]:
-    """Make all writes or none; if none, the reason code of each write, in order, else an empty list."""
-    with translate_errors(dependency, operation):
-        try:
-            client.transact_write_items(TransactItems=list(writes))
-        except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
-                raise
-            return cancellation_reasons(error)
-    return []
-
-
-def unless_being_erased(table: str, labels: Sequence[str]) -> list[Item]:
-    """Conditions of a transaction: of no person among the labels has the erasure begun."""
-    return [
-        {
-            "ConditionCheck": {
-                "TableName": table,
-                "Key": erasure_key(person),
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        }
-        for person in person_ids_in(labels)
-    ]
-
-
 END_OF_LIST = "~"
 """Later than any `list_at`."""
+
+
+class Table:
+    """One table, with the dependency that its failures are counted against.
+
+    Rows are read as plain values and written as attribute values. `operation` names what an adapter does, for
+    the message of a Transient error.
+    """
+
+    def __init__(self, client: Any, name: str, dependency: Dependency = "records") -> None:
+        self._client, self.name, self._dependency = client, name, dependency
+
+    def get(self, key: Item, operation: str, *, consistent: bool = True) -> dict[str, Any] | None:
+        """The row of this key; None if there is none."""
+        with translate_errors(self._dependency, operation):
+            answer = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=consistent)
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    def query(self, operation: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All rows of a query, page after page."""
+        while True:
+            with translate_errors(self._dependency, operation):
+                answer = self._client.query(TableName=self.name, **query)
+            yield from map(from_item, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def partition(
+        self, pk: str, operation: str, *, sk_prefix: str = "", sk_from: str = "", **more: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of one partition, read consistently, in the order of their sort keys.
+
+        sk_prefix  only rows whose sort key begins with this
+        sk_from    only rows whose sort key is this or later
+        """
+        condition, values = "pk = :pk", {":pk": pk}
+        if sk_prefix:
+            condition, values = f"{condition} AND begins_with(sk, :sk)", values | {":sk": sk_prefix}
+        if sk_from:
+            condition, values = f"{condition} AND sk >= :sk", values | {":sk": sk_from}
+        return self.query(
+            operation,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=to_item(values),
+            ConsistentRead=True,
+            **more,
+        )
+
+    def batch_get(self, keys: Sequence[Item], operation: str, **projection: Any) -> Iterator[dict[str, Any]]:
+        """The rows of these keys that exist, read consistently, in any order."""
+        for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
+            batch = list(keys[start : start + BATCH_GET_MAX_KEYS])
+            requests: Item = {self.name: {"Keys": batch, "ConsistentRead": True, **projection}}
+            for _ in range(MAX_BATCH_ATTEMPTS):
+                with translate_errors(self._dependency, operation):
+                    answer = self._client.batch_get_item(RequestItems=requests)
+                yield from map(from_item, answer["Responses"].get(self.name, ()))
+                requests = answer.get("UnprocessedKeys") or {}
+                if not requests:
+                    break
+            else:
+                raise self._unprocessed(operation)
+
+    def batch_put(self, rows: Sequence[Item], operation: str) -> None:
+        for start in range(0, len(rows), BATCH_WRITE_MAX_ITEMS):
+            batch = [{"PutRequest": {"Item": row}} for row in rows[start : start + BATCH_WRITE_MAX_ITEMS]]
+            requests: Item = {self.name: batch}
+            for _ in range(MAX_BATCH_ATTEMPTS):
+                with translate_errors(self._dependency, operation):
+                    answer = self._client.batch_write_item(RequestItems=requests)
+                requests = answer.get("UnprocessedItems") or {}
+                if not requests:
+                    break
+            else:
+                raise self._unprocessed(operation)
+
+    def put(self, row: Item, operation: str) -> None:
+        with translate_errors(self._dependency, operation):
+            self._client.put_item(TableName=self.name, Item=row)
+
+    def put_new(self, row: Item, operation: str) -> bool:
+        """Put a row; False if there is a row of this key."""
+        with translate_errors(self._dependency, operation):
+            try:
+                self._client.put_item(
+                    TableName=self.name, Item=row, ConditionExpression="attribute_not_exists(pk)"
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+    def update(self, key: Item, operation: str, **request: Any) -> None:
+        with translate_errors(self._dependency, operation):
+            self._client.update_item(TableName=self.name, Key=key, **request)
+
+    def update_if(self, key: Item, operation: str, **request: Any) -> dict[str, Any] | None:
+        """Update a row; the returned attributes, or None if the condition of the request does not hold."""
+        with translate_errors(self._dependency, operation):
+            try:
+                answer = self._client.update_item(TableName=self.name, Key=key, **request)
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return None
+        return from_item(answer.get("Attributes", {}))
+
+    def delete(self, key: Item, operation: str) -> None:
+        with translate_errors(self._dependency, operation):
+            self._client.delete_item(TableName=self.name, Key=key)
+
+    def transact(self, writes: Iterable[Item], operation: str) -> list[str]:
+        """Make all writes or none; if none, the reason code of each write, in order, else an empty list."""
+        with translate_errors(self._dependency, operation):
+            try:
+                self._client.transact_write_items(TransactItems=list(writes))
+            except ClientError as error:
+                if error_code(error) != "TransactionCanceledException":
+                    raise
+                return cancellation_reasons(error)
+        return []
+
+    def put_write(self, row: Item, **condition: Any) -> Item:
+        """A put for a transaction."""
+        return {"Put": {"TableName": self.name, "Item": row, **condition}}
+
+    def put_new_write(self, row: Item) -> Item:
+        """A put for a transaction that fails if there is a row of this key."""
+        return self.put_write(row, ConditionExpression="attribute_not_exists(pk)")
+
+    def update_write(self, key: Item, **request: Any) -> Item:
+        """An update for a transaction."""
+        return {"Update": {"TableName": self.name, "Key": key, **request}}
+
+    def unless_being_erased(self, labels: Iterable[str]) -> list[Item]:
+        """Conditions for a transaction: of no person among the labels has the erasure begun."""
+        condition = {"TableName": self.name, "ConditionExpression": "attribute_not_exists(pk)"}
+        people = person_ids_in(labels)
+        return [{"ConditionCheck": {**condition, "Key": erasure_key(person)}} for person in people]
+
+    def _unprocessed(self, operation: str) -> Transient:
+        return Transient("DynamoDB left rows unprocessed", dependency=self._dependency, operation=operation)
 
 
 class Listing:
@@ -148,7 +175,7 @@ class Listing:
     """
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table)
 
     def newest(
         self, kind: str, *, since: datetime | None = None, before: str = END_OF_LIST, page_size: int = 1000
@@ -161,26 +188,25 @@ class Listing:
         oldest = since.astimezone(UTC).isoformat() if since else " "
         if oldest > before:
             return iter(())
-        query = {
-            "IndexName": "listing",
-            "KeyConditionExpression": "list_key = :kind AND list_at BETWEEN :oldest AND :before",
-            "ExpressionAttributeValues": to_item({":kind": kind, ":oldest": oldest, ":before": before}),
-            "Limit": page_size,
-        }
-        return (row for row in self._rows(query) if row["list_at"] != before)
+        rows = self._rows.query(
+            "list rows",
+            IndexName="listing",
+            KeyConditionExpression="list_key = :kind AND list_at BETWEEN :oldest AND :before",
+            ExpressionAttributeValues=to_item({":kind": kind, ":oldest": oldest, ":before": before}),
+            ScanIndexForward=False,
+            Limit=page_size,
+        )
+        return (row for row in rows if row["list_at"] != before)
 
     def for_subject(
         self, subject: str, *, before: str = END_OF_LIST, page_size: int = 1000
     ) -> Iterator[dict[str, Any]]:
         """Sightings of a known subject and alerts about it."""
-        query = {
-            "IndexName": "subject",
-            "KeyConditionExpression": "subject = :subject AND list_at < :before",
-            "ExpressionAttributeValues": to_item({":subject": subject, ":before": before}),
-            "Limit": page_size,
-        }
-        return self._rows(query)
-
-    def _rows(self, conditions: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        query = {**conditions, "TableName": self._table, "ScanIndexForward": False}
-        return map(from_item, query_all(self._client, dependency="records", operation="list rows", **query))
+        return self._rows.query(
+            "list rows of subject",
+            IndexName="subject",
+            KeyConditionExpression="subject = :subject AND list_at < :before",
+            ExpressionAttributeValues=to_item({":subject": subject, ":before": before}),
+            ScanIndexForward=False,
+            Limit=page_size,
+        )

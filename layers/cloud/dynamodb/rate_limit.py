@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud.dynamodb.attributes import to_item
-from cloud.dynamodb.queries import write_if
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import RATE_LIMIT
 
 CALLS_PER_RESERVATION = 20
@@ -15,7 +15,7 @@ class DynamoRateLimiter:
     """At most `per_minute` calls in a minute of the clock, over all containers."""
 
     def __init__(self, client: Any, table: str, *, per_minute: int) -> None:
-        self._client, self._table, self._per_minute = client, table, per_minute
+        self._rows, self._per_minute = Table(client, table, "callers"), per_minute
         self._remaining: dict[tuple[str, int], int] = {}
 
     def acquire(self, caller: str, now: datetime) -> float:
@@ -38,12 +38,9 @@ class DynamoRateLimiter:
             ":limit": self._per_minute - calls,
             ":expires": RATE_LIMIT.expires(now),
         }
-        answer = write_if(
-            self._client.update_item,
-            dependency="callers",
-            operation="reserve calls",
-            TableName=self._table,
-            Key=RATE_LIMIT.key(caller=caller, minute=minute),
+        answer = self._rows.update_if(
+            RATE_LIMIT.key(caller=caller, minute=minute),
+            "reserve calls",
             UpdateExpression="SET expiration = :expires ADD calls :calls",
             ConditionExpression="attribute_not_exists(id) OR calls <= :limit",
             ExpressionAttributeValues=to_item(values),

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cloud.dynamodb.attributes import Item, to_attribute, to_item
+from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.drops import AlertView
-from cloud.dynamodb.queries import Listing, transact, unless_being_erased
+from cloud.dynamodb.queries import Listing, Table
 from cloud.dynamodb.schema import ALERT, LABEL, SUPPRESSION, listing_attributes
 from cloud.errors import CONDITION_FAILED
 from vigil.alerts.reviews import SUPPRESSION_PERIOD, AlertState, Review
@@ -21,7 +21,7 @@ class DynamoReviews:
     """Writes a review with its label and suppression in one transaction."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table)
 
     def save_review(self, alert: AlertView, review: Review, state: AlertState) -> None:
         """Add a review to an alert as it was read.
@@ -34,26 +34,22 @@ class DynamoReviews:
         if state == "dismissed":
             rows.append(_suppression_row(alert, review.reviewed_at))
         writes = [
-            {"Update": self._review_update(alert, review, state)},
-            *({"Put": {"TableName": self._table, "Item": row}} for row in rows),
-            *unless_being_erased(self._table, [alert.subject_id]),
+            self._review_update(alert, review, state),
+            *map(self._rows.put_write, rows),
+            *self._rows.unless_being_erased([alert.subject_id]),
         ]
-        if transact(self._client, writes, dependency="records", operation="save review"):
+        if self._rows.transact(writes, "save review"):
             raise ConcurrentUpdate(f"alert {alert.alert_id} has changed since it was read")
 
     def _review_update(self, alert: AlertView, review: Review, state: AlertState) -> dict[str, Any]:
         previous = list(map(_review_entry, alert.reviews))
-        return {
-            "TableName": self._table,
-            "Key": ALERT.key(alert=alert.alert_id),
-            "UpdateExpression": "SET reviews = :reviews, review = :state",
-            "ConditionExpression": "reviews = :before" if previous else _FIRST_REVIEW_CONDITION,
-            "ExpressionAttributeValues": {
-                ":reviews": to_attribute([*previous, _review_entry(review)]),
-                ":state": to_attribute(state),
-            }
-            | ({":before": to_attribute(previous)} if previous else {}),
-        }
+        values = {":reviews": [*previous, _review_entry(review)], ":state": state}
+        return self._rows.update_write(
+            ALERT.key(alert=alert.alert_id),
+            UpdateExpression="SET reviews = :reviews, review = :state",
+            ConditionExpression="reviews = :before" if previous else _FIRST_REVIEW_CONDITION,
+            ExpressionAttributeValues=to_item(values | ({":before": previous} if previous else {})),
+        )
 
 
 def _review_entry(review: Review) -> dict[str, str]:
@@ -93,7 +89,7 @@ class DynamoLabels:
     """Labels of drops, by people and from reviews. A later label of a drop replaces the one before."""
 
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows, self._listing = Table(client, table), Listing(client, table)
 
     def save_label(self, label: Label) -> None:
         row = {
@@ -107,9 +103,8 @@ class DynamoLabels:
             "expires": LABEL.expires(label.labelled_at),
             **listing_attributes(f"labels#{label.model}", label.drop, label.labelled_at),
         }
-        put = {"TableName": self._table, "Item": LABEL.key(label=label.drop) | to_item(row)}
-        writes = [{"Put": put}, *unless_being_erased(self._table, [label.label])]
-        reasons = transact(self._client, writes, dependency="records", operation="save label")
+        put = self._rows.put_write(LABEL.key(label=label.drop) | to_item(row))
+        reasons = self._rows.transact([put, *self._rows.unless_being_erased([label.label])], "save label")
         if CONDITION_FAILED in reasons:
             raise CannotLabel("cannot use a person whose erasure is in progress as a label")
         if reasons:
@@ -120,7 +115,7 @@ class DynamoLabels:
 
         since  only labels that were saved at this time or later
         """
-        for row in Listing(self._client, self._table).newest(f"labels#{model}", since=since):
+        for row in self._listing.newest(f"labels#{model}", since=since):
             text = _label_text(row)
             if text:
                 yield _label_from_row(row, text)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloud.dynamodb.attributes import from_item, to_item
-from cloud.dynamodb.queries import batch_get, get_row
+from cloud.dynamodb.attributes import to_item
+from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import STATE
-from cloud.errors import translate_errors
 from cloud.polling_cache import PollingCache
 from vigil.reliability.degradation import DegradationStep
 
@@ -15,27 +14,22 @@ PAUSED_LANES_STATE = "paused_lanes"
 
 class DynamoStateStore:
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+        self._rows = Table(client, table)
 
     def get_many(self, *names: str) -> dict[str, dict[str, Any]]:
         """The stored values of these names, read in one call."""
         keys = [STATE.key(name=name) for name in names]
-        rows = batch_get(self._client, self._table, keys, dependency="records", operation="read states")
-        found = {row["pk"]["S"]: from_item(row)["value"] for row in rows}
+        found = {row["pk"]: row["value"] for row in self._rows.batch_get(keys, "read states")}
         by_name = {name: found.get(STATE.partition(name=name)) for name in names}
         return {name: value for name, value in by_name.items() if value is not None}
 
     def get(self, name: str) -> dict[str, Any] | None:
         """The value that was put last; None if there is none."""
-        key = STATE.key(name=name)
-        row = get_row(self._client, self._table, key, dependency="records", operation="read state")
+        row = self._rows.get(STATE.key(name=name), "read state")
         return row["value"] if row is not None else None
 
     def put(self, name: str, value: Mapping[str, Any]) -> None:
-        with translate_errors("records", "save state"):
-            self._client.put_item(
-                TableName=self._table, Item=STATE.key(name=name) | to_item({"value": dict(value)})
-            )
+        self._rows.put(STATE.key(name=name) | to_item({"value": dict(value)}), "save state")
 
 
 def reembedding_state_name(model: str) -> str:

@@ -1,11 +1,21 @@
-"""Converts rows and stream records of the records table to events that are published."""
+"""Converts rows of the records table to published events: from its stream, or again after a failure."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from cloud.dynamodb.attributes import from_item
-from vigil.drops.events import AlertRaised, DropCompleted, ReleaseStageChanged
+from cloud.dynamodb.queries import END_OF_LIST, Listing, Table
+from cloud.dynamodb.schema import POINTERS, RELEASE
+from cloud.sqs import SqsQueue
+from vigil.drops.events import AlertRaised, DropCompleted, ReleaseStageChanged, UnpublishedInterval
+
+_CLOCK_TOLERANCE = timedelta(seconds=6)
+"""The stream has times in whole seconds, and clocks of writers may differ by a few."""
+
+_MAX_PROCESSING_TIME = timedelta(days=1)
+"""Between the first claim of a drop, by which it is listed, and its end."""
 
 _TERMINAL_STATES = ("done", "rejected", "quarantined")
 
@@ -79,3 +89,57 @@ def transition_event(row: Mapping[str, Any]) -> ReleaseStageChanged:
         parent=row.get("parent", ""),
         occurred_at=datetime.fromisoformat(row["since"]),
     )
+
+
+class SqsUnpublishedQueue:
+    """Reads events again from the rows, because the stream deletes its records after a day."""
+
+    def __init__(self, sqs: Any, url: str, *, dynamodb: Any, table: str) -> None:
+        self._queue = SqsQueue(sqs, url)
+        self._rows, self._listing = Table(dynamodb, table), Listing(dynamodb, table)
+
+    def receive(self) -> Sequence[UnpublishedInterval]:
+        return [_interval_from_message(one) for one in self._queue.receive_messages(10, 90)]
+
+    def facts_in(
+        self, interval: UnpublishedInterval
+    ) -> Iterator[DropCompleted | ReleaseStageChanged | AlertRaised]:
+        for row in self._listed_rows("drops", interval, interval.since - _MAX_PROCESSING_TIME):
+            if "completed_at" in row and _is_within(row["completed_at"], interval):
+                yield completed_event(row)
+        for row in self._listed_rows("alerts", interval, interval.since):
+            yield alert_event(row)
+        for row in self._stage_transitions():
+            if _is_within(row["since"], interval):
+                yield transition_event(row)
+
+    def delete(self, interval: UnpublishedInterval) -> None:
+        self._queue.delete_message(interval.receipt)
+
+    def _listed_rows(
+        self, kind: str, interval: UnpublishedInterval, since: datetime
+    ) -> Iterator[dict[str, Any]]:
+        return self._listing.newest(kind, since=since, before=interval.until.isoformat() + END_OF_LIST)
+
+    def _stage_transitions(self) -> Iterator[dict[str, Any]]:
+        """The row of every release as it was after each of its transitions."""
+        for model in self._rows.partition(POINTERS.partition(), "read releases"):
+            for row in self._rows.partition(RELEASE.partition(model=model["sk"]), "read releases"):
+                if not row["history"]:
+                    yield row
+                for number, step in enumerate(row["history"], start=1):
+                    history = row["history"][:number]
+                    yield {**row, "history": history, "stage": step["stage"], "since": step["at"]}
+
+
+def _is_within(text: str, interval: UnpublishedInterval) -> bool:
+    return interval.since <= datetime.fromisoformat(text) <= interval.until
+
+
+def _interval_from_message(message: Mapping[str, Any]) -> UnpublishedInterval:
+    batch = json.loads(message["Body"])["DDBStreamBatchInfo"]
+    first, last = (
+        datetime.fromisoformat(batch[f"approximateArrivalOf{which}Record"].replace("Z", "+00:00"))
+        for which in ("First", "Last")
+    )
+    return UnpublishedInterval(first - _CLOCK_TOLERANCE, last + _CLOCK_TOLERANCE, message["ReceiptHandle"])

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.dynamodb.attributes import Item, to_item
-from cloud.dynamodb.queries import Listing, get_row, write_if
+from cloud.dynamodb.queries import Listing, Table
 from cloud.dynamodb.schema import SIGHTING, UNKNOWN_FACES, UNKNOWN_WINDOW, listing_attributes
-from cloud.errors import translate_errors
 from vigil.alerts.unknown_subjects import StoredFace, UnknownSubjects, no_subjects, remove_matching
 from vigil.errors import Transient
 
@@ -23,23 +22,23 @@ MAX_REMOVE_ATTEMPTS = 5
 """Lanes may change a window while faces are removed from it."""
 
 
-def window_writes(table: str, subjects: UnknownSubjects, now: datetime) -> list[Item]:
+def window_writes(rows: Table, subjects: UnknownSubjects, now: datetime) -> list[Item]:
     """The writes of a transaction that store a window; the first one also lists it."""
-    puts = [
-        {
-            "Item": UNKNOWN_FACES.key(source=subjects.source, window=subjects.window)
+    where = {"source": subjects.source, "window": subjects.window}
+    writes = [
+        rows.put_write(
+            UNKNOWN_FACES.key(**where)
             | _faces_item(subjects)
             | to_item({"expires": UNKNOWN_FACES.expires(now)}),
-            "ConditionExpression": "attribute_not_exists(pk) OR revision = :revision",
-            "ExpressionAttributeValues": to_item({":revision": subjects.revision}),
-        }
+            ConditionExpression="attribute_not_exists(pk) OR revision = :revision",
+            ExpressionAttributeValues=to_item({":revision": subjects.revision}),
+        )
     ]
     if not subjects.revision:
-        where = {"source": subjects.source, "window": subjects.window}
         row = where | {"expires": UNKNOWN_WINDOW.expires(now)}
         row |= listing_attributes(_WINDOW_LIST, UNKNOWN_WINDOW.partition(**where), now)
-        puts.append({"Item": UNKNOWN_WINDOW.key(**where) | to_item(row)})
-    return [{"Put": {"TableName": table, **put}} for put in puts]
+        writes.append(rows.put_write(UNKNOWN_WINDOW.key(**where) | to_item(row)))
+    return writes
 
 
 def _faces_item(subjects: UnknownSubjects) -> Item:
@@ -54,10 +53,10 @@ def _faces_item(subjects: UnknownSubjects) -> Item:
     )
 
 
-def read_window(client: Any, table: str, source: str, window: str) -> UnknownSubjects:
+def read_window(rows: Table, source: str, window: str) -> UnknownSubjects:
     """The unknown subjects of a window so far, read consistently."""
     key = UNKNOWN_FACES.key(source=source, window=window)
-    row = get_row(client, table, key, dependency="records", operation="read unknown subjects")
+    row = rows.get(key, "read unknown subjects")
     if row is None:
         return no_subjects(source, window)
     vectors = np.frombuffer(row["vectors"], np.float16).astype(np.float32)
@@ -66,16 +65,15 @@ def read_window(client: Any, table: str, source: str, window: str) -> UnknownSub
     return UnknownSubjects(source, window, row["revision"], ids, matrix, row["same_subject_threshold"])
 
 
-def list_windows(client: Any, table: str, *, since: datetime) -> Iterator[tuple[str, str]]:
+def list_windows(listing: Listing, *, since: datetime) -> Iterator[tuple[str, str]]:
     """(source, window) of each window that is stored."""
-    for row in Listing(client, table).newest(_WINDOW_LIST, since=since):
+    for row in listing.newest(_WINDOW_LIST, since=since):
         yield row["source"], row["window"]
 
 
 class DynamoUnknownFaces:
     def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
-        self._listing = Listing(client, table)
+        self._rows, self._listing = Table(client, table), Listing(client, table)
 
     def stored_faces(self, *, since: datetime) -> Iterator[StoredFace]:
         """The unknown faces that are stored with sightings, newest first; it reads all sightings."""
@@ -107,7 +105,7 @@ class DynamoUnknownFaces:
 
     def _remove_from_windows(self, vectors: Mapping[str, NDArray[np.float32]], since: datetime) -> int:
         """The name of a window ends with its embedding space."""
-        found_windows = list_windows(self._client, self._table, since=since) if vectors else ()
+        found_windows = list_windows(self._listing, since=since) if vectors else ()
         return sum(
             self._remove_from_window(source, window, vectors[space])
             for source, window in list(found_windows)
@@ -116,7 +114,7 @@ class DynamoUnknownFaces:
 
     def _remove_from_window(self, source: str, window: str, vectors: NDArray[np.float32]) -> int:
         for _ in range(MAX_REMOVE_ATTEMPTS):
-            before = read_window(self._client, self._table, source, window)
+            before = read_window(self._rows, source, window)
             after = remove_matching(before, vectors)
             if len(after.ids) == len(before.ids) or self._shrink_window(after):
                 return len(before.ids) - len(after.ids)
@@ -129,12 +127,9 @@ class DynamoUnknownFaces:
     def _shrink_window(self, subjects: UnknownSubjects) -> bool:
         """Store fewer subjects than were read; False if the window has changed since."""
         item = _faces_item(subjects)
-        answer = write_if(
-            self._client.update_item,
-            dependency="records",
-            operation="delete unknown subjects",
-            TableName=self._table,
-            Key=UNKNOWN_FACES.key(source=subjects.source, window=subjects.window),
+        answer = self._rows.update_if(
+            UNKNOWN_FACES.key(source=subjects.source, window=subjects.window),
+            "delete unknown subjects",
             UpdateExpression="SET revision = :revision, ids = :ids, vectors = :vectors",
             ConditionExpression="revision = :before",
             ExpressionAttributeValues={f":{name}": item[name] for name in ("revision", "ids", "vectors")}
@@ -143,13 +138,12 @@ class DynamoUnknownFaces:
         return answer is not None
 
     def _remove_face(self, face: StoredFace) -> None:
-        with translate_errors("records", "delete unknown face"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=SIGHTING.key(drop=face.drop, number=face.sighting_index),
-                UpdateExpression="REMOVE face_vector, same_subject_threshold, #space",
-                ExpressionAttributeNames={"#space": "embedding_space"},
-            )
+        self._rows.update(
+            SIGHTING.key(drop=face.drop, number=face.sighting_index),
+            "delete unknown face",
+            UpdateExpression="REMOVE face_vector, same_subject_threshold, #space",
+            ExpressionAttributeNames={"#space": "embedding_space"},
+        )
 
 
 def _stored_face_from_row(row: dict[str, Any]) -> StoredFace:

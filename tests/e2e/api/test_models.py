@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from cloud.dynamodb.maintenance_state import save_reembedding_state
-from cloud.dynamodb.releases import DynamoReleases
+from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
 from cloud.dynamodb.state import DynamoStateStore
-from cloud.dynamodb.training_jobs import DynamoTrainingJobs
 from tests.e2e.api.conftest import Site
 from vigil.people.reembedding import ReembeddingProgress, ReembeddingState
 from vigil.releases.gates import default_gates
