@@ -94,7 +94,7 @@ class SageMakerTrainer:
             "CheckpointConfig": {"S3Uri": request.checkpoints},
             "ResourceConfig": {
                 "InstanceType": machine.name,
-                "InstanceCount": machine.count,
+                "InstanceCount": 1,
                 "VolumeSizeInGB": limits.volume_gb,
             },
             "StoppingCondition": {"MaxRuntimeInSeconds": limits.max_run_s, **wait},

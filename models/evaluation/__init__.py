@@ -1,1 +1,0 @@
-"""Measures a release on a labelled data set, and tells it as JSON and as a page with plots."""

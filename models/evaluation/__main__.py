@@ -1,4 +1,4 @@
-"""`python -m models.evaluation MODEL FOLDER`: measure a release on one split of a labelled data set."""
+"""`python -m models.evaluation MODEL FOLDER`: measures a release on one split of a labelled dataset."""
 
 import argparse
 import sys
@@ -23,8 +23,8 @@ def main() -> int:
             sys.stdout.write(
                 f"{name:20} {figure['value']:.4f}  ({figure['low']:.4f} to {figure['high']:.4f})\n"
             )
-    for figure in report.figures.get("misses", ()):
-        remark = "" if figure["resolved"] else "  too few strangers to tell"
+    for figure in report.figures.get("fnir_at_fpir", ()):
+        remark = "" if figure["resolved"] else "  too few unenrolled people"
         sys.stdout.write(f"fnir at fpir {figure['fpir']:<7g} {figure['fnir']['value']:.4f}{remark}\n")
     sys.stdout.write(f"{report.json}\n{report.html}\n")
     return 0
@@ -34,8 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.evaluation", description="Measure a release.")
     parser.add_argument("model", help="name of the release's folder")
     parser.add_argument("data", type=Path, help="folder of one split: manifest.jsonl with its files, or .npz")
-    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="where releases lie")
-    parser.add_argument("--out", type=Path, help="where to write; build/evaluate/MODEL if not said")
+    parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="folder with releases")
+    parser.add_argument("--out", type=Path, help="output folder; by default build/evaluation/MODEL")
     return parser
 
 

@@ -7,6 +7,7 @@ This module runs in evaluation and training environments only; functions and lay
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from vigil.inference.evaluation import (
 )
 from vigil.statistics import Interval
 
-METRIC_NAMES = (
+MetricName = Literal[
     "accuracy",
     "macro_precision",
     "macro_recall",
@@ -31,7 +32,8 @@ METRIC_NAMES = (
     "auc",
     "average_precision",
     "calibration_error",
-)
+]
+METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
 SLICE_METRICS = ("accuracy", "macro_f1", "auc")
 CALIBRATION_BINS = 15
 

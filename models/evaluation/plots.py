@@ -1,4 +1,4 @@
-"""A figure as text that stands in a page."""
+"""Plots of an evaluation as SVG text for a page."""
 
 import io
 from collections.abc import Mapping
@@ -13,20 +13,17 @@ from models.evaluation.metrics import ClassifierEvaluation, Curve, Figures, Reli
 
 
 def to_svg(figure: Figure) -> str:
-    """Without the date and random ids that would make the same report differ."""
+    """SVG without date and random ids, so that equal reports are equal files."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]
 
-
-# MERGED: Curves, matrices and intervals as SVG drawings that a page can hold.
 
 INK_COLOUR, MUTED_COLOUR, BACKGROUND_COLOUR = "#1f4e79", "#9aa7b4", "#ffffff"
 CURVE_COLOURS = (
     *("#1f4e79", "#c0504d", "#4f8f4f", "#7f5fa8", "#c98a1b", "#2f8f9d"),
     *("#8c564b", "#d977a8", "#6b7785", "#a3b23a", "#5aa9e6", "#1b1b1b"),
 )
-"""As many as are ever named in one plot, and two more."""
 
 MAX_LABELLED_CURVES = 10
 
@@ -45,7 +42,7 @@ def plot_precision_recall(evaluation: ClassifierEvaluation) -> str:
 
 
 def plot_confusion(evaluation: ClassifierEvaluation) -> str:
-    """Rows are shares of what was meant, so that rare classes show; numbers are counts."""
+    """Colours are shares of each actual class, so that rare classes are visible; numbers are counts."""
     labels, counts = evaluation.labels, evaluation.confusion
     figure, axes = _new_axes("Predicted", "Actual")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -89,7 +86,7 @@ def plot_reliability(measured: ReliabilityTable) -> str:
 
 
 def plot_slices(values: Mapping[str, Figures], name: str) -> str:
-    """One figure of each slice, with its interval; as high as it has slices."""
+    """One metric of each slice with its interval."""
     figure, axes = _new_axes(name.replace("_", " "), "", height=0.9 + 0.4 * len(values))
     axes.set_ylim(len(values) - 0.5, -0.5)
     axes.set_yticks(range(len(values)), list(values))
@@ -102,7 +99,7 @@ def plot_slices(values: Mapping[str, Figures], name: str) -> str:
 
 
 def plot_detection_error(searches: SearchScores) -> str:
-    """FNIR against FPIR, both on logarithmic axes, as far down as there are probes to show it."""
+    """FNIR against FPIR on logarithmic axes, down to one probe."""
     unenrolled_scores = np.sort(searches.nonmated[~searches.is_enrolled])[::-1]
     mate_scores = np.where(searches.mated > searches.nonmated, searches.mated, -np.inf)[searches.is_enrolled]
     fpir = np.arange(1, len(unenrolled_scores) + 1) / len(unenrolled_scores)
@@ -126,7 +123,7 @@ def plot_detection_error(searches: SearchScores) -> str:
 
 
 def _draw_curves(axes: Axes, curves: Mapping[str, Curve], area: str) -> None:
-    """The worst are named where there are many."""
+    """Only the worst curves are named."""
     worst = sorted(curves, key=lambda label: curves[label].area)[:MAX_LABELLED_CURVES]
     for n, (label, curve) in enumerate(curves.items()):
         named = f"{label}: {area} {curve.area:.3f}" if label in worst else None
@@ -136,7 +133,7 @@ def _draw_curves(axes: Axes, curves: Mapping[str, Curve], area: str) -> None:
 
 
 def _from_first_hit(curve: Curve) -> Curve:
-    """Without the point of no answers at all, whose precision is made up."""
+    """Without the point without predictions, whose precision is undefined."""
     return Curve(curve.x[1:], curve.y[1:], curve.threshold[1:], curve.area)
 
 

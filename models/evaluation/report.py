@@ -1,4 +1,4 @@
-"""An evaluation as plain values, for JSON; what is undefined is null."""
+"""Evaluates a release on a labelled dataset, and writes evaluation.json and evaluation.html."""
 
 import json
 import math
@@ -67,7 +67,7 @@ def identification_json(result: IdentificationEvaluation) -> dict[str, Any]:
         "kind": "identification",
         "items": result.probes,
         "figures": _figures_json({"rank_one": result.rank_one}),
-        "misses": misses,
+        "fnir_at_fpir": misses,
         "slices": _slices_json(result.slices),
     }
 
@@ -96,37 +96,35 @@ def _number_or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-# MERGED: A release's answers on a labelled data set, computed as it would serve them.
-
-
 class IncompatibleDataset(VigilError):
-    """The release and the data set do not fit together; the message says how."""
+    """The release and the dataset do not match; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdentificationRun:
-    """What a search said, beside the slices of its probes."""
+    """The search scores and the slices of the probes."""
 
     searches: SearchScores
     slices: dict[str, tuple[str, ...]]
 
 
 def run_release(release: Release, folder: Path) -> ScoredDataset | IdentificationRun:
-    """A classifier's scores, or an embedding's searches: one person in three stays a stranger.
+    """A classifier's scores, or an embedding's searches, in which one person in three is not enrolled.
 
-    folder  one split: manifest.jsonl with its files, or .npz sets. Raises CannotMeasure, BadCard or BadData.
+    folder  one split: manifest.jsonl with its files, or .npz sets.
+            Raises IncompatibleDataset, InvalidToml, InvalidTrainingData
     """
     preprocessing = release.convert_card(NetworkCard).input
     samples = read_channel(folder, _unnormalised(preprocessing))
     if not len(samples):
-        raise IncompatibleDataset(f"{folder} holds nothing")
+        raise IncompatibleDataset(f"{folder} has no items")
     session = open_session(release)
     output = release.card_file.values.get("output", {})
     if "labels" in output:
         head = release.convert_card(ClassifierCard).output
         return _score_classifier(samples, head, session, preprocessing)
     if "vector" not in output:
-        raise IncompatibleDataset(f"{release.name} neither classifies nor embeds")
+        raise IncompatibleDataset(f"{release.name} is neither a classifier nor an embedder")
     vectors = np.stack(_run_network(samples, session, output["vector"], preprocessing))
     probes = probe_indices(samples.labels)
     slices = {name: tuple(values[n] for n in probes) for name, values in samples.slices.items()}
@@ -159,43 +157,41 @@ def _run_network(
 
 
 def _match_labels(card_labels: tuple[str, ...], data_labels: Sequence[str]) -> tuple[str, ...]:
-    """The card's labels; of a card with one, the other is whatever else the data set has."""
+    """The card's labels; for a card with one label, the other one is taken from the dataset."""
     if len(card_labels) > 1:
         return card_labels
     others = sorted(set(data_labels) - set(card_labels))
     if len(others) != 1:
         raise IncompatibleDataset(
-            f"the release says {card_labels[0]!r} or nothing; the data set has {len(others)} other labels"
+            f"the release predicts {card_labels[0]!r} or not; the dataset has {len(others)} other labels"
         )
     return (others[0], *card_labels)
 
 
 def _unnormalised(preprocessing: Preprocessing) -> Preprocessing:
-    """Pictures as bytes, channels first, before mean and scale."""
+    """uint8 pictures with channels first, before mean and scale."""
     depth = len(preprocessing.mean)
     return structs.replace(preprocessing, layout="nchw", mean=(0.0,) * depth, scale=(1.0,) * depth)
 
 
-# MERGED: A release measured on a data set, written as evaluation.json and evaluation.html.
-
 FIGURE_DESCRIPTIONS = {
-    "accuracy": "right answers, whether said or too unsure to be",
-    "macro_precision": "of what was said to be a class, how much was; mean over classes",
-    "macro_recall": "of what is a class, how much was found; mean over classes",
-    "macro_f1": "harmonic mean of both; mean over classes",
-    "micro_f1": "the same of all answers pooled",
-    "answered_share": "share that reaches the card's threshold",
-    "accuracy_when_answered": "right answers among those",
-    "auc": "area under ROC",
-    "average_precision": "area under precision-recall",
-    "calibration_error": "gap between confidence and how often it is right",
-    "rank_one": "enrolled probes whose own subject comes first",
+    "accuracy": "correct predictions, whether above the threshold or not",
+    "macro_precision": "share of correct predictions of a class; mean over classes",
+    "macro_recall": "share of a class that is predicted; mean over classes",
+    "macro_f1": "harmonic mean of precision and recall; mean over classes",
+    "micro_f1": "F1 of all predictions together",
+    "answered_share": "share above the card's threshold",
+    "accuracy_when_answered": "accuracy of those",
+    "auc": "area under the ROC curve",
+    "average_precision": "area under the precision-recall curve",
+    "calibration_error": "mean difference of confidence and accuracy",
+    "rank_one": "enrolled probes whose own subject has the best score",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationReport:
-    """Where both files lie, and what the JSON one says."""
+    """The paths of both files, and the content of the JSON file."""
 
     json: Path
     html: Path
@@ -203,7 +199,7 @@ class EvaluationReport:
 
 
 def evaluate_release(models: Path, model: str, data: Path, target: Path) -> EvaluationReport:
-    """Measure the release `model` under `models` on one split of a data set. Raises VigilError."""
+    """Evaluate the release `model` in folder `models` on one split. Raises VigilError."""
     mpl.rcParams["svg.hashsalt"] = "vigil"
     release = open_release(models, model)
     run = run_release(release, data)
@@ -227,7 +223,7 @@ def _plots(measured: ClassifierEvaluation) -> dict[str, str]:
     }
     for name, values in measured.slices.items():
         if len(values) == 1:
-            continue  # the whole, once more
+            continue  # the same as the whole
         plots_by_title[f"Accuracy by {name}"] = plots.plot_slices(values, "accuracy")
     return plots_by_title
 

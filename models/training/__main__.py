@@ -1,7 +1,7 @@
-"""`python -m models.training`: what a training job runs. SageMaker's folders lie under --root.
+"""`python -m models.training`: runs one training job on SageMaker's folders under --root.
 
-Ends with 0 when a release was left, or when it was asked to stop and left a checkpoint; else with 1 and
-a reason in output/failure.
+Exits with 0 after writing a release, or a checkpoint after SIGTERM; else with 1, and the reason is in
+output/failure.
 """
 
 import argparse
@@ -22,15 +22,14 @@ from models.training.trainer import (
     TrainingGroup,
     TrainingInterrupted,
     device_description,
-    is_host_launcher,
+    is_launcher,
     launch,
-    needs_launch,
     training_group,
 )
 
 
 class Task(Protocol):
-    """What a job can be asked for."""
+    """A task of a job."""
 
     def __call__(
         self, job: JobConfig, *, group: TrainingGroup, stop_signal: StopSignal, progress: ProgressLog
@@ -44,13 +43,13 @@ TASKS: Mapping[str, Task] = {
 
 
 class FailureRecorder:
-    """Whatever ends the job badly is written to the failure file on its way out; it is not stopped."""
+    """Writes an exception that leaves the block to the failure file."""
 
     def __init__(self, paths: SageMakerPaths) -> None:
         self._paths = paths
 
     def __enter__(self) -> None:
-        """Nothing is needed before."""
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -61,17 +60,16 @@ class FailureRecorder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.training", description="Run one training job.")
-    parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="where the job's folders are")
-    parser.add_argument("--processes", type=int, default=0, help="on this host; 0: one a GPU, or one")
-    parser.add_argument("--threads", type=int, default=0, help="a process; 0: as many as torch finds good")
+    parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="folder of the job's folders")
+    parser.add_argument("--processes", type=int, default=0, help="processes; 0: one for each GPU, or one")
+    parser.add_argument("--threads", type=int, default=0, help="threads per process; 0: torch's default")
     arguments = parser.parse_args()
     paths = SageMakerPaths(arguments.root)
     with FailureRecorder(paths):
-        hosts, current = paths.hosts()
         processes = arguments.processes or max(torch.cuda.device_count(), 1)
-        if is_host_launcher():
+        if is_launcher():
             paths.clear_failure()
-        if needs_launch(len(hosts), processes):
+        if processes > 1 and is_launcher():
             command = [
                 "--module",
                 "models.training",
@@ -80,13 +78,12 @@ def main() -> None:
                 "--threads",
                 str(arguments.threads),
             ]
-            launch(hosts, current, processes=processes, command=command)
+            launch(processes, command)
         else:
             run_process(paths, arguments.threads)
 
 
 def run_process(paths: SageMakerPaths, threads: int) -> None:
-    """This process's part of the job."""
     if threads:
         torch.set_num_threads(threads)
     stop_signal = StopSignal()

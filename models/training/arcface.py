@@ -1,4 +1,4 @@
-"""The loss that parts people's embeddings by an angle (ArcFace, Deng et al. 2019)."""
+"""The ArcFace loss (Deng et al. 2019), which separates people's embeddings by an angle."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class ArcFace(nn.Module):
-    """One centre a person; only learning needs it. Call `begin` first.
+    """One centre for each person, used in training only. Call `initialise_centres` first.
 
     margin_rad  added to the angle between an embedding and its own person's centre
     scale       of the cosines before softmax
@@ -20,12 +20,12 @@ class ArcFace(nn.Module):
         self._margin, self._scale = margin_rad, scale
 
     def initialise_centres(self, embeddings: Tensor, subjects: Tensor) -> None:
-        """Put each centre at the mean of its person's (N, D) embeddings."""
+        """Set each centre to the mean of its person's (N, D) embeddings."""
         sums = torch.zeros_like(self.centres).index_add_(0, subjects, functional.normalize(embeddings))
         self.centres.data.copy_(functional.normalize(sums))
 
     def forward(self, embeddings: Tensor, subjects: Tensor) -> Tensor:
-        """Mean loss of (N, D) embeddings of (N,) people; in full precision, since angles near 0 need it."""
+        """Mean loss of (N, D) embeddings of (N,) subjects, in float32 because of angles near 0."""
         cosine = functional.linear(
             functional.normalize(embeddings.float()), functional.normalize(self.centres.float())
         )
@@ -35,7 +35,7 @@ class ArcFace(nn.Module):
         )
 
     def _with_margin(self, cosine: Tensor) -> Tensor:
-        """cos(angle + margin); past half a turn a straight line goes on falling."""
+        """cos(angle + margin); beyond pi a linear continuation, so that it stays monotonic."""
         angle = torch.acos(cosine.clamp(-1 + 1e-6, 1 - 1e-6))
         shifted = torch.cos(angle + self._margin)
         return torch.where(

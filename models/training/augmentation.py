@@ -1,4 +1,4 @@
-"""Pictures changed a little at every look, so that a network learns what does not matter."""
+"""Random changes of training pictures."""
 
 import math
 
@@ -10,9 +10,9 @@ from models.training.recipe import Augmentation
 
 
 def augment(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """Each picture moved, turned and lit in its own way; torch's random state decides how.
+    """Change each picture at random, from torch's random state.
 
-    pictures  (N, C, H, W) float32, 0 to 255; what comes in from outside repeats the edge
+    images  (N, C, H, W) float32, 0 to 255; areas from outside repeat the edge
     """
     transformed = _transform_geometry(images, augmentation) if _has_geometric_change(augmentation) else images
     if not augmentation.brightness and not augmentation.contrast:
@@ -31,7 +31,7 @@ def _has_geometric_change(augmentation: Augmentation) -> bool:
 
 
 def _transform_geometry(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """One resampling for shift, zoom, turn and mirror together."""
+    """Translation, zoom, rotation and mirroring in one resampling."""
     count, height, width = len(images), images.shape[2], images.shape[3]
     angle = _uniform(count, math.radians(augmentation.rotate_deg))
     size = 1 + _uniform(count, augmentation.zoom)
@@ -47,5 +47,5 @@ def _transform_geometry(images: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def _uniform(count: int, limit: float) -> Tensor:
-    """Evenly from -most to most."""
+    """(count,) uniform between -limit and limit."""
     return (torch.rand(count) * 2 - 1) * limit

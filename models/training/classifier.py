@@ -1,4 +1,4 @@
-"""A classifier as it is learned: pictures varied, losses weighted, scored on the validation split."""
+"""The task "classifier": trains, calibrates, exports and measures a picture classifier."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,24 +20,24 @@ from models.training.job import JobConfig
 from models.training.network_spec import build_network
 from models.training.onnx_module import OnnxModule
 from models.training.quantise import quantise_model
-from models.training.recipe import Augmentation, ClassifierRecipe, OutputHead, parse_classifier_recipe
+from models.training.recipe import Augmentation, ClassifierRecipe, OutputHead
 from models.training.trainer import ProgressLog, StopSignal, Trainer, TrainingGroup
 from vigil.inference.evaluation import ScoredDataset, accuracy
 
 SCORING_BATCH_SIZE = 32
-"""Pictures scored together."""
+"""Pictures per batch when scoring."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalisation:
-    """(pixel - mean) / scale, one of each a channel, as in the card."""
+    """(pixel - mean) / scale for each channel, as in the card."""
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
 
     @classmethod
     def from_images(cls, images: NDArray[np.uint8]) -> "Normalisation":
-        """Learned from (N, C, H, W) pictures."""
+        """Computed from (N, C, H, W) uint8 pictures."""
         counts = np.zeros((images.shape[1], 256), np.int64)
         for picture in images:
             counts += _channel_histograms(picture)
@@ -54,12 +54,12 @@ class Normalisation:
 
 
 def _channel_histograms(image: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(C, 256): how often each level occurs in a picture, so that no picture has to become floats."""
+    """(C, 256) int64: the count of each level, which avoids a float copy of the pictures."""
     return np.stack([np.bincount(plane.ravel(), minlength=256) for plane in image])
 
 
 class ClassifierLoss(nn.Module):
-    """Cross-entropy of a graph's logits, heavier for rare classes."""
+    """Cross-entropy of a network's logits, weighted by class."""
 
     def __init__(self, network: OnnxModule, head: OutputHead, weights: NDArray[np.float32]) -> None:
         super().__init__()
@@ -118,11 +118,11 @@ class ClassifierLearner:
         return float(loss), classification_metrics(scored)[self.metric]
 
     def inputs(self, samples: Samples) -> Tensor:
-        """(N, C, H, W) float32: what the network gets of these samples, unvaried."""
+        """(N, C, H, W) float32: the network's inputs without augmentation."""
         return self.normalisation.apply(torch.from_numpy(samples.values).float())
 
     def logits(self, samples: Samples) -> Tensor:
-        """(N, L) float32, on the processor."""
+        """(N, L) float32, on the CPU."""
         self.module.eval()
         with torch.no_grad():
             parts = [
@@ -133,13 +133,13 @@ class ClassifierLearner:
 
 
 def class_weights(truth: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Inverse to each class's share, 1 on average over items."""
+    """The inverse of each class's share; 1 on average over items."""
     counts = np.bincount(truth, minlength=classes)
     return (len(truth) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N, L) logits: one column through the sigmoid, several through softmax."""
+    """Sigmoid of one column of logits, softmax of several."""
     exact = logits.astype(np.float64)
     if exact.shape[1] == 1:
         return np.asarray(1 / (1 + np.exp(-np.clip(exact, -80, 80))))
@@ -150,7 +150,6 @@ def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def score_split(
     logits: NDArray[np.float32], samples: Samples, labels: tuple[str, ...], threshold: float | None = None
 ) -> ScoredDataset:
-    """What the network said of a split, beside what is right."""
     return ScoredDataset(
         labels,
         samples.class_indices(labels),
@@ -161,13 +160,11 @@ def score_split(
     )
 
 
-# MERGED: From validation scores to probabilities that mean what they say, and to the least that says a label.
-
 TEMPERATURES = np.geomspace(0.25, 8, 101)
 
 
 def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """What to divide (N, L) logits by, so that their likelihood is best (Guo et al. 2017)."""
+    """The divisor of (N, L) logits with the highest likelihood (Guo et al. 2017)."""
     losses = [
         _negative_log_likelihood(probabilities((logits / t).astype(np.float32)), truth) for t in TEMPERATURES
     ]
@@ -175,10 +172,10 @@ def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> fl
 
 
 def choose_threshold(scored: ScoredDataset, min_precision: float) -> float:
-    """The least probability at which a label is said.
+    """The lowest probability at which a label is predicted.
 
-    Of one label: where F1 is best. Of several: the lowest at which so many of those said are right;
-    where none is, the surest item's.
+    For one label, the threshold with the best F1. For several, the lowest one whose predictions reach the
+    precision; if none does, the highest confidence.
     """
     if scored.scores.shape[1] == 1:
         return best_threshold(scored.truth == 1, scored.scores[:, 0])
@@ -202,17 +199,15 @@ def _negative_log_likelihood(probability: NDArray[np.float64], truth: NDArray[np
     return float(-np.log(np.maximum(class_probabilities[np.arange(len(truth)), truth], 1e-12)).mean())
 
 
-# MERGED: The task "classifier": labelled pictures become a release that a shelf can serve at once.
-
 EXAMPLE_COUNT = 64
-"""Pictures for proving the export and for the ranges of 8-bit activations."""
+"""Pictures that check the export and give the ranges of 8-bit activations."""
 
 
 def train_classifier(
     job: JobConfig, *, group: TrainingGroup, stop_signal: StopSignal, progress: ProgressLog
 ) -> None:
-    """Fit, calibrate, export, prove, make smaller if it may be, measure, and leave the release."""
-    recipe = parse_classifier_recipe(job.recipe)
+    """Fit, calibrate, export, check, quantise if allowed, measure, and write the release."""
+    recipe = job.recipe.convert(ClassifierRecipe)
     train, validation = (_read_split(job, name, recipe) for name in ("train", "validation"))
     learner = _build_learner(recipe, train, validation, group)
     trainer = Trainer(
@@ -244,7 +239,7 @@ def train_classifier(
 
 
 def _read_split(job: JobConfig, name: str, recipe: ClassifierRecipe) -> Samples:
-    return read_channel(job.paths.channel(name), recipe.preprocessing)
+    return read_channel(job.paths.channel(name), recipe.input.preprocessing)
 
 
 def _build_learner(
@@ -264,7 +259,7 @@ def _build_learner(
         seed=recipe.fit.seed,
     )
     weights = class_weights(train.class_indices(labels), len(labels))
-    weights = weights if recipe.use_class_weights else np.ones_like(weights)
+    weights = weights if recipe.fit.class_weights else np.ones_like(weights)
     loss = ClassifierLoss(OnnxModule(network), recipe.network.head, weights)
     learner = ClassifierLearner(loss, train=train, validation=validation, labels=labels, device=group.device)
     learner.augmentation, learner.metric = recipe.augmentation, recipe.fit.metric
@@ -272,7 +267,7 @@ def _build_learner(
 
 
 def _apply_temperature(learner: ClassifierLearner, validation: Samples) -> None:
-    """Fold the temperature into the last layer."""
+    """Divide the last layer's weights by the temperature."""
     divisor = fit_temperature(learner.logits(validation).numpy(), validation.class_indices(learner.labels))
     for name in ("head.weight", "head.bias"):
         weight = learner.module.network.weight(name)
@@ -286,7 +281,7 @@ def _quantise_if_allowed(
     validation: Samples,
     recipe: ClassifierRecipe,
 ) -> tuple[onnx.ModelProto, float]:
-    """8 bits, unless they cost more than the recipe allows; and what they cost in accuracy."""
+    """The 8-bit network if its loss of accuracy is allowed, else the given one; and that loss."""
     quantised = quantise_model(model, inputs)
     validation_inputs = learner.inputs(validation).numpy()
     before, after = (
@@ -305,7 +300,7 @@ def _measure_quality(
     model: onnx.ModelProto,
     label_threshold: float,
 ) -> dict[str, Any]:
-    """On the test split; on validation, and saying so, where there is none."""
+    """On the test split, or on validation if there is none; the card names the split."""
     name = "test" if job.paths.channel("test").is_dir() else "validation"
     samples = _read_split(job, name, recipe)
     outputs = run_onnx(model, learner.inputs(samples).numpy())
@@ -316,7 +311,7 @@ def _measure_quality(
 def _build_card(
     job: JobConfig, recipe: ClassifierRecipe, learner: ClassifierLearner, label_threshold: float
 ) -> dict[str, Any]:
-    preprocessing, normalisation = recipe.preprocessing, learner.normalisation
+    preprocessing, normalisation = recipe.input.preprocessing, learner.normalisation
     sigmoid = recipe.network.head == "sigmoid"
     return {
         "model": {"name": job.model, "version": job.dataset_id, "summary": recipe.release.summary},

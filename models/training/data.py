@@ -1,4 +1,4 @@
-"""A job's channels as arrays: a manifest with its files, or .npz sets; pictures prepared as in serving."""
+"""Reads a job's channels as arrays, from a manifest with its files or from .npz files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MANIFEST_FILE = "manifest.jsonl"
 INPUT_LIMITS = InputLimits(
     frozenset({".jpg", ".jpeg", ".png", ".webp"}), ("JPEG", "PNG", "WEBP"), 10_000_000, 40_000_000, 128
 )
-"""The files that a trained classifier reads, here and when it serves."""
+"""The input limits of a trained classifier, in training and in serving."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +27,9 @@ class Samples:
     """A split.
 
     values  (N, C, H, W) uint8 pictures at the network's size, or (N, D) float32 vectors
-    labels  of each; `groups` likewise, empty where nothing is said
-    slices  {"source": ("door", …)}: what every item has a value for
+    labels  one for each item
+    groups  one for each item, or empty
+    slices  {"source": ("door", …)}: properties that every item has
     """
 
     values: NDArray[Any]
@@ -40,18 +41,18 @@ class Samples:
         return len(self.labels)
 
     def class_indices(self, labels: tuple[str, ...]) -> NDArray[np.int64]:
-        """(N,) int64: each label's place. Raises BadData for one that there is not."""
+        """(N,) int64: the index of each item's label. Raises InvalidTrainingData for an unknown label."""
         unknown = sorted(set(self.labels) - set(labels))
         if unknown:
-            raise InvalidTrainingData(f"labels that the train channel has not: {', '.join(unknown[:5])}")
+            raise InvalidTrainingData(f"labels that are not in channel train: {', '.join(unknown[:5])}")
         index_by_label = {label: n for n, label in enumerate(labels)}
         return np.array([index_by_label[label] for label in self.labels], np.int64)
 
 
 def read_channel(folder: Path, preprocessing: Preprocessing | None) -> Samples:
-    """A channel's samples. Raises BadData.
+    """A channel's samples. Raises InvalidTrainingData.
 
-    preparation  of pictures; None where vectors are wanted
+    preprocessing  of pictures; None to read vectors
     """
     if (folder / MANIFEST_FILE).is_file():
         return _read_manifest_channel(folder, preprocessing)
@@ -62,7 +63,7 @@ def read_channel(folder: Path, preprocessing: Preprocessing | None) -> Samples:
 
 
 def preprocess_images(images: Iterator[Image.Image], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Pictures as (N, C, H, W) uint8: what serving makes of them before mean and scale."""
+    """Pictures as (N, C, H, W) uint8, preprocessed as in serving but without mean and scale."""
     planes = [to_tensor(picture, preprocessing)[0].round().astype(np.uint8) for picture in images]
     depth = 1 if preprocessing.channels == "grey" else 3
     width, height = preprocessing.size or (0, 0)
@@ -86,14 +87,14 @@ def _read_manifest_channel(folder: Path, preprocessing: Preprocessing | None) ->
 
 
 def _decode_file(path: Path, preprocessing: Preprocessing) -> Image.Image:
-    """As serving decodes it: a large JPEG is unpacked at a fraction of its size."""
+    """Decoded as in serving: a large JPEG is decoded at a fraction of its size."""
     if not path.is_file():
-        raise InvalidTrainingData(f"the manifest lists {path.name}, and it is not in the channel")
+        raise InvalidTrainingData(f"the manifest lists {path.name}, which is not in the channel")
     return decode_image(path.read_bytes(), INPUT_LIMITS, side_px=2 * max(preprocessing.size or (0, 0))).image
 
 
 def _read_npz(path: Path, preprocessing: Preprocessing | None) -> Samples:
-    """Arrays: images or vectors, labels, perhaps groups and slice_<name>; `names` tells labels' names."""
+    """Arrays images or vectors, and labels; optional: groups, slice_<name>, and `names` of integer labels."""
     with np.load(path, allow_pickle=False) as npz:
         arrays = {name: npz[name] for name in npz.files}
     values_key = "vectors" if preprocessing is None else "images"
@@ -128,7 +129,7 @@ def _preprocess_arrays(images: NDArray[np.uint8], preprocessing: Preprocessing) 
 
 
 def _concatenate_samples(parts: list[Samples]) -> Samples:
-    """Several files of one split as one; only what all of them tell is kept."""
+    """Several files of one split as one; groups and slices only if all files have them."""
     shared = set.intersection(*(set(part.slices) for part in parts))
     grouped = all(part.groups for part in parts)
     return Samples(

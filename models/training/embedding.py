@@ -1,4 +1,7 @@
-"""The embedding that is to be bettered: its card and network, from the channel of that name."""
+"""The task "embedding": trains an embedding that separates people better, and measures it before and after.
+
+A projection is trained on precomputed embeddings; with `unfreeze` the backbone is trained too.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,32 +33,33 @@ from models.training.job import JobConfig
 from models.training.network_spec import IR_VERSION, OPSET
 from models.training.onnx_module import OnnxModule
 from models.training.quantise import quantise_model
-from models.training.recipe import FitSettings, parse_fit_settings
+from models.training.recipe import EmbeddingRecipe
 from models.training.trainer import ProgressLog, StopSignal, Trainer, TrainingGroup
-from vigil.inference.card import NetworkCard, Preprocessing, TomlReader, load_toml
+from vigil.inference.card import NetworkCard, Preprocessing
+from vigil.toml_file import TomlFile, load_toml
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backbone:
-    """A release's card and graph, from pictures (batch, C, H, W) to vectors (batch, D)."""
+    """The release in channel backbone: pictures (batch, C, H, W) to vectors (batch, D)."""
 
-    card: TomlReader
+    card: TomlFile
     model: onnx.ModelProto
     preprocessing: Preprocessing
 
     @property
     def embedding_length(self) -> int:
         """D."""
-        return self.card.get_int("output.length")
+        return int(self.card.values["output"]["length"])
 
     @property
     def unnormalised_preprocessing(self) -> Preprocessing:
-        """The same pictures, before mean and scale: what is kept in memory as bytes."""
+        """Without mean and scale, so that pictures are stored as bytes."""
         preprocessing, depth = self.preprocessing, len(self.preprocessing.mean)
         return structs.replace(preprocessing, mean=(0.0,) * depth, scale=(1.0,) * depth)
 
     def normalise(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, C, H, W) as the network takes them, from pictures prepared by `plain`."""
+        """(N, C, H, W) float32 inputs of the network from unnormalised pictures."""
         mean = np.array(self.preprocessing.mean, np.float32)[:, np.newaxis, np.newaxis]
         scale = np.array(self.preprocessing.scale, np.float32)[:, np.newaxis, np.newaxis]
         inputs: NDArray[np.float32] = (pictures.astype(np.float32) - mean) / scale
@@ -63,24 +67,23 @@ class Backbone:
 
 
 def load_backbone(folder: Path) -> Backbone:
-    """Raises BadCard, or BadData where the graph is missing."""
+    """Raises InvalidToml, or InvalidTrainingData if the graph is missing or not usable."""
     card = load_toml(folder / "card.toml")
-    path = folder / card.get_str("network.file")
+    network = card.convert(NetworkCard)
+    path = folder / network.network.file
     if not path.is_file():
-        raise InvalidTrainingData(f"the backbone's {path.name} is not beside its card")
-    preprocessing = card.convert(NetworkCard).input
+        raise InvalidTrainingData(f"the backbone's {path.name} is missing")
+    preprocessing = network.input
     if preprocessing.layout != "nchw":
-        raise InvalidTrainingData("a backbone must take its channels first (layout nchw)")
+        raise InvalidTrainingData("the layout of a backbone must be nchw")
     return Backbone(card, onnx.load(path), preprocessing)
 
-
-# MERGED: What turns a face, or its frozen embedding, into a better one: perhaps a backbone, and a projection.
 
 OUTPUT_NAME = "output"
 
 
 class EmbeddingNetwork(nn.Module):
-    """Loss of a batch; `identity_penalty` holds the projection near to the identity, with which it begins."""
+    """Loss of a batch; the projection starts as the identity and a penalty keeps it near."""
 
     def __init__(
         self, backbone: OnnxModule | None, projection: OnnxModule, head: ArcFace, identity_penalty: float
@@ -95,12 +98,12 @@ class EmbeddingNetwork(nn.Module):
         return self.head(self.embed(values), subjects) + self._identity_penalty * deviation.square().sum()
 
     def embed(self, values: Tensor) -> Tensor:
-        """(N, D) float32, not normalised, of vectors or of pictures as the backbone takes them."""
+        """(N, D) float32, not normalised, of vectors or of the backbone's inputs."""
         return self.projection(values if self.backbone is None else self.backbone(values)).float()
 
 
 def identity_projection(length: int) -> onnx.ModelProto:
-    """A graph from "vectors" (batch, D) to "output" (batch, D) that changes nothing yet."""
+    """An identity graph from "vectors" (batch, D) to "output" (batch, D)."""
     weights = [
         numpy_helper.from_array(np.eye(length, dtype=np.float32), "projection.weight"),
         numpy_helper.from_array(np.zeros(length, np.float32), "projection.bias"),
@@ -116,7 +119,7 @@ def identity_projection(length: int) -> onnx.ModelProto:
 
 
 def append_projection(backbone: onnx.ModelProto, projection: onnx.ModelProto) -> onnx.ModelProto:
-    """One graph of both, with the backbone's input and its output's name."""
+    """One graph of both, with the backbone's input and output names."""
     model = onnx.ModelProto()
     model.CopyFrom(backbone)
     graph, name = model.graph, backbone.graph.output[0].name
@@ -128,40 +131,6 @@ def append_projection(backbone: onnx.ModelProto, projection: onnx.ModelProto) ->
     graph.initializer.extend(projection.graph.initializer)
     onnx.checker.check_model(model)
     return model
-
-
-# MERGED: An embedding as it is learned: known people's faces against their centres, scored on people never
-#   seen.
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingRecipe:
-    """For an embedding.
-
-    identity_penalty     holds the projection near to doing nothing
-    backbone_rate_share  of the learning rate, for a backbone that is not frozen
-    max_quality_loss     the most that 8-bit weights may cost of the found rate on the validation split
-    """
-
-    fit: FitSettings
-    margin_rad: float
-    scale: float
-    identity_penalty: float
-    backbone_rate_share: float
-    licence: str
-    max_quality_loss: float
-
-    @classmethod
-    def parse(cls, table: TomlReader) -> "EmbeddingRecipe":
-        return cls(
-            parse_fit_settings(table, "identification_rate"),
-            margin_rad=table.get_float("arcface.margin_rad"),
-            scale=table.get_float("arcface.scale"),
-            identity_penalty=table.get_float("arcface.identity_penalty"),
-            backbone_rate_share=table.get_float("arcface.backbone_rate_share"),
-            licence=table.get_str("release.licence"),
-            max_quality_loss=table.get_float("release.quality_loss"),
-        )
 
 
 class EmbeddingLearner:
@@ -189,7 +158,7 @@ class EmbeddingLearner:
         return len(self._subjects)
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """A backbone knows much already: it learns more slowly."""
+        """The backbone is trained already and gets a lower learning rate."""
         new_parameters = [*self.module.projection.parameters(), *self.module.head.parameters()]
         backbone_parameters = [] if self.module.backbone is None else list(self.module.backbone.parameters())
         return (
@@ -202,7 +171,7 @@ class EmbeddingLearner:
         return self._values[items].to(self._device), self._subjects[items].to(self._device)
 
     def validate(self) -> tuple[float, float]:
-        """The people of the validation split have no centre: what counts is whether they are found."""
+        """The identification rate, because people of the validation split have no centre."""
         score = identification_rate(
             search_split(self.embed(self._validation.values), self._validation.labels)
         )
@@ -216,12 +185,8 @@ class EmbeddingLearner:
         return embedded
 
 
-# MERGED: The task "embedding": faces of known people become an embedding that tells people apart better. /
-#   Frozen, only a projection is learned over embeddings that are computed once; with `unfreeze` the
-#   backbone too.
-
 EXAMPLE_COUNT = 32
-"""Items for proving the export and for the ranges of 8-bit activations."""
+"""Items that check the export and give the ranges of 8-bit activations."""
 
 SamplesBySplit = Mapping[str, Samples]
 
@@ -229,8 +194,8 @@ SamplesBySplit = Mapping[str, Samples]
 def train_embedding(
     job: JobConfig, *, group: TrainingGroup, stop_signal: StopSignal, progress: ProgressLog
 ) -> None:
-    """Fit, export, prove, make smaller if it may be, measure before and after, and leave the release."""
-    recipe = EmbeddingRecipe.parse(job.recipe)
+    """Fit, export, check, quantise if allowed, measure before and after, and write the release."""
+    recipe = job.recipe.convert(EmbeddingRecipe)
     backbone_dir = job.paths.channel("backbone")
     backbone = load_backbone(backbone_dir) if backbone_dir.is_dir() else None
     if job.unfreeze and backbone is None:
@@ -249,7 +214,7 @@ def train_embedding(
         name: _network_inputs(job, name, samples, backbone) for name, samples in splits.items()
     }
     model, loss = _quantise_if_allowed(
-        trained, inputs_by_split, splits["validation"].labels, recipe.max_quality_loss
+        trained, inputs_by_split, splits["validation"].labels, recipe.release.max_quality_loss
     )
     card = _build_card(job, recipe, backbone, learner)
     card["training"] |= {
@@ -266,7 +231,7 @@ def train_embedding(
 
 
 def _read_values(job: JobConfig, name: str, backbone: Backbone | None) -> Samples:
-    """Vectors as given; or pictures as the backbone takes them, or if it is frozen what it makes of them."""
+    """Vectors as given, or the backbone's inputs, or the embeddings of a frozen backbone."""
     folder = job.paths.channel(name)
     if backbone is None:
         return read_channel(folder, None)
@@ -277,7 +242,7 @@ def _read_values(job: JobConfig, name: str, backbone: Backbone | None) -> Sample
 
 
 def _check_disjoint_subjects(splits: SamplesBySplit) -> None:
-    """Raises BadData where a person is in two splits: what is measured would be what was learned."""
+    """Raises InvalidTrainingData if a person is in two splits."""
     for one, other in combinations(splits, 2):
         shared = sorted(set(splits[one].labels) & set(splits[other].labels))
         if shared:
@@ -296,15 +261,16 @@ def _build_learner(
     train = splits["train"]
     trainable_backbone = OnnxModule(backbone.model) if backbone is not None and job.unfreeze else None
     length = train.values.shape[1] if backbone is None else backbone.embedding_length
-    head = ArcFace(len(set(train.labels)), length, margin_rad=recipe.margin_rad, scale=recipe.scale)
+    settings, subject_count = recipe.arcface, len(set(train.labels))
+    head = ArcFace(subject_count, length, margin_rad=settings.margin_rad, scale=settings.scale)
     module = EmbeddingNetwork(
-        trainable_backbone, OnnxModule(identity_projection(length)), head, recipe.identity_penalty
+        trainable_backbone, OnnxModule(identity_projection(length)), head, settings.identity_penalty
     )
     return EmbeddingLearner(
         module,
         train,
         splits["validation"],
-        backbone_rate_share=recipe.backbone_rate_share,
+        backbone_rate_share=settings.backbone_rate_share,
         device=group.device,
     )
 
@@ -312,7 +278,7 @@ def _build_learner(
 def _export_network(
     learner: EmbeddingLearner, backbone: Backbone | None, train: Samples
 ) -> tuple[onnx.ModelProto, float]:
-    """One graph of all, and how far what was learned in it is from what was trained."""
+    """The exported graph, and the difference of its trained part from torch."""
     projection, trainable_backbone = learner.module.projection.to_onnx(), learner.module.backbone
     trained = (
         projection
@@ -330,7 +296,7 @@ def _export_network(
 def _network_inputs(
     job: JobConfig, name: str, samples: Samples, backbone: Backbone | None
 ) -> NDArray[np.float32]:
-    """A split as the whole graph takes it; a frozen backbone's pictures were only kept as its vectors."""
+    """A split as inputs of the whole graph; pictures of a frozen backbone are read again."""
     if backbone is None or job.unfreeze:
         return np.asarray(samples.values, np.float32)
     return backbone.normalise(
@@ -344,7 +310,7 @@ def _quantise_if_allowed(
     subjects: tuple[str, ...],
     max_quality_loss: float,
 ) -> tuple[onnx.ModelProto, float]:
-    """8 bits, unless they cost more than the recipe allows; and the share of people not found any more."""
+    """The 8-bit graph if its loss of identification rate is allowed, else the given one; and that loss."""
     quantised = quantise_model(model, inputs_by_split["train"][:EXAMPLE_COUNT])
     before, after = (
         identification_rate(search_split(run_onnx(one, inputs_by_split["validation"]), subjects))
@@ -357,10 +323,10 @@ def _quantise_if_allowed(
 def _measure_quality(
     vectors: NDArray[np.float32], test: Samples, trained_backbone: Backbone | None
 ) -> dict[str, Any]:
-    """Quality on the test split, before and after, and the new scores of impostors.
+    """Quality on the test split, before and after, and the new calibration.
 
-    after   what the graph that ships makes of it
-    thawed  what made vectors of the test split's pictures before; None where it holds vectors
+    vectors           the exported graph's outputs for the test split
+    trained_backbone  embeds the test split's pictures as before training; None if it has vectors
     """
     before = test.values if trained_backbone is None else run_onnx(trained_backbone.model, test.values)
     rates, cosines = impostor_scores(vectors, test.labels)
@@ -380,13 +346,13 @@ def _quality_table(vectors: NDArray[np.float32], test: Samples) -> dict[str, Any
 def _build_card(
     job: JobConfig, recipe: EmbeddingRecipe, backbone: Backbone | None, learner: EmbeddingLearner
 ) -> dict[str, Any]:
-    """The backbone's, with what is new; where it came from no longer holds, since these are other bytes."""
+    """The backbone's card with the new tables, without its source and quality."""
     length = learner.module.head.centres.shape[1]
     default_tables = {
         "pipeline": {"kind": "part"},
         "input": {"name": "vectors"},
         "output": {"vector": OUTPUT_NAME, "length": length},
-        "licence": {"spdx": recipe.licence},
+        "licence": {"spdx": recipe.release.licence},
     }
     tables = default_tables if backbone is None else dict(backbone.card.values)
     return {

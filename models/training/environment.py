@@ -1,4 +1,7 @@
-"""Makes build/training-venv once, and says which command runs a training job in it."""
+"""Creates the virtual environment build/training-venv, and the command that runs a training job in it.
+
+`python -m models.training.environment` creates it and prints its interpreter.
+"""
 
 import fcntl
 import hashlib
@@ -12,19 +15,19 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / "build" / "training-venv"
 REQUIREMENTS = ROOT / "models" / "training" / "requirements.txt"
 TRAINING_MODULE = "models.training"
-"""The module that a training job runs, in the container as on this machine."""
+"""The module that a training job runs, in the container and on any machine."""
 
 INSTALL_TIMEOUT_S = 1200
 
 
 class TrainingEnvironmentError(Exception):
-    """The environment could not be made; the message says why."""
+    """The environment could not be created; the message says why."""
 
 
 def training_python() -> Path:
-    """The environment's interpreter; the first process to ask makes it, others wait. Raises NoTrainer."""
+    """The interpreter; one process creates the environment, others wait. Raises TrainingEnvironmentError."""
     VENV.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive_lock(VENV.parent / "training-venv.lock"):
+    with _exclusive_lock(VENV.resolve().parent / "training-venv.lock"):
         stamp, fingerprint = VENV / "made-from", _requirements_fingerprint()
         if not stamp.is_file() or stamp.read_text("utf-8") != fingerprint:
             _create_venv()
@@ -33,12 +36,12 @@ def training_python() -> Path:
 
 
 def training_command(python: Path, root: Path, *extra_arguments: str) -> list[str]:
-    """Run the job whose folders lie under `root`, with `environment` from the project's root."""
+    """The command for the job under `root`; run it in the project's root with `training_environment`."""
     return [str(python), "-m", TRAINING_MODULE, "--root", str(root), *extra_arguments]
 
 
 def training_environment() -> Mapping[str, str]:
-    """What the container sets, and nothing of this process's own."""
+    """The container's environment variables, and none of this process."""
     return {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'layers'}",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -69,13 +72,10 @@ def _requirements_fingerprint() -> str:
 
 @contextmanager
 def _exclusive_lock(path: Path) -> Iterator[None]:
-    """While this process holds the lock; it falls with the process."""
+    """Hold a lock that ends with the process."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-# MERGED: `python -m models.training.environment`: make the training environment, and print its interpreter.
 
 
 def main() -> int:

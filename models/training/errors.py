@@ -1,19 +1,19 @@
-"""What can be wrong with a training job; each message is what its failure file says."""
+"""Errors of a training job; the message becomes the content of the failure file."""
 
 from vigil.errors import VigilError
 
 
 class InvalidRecipe(VigilError):
-    """The recipe or the job's settings ask for something that there is not."""
+    """The recipe or a hyperparameter is invalid."""
 
 
 class InvalidTrainingData(VigilError):
-    """A channel lacks what the task needs, or holds something else."""
+    """A channel lacks what the task needs or has other content."""
 
 
 class UnsupportedNetwork(VigilError):
-    """A network uses an operation that cannot be trained here."""
+    """A network has an operation that cannot be trained."""
 
 
 class ExportMismatch(VigilError):
-    """The exported network does not give what the trained one gave."""
+    """The outputs of the exported network differ from those of the trained one."""

@@ -1,4 +1,4 @@
-"""An evaluation as a card's [quality] table: each figure, its interval, and the same by slice."""
+"""Writes a release's folder: the network, the card with its quality table, and golden outputs."""
 
 import math
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def identification_quality(identification: IdentificationEvaluation, split: str)
 
 
 def _rounded_figures(figures: Mapping[str, Interval]) -> dict[str, Any]:
-    """What is undefined is left out: TOML readers differ about NaN."""
+    """Each figure with its interval; undefined figures are left out."""
     rounded: dict[str, Any] = {}
     for name, figure in figures.items():
         if not math.isnan(figure.value):
@@ -70,15 +70,13 @@ def _rounded_rates(rates: Mapping[str, float]) -> dict[str, float]:
     return {name: round(rate, 4) for name, rate in rates.items()}
 
 
-# MERGED: A finished release as a folder: the graph, its card, and what it answers for known input.
-
 GOLDEN_SEED = 7
 GOLDEN_TOLERANCE = 0.02
-"""Of the largest answer: other processors round 8-bit sums otherwise."""
+"""Relative to the largest output: processors round 8-bit sums differently."""
 
 
 def write_release(folder: Path, model: onnx.ModelProto, card: Mapping[str, Any]) -> None:
-    """Write the folder; the card last, since a shelf takes a folder without one for no model."""
+    """Write the folder; the card last, because a folder without a card is not a model."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, folder / "model.onnx")
     (folder / "golden.toml").write_text(_golden_toml(model), "utf-8")
@@ -86,7 +84,7 @@ def write_release(folder: Path, model: onnx.ModelProto, card: Mapping[str, Any])
 
 
 def _golden_toml(model: onnx.ModelProto) -> str:
-    """Seeded noise, and the beginning and mean of what the graph makes of it."""
+    """Seeded noise, and the first values and the mean of its outputs."""
     shape = [1, *(size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim[1:])]
     noise = np.random.default_rng(GOLDEN_SEED).uniform(-1, 1, shape).astype(np.float32)
     output: NDArray[np.float32] = run_onnx(model, noise)

@@ -1,4 +1,4 @@
-"""An exported network run by the serving runtime, and compared with the one that was trained."""
+"""Runs an exported network in the serving runtime and compares it with the trained one."""
 
 import numpy as np
 import onnx
@@ -12,7 +12,7 @@ BATCH_SIZE = 64
 
 
 def run_onnx(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The one output of a network with one input, for (N, …) inputs."""
+    """The output of a network with one input and one output, for (N, …) inputs."""
     session = ort.InferenceSession(
         model.SerializeToString(), _session_options(), providers=["CPUExecutionProvider"]
     )
@@ -24,9 +24,9 @@ def run_onnx(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> NDArray[np.
 
 
 def check_export(model: onnx.ModelProto, inputs: NDArray[np.float32], trained: NDArray[np.float32]) -> float:
-    """The largest difference between both, relative to the largest answer where that is above 1.
+    """The largest difference, relative to the largest output if that is above 1.
 
-    Raises NotTheSame beyond TOLERANCE.
+    Raises ExportMismatch above MAX_DIFFERENCE.
     """
     exported = run_onnx(model, inputs)
     difference = float(np.abs(exported - trained).max() / max(1.0, float(np.abs(trained).max())))

@@ -1,4 +1,4 @@
-"""What one job is asked for, from its hyperparameters and its recipe channel."""
+"""The configuration of a training job, from its hyperparameters and its recipe channel."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,33 +7,33 @@ import torch
 
 from models.training.errors import InvalidRecipe
 from models.training.sagemaker_paths import SageMakerPaths
-from vigil.inference.card import TomlReader, load_toml
 from vigil.inference.repository import MODEL_NAME_PATTERN
+from vigil.toml_file import TomlFile, load_toml
 
 RECIPE_FILE = "recipe.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class JobConfig:
-    """`data` is the data set's id, `parent` the release to be better than ("" for none)."""
+    """`parent_release` is the release to improve on; "" if there is none."""
 
     task: str
     model: str
     dataset_id: str
     parent_release: str
     unfreeze: bool
-    recipe: TomlReader
+    recipe: TomlFile
     recipe_sha256: str
     paths: SageMakerPaths
 
     @property
     def checkpoint_key(self) -> str:
-        """A checkpoint is of this job only if its key is the same."""
+        """A checkpoint is used only by the job with the same key."""
         source = f"{self.dataset_id} {self.parent_release}"
         return f"{self.task} {self.model} {source} {self.unfreeze} {self.recipe_sha256}"
 
     def card_training_table(self, **more: object) -> dict[str, object]:
-        """A card's [training] table."""
+        """The card's table [training]."""
         return {
             "task": self.task,
             "data": self.dataset_id,
@@ -45,11 +45,11 @@ class JobConfig:
 
 
 def load_job_config(paths: SageMakerPaths) -> JobConfig:
-    """Raises BadRecipe, or BadCard where the recipe is no TOML."""
+    """Raises InvalidRecipe, or InvalidToml if the recipe is not TOML."""
     hyperparameters = paths.hyperparameters()
     model = hyperparameters.get("model", "")
     if not MODEL_NAME_PATTERN.fullmatch(model):
-        raise InvalidRecipe(f"hyperparameter model {model!r} is no model's name")
+        raise InvalidRecipe(f"hyperparameter model {model!r} is not a model name")
     path = paths.channel("recipe") / RECIPE_FILE
     recipe = load_toml(path)
     return JobConfig(

@@ -1,4 +1,4 @@
-"""A recipe's layers become an ONNX graph with fresh weights: so it is learned, and so it ships."""
+"""Builds the ONNX graph of a recipe's layers with initial weights; the same graph is trained and released."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ LAYER_PATTERN = re.compile(r"(conv|dense)([1-9][0-9]{0,3})|pool|mean")
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """A graph being drawn: the value at hand, and its shape without the batch."""
+    """A graph under construction; `shape` is of its last value, without the batch."""
 
     rng: np.random.Generator
     current_value: str
@@ -26,7 +26,6 @@ class GraphBuilder:
     weights: list[onnx.TensorProto] = field(default_factory=list)
 
     def add_node(self, op_type: str, *extra_inputs: str, **attributes: int | list[int]) -> None:
-        """One more operation on the value at hand."""
         out = f"{op_type.lower()}{len(self.nodes)}"
         node = helper.make_node(op_type, [self.current_value, *extra_inputs], [out], name=out)
         node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
@@ -34,7 +33,7 @@ class GraphBuilder:
         self.current_value = out
 
     def add_weights(self, name: str, *shape: int, fan_in: int) -> str:
-        """Weights drawn for layers with ReLU (He et al.)."""
+        """He initialisation, for layers with ReLU."""
         values = self.rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)
         self.weights.append(numpy_helper.from_array(values, name))
         return name
@@ -56,7 +55,7 @@ def build_network(
 
 
 def build_model(builder: GraphBuilder, shape: tuple[int, ...], outputs: int) -> onnx.ModelProto:
-    """The canvas as a checked model."""
+    """The finished and checked model."""
     builder.nodes[-1].output[0] = "logits"
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", *shape])
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", outputs])
@@ -69,14 +68,12 @@ def build_model(builder: GraphBuilder, shape: tuple[int, ...], outputs: int) -> 
 def _add_layer(builder: GraphBuilder, layer: str, name: str, dropout: float) -> None:
     match = LAYER_PATTERN.fullmatch(layer)
     if match is None:
-        raise InvalidRecipe(
-            f"network.layers: there is no layer {layer!r}; there are conv32, pool, mean, dense64"
-        )
+        raise InvalidRecipe(f"network.layers: unknown layer {layer!r}; known: conv32, pool, mean, dense64")
     if match[1] == "dense":
         _add_dense(builder, name, int(match[2]), dropout)
         builder.add_node("Relu")
     elif len(builder.shape) != 3:
-        raise InvalidRecipe(f"network.layers: {layer!r} after dense has no picture to work on")
+        raise InvalidRecipe(f"network.layers: {layer!r} cannot follow a dense layer")
     elif match[1] == "conv":
         _add_conv(builder, name, int(match[2]))
     elif layer == "pool":

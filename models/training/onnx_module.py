@@ -1,4 +1,4 @@
-"""An ONNX graph as a torch module: its weights are learned in place, and written back into the same graph."""
+"""An ONNX graph as a torch module: its weights are trained and written back into the same graph."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,6 @@ from models.training.errors import UnsupportedNetwork
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """One operation."""
-
     op_type: str
     inputs: tuple[str, ...]
     output: str
@@ -25,7 +23,7 @@ class GraphNode:
 
 
 class OnnxModule(nn.Module):
-    """One input, one output. Float weights are parameters; the rest are constants. Raises BadGraph."""
+    """A graph with one input and one output; float arrays are parameters. Raises UnsupportedNetwork."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         super().__init__()
@@ -42,7 +40,7 @@ class OnnxModule(nn.Module):
         self._values_to_release = _values_unused_after(self._nodes, self._output)
 
     def forward(self, value: Tensor) -> Tensor:
-        if value.dim() == 4:  # channels lie together: a third less time, on processors as on GPUs
+        if value.dim() == 4:  # takes a third less time on CPUs and GPUs
             value = value.contiguous(memory_format=torch.channels_last)
         values: dict[str, Any] = {self._input: value, **self._constants}
         values |= {name: self.weights[key] for name, key in self._parameter_keys.items()}
@@ -55,11 +53,11 @@ class OnnxModule(nn.Module):
         return result
 
     def weight(self, name: str) -> nn.Parameter:
-        """By its name in the graph."""
+        """The parameter of a name in the graph."""
         return self.weights[self._parameter_keys[name]]
 
     def to_onnx(self) -> onnx.ModelProto:
-        """The graph with the weights as they are now."""
+        """The graph with the present weights."""
         model = onnx.ModelProto()
         model.CopyFrom(self._model)
         for tensor in model.graph.initializer:
@@ -74,18 +72,18 @@ def _parse_node(node: onnx.NodeProto) -> GraphNode:
     if node.op_type not in OPERATIONS:
         known = ", ".join(sorted(OPERATIONS))
         raise UnsupportedNetwork(
-            f"{node.op_type} ({node.name or node.output[0]}) cannot be learned; there are: {known}"
+            f"{node.op_type} ({node.name or node.output[0]}) cannot be trained; known operations: {known}"
         )
     attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
     if attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or attributes.get("ceil_mode"):
         raise UnsupportedNetwork(
-            f"{node.name or node.output[0]}: automatic padding and ceil_mode are not known here"
+            f"{node.name or node.output[0]}: automatic padding and ceil_mode are not supported"
         )
     return GraphNode(node.op_type, tuple(node.input), node.output[0], attributes)
 
 
 def _values_unused_after(nodes: Sequence[GraphNode], output: str) -> list[list[str]]:
-    """For each node what nobody needs after it: else every value between would be held to the end."""
+    """For each node the values that no later node uses, so that they can be freed."""
     last_use = {name: place for place, node in enumerate(nodes) for name in node.inputs if name}
     return [
         [name for name, at in last_use.items() if at == place and name != output]
@@ -122,7 +120,7 @@ def _max_pool(inputs: Inputs, attributes: Attributes, _: bool) -> Tensor:
 def _gemm(inputs: Inputs, attributes: Attributes, _: bool) -> Tensor:
     value, weight, *bias = inputs
     if attributes.get("transA") or attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0:
-        raise UnsupportedNetwork("Gemm with transA, alpha or beta is not known here")
+        raise UnsupportedNetwork("Gemm with transA, alpha or beta is not supported")
     return functional.linear(
         value, weight if attributes.get("transB") else weight.T, bias[0] if bias else None
     )

@@ -1,4 +1,4 @@
-"""The same network with 8-bit weights and activations, for the caller to keep if it is still good enough."""
+"""Quantises a network to 8-bit weights and activations."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ from models.training.network_spec import IR_VERSION, OPSET
 
 
 class CalibrationInputs(CalibrationDataReader):
-    """Inputs from which the ranges of activations are learned."""
+    """Inputs that give the ranges of activations."""
 
     def __init__(self, name: str, inputs: NDArray[np.float32]) -> None:
         self._feeds = iter([{name: inputs[n : n + 1]} for n in range(len(inputs))])
@@ -24,9 +24,9 @@ class CalibrationInputs(CalibrationDataReader):
 
 
 def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.ModelProto:
-    """8-bit per channel.
+    """8 bits with a scale for each channel.
 
-    inputs  (N, …) float32: some of the training split, as the network gets them
+    inputs  (N, …) float32: some inputs of the training split
     """
     with tempfile.TemporaryDirectory() as folder:
         plain, before, after = (Path(folder, f"{name}.onnx") for name in ("plain", "before", "after"))
@@ -38,7 +38,7 @@ def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.
             CalibrationInputs(model.graph.input[0].name, inputs),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            reduce_range=True,  # 7 bits of 8: older processors saturate otherwise, and answer differently
+            reduce_range=True,  # 7 of 8 bits: older processors saturate otherwise and give different outputs
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
@@ -46,7 +46,7 @@ def quantise_model(model: onnx.ModelProto, inputs: NDArray[np.float32]) -> onnx.
 
 
 def _with_current_opset(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same in operations that know of a scale a channel; older ones know of one scale for all."""
+    """The model in the opset that supports a scale for each channel."""
     if model.opset_import[0].version >= OPSET:
         return model
     newer = version_converter.convert_version(model, OPSET)

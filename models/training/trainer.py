@@ -1,4 +1,8 @@
-"""One line an epoch to standard output, in the form that the job's metric expressions find."""
+"""The training loop: progress, stop signal, checkpoints, processes, epochs and early stopping.
+
+The random numbers of every step follow from the seed, the epoch and the number of the step. So an interrupted
+training repeats the steps of an uninterrupted one and ends with the same weights.
+"""
 
 import hashlib
 import io
@@ -26,7 +30,7 @@ from vigil.errors import VigilError
 
 @dataclass(slots=True)
 class ProgressLog:
-    """Tells how learning goes. Quiet where another process of the same job tells it."""
+    """Writes a line per epoch to standard output, in the form of PROGRESS_METRICS, if enabled."""
 
     enabled: bool = True
     _steps: int = 0
@@ -34,7 +38,7 @@ class ProgressLog:
     _elapsed_s: float = 0.0
 
     def start_epoch(self) -> None:
-        """Steps follow."""
+        """Start counting steps."""
         self._steps, self._started_s = 0, time.perf_counter()
 
     def count_step(self) -> None:
@@ -42,7 +46,7 @@ class ProgressLog:
         self._elapsed_s = time.perf_counter() - self._started_s
 
     def log_epoch(self, number: int, **figures: float) -> None:
-        """After an epoch: its figures, steps a second while there were any, the most memory so far."""
+        """The figures of an epoch, with its steps per second and the peak memory so far."""
         figures |= {
             "steps_per_s": self._steps / max(self._elapsed_s, 1e-9),
             "peak_memory_mb": peak_memory_mb(),
@@ -57,55 +61,49 @@ class ProgressLog:
 
 
 def device_description() -> str:
-    """What it computes on, by name."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, mixed precision"
-    return f"processor, {torch.get_num_threads()} threads"
+    return f"CPU, {torch.get_num_threads()} threads"
 
 
 def peak_memory_mb() -> float:
-    """Of the card where there is one, else of this process."""
+    """Of the GPU if there is one, else of this process."""
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated()) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-# MERGED: A request to leave (SIGTERM: a stop, or spot capacity taken back), noticed between two steps.
-
-
 class TrainingInterrupted(VigilError):
-    """Learning was asked to stop and has left a checkpoint; the next run goes on from there."""
+    """Training was stopped and has written a checkpoint, from which the next run continues."""
 
 
 class StopSignal:
-    """Whether a request to leave has come."""
+    """Whether SIGTERM was received: a stop, or spot capacity that is reclaimed."""
 
     def __init__(self) -> None:
         self.received = False
 
     def install(self) -> None:
-        """From now on SIGTERM only sets the flag."""
+        """Handle SIGTERM by setting the flag."""
         signal.signal(signal.SIGTERM, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - what a handler is given
         self.received = True
 
 
-# MERGED: Where learning stands, in a file that is whole or not there.
-
 CHECKPOINT_FILE = "checkpoint.pt"
 DIGEST_BYTES = 32
-"""Bytes of the content's hash, before the content."""
+"""Length of the content's SHA-256, which precedes it."""
 
 
 @dataclass(slots=True)
 class TrainingCheckpoint:
-    """Where learning stands: between two steps, exactly.
+    """The complete state of a training between two steps.
 
-    step   of the epoch that is next
-    best   score and negated loss of the best epoch so far
-    stale  epochs since then
-    loss   sum over this epoch's steps so far
+    step          next step of the epoch
+    epoch_loss    sum over this epoch's steps so far
+    best_score    validation metric and negated loss of the best epoch so far
+    stale_epochs  epochs since then
     """
 
     key: str
@@ -124,7 +122,7 @@ CHECKPOINT_FIELDS = tuple(one.name for one in fields(TrainingCheckpoint))
 
 
 def save_checkpoint(checkpoint: TrainingCheckpoint, folder: Path) -> None:
-    """Replace the checkpoint: a kill at any moment leaves the old one or the new one."""
+    """Replace the checkpoint atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save({name: getattr(checkpoint, name) for name in CHECKPOINT_FIELDS}, buffer)
@@ -134,7 +132,7 @@ def save_checkpoint(checkpoint: TrainingCheckpoint, folder: Path) -> None:
 
 
 def load_checkpoint(folder: Path, key: str) -> TrainingCheckpoint | None:
-    """The standing of the same job; None where there is none, a damaged one, or another job's."""
+    """The checkpoint with this key; None if it is missing, damaged or another job's."""
     path = folder / CHECKPOINT_FILE
     data = path.read_bytes() if path.is_file() else b""
     if len(data) <= DIGEST_BYTES or hashlib.sha256(data[DIGEST_BYTES:]).digest() != data[:DIGEST_BYTES]:
@@ -143,14 +141,9 @@ def load_checkpoint(folder: Path, key: str) -> TrainingCheckpoint | None:
     return TrainingCheckpoint(**values) if values["key"] == key else None
 
 
-# MERGED: The processes that learn together: one a GPU, on one or more hosts, or just this one.
-
-RENDEZVOUS_PORT = 29500
-
-
 @dataclass(frozen=True, slots=True)
 class TrainingGroup:
-    """This process's place among them, and what it computes on."""
+    """The processes of a job on one host, one for each GPU; this process's rank and device."""
 
     rank: int
     size: int
@@ -158,18 +151,18 @@ class TrainingGroup:
 
     @property
     def is_leader(self) -> bool:
-        """One process tells, saves and exports for all."""
+        """The process that logs, saves and exports."""
         return self.rank == 0
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module, its gradients averaged over the crew."""
+        """The module, with gradients averaged over the group."""
         if self.size == 1:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=devices)
 
     def any_process(self, flag: bool) -> bool:
-        """Whether it holds for anyone: all leave together, or those who stay would wait for ever."""
+        """Whether the flag is set in any process: all must stop together, because the others would wait."""
         if self.size == 1:
             return flag
         flags = torch.tensor([float(flag)], device=self.device)
@@ -177,7 +170,7 @@ class TrainingGroup:
         return bool(flags.item())
 
     def broadcast_from_leader(self, *figures: float) -> tuple[float, ...]:
-        """What the leader measured: figures that differ in the last digit would part the crew."""
+        """The leader's figures, so that rounding does not make processes decide differently."""
         if self.size == 1:
             return figures
         values = torch.tensor(figures, device=self.device, dtype=torch.float64)
@@ -187,7 +180,7 @@ class TrainingGroup:
 
 @contextmanager
 def training_group() -> Iterator[TrainingGroup]:
-    """The crew that torchrun started, or a crew of one."""
+    """The group that torchrun started, or a group of one."""
     if not distributed.is_torchelastic_launched():
         yield TrainingGroup(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         return
@@ -199,33 +192,18 @@ def training_group() -> Iterator[TrainingGroup]:
         distributed.destroy_process_group()
 
 
-def needs_launch(hosts: int, processes: int) -> bool:
-    """Whether this process is the first of its host and has a crew to start."""
-    return hosts * processes > 1 and is_host_launcher()
-
-
-def is_host_launcher() -> bool:
-    """Whether the job began with this process, and torchrun did not start it."""
+def is_launcher() -> bool:
+    """Whether the job began with this process: torchrun did not start it."""
     return not distributed.is_torchelastic_launched()
 
 
-def launch(hosts: tuple[str, ...], current: str, *, processes: int, command: list[str]) -> None:
-    """Start this host's processes and wait for them; the first host is where all meet.
+def launch(processes: int, command: list[str]) -> None:
+    """Start the job's processes and wait for them.
 
-    A SIGTERM is passed on to them, and once they have left their checkpoint it is no failure here either.
+    SIGTERM is passed on to them; after they have written their checkpoint it is no failure here either.
     """
-    node_options = [
-        f"--nnodes={len(hosts)}",
-        f"--node-rank={hosts.index(current)}",
-        f"--nproc-per-node={processes}",
-    ]
-    rendezvous_options = (
-        ["--standalone"]
-        if len(hosts) == 1
-        else [f"--master-addr={hosts[0]}", f"--master-port={RENDEZVOUS_PORT}"]
-    )
     try:
-        torchrun.main([*node_options, *rendezvous_options, *command])
+        torchrun.main(["--standalone", f"--nproc-per-node={processes}", *command])
     except SignalException as passed:
         if passed.sigval != signal.SIGTERM:
             raise
@@ -239,35 +217,30 @@ def _process_device() -> torch.device:
     return device
 
 
-# MERGED: The loop: steps, epochs, early stopping; on one processor or many, and on from where it was
-#   killed. / Every step draws its chance from the seed, the epoch and its own number. So a run that was
-#   interrupted goes / through the very steps that it would have gone through, and ends with the same
-#   weights.
-
 MIN_RATE_SHARE = 0.05
-"""Share of the learning rate that is left at the last epoch."""
+"""Share of the learning rate at the last epoch."""
 
 
 class Learner(Protocol):
-    """What is learned. `module` turns inputs and truth into a loss."""
+    """A task's model and data. `module` computes the loss from inputs and truth."""
 
     module: nn.Module
 
     def __len__(self) -> int:
-        """Items to learn from."""
+        """Number of training items."""
 
     def parameter_groups(self) -> list[tuple[list[nn.Parameter], float]]:
-        """What is learned, in groups, each with its share of the learning rate."""
+        """Groups of parameters, each with its share of the learning rate."""
 
     def batch(self, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and truth of these items, on the device, varied at random."""
+        """Inputs and truth of these items on the device, with augmentation."""
 
     def validate(self) -> tuple[float, float]:
-        """Loss and score on the validation split; a higher score is better."""
+        """Loss and metric on the validation split; a higher metric is better."""
 
 
 class Trainer:
-    """One learner on its way."""
+    """Fits one learner; continues from its checkpoint."""
 
     def __init__(
         self, learner: Learner, settings: FitSettings, *, key: str, group: TrainingGroup, checkpoint_dir: Path
@@ -292,7 +265,7 @@ class Trainer:
             self._scaler.load_state_dict(self._checkpoint.scaler)
 
     def run(self, stop_signal: StopSignal, progress: ProgressLog) -> None:
-        """Learn until plan or patience ends; the module is left with its best weights. Raises Interrupted."""
+        """Train until early stopping or the last epoch; load the best weights. Raises TrainingInterrupted."""
         checkpoint, settings = self._checkpoint, self._settings
         if checkpoint.best_weights:
             progress.log("resumed", epoch=checkpoint.epoch, step=checkpoint.step)
@@ -338,7 +311,7 @@ class Trainer:
         return float(loss.detach())
 
     def _finish_epoch(self, progress: ProgressLog) -> None:
-        """End an epoch, leave a checkpoint, and only then tell of it."""
+        """End an epoch: write the checkpoint before the progress line."""
         checkpoint, epoch = self._checkpoint, self._checkpoint.epoch
         train_loss = checkpoint.epoch_loss / max(checkpoint.step, 1)
         loss, score = self._validate()
@@ -354,7 +327,7 @@ class Trainer:
             return self._group.broadcast_from_leader(*self._learner.validate())
 
     def _record_score(self, loss: float, score: float) -> None:
-        """Is it the best so far? What there was before the first step counts too."""
+        """Keep the weights if they are the best so far, including those before the first step."""
         if not self._checkpoint.best_weights or (score, -loss) > self._checkpoint.best_score:
             self._checkpoint.best_score, self._checkpoint.stale_epochs = (score, -loss), 0
             self._checkpoint.best_weights = _copy_state(self._learner.module)
@@ -370,7 +343,7 @@ class Trainer:
         self._saved_at_s = time.monotonic()
 
     def _batches(self) -> Iterator[Tensor]:
-        """This process's share of each batch, in the epoch's order; each process has as many."""
+        """This process's share of each batch in the epoch's order; all processes have equally many."""
         generator = torch.Generator().manual_seed(hash((self._settings.seed, self._checkpoint.epoch)) % 2**63)
         order = torch.randperm(len(self._learner), generator=generator)
         evenly_divisible = order[: len(order) // self._group.size * self._group.size]

@@ -114,9 +114,6 @@ def compare_with_active(
     return metric_interval(candidate_scores), paired_gain(candidate_scores, score_test_set(active, items))
 
 
-# MERGED: What a training job left becomes a registered release: proven, examined, stored, put on record.
-
-
 class ReleaseStore(Protocol):
     """Stores and opens releases. Raises BrokenRelease, Transient."""
 

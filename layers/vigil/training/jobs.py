@@ -73,14 +73,13 @@ class TrainingPaths:
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """The instances that a job runs on.
+    """The instance that a job runs on.
 
-    price_usd_h       on-demand price of one instance for an hour
+    price_usd_h       on-demand price for an hour
     spot_price_usd_h  expected spot price; the billed price is known afterwards
     """
 
     name: str
-    count: int
     price_usd_h: float
     spot_price_usd_h: float
 
@@ -170,13 +169,13 @@ def estimate_cost(
     """`expected_s` is the training time of the model's last job, or a guess for the first."""
     price = instance_type.spot_price_usd_h if spot else instance_type.price_usd_h
     hours = min(expected_s, limits.max_run_s) / HOUR_S
-    max_usd = limits.max_run_s / HOUR_S * instance_type.price_usd_h * instance_type.count
-    return CostEstimate(hours * price * instance_type.count, max_usd)
+    max_usd = limits.max_run_s / HOUR_S * instance_type.price_usd_h
+    return CostEstimate(hours * price, max_usd)
 
 
 def training_cost(instance_type: InstanceType, *, training_s: float, billable_s: float) -> TrainingCost:
     """From the service's report: spot is billed as fewer seconds at the on-demand price."""
-    usd_per_s = instance_type.price_usd_h * instance_type.count / HOUR_S
+    usd_per_s = instance_type.price_usd_h / HOUR_S
     return TrainingCost(billable_s * usd_per_s, max(training_s - billable_s, 0.0) * usd_per_s)
 
 

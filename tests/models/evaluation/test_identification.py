@@ -1,4 +1,4 @@
-"""Searches of a gallery are judged as ISO/IEC 19795-1 says."""
+"""Gallery searches are measured as in ISO/IEC 19795-1."""
 
 import numpy as np
 import pytest
@@ -23,17 +23,17 @@ def test_a_probe_is_compared_with_its_own_subject_and_with_all_others():
     assert found.nonmated == pytest.approx([0.2, 0.5])
 
 
-def test_rank_one_asks_only_whether_the_own_subject_comes_first():
+def test_rank_one_ignores_the_score_of_the_own_subject():
     scores = np.array([[0.3, 0.2], [0.6, 0.5]], np.float32)
 
     assert rank_one_rate(search_scores(scores, probes=["a", "b"], templates=["a", "b"]), QUICK).value == 0.5
 
 
 def test_the_fnir_is_taken_at_the_threshold_of_the_nonmated_probes():
-    # 100 strangers at 0.00 to 0.99: one per cent of them, one, may reach the threshold.
-    strangers = np.arange(100)[:, np.newaxis] / 100
+    # 100 unenrolled probes at 0.00 to 0.99: one per cent of them, one, may reach the threshold.
+    unenrolled = np.arange(100)[:, np.newaxis] / 100
     enrolled = np.array([[0.97], [0.985], [0.995], [0.5]])
-    scores = np.vstack([strangers, enrolled]).astype(np.float32)
+    scores = np.vstack([unenrolled, enrolled]).astype(np.float32)
 
     found = fnir_at_fpir(search_scores(scores, probes=["x"] * 100 + ["a"] * 4, templates=["a"]), 0.01, QUICK)
 
@@ -42,7 +42,7 @@ def test_the_fnir_is_taken_at_the_threshold_of_the_nonmated_probes():
     assert found.is_resolved
 
 
-def test_an_own_subject_that_comes_second_is_missed_however_high_it_scores():
+def test_a_probe_whose_own_subject_is_second_is_missed_at_any_score():
     scores = np.array([[0.9, 0.95], [0.1, 0.1]], np.float32)
 
     found = fnir_at_fpir(search_scores(scores, probes=["a", "x"], templates=["a", "b"]), 0.01, QUICK)

@@ -1,4 +1,4 @@
-"""A release is measured as it would serve, and told as JSON and as a page."""
+"""A release is evaluated as it serves, and reported as JSON and as a page."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ COLOURS = ((220, 30, 30), (30, 220, 30), (30, 30, 220))
 
 
 def coloured(folder: Path) -> Path:
-    """Thirty pictures from two doors; one of each ten has the wrong label."""
+    """Thirty pictures from two sources; every tenth has a wrong label."""
     folder.mkdir()
     entries = []
     for n in range(30):
@@ -41,16 +41,16 @@ def report_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return evaluate_release(root, "tiny-colours", coloured(root / "data"), root / "out")
 
 
-def test_the_json_holds_figures_with_intervals_by_class_and_by_slice(report_folder: Any):
-    told = json.loads(report_folder.json.read_text("utf-8"))
+def test_the_json_has_figures_with_intervals_by_class_and_by_slice(report_folder: Any):
+    report = json.loads(report_folder.json.read_text("utf-8"))
 
-    assert told["figures"]["accuracy"]["value"] == pytest.approx(0.9)
-    assert np.sum(told["confusion"]) == told["items"] == 30
-    assert told["slices"]["source"]["a"]["accuracy"]["value"] == pytest.approx(0.8)
-    assert told["slices"]["source"]["b"]["accuracy"]["value"] == 1
+    assert report["figures"]["accuracy"]["value"] == pytest.approx(0.9)
+    assert np.sum(report["confusion"]) == report["items"] == 30
+    assert report["slices"]["source"]["a"]["accuracy"]["value"] == pytest.approx(0.8)
+    assert report["slices"]["source"]["b"]["accuracy"]["value"] == 1
 
 
-def test_the_page_stands_alone_with_a_drawing_for_each_plot(report_folder: Any):
+def test_the_page_is_self_contained_and_has_every_plot(report_folder: Any):
     page = report_folder.html.read_text("utf-8")
 
     assert page.count("<svg") == 5
@@ -60,7 +60,7 @@ def test_the_page_stands_alone_with_a_drawing_for_each_plot(report_folder: Any):
     )
 
 
-def test_the_same_release_on_the_same_data_is_the_same_report(report_folder: Any, tmp_path: Path):
+def test_the_same_release_on_the_same_data_gives_the_same_report(report_folder: Any, tmp_path: Path):
     home = report_folder.json.parent.parent
 
     again = evaluate_release(home, "tiny-colours", home / "data", tmp_path)
@@ -69,7 +69,7 @@ def test_the_same_release_on_the_same_data_is_the_same_report(report_folder: Any
     assert again.json.read_bytes() == report_folder.json.read_bytes()
 
 
-def test_an_embedding_is_measured_by_searching_a_gallery(tmp_path: Path):
+def test_an_embedding_is_evaluated_by_searching_a_gallery(tmp_path: Path):
     home = tmp_path / "tiny-embed"
     home.mkdir()
     (home / "card.toml").write_text(BACKBONE_CARD, "utf-8")
@@ -77,11 +77,11 @@ def test_an_embedding_is_measured_by_searching_a_gallery(tmp_path: Path):
     (tmp_path / "data").mkdir()
     np.savez(tmp_path / "data" / "set.npz", **face_images(0, 30, 4))
 
-    told = evaluate_release(tmp_path, "tiny-embed", tmp_path / "data", tmp_path / "out").figures
+    report = evaluate_release(tmp_path, "tiny-embed", tmp_path / "data", tmp_path / "out").figures
 
-    assert told["kind"] == "identification"
-    assert told["figures"]["rank_one"]["value"] > 0.5
-    assert [one["resolved"] for one in told["misses"]] == [False, False]
+    assert report["kind"] == "identification"
+    assert report["figures"]["rank_one"]["value"] > 0.5
+    assert [one["resolved"] for one in report["fnir_at_fpir"]] == [False, False]
 
 
 def test_a_release_that_does_not_match_the_data_is_rejected(tmp_path: Path):
@@ -90,5 +90,5 @@ def test_a_release_that_does_not_match_the_data_is_rejected(tmp_path: Path):
     empty.mkdir()
     (empty / "manifest.jsonl").write_text("", "utf-8")
 
-    with pytest.raises(IncompatibleDataset, match="holds nothing"):
+    with pytest.raises(IncompatibleDataset, match="has no items"):
         evaluate_release(tmp_path, "tiny-colours", empty, tmp_path / "out")

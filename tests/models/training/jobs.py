@@ -22,10 +22,10 @@ SMALL_NETWORK: Mapping[str, str] = {
     r"layers = .*": 'layers = ["conv8", "conv8", "mean", "dense16"]',
     r"size = .*": "size = [16, 16]",
     r"epochs = .*": "epochs = 10",
-    r"batch = .*": "batch = 16",
+    r"batch_size = .*": "batch_size = 16",
     r"rotate_deg = .*": "rotate_deg = 0.0",
-    r"rate = .*": "rate = 1e-2",
-    r"quality_loss = .*": "quality_loss = -1.0",
+    r"learning_rate = .*": "learning_rate = 1e-2",
+    r"max_quality_loss = .*": "max_quality_loss = -1.0",
     r"dropout = .*": "dropout = 0.0",
 }
 

@@ -144,7 +144,7 @@ def test_8_bits_are_taken_where_they_cost_no_more_than_allowed(trainer: Path, tm
     wide = {
         **SMALL_NETWORK,
         r"layers = .*": 'layers = ["conv16", "pool", "dense32"]',
-        r"quality_loss = .*": "quality_loss = 0.05",
+        r"max_quality_loss = .*": "max_quality_loss = 0.05",
     }
     job.configure(recipe_text("small", wide), task="classifier")
 

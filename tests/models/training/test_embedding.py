@@ -22,8 +22,8 @@ from vigil.inference.card import load_toml
 
 SHORT_FIT = {
     r"epochs = .*": "epochs = 12",
-    r"rate = .*": "rate = 1e-2",
-    r"quality_loss = .*": "quality_loss = -1.0",
+    r"learning_rate = .*": "learning_rate = 1e-2",
+    r"max_quality_loss = .*": "max_quality_loss = -1.0",
 }
 
 

@@ -16,7 +16,7 @@ from tests.models.training.jobs import (
 
 FREQUENT_CHECKPOINTS = {
     **SMALL_NETWORK,
-    r"checkpoint_s = .*": "checkpoint_s = 0.0",
+    r"checkpoint_interval_s = .*": "checkpoint_interval_s = 0.0",
     r"epochs = .*": "epochs = 5",
 }
 
@@ -82,7 +82,9 @@ def test_an_epoch_is_checkpointed_before_it_is_logged(trainer: Path, tmp_path: P
     """Who kills a job right after the line has nothing to fear for that epoch."""
     job = prepare_job(trainer, tmp_path)
     job.configure(
-        recipe_text("small", FREQUENT_CHECKPOINTS | {r"checkpoint_s = .*": "checkpoint_s = 600.0"}),
+        recipe_text(
+            "small", FREQUENT_CHECKPOINTS | {r"checkpoint_interval_s = .*": "checkpoint_interval_s = 600.0"}
+        ),
         task="classifier",
     )
 

@@ -33,6 +33,11 @@ length = 16
 
 [source]
 package = "elsewhere"
+version = "1.0.0"
+integrity = "sha512-0"
+member = "model.onnx"
+sha256 = "0"
+rewrites = []
 
 [licence]
 spdx = "MIT"

@@ -34,7 +34,7 @@ from vigil.training.jobs import (
 )
 
 SPEC = TrainingSpec("classifier", "digits", "d" * 16, "[recipe]\n", "p" * 16, "image@sha256:0")
-CHEAP, DEAR = InstanceType("ml.m5.xlarge", 1, 0.23, 0.08), InstanceType("ml.m5.2xlarge", 2, 0.46, 0.16)
+CHEAP, DEAR = InstanceType("ml.m5.xlarge", 0.23, 0.08), InstanceType("ml.m5.2xlarge", 0.92, 0.32)
 HOUR = timedelta(hours=1)
 POOL = InstancePool((CHEAP, DEAR), spot=True, initial_backoff=HOUR, max_backoff=4 * HOUR, deadline=48 * HOUR)
 LIMITS = TrainingLimits(max_run_s=3600, max_wait_s=7200, volume_gb=30)
@@ -154,7 +154,11 @@ def test_a_bill_is_for_the_billed_seconds():
 
 
 def test_the_machines_that_come_with_us_can_be_read():
-    assert [machine.count for machine in default_instance_types()] == [1, 1, 1]
+    assert [one.name for one in default_instance_types()] == [
+        "ml.m5.xlarge",
+        "ml.c5.xlarge",
+        "ml.m5.2xlarge",
+    ]
 
 
 def test_metric_expressions_find_their_figures_in_a_progress_line():
