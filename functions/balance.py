@@ -1,8 +1,8 @@
-"""Schedule, every minute → breakers, workers and degradation as the last minute asks for.
+"""Schedule, every minute → breakers, workers and degradation follow the load of the last minute.
 
-All of it is in the records table. If that is what does not answer, every delivery fails in every lane, and
-nothing remembers it but the lanes' own metrics: by them the lanes are switched off, so that messages
-wait instead of using up their receives. The first minute in which the table answers again starts them.
+The controller's state is in the records table. While the table is unavailable every delivery fails, and only
+the metrics of the lanes show it: lanes that fail by their metrics are stopped, so that messages wait without
+using up their receives. The first run with an available table starts them again.
 """
 
 from dataclasses import replace
@@ -32,8 +32,8 @@ trigger = Blueprint(__name__)
 
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="balance")
 @lambda_handler
-def on_balance(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
-    """One decision, remembered before it is carried out: a crash between is made good a minute later."""
+def on_balance(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule's event has no content
+    """The decision is saved before it is carried out: the next run repairs a crash in between."""
     c = container()
     at = c.clock()
     try:
@@ -51,7 +51,7 @@ def on_balance(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says noth
 
 
 def _decide(c: Container, at: datetime) -> ControllerState:
-    """What this minute asks for, remembered."""
+    """The new state, saved."""
     before = load_controller_state(c.state_store, lambda: initial_state(c.controller_policy.limits, at))
     after = control_step(
         before, {lane: _observe_lane(lane, c, at) for lane in LANES}, c.controller_policy, now=at
@@ -61,7 +61,7 @@ def _decide(c: Container, at: datetime) -> ControllerState:
 
 
 def _stop_failing_lanes(c: Container, at: datetime, error: Transient) -> dict[str, Any]:
-    """The table does not answer us; where a lane's deliveries fail too, it stands still."""
+    """Stop the lanes whose deliveries fail by their metrics."""
     window = {"lately": c.controller_policy.breaker.window}
     signals = {(lane, name): MetricRef(lane, name) for lane in LANES for name in ("Delivered", "Failed")}
     counted = c.cloudwatch.sum_by_window(c.settings.metrics_namespace, signals.values(), window, now=at)[

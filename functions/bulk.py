@@ -1,4 +1,4 @@
-"""SQS `bulk` → one outcome a drop, in a lane of its own, so that a back-fill never delays a door."""
+"""SQS queue `bulk` → drops of backfills and batches are processed, without delaying cameras."""
 
 from typing import Any
 
@@ -14,5 +14,5 @@ warm_up(lambda container: container.lane_runtime)
 
 @trigger.on_sqs_message(queue="bulk", name="bulk")
 def on_bulk(event: SQSEvent) -> dict[str, Any]:
-    """Process one batch of messages; only failed ones come back."""
+    """The partial batch response: the messages that failed."""
     return process_batch(event.to_dict(), event.context, container().lane_runtime)

@@ -1,4 +1,4 @@
-"""Schedule → the last canary judged, the next one on its way: a known photograph through the whole system."""
+"""Schedule → a known photograph is dropped, and the result of the previous one is checked."""
 
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ trigger = Blueprint(__name__)
 
 CANARY_PHOTO = Path(__file__).with_name("canary.jpg")
 EXPECTED_DETECTIONS = ExpectedDetections(((345, 95, 568, 432),))
-"""The one face in it, as models/faces/golden.toml has it."""
+"""The face in the photograph, from models/faces/golden.toml."""
 
 
 @trigger.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
 @lambda_handler
-def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothing
-    """Nobody waits: what is judged is the flight that the run before started."""
+def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule's event has no content
+    """{"problem", "latency_ms"} of the drop that the previous run started."""
     c = container()
     previous_run = c.canary_probe.last_run()
     check = (
@@ -45,5 +45,5 @@ def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a tick says nothi
     if check.latency_ms is not None:
         c.metrics.ms("CanaryMs", check.latency_ms)
     c.metrics.flush()
-    c.logger.info("canary", extra={"wrong": check.problem, "ms": check.latency_ms})
-    return {"wrong": check.problem, "ms": check.latency_ms}
+    c.logger.info("canary", extra={"problem": check.problem, "latency_ms": check.latency_ms})
+    return {"problem": check.problem, "latency_ms": check.latency_ms}

@@ -1,4 +1,4 @@
-"""Direct invocation → a person erased, and a sealed receipt for it."""
+"""Direct invocation → a person is erased; returns a signed receipt."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""SQS `live` → one outcome a drop."""
+"""SQS queue `live` → drops of cameras are processed."""
 
 from typing import Any
 
@@ -14,5 +14,5 @@ warm_up(lambda container: container.lane_runtime)
 
 @trigger.on_sqs_message(queue="live", name="live")
 def on_live(event: SQSEvent) -> dict[str, Any]:
-    """Process one batch of messages; only failed ones come back."""
+    """The partial batch response: the messages that failed."""
     return process_batch(event.to_dict(), event.context, container().lane_runtime)

@@ -1,4 +1,4 @@
-"""Direct invocation → what a model sees in one picture, now; nothing is stored."""
+"""Direct invocation → a model's prediction for one image, or a search for a face; nothing is stored."""
 
 import base64
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ trigger = Blueprint(__name__)
 @trigger.lambda_function(name="predict")
 @lambda_handler
 def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → the scene, or why none."""
+    """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → prediction."""
     if "search" in event:
         return _search(event)
     if "object" in event:
@@ -40,7 +40,7 @@ def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _search(event: Mapping[str, Any]) -> dict[str, Any]:
-    """{"model", "data", "search": {"days"}} → {"hits": [...]}, most alike first."""
+    """{"model", "data", "search": {"days"}} → {"hits": [...]}, the best first."""
     since = datetime.now(UTC) - timedelta(days=int(event["search"]["days"]))
     try:
         hits = search_faces(

@@ -1,4 +1,4 @@
-"""DynamoDB stream of the records table → SNS: drops that ended, alerts that were raised."""
+"""DynamoDB stream of the records table → events on SNS: completed drops, alerts, release stages."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ trigger = Blueprint(__name__)
 @trigger.on_dynamodb_record(stream_arn="arn:aws:dynamodb:::table/records/stream/label", name="publish")
 @lambda_handler
 def on_records(event: DynamoDBEvent) -> dict[str, Any]:
-    """Tell each fact; the stream comes back to the first that was not taken."""
+    """The stream repeats from the first record that was not published."""
     origin = container().settings.event_source
     events = [
         (mark, to_cloud_event(fact, origin=origin)) for mark, fact in events_from_stream(event.to_dict())

@@ -1,4 +1,4 @@
-"""Direct invocation → the drops of one dead letter settled as quarantined, because an operator said so."""
+"""Direct invocation → an operator quarantines the drops of one dead letter."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,9 @@ LEASE = timedelta(seconds=20)
 @trigger.lambda_function(name="quarantine")
 @lambda_handler
 def on_quarantine(event: Mapping[str, Any], context: Any) -> dict[str, int]:
-    """{"lane", "id", "body", "sent", "reason"} → {"quarantined", "in_progress"}; what has ended stays so.
+    """{"lane", "id", "body", "sent", "reason"} → {"quarantined", "in_progress"}.
 
-    in_progress  drops that a worker has taken up meanwhile: the letter must stay where it is
+    Drops in a final state stay as they are. While a drop is in progress, the dead letter must stay.
     """
     message = QueueMessage(str(event["id"]), str(event["body"]), datetime.fromisoformat(event["sent"]))
     ledger, now = container().ledger(str(event["lane"])), datetime.now(UTC)

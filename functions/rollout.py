@@ -1,4 +1,4 @@
-"""Schedule, or an alarm on active releases → each model's releases one step further, or one back."""
+"""Schedule, or an alarm on active releases → each model's releases are promoted or rolled back."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +18,9 @@ trigger = Blueprint(__name__)
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="rollout")
 @lambda_handler
 def on_rollout(event: Any) -> dict[str, Any]:
-    """{"moved": {release: stage}}; whoever was overtaken looks again a minute later.
+    """{"moved": {release: stage}}; after a concurrent update the next run decides again.
 
-    An alarm says that something is wrong with some active release; which one, what is kept of each says.
+    An alarm does not name the release; its health counts do.
     """
     if alarm := (event.detail or {}).get("alarmName"):
         container().logger.warning("alarm", extra={"alarm": alarm})
@@ -56,7 +56,7 @@ def _advance_model(model: str) -> dict[str, str]:
 
 
 def _reembedding_check(model: str) -> Callable[[str], bool]:
-    """A release of the model whose outputs are kept waits until they are kept for it too."""
+    """A release of the enrolment model waits until everybody enrolled has a template for it."""
     return (
         load_reembedding_state(container().state_store, model).is_ready
         if model == container().settings.enrolment_model

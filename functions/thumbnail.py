@@ -1,4 +1,4 @@
-"""Direct invocation → a small JPEG of a dropped photo, made anew each time and kept nowhere."""
+"""Direct invocation → a small JPEG of a stored photo; it is not stored."""
 
 import base64
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ trigger = Blueprint(__name__)
 @trigger.lambda_function(name="thumbnail")
 @lambda_handler
 def on_thumbnail(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """{"model", "photo": {"bucket", "key", "version"}, "box_px"?} → {"jpeg": base64}, or why not."""
+    """{"model", "photo": {"bucket", "key", "version"}, "box_px"?} → {"jpeg": base64} or {"error"}."""
     limits = container().input_limits(str(event["model"]))
     try:
         data = container().input_reader.fetch(S3Object(**event["photo"]), limits.max_bytes)

@@ -1,4 +1,4 @@
-"""Schedule, or the alarm on a dead-letter queue → letters redriven, quarantined or left, for a reason."""
+"""Schedule, or the alarm on a dead-letter queue → dead letters are redriven, quarantined or left."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,13 +13,13 @@ from vigil.reliability.triage import run_triage
 trigger = Blueprint(__name__)
 
 MAX_MESSAGES_PER_LANE = 500
-"""Letters a lane and run."""
+"""The number of dead letters of one lane in one run."""
 
 
 @trigger.schedule(Rate(2, unit=Rate.MINUTES), name="triage")
 @lambda_handler
 def on_triage(event: Any) -> dict[str, Any]:
-    """One round over both lanes' dead letters, and over what could not be published; the log says why."""
+    """Process the dead letters of both lanes, and the events that could not be published."""
     c = container()
     report = asdict(
         run_triage(c.triage_ports, owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)

@@ -1,4 +1,4 @@
-"""The environment, read once into a frozen value; nothing else reads it."""
+"""The settings of a function, from its environment; nothing else reads the environment."""
 
 import os
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 class MissingSetting(KeyError):
-    """A variable that the template should have set is not there; the message is its name."""
+    """The template does not set a variable that the function needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the template tells a function; a function that is not given a value must not ask for it."""
+    """The environment variables of a function by meaning; a function has only those that it needs."""
 
     variables: Mapping[str, str]
 
@@ -57,7 +57,7 @@ class Settings:
 
     @property
     def service(self) -> str:
-        """What this function is called in logs and metrics."""
+        """The function's name in logs and metrics."""
         return self._get("POWERTOOLS_SERVICE_NAME")
 
     @property
@@ -66,12 +66,12 @@ class Settings:
 
     @property
     def age_target(self) -> timedelta:
-        """From stored to answered, for live drops."""
+        """The longest time from the storing of a live drop to its result."""
         return timedelta(seconds=int(self._get("AGE_TARGET_SECONDS")))
 
     @property
     def workers(self) -> int:
-        """Of both lanes together, at most."""
+        """The maximum of both lanes together."""
         return int(self._get("WORKERS"))
 
     @property
@@ -80,12 +80,12 @@ class Settings:
 
     @property
     def minute(self) -> timedelta:
-        """What those who mend take for a minute: shorter in drills."""
+        """The length of a maintenance minute; shorter in tests."""
         return timedelta(seconds=float(self._get("MINUTE_SECONDS")))
 
     @property
     def inventory(self) -> str:
-        """How often S3 takes an inventory of the photos bucket: Daily, Weekly, or "" for never."""
+        """The frequency of the S3 inventory of the photos bucket: Daily, Weekly, or "" for none."""
         return self._get("INVENTORY")
 
     @property
@@ -111,7 +111,7 @@ class Settings:
 
     @property
     def trainer_image(self) -> str:
-        """The container that trains; empty where nothing is to be trained."""
+        """The URI of the training container; empty if the deployment has none."""
         return self._get("TRAINER_IMAGE")
 
     @property
@@ -124,27 +124,26 @@ class Settings:
 
     @property
     def store_key(self) -> str:
-        """The key that the store is encrypted with."""
+        """The KMS key of the store bucket."""
         return self._get("STORE_KEY")
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """Models to open before the first event asks for them."""
+        """Models that are opened before the first event."""
         return tuple(self.variables.get("PRELOAD", "").split())
 
     @property
     def enrolment_model(self) -> str:
-        """The model whose outputs are kept, to compare others with: a new release of it needs them anew."""
+        """The model that people are enrolled with."""
         return self._get("ENROLMENT_MODEL")
 
     @property
     def store_reference_images(self) -> bool:
-        """Whether the part of an enrolment photo that shows the face is kept, for later releases."""
+        """Whether reference images of enrolment photos are stored for later releases."""
         return self._get("STORE_REFERENCE_IMAGES") == "true"
 
     @property
     def memory_mb(self) -> int:
-        """Of this function, as Lambda says it."""
         return int(self._get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 
     @property
@@ -230,12 +229,12 @@ class Settings:
 
     @property
     def cards_dir(self) -> Path:
-        """Where the cards of the models lie, without their graphs."""
+        """The folder of model cards, without the models' graphs."""
         return Path(self._get("CARDS_DIR"))
 
     @property
     def cors_origin(self) -> str:
-        """The one other origin whose pages may call the API; empty where none may."""
+        """The one origin whose pages may call the API; empty if there is none."""
         return self._get("CORS_ORIGIN")
 
     @property
@@ -244,5 +243,5 @@ class Settings:
 
 
 def settings() -> Settings:
-    """This process's settings."""
+    """The settings of this process."""
     return Settings(os.environ)

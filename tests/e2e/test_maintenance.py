@@ -70,7 +70,7 @@ def test_the_canary_gets_the_expected_result_and_raises_no_alert(site: RunningSy
     invoke_function(site, "Canary")
     site.running.wait_until_idle(timeout_s=60)
 
-    assert invoke_function(site, "Canary")["wrong"] == ""
+    assert invoke_function(site, "Canary")["problem"] == ""
     site.running.wait_until_idle(timeout_s=60)
     site.recorder.receive_all()
     alarmed = [

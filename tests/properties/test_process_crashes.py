@@ -1,4 +1,4 @@
-"""The way of one drop with workers killed, delayed and overtaken at any step of it.
+"""Processing one drop while workers are killed, delayed and overtaken at any step.
 
 A script says what happens at each call to the ledger: go on, die before it, die after it, see the store
 fail before or after it, sleep past the lease, or have another worker do the same drop in between.
@@ -48,7 +48,7 @@ class Killed(BaseException):
 
 @dataclass
 class FaultyLedger:
-    """The ledger, with a script for its calls. A dead worker's calls do nothing: it is dead."""
+    """The ledger with a script for its calls; the calls of a dead worker do nothing."""
 
     ledger: Any
     script: Iterator[str]
@@ -83,7 +83,7 @@ class FaultyLedger:
 
 
 class CrashingWorkers:
-    """One drop that shows a listed person and a stranger; as many workers as the script calls for."""
+    """One drop with a listed and an unknown person; as many workers as the script needs."""
 
     def __init__(self, backend: Outbox, script: list[str]) -> None:
         self.backend, self.clock, self.names = backend, FakeClock(), 0
@@ -96,19 +96,19 @@ class CrashingWorkers:
         self.names += 1
         if self.names > 40:
             return
-        storm = FaultyLedger(self.backend.ledger, self.script, self.clock, self.run_worker)
-        world = ProcessingPorts(
-            storm, self.objects, SingleModel(FakeModel(PREDICTION)), default_rules, self.clock
+        ledger = FaultyLedger(self.backend.ledger, self.script, self.clock, self.run_worker)
+        ports = ProcessingPorts(
+            ledger, self.objects, SingleModel(FakeModel(PREDICTION)), default_rules, self.clock
         )
-        shift = Invocation(f"w{self.names}", self.clock() + LEASE, LEASE)
+        invocation = Invocation(f"w{self.names}", self.clock() + LEASE, LEASE)
         try:
-            verdict = process_drop(Drop("d1", "eye", "vault", PHOTO, NOON), world, shift)
+            result = process_drop(Drop("d1", "eye", "vault", PHOTO, NOON), ports, invocation)
         except (Killed, Transient):
             return
-        self.done += verdict.outcome == "done"
+        self.done += result.outcome == "done"
 
     def run_until_acknowledged(self) -> list[str]:
-        """Deliver until the message is answered; all that subscribers hear."""
+        """Deliver until the message is acknowledged; the ids of all published events."""
         for _ in range(20):
             self.run_worker()
             self.clock.advance(200)
@@ -117,27 +117,27 @@ class CrashingWorkers:
 
 @given(scripts)
 @settings(max_examples=300, deadline=None)
-def test_in_memory_one_drop_has_one_end_whatever_happens(script: list[str]):
+def test_in_memory_a_drop_is_completed_once_under_any_script(script: list[str]):
     check(CrashingWorkers(MemoryBackend(), script))
 
 
 @given(scripts)
 @settings(max_examples=15, deadline=None)
-def test_on_dynamodb_one_drop_has_one_end_whatever_happens(script: list[str]):
+def test_on_dynamodb_a_drop_is_completed_once_under_any_script(script: list[str]):
     with mocked_aws():
         check(CrashingWorkers(DynamoBackend(), script))
 
 
 @pytest.mark.parametrize("call", range(8))
 @pytest.mark.parametrize("step", ["die-before", "die-after", "fail-before", "fail-after", "sleep", "other"])
-def test_each_step_alone_does_no_harm(step: str, call: int):
+def test_a_drop_is_completed_once_with_any_single_fault(step: str, call: int):
     check(CrashingWorkers(MemoryBackend(), ["go"] * call + [step]))
 
 
 def check(workers: CrashingWorkers) -> None:
-    """One result, told once; one alert for the listed person and one for the stranger."""
-    told = workers.run_until_acknowledged()
+    """One result, published once; one alert for the listed and one for the unknown person."""
+    published = workers.run_until_acknowledged()
 
-    assert [event for event in told if "." in event] == ["d1.done"]
-    assert len([event for event in told if "." not in event]) == 2
+    assert [event for event in published if "." in event] == ["d1.done"]
+    assert len([event for event in published if "." not in event]) == 2
     assert workers.done <= 1

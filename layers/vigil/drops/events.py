@@ -1,4 +1,4 @@
-"""A stored outcome told to the world: a drop's end, an alert, a release's new stage."""
+"""Turns stored outcomes into CloudEvents, and republishes those that could not be published."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from vigil.drops.messages import compute_drop_id
 
 @dataclass(frozen=True, slots=True)
 class DropCompleted:
-    """A drop that reached its end, as the ledger keeps it. `where` is bucket, key and version, or empty."""
+    """A drop in its final state; `object_ref` is bucket, key and version, or empty."""
 
     drop: str
     state: str
@@ -27,7 +27,7 @@ class DropCompleted:
 
 @dataclass(frozen=True, slots=True)
 class AlertRaised:
-    """A new alert, as it was first kept."""
+    """A new alert."""
 
     alert: str
     rule: str
@@ -41,7 +41,7 @@ class AlertRaised:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseStageChanged:
-    """A release that came to another stage; `number` counts its steps, `data` and `parent` may be empty."""
+    """A release in another stage; `sequence` counts its changes, `data` and `parent` may be empty."""
 
     model: str
     release: str
@@ -58,7 +58,7 @@ class ReleaseStageChanged:
 class OutboundEvent:
     """A CloudEvent (JSON, structured mode) and the attributes that subscribers filter by.
 
-    The event's id is that of what it tells, so a subscriber who hears it twice can know.
+    The event's id is derived from its subject, so that a subscriber can recognise a repeated event.
     """
 
     event: Mapping[str, Any]
@@ -66,9 +66,9 @@ class OutboundEvent:
 
 
 def to_cloud_event(fact: DropCompleted | ReleaseStageChanged | AlertRaised, *, origin: str) -> OutboundEvent:
-    """The event for a fact; `origin` is the deployment, as a URI reference.
+    """The event of a fact; `origin` is the deployment, as a URI reference.
 
-    References and ids, never a name, a face or a vector.
+    It contains references and ids only, no name, face or vector.
     """
     event_type, severity, event_id, data = _event_fields(fact)
     event = {
@@ -147,12 +147,9 @@ def _alert_raised_fields(fact: AlertRaised) -> tuple[str, str, str, dict[str, An
     return "vigil.alert.raised", fact.severity, fact.alert, data
 
 
-# MERGED: Outcomes that could not be published, told again once the topic takes them.
-
-
 @dataclass(frozen=True, slots=True)
 class UnpublishedInterval:
-    """A stretch of time in which something may not have been told."""
+    """A period in which events may not have been published."""
 
     since: datetime
     until: datetime
@@ -160,23 +157,23 @@ class UnpublishedInterval:
 
 
 class UnpublishedQueue(Protocol):
-    """What the publishing function gave up on. All raise Transient."""
+    """The periods that the publish function could not publish. All raise Transient."""
 
     def receive(self) -> Sequence[UnpublishedInterval]: ...
 
     def facts_in(
         self, interval: UnpublishedInterval
     ) -> Iterable[DropCompleted | ReleaseStageChanged | AlertRaised]:
-        """All that became true in it, whether it was told or not."""
+        """All facts of the period, published or not."""
 
     def delete(self, interval: UnpublishedInterval) -> None: ...
 
 
 class EventPublisher(Protocol):
-    """Where facts are told. Raises Transient."""
+    """Publishes events. Raises Transient."""
 
     def publish(self, events: Sequence[tuple[str, OutboundEvent]]) -> str:
-        """The first mark that was not taken, or ""."""
+        """Publish (mark, event) pairs in order; the first mark that was not published, or ""."""
 
 
 def republish(
@@ -187,7 +184,7 @@ def republish(
     origin: str,
     clock: Callable[[], datetime],
 ) -> int:
-    """How many gaps were closed. What had been told is told again, under the same id, and noted beside it."""
+    """Publish all events of the periods in the queue, with the same ids; the number of completed periods."""
     closed = 0
     for interval in queue.receive():
         facts = list(queue.facts_in(interval))
@@ -206,9 +203,9 @@ def _note_republished(
     notes: DropNotes,
     now: datetime,
 ) -> None:
-    """A gap in which nothing had come true has its line under an id of its own."""
+    """A period without completed drops is noted under an id of its own."""
     reason = (
-        f"what was to be told from {interval.since.isoformat()} to {interval.until.isoformat()} could not be"
+        f"events from {interval.since.isoformat()} to {interval.until.isoformat()} could not be published"
     )
     drops = [fact.drop for fact in facts if isinstance(fact, DropCompleted)]
     for drop in drops or [compute_drop_id("unpublished", interval.since.isoformat())]:

@@ -1,4 +1,13 @@
-"""A drop's ledger record, read back by those who mend: how far it came, and what it died of."""
+"""The ledger: one record for each drop, who works on it until when, and how it ended.
+
+    (none) ── claim ──> claimed ── save, reject, quarantine ──> done | rejected | quarantined
+                         │  ▲
+               lease ends ▼  │ claim
+                  (free to be claimed again)
+
+A lease never outlives the invocation that holds it: a worker that is killed frees its drop, and its late
+writes fail because every write names the owner.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,15 +22,15 @@ from vigil.inference.types import Prediction
 
 @dataclass(frozen=True, slots=True)
 class DropRecord:
-    """What the ledger holds of one drop.
+    """The ledger's record of one drop.
 
-    state    claimed, done, rejected or quarantined
-    until    when its last lease ended or will end
-    stage    the last one noted
-    error    what the last attempt said; empty where its worker died without a word
-    release  of the model that was at work, empty where none was yet
-    where    the object, None for inline data
-    dependency  what the last failure is counted against; empty if none failed
+    state        claimed, done, rejected or quarantined
+    lease_until  the end of its last lease
+    stage        the last recorded stage
+    error        of the last attempt; empty if its worker died
+    release      of the model that was running; empty if none was yet
+    s3_object    None for inline data
+    dependency   that the last failure is counted against; empty if none failed
     """
 
     drop_id: str
@@ -41,21 +50,16 @@ class DropRecord:
         return self.state != "claimed"
 
     def is_leased(self, now: datetime) -> bool:
-        """Whether a worker may still be at it."""
+        """Whether a worker may still be processing it."""
         return not self.is_terminal and self.lease_until > now
 
 
 class DropRecordReader(Protocol):
-    """Where ledger records are read, consistently."""
+    """Reads ledger records consistently."""
 
     def read_records(self, drop_ids: Collection[str]) -> Mapping[str, DropRecord]:
-        """The records of these drops; one that was never claimed is absent. Raises Transient."""
+        """The records of these drops by id; a drop that was never claimed has none. Raises Transient."""
 
-
-# MERGED: One record a drop: who works on it until when, and how it ended. / (none) ── claim ──> claimed ──
-#   settle ──> done | rejected | quarantined / │  ▲ / lease ends   ▼  │ claim / (free to be claimed again) /
-#   A lease never outlives the invocation that holds it, so a worker killed in mid-drop frees the drop / by
-#   dying; its late writes fail, because every write names the owner.
 
 if TYPE_CHECKING:
     from vigil.alerts.unknown_subjects import UnknownSubjects
@@ -64,7 +68,7 @@ TerminalState = Literal["done", "rejected", "quarantined"]
 DropState = Literal["claimed", "done", "rejected", "quarantined"]
 
 MAX_LEASE = timedelta(minutes=15)
-"""Lambda's longest invocation: a lease said to last longer was taken by a clock gone wrong, and is free."""
+"""Lambda's longest invocation: a lease that lasts longer comes from a wrong clock and does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +83,25 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyCompleted:
-    """The drop already has its end: nothing is left to do."""
+    """The drop has a final state: nothing remains to be done."""
 
     state: TerminalState
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseHeld:
-    """Another worker holds the drop until then."""
+    """Another worker holds the drop."""
 
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessingResult:
-    """What is to be kept of a drop that was looked at: all of it, or nothing.
+    """The result of a drop, which is saved as a whole or not at all.
 
-    strangers  the window's strangers as read and added to; None where no rule asks for them
-    times_ms   milliseconds by stage
-    store_unknown_faces  whether faces of strangers are kept, too
+    unknown_subjects     of the window, as read and extended; None if no rule needs them
+    times_ms             milliseconds by stage
+    store_unknown_faces  whether the faces of unknown subjects are stored
     """
 
     prediction: Prediction
@@ -109,26 +113,26 @@ class ProcessingResult:
 
 
 class LeaseLost(NoDependencyFailed):
-    """Somebody else took the drop over, or settled it: what this worker has must not be kept."""
+    """Another worker took the drop over or completed it: this worker's result must not be saved."""
 
 
 class SubjectBeingErased(NoDependencyFailed):
-    """Somebody in the scene is being erased: whoever looks again finds a gallery without them."""
+    """A recognised person is being erased: the next attempt finds a gallery without them."""
 
 
 class Ledger(Protocol):
-    """The ledger's promises. All raise Transient when the store is away."""
+    """The ledger of drops. All methods raise Transient."""
 
     def claim(
         self, drop: Drop | InvalidMessage, *, owner: str, now: datetime, until: datetime
     ) -> Lease | AlreadyCompleted | LeaseHeld:
-        """Take the drop, if it is new, its lease has ended, or it claims to be longer than any can be.
+        """Claim a drop that is new, or whose lease has ended or is longer than MAX_LEASE.
 
-        What the last attempt said is forgotten: a record without an error is of a worker that died.
+        The error of the last attempt is removed: a record without one means that the worker died.
         """
 
     def renew(self, lease: Lease, *, stage: str, until: datetime) -> Lease:
-        """Hold on, and note the stage reached. Raises LeaseLost."""
+        """Extend the lease and record the stage. Raises LeaseLost."""
 
     def release_lease(
         self,
@@ -149,26 +153,26 @@ class Ledger(Protocol):
         """The number of alerts that one save can write beside this prediction."""
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
-        """Done: sightings, alerts, strangers and the drop's end in one transaction.
+        """Save sightings, alerts, unknown subjects and the final state in one transaction.
 
-        Raises LeaseLost, Departed, or Overtaken; then nothing was kept.
+        Raises LeaseLost, SubjectBeingErased, ConcurrentUpdate; then nothing was saved.
         """
 
     def reject(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
-        """Rejected, for the input's fault. Raises LeaseLost."""
+        """Complete the drop as rejected: its input is at fault. Raises LeaseLost."""
 
     def quarantine(self, lease: Lease, *, reason: str, message: str, stage: str, now: datetime) -> None:
-        """Set aside: it kills workers, or meets a bug whenever it is tried. Raises LeaseLost."""
+        """Complete the drop as quarantined: attempts kill workers or meet a bug. Raises LeaseLost."""
 
     def is_suppressed(self, alert: Alert, *, now: datetime) -> bool:
-        """Whether people dismissed the same of late: rule, subject, source. Asked only of what is raised."""
+        """Whether a reviewer dismissed an alert of the same rule, subject and source recently."""
 
     def unknown_subjects(self, source: str, window: str) -> "UnknownSubjects":
-        """Who was unknown at a source in a window so far, read consistently."""
+        """The unknown subjects of a source in a window, read consistently."""
 
 
 class DropNotes(Protocol):
-    """The ledger's lines beside a drop's record."""
+    """Notes beside the record of a drop."""
 
     def add_note(self, drop: str, *, action: str, reason: str, now: datetime) -> None:
-        """What was done with a drop's message, and why."""
+        """Note what was done with the message of a drop, and why. Raises Transient."""

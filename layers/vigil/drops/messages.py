@@ -1,4 +1,4 @@
-"""What arrived: S3 notifications and jobs on SQS, read into drops."""
+"""Drops and their inputs as values, and the messages that announce them: S3 notifications and jobs."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ _SOURCE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class S3Object:
-    """One version of an S3 object. `version` is empty where none was named: then the latest is read."""
+    """One version of an S3 object; an empty `version` stands for the latest."""
 
     bucket: str
     key: str
@@ -27,20 +27,20 @@ class S3Object:
 
 @dataclass(frozen=True, slots=True)
 class InlinePayload:
-    """Bytes that came inside the message."""
+    """Bytes inside the message."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One thing to look at, once.
+    """One input for one model, to be processed once.
 
-    The id is a hash of object version and model (or of message and model): the same event
-    delivered five times is one drop, and a second model's look at one object is another.
+    The id is a hash of object version and model (or of message and model): one event that is delivered five
+    times is one drop; another model on the same object is another drop.
 
-    source  where it was taken: a door, a camera, a feed
-    at      when it happened, by the event's own clock (aware, UTC)
+    source       where the input comes from, such as a camera
+    occurred_at  by the clock of the event (aware, UTC)
     """
 
     id: str
@@ -52,7 +52,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class InvalidMessage:
-    """A message, or an object it announced, that no model can be asked about; kept as a rejected drop."""
+    """A message, or an object that it announces, without a valid model; recorded as a rejected drop."""
 
     id: str
     payload: S3Object | None
@@ -62,7 +62,7 @@ class InvalidMessage:
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """A message as the queue handed it over; `sent` is when it was first sent (aware, UTC)."""
+    """A message of a queue; `sent_at` is when it was first sent (aware, UTC)."""
 
     id: str
     body: str
@@ -70,14 +70,14 @@ class QueueMessage:
 
 
 def compute_drop_id(*parts: str) -> str:
-    """Hash parts to 32 hex digits; NUL between them, so that no two lists of parts meet."""
+    """The hash of the parts, 32 hex digits; a NUL separates them, so that different lists differ."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def parse_message(queue_message: QueueMessage, bucket: str) -> list[Drop | InvalidMessage]:
-    """All drops that one message announces: none for S3's test event, several for a batched notification.
+    """The drops that a message announces: none for S3's test event, several for a batched notification.
 
-    `bucket` is the only one that may be read: a message cannot make Vigil fetch from elsewhere.
+    bucket  the only one that is read: a message that names another is rejected
     """
     try:
         message = _parse_json(queue_message.body)
@@ -112,7 +112,7 @@ def parse_object_key(key: str) -> tuple[str, str]:
 
 
 def _parse_json(body: str) -> Any:
-    """JSON that can be stored again: half of a surrogate pair, which JSON can spell, is no text."""
+    """JSON that can be encoded again: a lone surrogate, which JSON can contain, is refused."""
     try:
         message = json.loads(body)
         json.dumps(message, ensure_ascii=False).encode()

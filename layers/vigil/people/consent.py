@@ -1,4 +1,4 @@
-"""What may be learned from: a source says what of it, a person whether of them; silence is a no."""
+"""Decides what may be used for training, by the source's policy and the consent of the people shown."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -10,18 +10,18 @@ if TYPE_CHECKING:  # labels are read by functions that do not read rules
     from vigil.alerts.rules import ConsentPolicy
 
 TRAINING_CONSENT_TAG = "learn"
-"""The tag of somebody who consented."""
+"""The tag of people who consented to training."""
 
 _PERSON_ID = re.compile(r"p-[0-9a-f]{12}")
 
 
 def is_person_id(label: str) -> bool:
-    """Whether a label is somebody's id rather than the name of a class."""
+    """Whether a label is the id of a person and not the name of a class."""
     return bool(_PERSON_ID.fullmatch(label))
 
 
 def person_ids_in(labels: Iterable[str]) -> tuple[str, ...]:
-    """Whose ids are among labels, each once, in order."""
+    """The ids of people among labels, each once, sorted."""
     return tuple(sorted({label for label in labels if is_person_id(label)}))
 
 
@@ -31,9 +31,9 @@ def is_training_allowed(
     people: Sequence[str],
     has_consented: Callable[[str], bool],
 ) -> bool:
-    """Whether what was seen, with these people in it, may be learned from.
+    """Whether a drop with these sightings and people may be used for training.
 
-    agrees  whether a person consented
+    has_consented  whether a person consented
     """
     if policy == "never" or not all(map(has_consented, people)):
         return False

@@ -1,4 +1,4 @@
-"""A photo against the strangers that sources remember: when and where somebody like this was seen before."""
+"""Searches the stored faces of unknown subjects for the face in a photo."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vigil.alerts.unknown_subjects import StoredFace
 from vigil.errors import Rejected
-from vigil.inference.types import Model, Sighting
+from vigil.inference.types import Model, Sighting, ignore_stage
 
 MAX_HITS = 20
 
@@ -22,7 +22,7 @@ class NeedExactlyOneFace(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What is searched for: a (D,) float32 unit vector, and its space."""
+    """The face that is searched for: a (D,) float32 unit vector and its embedding space."""
 
     vector: NDArray[np.float32]
     embedding_space: str
@@ -30,18 +30,18 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A sighting that shows somebody alike; `score` is the cosine."""
+    """A stored face that matches; `score` is the cosine."""
 
     face: StoredFace
     score: float
 
 
 def search_faces(photo: bytes, model: Model, stored_faces: Iterable[StoredFace]) -> tuple[SearchHit, ...]:
-    """The most alike first, at most MOST. Raises NotOneFace, and what decoding raises.
+    """The best matches first, at most MAX_HITS. Raises NeedExactlyOneFace, and what decoding raises.
 
-    Faces that another release remembered lie in another space: they are passed over.
+    Faces in another embedding space, stored by another release, are not compared.
     """
-    face = extract_probe(model.predict(photo, {}, _ignore_stage).sightings)
+    face = extract_probe(model.predict(photo, {}, ignore_stage).sightings)
     comparable = (one for one in stored_faces if one.embedding_space == face.embedding_space)
     found = (SearchHit(one, float(one.vector @ face.vector)) for one in comparable)
     return tuple(
@@ -52,7 +52,7 @@ def search_faces(photo: bytes, model: Model, stored_faces: Iterable[StoredFace])
 
 
 def extract_probe(sightings: Iterable[Sighting]) -> Probe:
-    """The one face that can be matched."""
+    """Raises NeedExactlyOneFace."""
     found = [
         Probe(one.vector, one.embedding_space)
         for one in sightings
@@ -65,7 +65,3 @@ def extract_probe(sightings: Iterable[Sighting]) -> Probe:
 
 def _hit_score(hit: SearchHit) -> float:
     return hit.score
-
-
-def _ignore_stage(_: str) -> None:
-    """Nobody wants to know the stage."""

@@ -1,4 +1,4 @@
-"""Facts become CloudEvents of the documented shapes, with nothing personal in them."""
+"""Facts become CloudEvents of the documented schemas, without personal data."""
 
 import json
 from collections.abc import Mapping
@@ -48,20 +48,20 @@ STAGE_CHANGED = ReleaseStageChanged(
 @pytest.mark.parametrize(
     "fact", [DONE, REJECTED, replace(REJECTED, state="quarantined"), ALERT_RAISED, STAGE_CHANGED]
 )
-def test_an_event_has_its_documented_shape(fact: DropCompleted | ReleaseStageChanged | AlertRaised):
+def test_an_event_matches_its_schema(fact: DropCompleted | ReleaseStageChanged | AlertRaised):
     told = to_cloud_event(fact, origin="/vigil/dev")
 
     assert_matches_schema(EVENT_SCHEMAS[told.event["type"]], json.loads(json.dumps(told.event)))
 
 
-def test_a_shape_that_is_not_documented_is_noticed():
+def test_an_event_without_schema_fails_the_check():
     told = to_cloud_event(DONE, origin="/vigil/dev")
 
     with pytest.raises(ValidationError):
         assert_matches_schema("drop-ended", dict(told.event) | {"person": "p-1"})
 
 
-def test_the_same_fact_told_twice_has_the_same_id():
+def test_a_repeated_event_has_the_same_id():
     assert (
         to_cloud_event(DONE, origin="/vigil/dev").event["id"]
         == to_cloud_event(DONE, origin="/vigil/dev").event["id"]
@@ -77,12 +77,12 @@ def test_subscribers_can_filter_alerts_by_severity_and_source():
     }
 
 
-def test_an_attribute_without_a_value_is_left_out_as_sns_wants_it():
+def test_an_attribute_without_value_is_omitted():
     assert "model" not in to_cloud_event(replace(REJECTED, model=""), origin="/vigil/dev").attributes
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
-def test_every_schema_is_one_and_its_examples_fit(file):
+def test_every_schema_is_valid_and_matches_its_examples(file):
     for example in schema(file.stem).schema.get("examples", []):
         assert_matches_schema(file.stem, example)
 
@@ -96,7 +96,7 @@ CLAIMED_ROW = {"sk": "drop", "state": "claimed", "drop_id": "d", "model": "faces
 COMPLETED_ROW = CLAIMED_ROW | {"state": "done", "release": "r1", "completed_at": NOON.isoformat()}
 
 
-def test_a_drop_is_told_when_it_ends_and_not_again():
+def test_a_drop_is_published_once_when_it_is_completed():
     event = {
         "Records": [
             stream_event(COMPLETED_ROW, CLAIMED_ROW),
@@ -111,7 +111,7 @@ def test_a_drop_is_told_when_it_ends_and_not_again():
     assert isinstance(fact, DropCompleted)
 
 
-def test_an_alert_is_told_when_it_is_raised_and_not_when_it_is_counted_up():
+def test_an_alert_is_published_when_it_is_raised_and_not_when_it_is_repeated():
     row = {
         "sk": "alert",
         "alert_id": "a",
@@ -130,7 +130,7 @@ def test_an_alert_is_told_when_it_is_raised_and_not_when_it_is_counted_up():
     assert [type(fact) for _, fact in told] == [AlertRaised]
 
 
-def test_a_row_that_time_removed_is_no_news():
+def test_an_expired_row_is_not_published():
     removed = {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "7", "OldImage": to_item(COMPLETED_ROW)}}
 
     assert list(events_from_stream({"Records": [removed]})) == []

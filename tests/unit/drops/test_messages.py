@@ -1,4 +1,4 @@
-"""Messages become drops; whatever cannot become one is kept as a misfit with its reason."""
+"""Messages become drops; what cannot become one is an invalid message with its reason."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ def single_drop(parsed: list[Drop | InvalidMessage]) -> Any:
     return parsed[0]
 
 
-def test_a_notification_is_one_drop_a_record():
+def test_a_notification_has_one_drop_for_each_record():
     drops = parse_message(
         queue_message({"Records": [record("live/faces/door/a.jpg"), record("live/eye/hall/b.jpg")]}), BUCKET
     )
@@ -73,7 +73,7 @@ def test_another_version_is_another_drop():
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-def test_any_name_survives_the_notification(name: str):
+def test_any_object_name_survives_the_notification(name: str):
     key = f"live/faces/door/{name}"
 
     drop = single_drop(parse_message(queue_message({"Records": [record(key)]}), BUCKET))
@@ -81,7 +81,7 @@ def test_any_name_survives_the_notification(name: str):
     assert drop.payload == S3Object(BUCKET, key, "v1")
 
 
-def test_the_event_happened_when_it_says():
+def test_a_drop_occurred_at_the_time_of_its_event():
     drop = single_drop(parse_message(queue_message({"Records": [record("live/faces/door/a.jpg")]}), BUCKET))
 
     assert drop.occurred_at == datetime(2026, 3, 2, 11, 59, 58, tzinfo=UTC)
@@ -119,14 +119,14 @@ def test_the_test_event_of_s3_is_no_drop():
         ({"model": "faces", "s3": {"bucket": "elsewhere", "key": "k"}}, "foreign-bucket"),
     ],
 )
-def test_what_cannot_be_asked_about_is_kept_with_its_reason(body: Any, reason: str):
-    misfit = single_drop(parse_message(queue_message(body), BUCKET))
+def test_an_invalid_message_is_recorded_with_its_reason(body: Any, reason: str):
+    invalid = single_drop(parse_message(queue_message(body), BUCKET))
 
-    assert isinstance(misfit, InvalidMessage)
-    assert misfit.rejection.reason == reason
+    assert isinstance(invalid, InvalidMessage)
+    assert invalid.rejection.reason == reason
 
 
-def test_one_bad_record_leaves_its_neighbours_alone():
+def test_one_invalid_record_does_not_affect_the_others():
     arrivals = parse_message(
         queue_message({"Records": [record("live/oops"), record("live/faces/door/a.jpg")]}), BUCKET
     )
@@ -134,7 +134,7 @@ def test_one_bad_record_leaves_its_neighbours_alone():
     assert [type(arrival) for arrival in arrivals] == [InvalidMessage, Drop]
 
 
-def test_a_job_may_carry_its_bytes():
+def test_a_job_can_contain_its_bytes():
     body = {"model": "eye", "source": "feed", "data": base64.b64encode(b"xyz").decode()}
 
     drop = single_drop(parse_message(queue_message(body), BUCKET))
@@ -151,7 +151,7 @@ def test_a_job_sent_twice_under_one_id_is_one_drop():
     )
 
 
-def test_a_second_model_looks_at_the_same_object_as_another_drop():
+def test_another_model_on_the_same_object_is_another_drop():
     job = {"s3": {"bucket": BUCKET, "key": "k", "version_id": "v1"}}
 
     first, second = (
@@ -162,7 +162,7 @@ def test_a_second_model_looks_at_the_same_object_as_another_drop():
 
 
 @pytest.mark.parametrize("key", ["live/faces/door/", "live//door/a.jpg", "live/faces//a.jpg", "a.jpg", ""])
-def test_a_key_without_model_source_and_name_has_no_route(key: str):
+def test_a_key_without_model_source_and_name_is_unroutable(key: str):
     with pytest.raises(UnroutableKey):
         parse_object_key(key)
 
@@ -181,6 +181,6 @@ def test_a_key_without_model_source_and_name_has_no_route(key: str):
         ),
     )
 )
-def test_no_message_breaks_the_reader(body: Any):
+def test_any_message_is_parsed_or_rejected(body: Any):
     for arrival in parse_message(queue_message(json.dumps(body)), BUCKET):
         assert isinstance(arrival, Drop | InvalidMessage)

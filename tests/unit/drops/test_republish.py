@@ -1,4 +1,4 @@
-"""Outcomes told late rather than never."""
+"""Events that could not be published are published later."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from vigil.drops.events import AlertRaised, DropCompleted, OutboundEvent, Unpubl
 
 
 class FakeTopic:
-    """Ports Gaps and Crier; the crier takes nothing while `deaf`."""
+    """Ports UnpublishedQueue and EventPublisher; nothing is published while `deaf`."""
 
     def __init__(self, *, failing: bool) -> None:
         self.deaf, self.open, self.heard = failing, [UnpublishedInterval(NOON, NOON, "r1")], list[str]()
@@ -34,14 +34,14 @@ class FakeTopic:
         return ""
 
 
-def test_a_gap_is_told_whole_and_closed():
+def test_all_events_of_a_period_are_published_and_it_is_deleted():
     square = FakeTopic(failing=False)
 
     assert republish(square, square, square, origin="/test", clock=FakeClock(NOON)) == 1
     assert (square.heard, square.open, square.lines) == (["d1.done"], [], [("d1", "republished")])
 
 
-def test_while_the_topic_takes_nothing_the_gap_stays_open():
+def test_a_period_stays_in_the_queue_while_nothing_can_be_published():
     square = FakeTopic(failing=True)
 
     assert republish(square, square, square, origin="/test", clock=FakeClock(NOON)) == 0

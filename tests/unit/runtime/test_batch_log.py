@@ -1,4 +1,4 @@
-"""What a lane writes: every line names the drop it is about, and nobody."""
+"""The log of a lane: every line names its drop, and no person."""
 
 import io
 import json
@@ -32,14 +32,14 @@ from vigil.releases.lifecycle import ReleasePointers
 
 LEASE = timedelta(seconds=20)
 LOGGERS = count()
-"""Powertools keeps one logger, and where it writes to, for each service."""
+"""Powertools has one logger for each service."""
 
 NAME = "ada-lovelace"
 SCENE = Prediction((Sighting("p-0123456789ab", "known", 0.9, tags=frozenset({"watch"})),), found=1)
 
 
 def noop(*_: Any) -> None:
-    """Nobody listens."""
+    """Accepts any call."""
 
 
 def key(number: int) -> str:
@@ -47,7 +47,7 @@ def key(number: int) -> str:
 
 
 def record(number: int, body: str | None = None) -> dict[str, Any]:
-    """A message that announces one object, as SQS hands it over."""
+    """A message of SQS that announces one object."""
     announced = {
         "eventSource": "aws:s3",
         "eventName": "ObjectCreated:Put",
@@ -70,7 +70,7 @@ def record(number: int, body: str | None = None) -> dict[str, Any]:
 def logged_lines(
     *records: dict[str, Any], before: Callable[[], None], service: str | None = None
 ) -> list[dict[str, Any]]:
-    """What the lane wrote while it worked on a batch; `before` runs in the model, at each look."""
+    """The log of a lane that processed a batch; `before` runs at each prediction."""
     out = io.StringIO()
     eye = FakeModel(SCENE, before_predict=before)
     held = {(key(number), "v1"): b"photo" for number in range(9)}
@@ -97,7 +97,7 @@ def logged_lines(
 
 
 def in_turn(*does: Callable[[], None]) -> Callable[[], None]:
-    """The next of these at each look."""
+    """The next of these at each prediction."""
     turns = iter(does)
 
     def turn() -> None:
@@ -118,7 +118,7 @@ def ident(number: int) -> str:
     return compute_drop_id("photos", key(number), "v1", "eye")
 
 
-def test_every_line_names_its_own_drop_whatever_became_of_the_others():
+def test_every_line_names_its_own_drop_whatever_the_outcome_of_the_others():
     told = logged_lines(*map(record, range(4)), before=in_turn(noop, away, bug, noop))
 
     assert [(line["message"], line["drop"]) for line in told] == [
@@ -141,8 +141,8 @@ def test_a_message_that_fails_before_its_drop_is_known_is_not_logged_under_the_p
     assert told[1]["message_id"] == "m-1"
 
 
-def test_what_is_logged_meanwhile_names_the_drop_in_hand_and_in_another_thread_none():
-    """As a release that is fetched in the background and missed."""
+def test_other_lines_name_the_current_drop_and_those_of_other_threads_none():
+    """Such as the line about a failed download in the background."""
 
     def warn() -> None:
         Logger(service="beside").warning("meanwhile")
@@ -163,7 +163,7 @@ def test_what_is_logged_meanwhile_names_the_drop_in_hand_and_in_another_thread_n
 
 
 @pytest.mark.parametrize("happens", [noop, away, bug])
-def test_no_line_says_who_or_what_the_object_is_called(happens: Callable[[], None]):
+def test_no_line_contains_a_person_or_an_object_name(happens: Callable[[], None]):
     told = logged_lines(record(0), record(1, body="no json"), before=happens)
 
     assert len(told) == 2

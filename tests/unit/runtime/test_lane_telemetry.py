@@ -1,4 +1,4 @@
-"""What a container counts, and when its lane hears of it."""
+"""The counts of a container, and when they are saved for its lane."""
 
 import json
 from collections.abc import Callable
