@@ -53,7 +53,6 @@ class CloudOptions:
     state_file          SQLite file that keeps the state of AWS's services; without one it is lost at the end
     runtime             folder for /var/runtime; by default one is installed in build/
     max_workers         worker processes of all functions together; by default two for each core
-    account_limit       concurrent invocations of all functions together
     idle_s              how long an idle worker is kept
     minute_s            real seconds for each minute of a rate(...) expression and of an alarm
     function_minute_s   the same for the schedules of single functions, by function name
@@ -66,12 +65,10 @@ class CloudOptions:
     state_file: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     max_workers: int | None = None
-    account_limit: int = 1000
     idle_s: float = 300.0
     minute_s: float = 60.0
     function_minute_s: Mapping[str, float] = field(default_factory=dict)
     retry_s: Sequence[float] = (1.0, 2.0)
-    gateway_limit_s: float = 29.0
     region: str = "us-east-1"
     on_progress: Callable[[str], None] | None = None
 
@@ -159,10 +156,7 @@ class Builder:
         timer = self._start_timer()
         worker_faults = WorkerFaults(fault_injector, timer)
         pool = self._start_pool(variables, logs, worker_faults)
-        account_limit = self._options.account_limit
-        functions = LambdaService(
-            specs, pool=pool, logs=logs, worker_faults=worker_faults, account_limit=account_limit
-        )
+        functions = LambdaService(specs, pool=pool, logs=logs, worker_faults=worker_faults)
         async_invoker, event_bus, pollers = self._start_event_delivery(stack, clients, functions, logs, timer)
         training_jobs = self._start_training_jobs(clients, event_bus)
         lambda_api = LambdaApi(functions, async_invoker, pollers.mappings)
@@ -187,14 +181,14 @@ class Builder:
 
     def _create_servers(self, fault_injector: FaultInjector) -> tuple[ApiGateway, AwsEndpoint]:
         """Open the servers whose addresses the template needs; they answer later."""
-        gateway = ApiGateway(self._supervisor, timeout_s=self._options.gateway_limit_s)
+        gateway = ApiGateway(self._supervisor)
         endpoint = AwsEndpoint(self._supervisor, fault_injector)
         for server in (gateway, endpoint):
             self._exit_stack.callback(server.stop)
         return gateway, endpoint
 
     def _create_issuer(self, gateway: ApiGateway) -> Issuer:
-        """Create the token issuer of this cloud; the gateway serves its public keys."""
+        """Create the token issuer; the gateway serves its public keys."""
         issuer = Issuer(gateway.url, audience="vigil-local")
         gateway.static_documents = {JWKS_PATH: issuer.jwks()}
         issuer.save(self._options.data)
@@ -279,15 +273,11 @@ class Builder:
         self, stack: Stack, functions: LambdaService, clients: AwsClients, destinations: Destinations
     ) -> Pollers:
         queue_mappings, stream_mappings = event_source_mappings(stack, functions)
-        connections: dict[str, Any] = {
-            "functions": functions,
-            "clients": clients,
-            "supervisor": self._supervisor,
-        }
+        shared: dict[str, Any] = {"functions": functions, "clients": clients, "supervisor": self._supervisor}
         queue_url = stack.names.location.queue_url_of_arn
         pollers = Pollers(
-            [QueuePoller(one, url=queue_url(one.source), **connections) for one in queue_mappings],
-            [StreamPoller(one, destinations=destinations, **connections) for one in stream_mappings],
+            [QueuePoller(one, url=queue_url(one.source), **shared) for one in queue_mappings],
+            [StreamPoller(one, destinations=destinations, **shared) for one in stream_mappings],
         )
         for poller in pollers:
             self._supervisor.start_thread(f"poller {poller.mapping.source}", poller.run)

@@ -131,15 +131,9 @@ class Cloud:
         """The physical name of a function."""
         return self._running_components.functions.find(logical).name
 
-    def opt_folder(self, function: str) -> Path:
-        """The folder that a function uses as /opt."""
-        return self._running_components.functions.find(function).opt_folder
-
-    def logs(self, function: str, *, follow: bool = False) -> Iterator[str]:
-        """The log lines of a function; with `follow`, also the later ones until the cloud stops."""
-        name = self._running_components.functions.find(function).name
-        logs = self._running_components.logs
-        return logs.follow(name, self._supervisor.stopping) if follow else logs.lines_of_function(name)
+    def logs(self, function: str) -> Iterator[str]:
+        """The log lines that a function has written until now."""
+        return self._running_components.logs.lines_of_function(self.function_name(function))
 
     def invocation_logs(self, request_id: str) -> tuple[str, ...]:
         """The log lines of one invocation."""

@@ -84,7 +84,7 @@ class EventBus:
         self, rules: Iterable[EventRule], *, destinations: Destinations, location: AwsLocation
     ) -> None:
         self.rules = tuple(rules)
-        self._destinations = destinations
+        self.destinations = destinations
         self._location = location
 
     def build_event(
@@ -109,10 +109,6 @@ class EventBus:
             if rule.pattern is not None and rule.pattern.matches_event(event):
                 self.deliver_to_targets(rule, event)
 
-    def send_to_target(self, arn: str, document: Mapping[str, Any]) -> None:
-        """Send the document of an alarm action to a topic, queue or function."""
-        self._destinations.send_json(arn, document)
-
     def publish_scheduled_event(self, rule: EventRule) -> None:
         """Deliver the event of a schedule."""
         event = self.build_event("aws.events", "Scheduled Event", {}, resources=[rule.arn])
@@ -121,7 +117,7 @@ class EventBus:
     def deliver_to_targets(self, rule: EventRule, event: Mapping[str, Any]) -> None:
         """Send an event to all targets of a rule."""
         for arn in rule.targets:
-            self._destinations.send_json(arn, event)
+            self.destinations.send_json(arn, event)
 
 
 class Scheduler:

@@ -1,4 +1,4 @@
-"""The packaged template as everybody else gets it: built once, read by every test here."""
+"""The package of this working tree, built once for all tests of the folder."""
 
 import json
 import tomllib
@@ -32,14 +32,14 @@ def template(packaged: Path) -> Template:
 
 @pytest.fixture(scope="session")
 def translated(template: Template) -> Template:
-    """Plain CloudFormation, as AWS makes it from the SAM template."""
+    """The template without SAM."""
     with_s3_uris: Template = json.loads(json.dumps(template).replace('"./', '"s3://artefacts/'))
     return translate(with_s3_uris)
 
 
 @pytest.fixture(scope="session")
 def task(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The function zip, unpacked: what Lambda has under /var/task."""
+    """The unpacked function zip, as Lambda has it in /var/task."""
     folder = tmp_path_factory.mktemp("task")
     with zipfile.ZipFile(packaged / "deployment.zip") as archive:
         archive.extractall(folder)
@@ -48,13 +48,13 @@ def task(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def suppressions() -> dict[str, dict[str, str]]:
-    """Findings left on purpose, by tool and id, with the reason."""
+    """Accepted findings by tool and id, with the reason."""
     loaded: dict[str, dict[str, str]] = tomllib.loads((HERE / "suppressions.toml").read_text())
     return loaded
 
 
 def translate(template: Template) -> Template:
-    """What AWS's serverless transform makes of a template whose artefacts are on S3."""
+    """Translate a SAM template whose artefacts are on S3."""
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-west-1"))
     result: Template = translator.translate(template, {})
     return result

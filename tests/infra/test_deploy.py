@@ -1,4 +1,4 @@
-"""Deploying, against moto: bucket, artefacts and change set as on AWS; compute is not its business."""
+"""Deployment on moto: the bucket, the artefacts and the change set."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ QUEUE_TEMPLATE = {
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    # moto refuses everything that a Deny names, whatever its condition says
+    # moto applies a Deny without its condition
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
     with mock_aws():
         yield boto3.Session(region_name=REGION)
@@ -65,13 +65,13 @@ def test_the_bucket_is_private_versioned_encrypted_and_tls_only(artefact_bucket:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_the_bucket_is_made_once(artefact_bucket: ArtefactBucket):
+def test_the_bucket_is_created_once(artefact_bucket: ArtefactBucket):
     again = ensure_bucket(artefact_bucket.s3, account=ACCOUNT, region=REGION)
 
     assert [bucket["Name"] for bucket in artefact_bucket.s3.list_buckets()["Buckets"]] == [again]
 
 
-def test_artefacts_are_uploaded_once_under_their_contents(
+def test_artefacts_are_uploaded_once_under_the_hash_of_their_contents(
     artefact_bucket: ArtefactBucket, folder: Path, template: Template
 ):
     messages: list[str] = []
@@ -92,7 +92,7 @@ def test_artefacts_are_uploaded_once_under_their_contents(
     assert len(artefact_bucket.s3.list_objects_v2(Bucket=artefact_bucket.bucket)["Contents"]) == 2
 
 
-def test_the_whole_template_finds_its_artefacts_on_s3(
+def test_every_artefact_of_the_template_is_on_s3(
     artefact_bucket: ArtefactBucket, folder: Path, template: Template
 ):
     (folder / "layers" / "runtime").mkdir()
@@ -109,7 +109,7 @@ def test_the_whole_template_finds_its_artefacts_on_s3(
     assert {place["S3Key"] for place in (*code, *layers)} == held
 
 
-def test_a_layers_address_follows_its_names_and_bytes(folder: Path):
+def test_the_key_of_a_layer_follows_its_names_and_bytes(folder: Path):
     models = folder / "layers" / "models"
     before = content_digest(models)
 
@@ -127,7 +127,7 @@ def test_a_deploy_creates_the_resources_of_the_template(session: boto3.Session, 
 
 
 def test_the_outputs_of_a_stack_are_read_by_name(session: boto3.Session):
-    """Beside `ship`: moto computes no outputs of a stack that came from a change set."""
+    """moto computes no outputs of a stack that was created by a change set."""
     cloudformation = session.client("cloudformation")
     stage = [{"ParameterKey": "Stage", "ParameterValue": "dev"}]
     cloudformation.create_stack(
@@ -218,7 +218,7 @@ def test_a_stage_that_does_not_fit_into_names_is_refused(stage: str):
 
 
 class _FailingCloudFormation:
-    """What moto does not play: an update that fails, and a change set without changes."""
+    """Cases that moto lacks: a failing update, and a change set without changes."""
 
     def __init__(self, events: list[dict[str, Any]], reason: str = "") -> None:
         self._events = events

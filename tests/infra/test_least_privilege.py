@@ -1,4 +1,4 @@
-"""Each function may do what it does, to what it does it to, and nothing else."""
+"""Each function has only the permissions that it needs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,17 @@ from tests.infra.conftest import Template, resources_of_type
 
 FUNCTION, ROLE = "AWS::Serverless::Function", "AWS::IAM::Role"
 TRAINING = "TrainingRole"
-"""The one role that no function has: training jobs work under it."""
+"""The role of training jobs."""
 
 NO_RESOURCE_LEVEL = {
-    "cloudwatch:PutMetricData": "CloudWatch knows no ARNs of metrics",
-    "cloudwatch:GetMetricData": "CloudWatch knows no ARNs of metrics",
+    "cloudwatch:PutMetricData": "CloudWatch metrics have no ARNs",
+    "cloudwatch:GetMetricData": "CloudWatch metrics have no ARNs",
     "cloudwatch:DescribeAlarms": "CloudWatch returns composite alarms for all resources or not at all",
-    "lambda:ListEventSourceMappings": "Lambda lists mappings for all functions or for none",
+    "lambda:ListEventSourceMappings": "Lambda grants the list of mappings for all functions only",
     "ecr:GetAuthorizationToken": "a registry's token is for the whole account",
-    "xray:PutTraceSegments": "X-Ray knows no ARNs of traces",
+    "xray:PutTraceSegments": "X-Ray traces have no ARNs",
 }
-"""Actions that AWS grants on everything or not at all."""
+"""Actions without resource-level permissions, with the reason."""
 
 
 def test_every_function_has_a_role_of_its_own(template: Template):
@@ -29,7 +29,7 @@ def test_every_function_has_a_role_of_its_own(template: Template):
     assert set(roles) == set(resources_of_type(template, ROLE)) - {TRAINING}
 
 
-def test_roles_are_for_lambda_alone(template: Template):
+def test_roles_can_be_assumed_by_their_service_only(template: Template):
     for name, role in resources_of_type(template, ROLE).items():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
 
@@ -43,7 +43,7 @@ def test_no_action_is_a_wildcard(template: Template):
     assert wild == []
 
 
-def test_no_resource_is_everything(template: Template):
+def test_no_resource_is_a_wildcard(template: Template):
     wild = [
         (role, action)
         for role, _, action, resource in _grants(template)
@@ -53,8 +53,8 @@ def test_no_resource_is_everything(template: Template):
     assert wild == []
 
 
-def test_resources_are_named_by_the_template_itself(template: Template):
-    """A literal ARN would tie the stack to one account, one region, or somebody else's resource."""
+def test_resources_are_references_to_the_template(template: Template):
+    """A literal ARN would tie the stack to one account and region."""
     literal = [(role, resource) for role, _, _, resource in _grants(template) if isinstance(resource, str)]
 
     assert [grant for grant in literal if grant[1] != "*"] == []
@@ -83,13 +83,13 @@ def test_the_api_deletes_only_idempotency_records_old_names_and_dead_letters(tem
     }
 
 
-def test_nobody_can_change_or_delete_what_was_audited(template: Template):
+def test_audit_entries_cannot_be_changed_or_deleted(template: Template):
     granted = {action for _, sid, action, _ in _grants(template) if sid == "Audit"}
 
     assert granted == {"dynamodb:PutItem", "dynamodb:Query"}
 
 
-def test_every_function_writes_to_its_own_log_and_no_other(template: Template):
+def test_every_function_writes_to_its_own_log_group_only(template: Template):
     for name, function in resources_of_type(template, FUNCTION).items():
         role = function["Role"]["Fn::GetAtt"][0]
         logs = [
@@ -102,7 +102,7 @@ def test_every_function_writes_to_its_own_log_and_no_other(template: Template):
 
 
 def _grants(template: Template) -> Iterator[tuple[str, str, str, Any]]:
-    """Every (role, sid, action, resource) that is allowed."""
+    """Yield every allowed (role, sid, action, resource)."""
     for name, role in resources_of_type(template, ROLE).items():
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:

@@ -1,4 +1,4 @@
-"""The front door: what `make` says, and what it says where Python is missing."""
+"""The Makefile: its help, and setup without a suitable Python."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ PYTHON_WITHOUT_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; esac\n'
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A fresh clone, as far as `make setup` looks, on a machine where every Python is a stand-in."""
+    """The files of a clone that `make setup` needs, with programs but without a real Python."""
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     for program in ("bash", "sh", "make", "awk", "touch"):
@@ -23,7 +23,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_help_fits_a_screen_and_names_every_goal():
+def test_help_fits_a_screen_and_lists_every_target():
     output = _run_make(ROOT).stdout
 
     goals = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Promises become alarms that go off when, and only when, they are broken."""
+"""Burn-rate alarms, the dashboard, and their sections in the run-book."""
 
 import json
 import re
@@ -43,15 +43,13 @@ def test_every_objective_has_a_pair_of_windows_at_three_rates():
 
 
 @pytest.mark.parametrize(("number", "spent"), [(0, 0.02), (1, 0.05), (2, 0.1)])
-def test_a_burn_that_lasts_for_its_long_window_has_spent_a_known_share_of_the_month(
-    number: int, spent: float
-):
+def test_a_burn_rate_over_its_long_window_spends_a_known_share_of_the_budget(number: int, spent: float):
     burn = BURN_RATES[number]
 
     assert burn.rate * burn.long.period_s * burn.long.periods / MONTH_S == pytest.approx(spent)
 
 
-def test_both_windows_must_burn():
+def test_a_composite_alarm_requires_both_windows():
     for rule in (alarm["AlarmRule"]["Fn::Sub"] for alarm in cloudwatch_resources("CompositeAlarm").values()):
         halves = re.findall(r"\$\{(\w+)\.Arn\}", rule)
 
@@ -74,7 +72,7 @@ def test_thresholds_are_rates_times_the_budget():
     assert RESOURCES["Availability1x3d"]["Properties"]["Threshold"] == pytest.approx(0.005)
 
 
-def test_cloudwatch_takes_every_period():
+def test_every_period_is_within_the_limits_of_cloudwatch():
     for alarm in (alarm for alarm in cloudwatch_resources("Alarm").values() if "Metrics" in alarm):
         periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query}
 
@@ -83,7 +81,7 @@ def test_cloudwatch_takes_every_period():
         assert max(periods) * alarm["EvaluationPeriods"] <= 7 * 86_400
 
 
-def test_no_traffic_burns_nothing():
+def test_no_traffic_burns_no_budget():
     expressions = [
         alarm["Metrics"][0]["Expression"]
         for alarm in cloudwatch_resources("Alarm").values()
@@ -115,7 +113,7 @@ REQUIRED_METRICS = {
 
 
 @pytest.mark.parametrize("what", REQUIRED_METRICS)
-def test_the_dashboard_shows_what_is_measured_of_both_lanes(what: str):
+def test_the_dashboard_shows_the_metrics_of_both_lanes(what: str):
     assert {
         (lane, metric) for lane in ("live", "bulk") for metric in REQUIRED_METRICS[what]
     } <= shown_metrics()

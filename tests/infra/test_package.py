@@ -1,4 +1,4 @@
-"""Packaging is repeatable, does only what is new, and refuses what Lambda would refuse."""
+"""Packaging is reproducible and incremental, and refuses what Lambda would refuse."""
 
 import json
 import os
@@ -28,7 +28,7 @@ MB = 1_048_576
 
 @pytest.fixture
 def copied_checkout(packaged: Path, tmp_path: Path) -> Path:
-    """A copy of the sources in another place, with nothing built but the third-party parts."""
+    """A copy of the sources in another folder, with only the third-party parts built."""
     root, copy = packaged.parents[2], tmp_path / "elsewhere"
     for name in ("functions", "layers", "infra", "build/models"):
         shutil.copytree(root / name, copy / name)
@@ -76,7 +76,7 @@ def test_a_second_run_builds_nothing(copied_checkout: Path):
     assert messages == []
 
 
-def test_the_same_sources_give_the_same_bytes_in_another_place(copied_checkout: Path, tmp_path: Path):
+def test_the_same_sources_give_the_same_bytes_in_another_folder(copied_checkout: Path, tmp_path: Path):
     further = shutil.copytree(copied_checkout, tmp_path / "further" / "away", copy_function=os.link)
 
     here, there = package("local", root=copied_checkout), package("local", root=further)
@@ -95,7 +95,7 @@ def test_zips_depend_on_contents_alone(tmp_path: Path):
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_a_zip_is_extended_without_losing_what_it_had(tmp_path: Path):
+def test_a_zip_is_extended_without_losing_its_members(tmp_path: Path):
     for name in ("old", "new"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.py").write_text(name)
@@ -193,14 +193,14 @@ def test_packaging_without_models_names_the_command_that_fetches_them(copied_che
         package("local", root=copied_checkout)
 
 
-def test_the_runtime_is_the_targets_not_the_builders(template: Template):
+def test_the_runtime_is_that_of_the_target(template: Template):
     on_aws = patch_template(template, find_target("aws"))["Resources"]
 
     assert on_aws["Live"]["Properties"]["Runtime"] == "python3.13"
     assert on_aws["RuntimeLayer"]["Properties"]["CompatibleRuntimes"] == ["python3.13"]
 
 
-def test_merging_leaves_one_way_of_naming_a_queue():
+def test_merging_leaves_one_reference_to_a_queue():
     both = {"Queue": {"Fn::Sub": "arn:aws:sqs:::live", "Fn::GetAtt": ["LiveQueue", "Arn"]}}
     merged = {"Resources": {"Live": {"Type": "AWS::Serverless::Function", "Properties": {"Events": both}}}}
 
@@ -211,7 +211,7 @@ def test_merging_leaves_one_way_of_naming_a_queue():
     assert events == {"Queue": {"Fn::GetAtt": ["LiveQueue", "Arn"]}}
 
 
-def test_the_template_points_to_what_was_built(packaged: Path):
+def test_the_template_refers_to_the_built_artefacts(packaged: Path):
     text = json.loads((packaged / "sam.json").read_text())["Resources"]
     pointers = {r["Properties"].get("CodeUri") or r["Properties"].get("ContentUri") for r in text.values()}
 

@@ -1,4 +1,4 @@
-"""A message is seen again when a function fails, is not seen by two at once, and ends somewhere."""
+"""The packaged template: queues, stored data, logs, and the findings of cfn-lint and checkov."""
 
 import json
 import subprocess
@@ -19,7 +19,9 @@ def queues(template: Template) -> dict[str, dict[str, Any]]:
     return resources_of_type(template, QUEUE)
 
 
-def test_queues_that_are_worked_on_have_dead_letters(template: Template, queues: dict[str, dict[str, Any]]):
+def test_queues_with_a_function_have_a_dead_letter_queue(
+    template: Template, queues: dict[str, dict[str, Any]]
+):
     for _, event in _sources(template, "SQS"):
         target = queues[event["Queue"]["Fn::GetAtt"][0]]["RedrivePolicy"]["deadLetterTargetArn"]
 
@@ -31,13 +33,13 @@ def test_queues_are_encrypted(queues: dict[str, dict[str, Any]]):
         assert queue.get("KmsMasterKeyId") or queue.get("SqsManagedSseEnabled"), name
 
 
-def test_dead_letters_are_kept_as_long_as_sqs_can(queues: dict[str, dict[str, Any]]):
+def test_dead_letters_have_the_longest_retention_of_sqs(queues: dict[str, dict[str, Any]]):
     for name, queue in queues.items():
         if "RedrivePolicy" not in queue:
             assert queue["MessageRetentionPeriod"] == 1_209_600, name
 
 
-def test_a_message_stays_hidden_for_six_times_as_long_as_a_function_may_take(
+def test_the_visibility_timeout_is_six_times_the_timeout_of_the_function(
     template: Template, queues: dict[str, dict[str, Any]]
 ):
     for function, event in _sources(template, "SQS"):
@@ -46,21 +48,21 @@ def test_a_message_stays_hidden_for_six_times_as_long_as_a_function_may_take(
         assert hidden_s >= 6 * _default(template, function["Timeout"])
 
 
-def test_only_failed_messages_of_a_batch_come_back(template: Template):
+def test_event_sources_report_batch_item_failures(template: Template):
     sources = [event for kind in ("SQS", "DynamoDB") for _, event in _sources(template, kind)]
 
     assert sources
     assert all(event["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for event in sources)
 
 
-def test_a_stream_gives_up_on_a_record_only_into_a_queue(template: Template):
+def test_a_discarded_stream_record_goes_to_a_queue(template: Template):
     for _, event in _sources(template, "DynamoDB"):
         assert event["MaximumRetryAttempts"] > 0
         assert event["DestinationConfig"]["OnFailure"]["Type"] == "SQS"
 
 
 def _sources(template: Template, kind: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every (function, event source) of a kind."""
+    """Return every function with an event source of a kind."""
     return [
         (function, event["Properties"])
         for function in resources_of_type(template, FUNCTION).values()
@@ -70,16 +72,14 @@ def _sources(template: Template, kind: str) -> list[tuple[dict[str, Any], dict[s
 
 
 def _default(template: Template, value: Any) -> int:
-    """A number, or the default of the parameter that stands for it."""
+    """Return a number, or the default of the parameter that it refers to."""
     return int(template["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
 
-
-# MERGED: What keeps data keeps it private, for as long as it should, and can get it back.
 
 BUCKET, TABLE, LOGS = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"
 WITHOUT_EXPIRY = {
     "PeopleTable": "people stay enrolled until they are erased",
-    "AuditTable": "who looked and who decided must be told for longer than what they looked at",
+    "AuditTable": "audit entries are needed for longer than the data that they are about",
 }
 
 
@@ -97,7 +97,7 @@ def test_buckets_are_private(buckets: dict[str, dict[str, Any]]):
         assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}], name
 
 
-def test_buckets_are_versioned_encrypted_and_tidied(buckets: dict[str, dict[str, Any]]):
+def test_buckets_are_versioned_and_encrypted_and_expire_old_versions(buckets: dict[str, dict[str, Any]]):
     for name, bucket in buckets.items():
         rules = bucket["LifecycleConfiguration"]["Rules"]
 
@@ -121,11 +121,11 @@ def test_tables_can_be_restored_and_are_encrypted(template: Template):
 
 
 def test_tables_expire_rows_unless_there_is_a_reason_not_to(template: Template):
-    forgetting = {
+    expiring = {
         n for n, table in resources_of_type(template, TABLE).items() if "TimeToLiveSpecification" in table
     }
 
-    assert forgetting | set(WITHOUT_EXPIRY) == set(resources_of_type(template, TABLE))
+    assert expiring | set(WITHOUT_EXPIRY) == set(resources_of_type(template, TABLE))
 
 
 def test_stored_data_is_retained_when_the_stack_is_deleted(template: Template):
@@ -135,7 +135,7 @@ def test_stored_data_is_retained_when_the_stack_is_deleted(template: Template):
             assert {word: resource.get(word) for word in retained} == retained, name
 
 
-def test_every_function_has_a_log_that_ends(template: Template):
+def test_every_function_has_a_log_group_with_a_retention(template: Template):
     logs = {group["LogGroupName"]["Fn::Sub"]: group for group in resources_of_type(template, LOGS).values()}
     functions = resources_of_type(template, "AWS::Serverless::Function").values()
 
@@ -154,8 +154,6 @@ def _is_tls_only(statement: dict[str, Any]) -> bool:
     )
     return bool(refused and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}})
 
-
-# MERGED: What other people's checkers say about the template: nothing that we have not answered.
 
 CHECKOV = Path(__file__).resolve().parents[2] / ".venv-scan" / "bin" / "checkov"
 Suppressions = dict[str, dict[str, str]]

@@ -105,13 +105,17 @@ def test_a_queue_record_has_the_fields_of_aws_and_filters_discard_the_rest(cloud
 
 def test_a_mapping_is_disabled_and_enabled_through_the_lambda_api(cloud: Cloud):
     api = cloud.client("lambda")
-    [mapping] = api.list_event_source_mappings(FunctionName="throttled_by_control")["EventSourceMappings"]
 
+    def describe() -> dict[str, Any]:
+        listed = api.list_event_source_mappings(FunctionName="throttled_by_control")["EventSourceMappings"]
+        return dict(listed[0])
+
+    mapping = describe()
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     api.update_event_source_mapping(
         UUID=mapping["UUID"], Enabled=False, ScalingConfig={"MaximumConcurrency": 3}
     )
-    wait_until(lambda: api.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled")
+    wait_until(lambda: describe()["State"] == "Disabled")
     _send_messages(cloud, "lane", "while disabled")
     assert recorded(cloud, "controlled") == []
 

@@ -21,12 +21,7 @@ from infra.local.apigateway.events import (
     to_http_response,
     to_proxy_event,
 )
-from infra.local.apigateway.routes import (
-    Authorizer,
-    Route,
-    RouteMatch,
-    find_route,
-)
+from infra.local.apigateway.routes import Authorizer, Route, RouteMatch, find_route
 from infra.local.errors import Throttled
 from infra.local.http_server import HttpServer, RequestHandler
 from infra.local.lambda_.service import PAYLOAD_LIMIT, InvocationResult, LambdaService
@@ -133,7 +128,7 @@ class RestApi:
 class ApiGateway(HttpServer):
     """All APIs of the template, distinguished by the name of their stage."""
 
-    def __init__(self, supervisor: ThreadSupervisor, *, timeout_s: float) -> None:
+    def __init__(self, supervisor: ThreadSupervisor, *, timeout_s: float = 29.0) -> None:
         super().__init__(_GatewayRequests, "gateway", supervisor)
         self._timeout_s = timeout_s
         self._pool = ThreadPoolExecutor(_MAX_CONCURRENCY, thread_name_prefix="gateway")

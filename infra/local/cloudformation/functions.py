@@ -16,12 +16,7 @@ from infra.local.errors import InvalidTemplate, UnsupportedFeature
 from infra.local.event_sources.async_invoke import validate_destination
 from infra.local.event_sources.mapping import EventSourceMapping, mapping_from_template
 from infra.local.eventbridge import EventRule, parse_pattern, parse_rate
-from infra.local.lambda_.sandbox import (
-    PYTHON_RUNTIME,
-    FunctionSpec,
-    merge_layers,
-    unpack_code,
-)
+from infra.local.lambda_.sandbox import PYTHON_RUNTIME, FunctionSpec, merge_layers, unpack_code
 
 
 def function_specs(stack: Stack, data: Path) -> Iterator[FunctionSpec]:
@@ -72,11 +67,8 @@ def event_source_mappings(
 def event_rules(stack: Stack) -> Iterator[EventRule]:
     """Yield every rule of the default event bus."""
     for resource, properties in stack.resources_of("AWS::Events::Rule"):
-        name, pattern, rate = (
-            resource.logical_id,
-            properties.get("EventPattern"),
-            properties.get("ScheduleExpression"),
-        )
+        name = resource.logical_id
+        pattern, rate = properties.get("EventPattern"), properties.get("ScheduleExpression")
         targets = [target["Arn"] for target in properties.get("Targets", [])]
         for arn in targets:
             validate_destination(arn, name, "lambda")

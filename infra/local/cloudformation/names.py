@@ -211,8 +211,6 @@ class ResourceNames:
             return self.location.queue_url(name)
         if attribute in ("QueueName", "TopicName", "Name", "RestApiId"):
             return name
-        if attribute in ("DomainName", "RegionalDomainName") and resource.type == "AWS::S3::Bucket":
-            return f"{name}.s3.amazonaws.com"
         raise UnsupportedFeature(logical, f"the attribute {attribute} of {resource.type}")
 
     def arn(self, resource: Resource) -> str:

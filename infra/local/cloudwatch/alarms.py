@@ -243,7 +243,9 @@ class Monitor:
         if state == previous_state or not alarm.properties.get("ActionsEnabled", True):
             return
         for arn in alarm.properties.get(_STATE_ACTIONS[state], []):
-            self._event_bus.send_to_target(arn, _state_change_notification(alarm, state, previous_state))
+            self._event_bus.destinations.send_json(
+                arn, _state_change_notification(alarm, state, previous_state)
+            )
         detail = {
             "alarmName": alarm.name,
             "state": {"value": state},

@@ -123,16 +123,13 @@ class LambdaApi:
         ]
         return api_response({"EventSourceMappings": found})
 
-    def get_mapping(self, call: ApiCall) -> ApiResponse:
-        """GetEventSourceMapping."""
-        source = self._sources.get(call.match["id"])
-        return api_response(describe_mapping(source)) if source else _mapping_not_found()
-
     def update_mapping(self, call: ApiCall) -> ApiResponse:
         """UpdateEventSourceMapping: Enabled, ScalingConfig and the other settings."""
         source = self._sources.get(call.match["id"])
         if source is None:
-            return _mapping_not_found()
+            return _error_response(
+                404, "ResourceNotFoundException", "The resource you requested does not exist."
+            )
         changes = json.loads(call.body or b"{}")
         concurrency = changes.get("ScalingConfig", {}).get("MaximumConcurrency")
         if concurrency is not None and not 2 <= concurrency <= 1000:
@@ -148,7 +145,6 @@ _MAPPINGS_PATH = "/2015-03-31/event-source-mappings"
 _OPERATIONS: tuple[tuple[str, str, Callable[[LambdaApi, ApiCall], ApiResponse]], ...] = (
     ("POST", f"{_FUNCTIONS_PATH}/(?P<function>[^/]+)/invocations", LambdaApi.invoke),
     ("GET", f"{_MAPPINGS_PATH}/?", LambdaApi.list_mappings),
-    ("GET", f"{_MAPPINGS_PATH}/(?P<id>[^/]+)", LambdaApi.get_mapping),
     ("PUT", f"{_MAPPINGS_PATH}/(?P<id>[^/]+)", LambdaApi.update_mapping),
 )
 
@@ -158,7 +154,3 @@ def _is_json(body: bytes) -> bool:
         json.loads(body or b"{}")
         return True
     return False
-
-
-def _mapping_not_found() -> ApiResponse:
-    return _error_response(404, "ResourceNotFoundException", "The resource you requested does not exist.")

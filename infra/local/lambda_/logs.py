@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _MAX_REQUESTS = 2000
-_POLL_INTERVAL_S = 0.2
 
 
 class FunctionLogs:
@@ -41,18 +39,6 @@ class FunctionLogs:
         if path.is_file():
             with path.open(encoding="utf-8") as file:
                 yield from (line.rstrip("\n") for line in file)
-
-    def follow(self, function: str, stop: threading.Event) -> Iterator[str]:
-        """Yield the lines that were written and those that follow, until `stop` is set."""
-        path = self._path(function)
-        path.touch()
-        with path.open(encoding="utf-8") as file:
-            while not stop.is_set():
-                line = file.readline()
-                if line:
-                    yield line.rstrip("\n")
-                else:
-                    time.sleep(_POLL_INTERVAL_S)
 
     def _path(self, function: str) -> Path:
         return self._folder / f"{function}.log"

@@ -31,6 +31,9 @@ from infra.local.lambda_.worker import (
 PAYLOAD_LIMIT = 6 * 1024 * 1024
 """Bytes of a synchronous request or response."""
 
+ACCOUNT_CONCURRENCY = 1000
+"""Concurrent invocations of all functions together."""
+
 _MAX_DURATIONS = 10_000
 _MAX_WORKER_ATTEMPTS = 3
 """A warm worker may have exited unnoticed; the event is then given to another one."""
@@ -174,7 +177,6 @@ class LambdaService:
         pool: WorkerPool,
         logs: FunctionLogs,
         worker_faults: WorkerFaults,
-        account_limit: int,
     ) -> None:
         self.counters = InvocationCounters()
         self._specs = {spec.name: spec for spec in specs}
@@ -182,7 +184,6 @@ class LambdaService:
         self._pool = pool
         self._logs = logs
         self._worker_faults = worker_faults
-        self._account_limit = account_limit
         self._running_by_name: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -215,7 +216,7 @@ class LambdaService:
     @contextmanager
     def _reserve_concurrency(self, spec: FunctionSpec) -> Iterator[None]:
         with self._lock:
-            full = self._running_by_name.total() >= self._account_limit
+            full = self._running_by_name.total() >= ACCOUNT_CONCURRENCY
             if full or (
                 spec.reserved_concurrency is not None
                 and self._running_by_name[spec.name] >= spec.reserved_concurrency
