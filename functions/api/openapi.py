@@ -45,6 +45,7 @@ TAG_DESCRIPTIONS = {
     "alarms": "Alarms that notify operators",
     "audit": "The audit log and its verification",
     "reconcile": "Comparing the bucket with the ledger",
+    "triage": "Faults of dead letters",
     "releases": "Releases of all models",
     "trainings": "Training jobs of all models",
     "backfill": "Running a model on stored objects",

@@ -29,6 +29,7 @@ from vigil_client.types import (
     PersonOut,
     PersonRef,
     PredictionOut,
+    ReconcileStatus,
     ReleaseList,
     ReviewResult,
     RulesOut,
@@ -43,6 +44,7 @@ from vigil_client.types import (
     TrainingAccepted,
     TrainingList,
     TrainingOut,
+    TriageStatus,
     UploadForm,
     UploadStatus,
 )
@@ -209,6 +211,14 @@ class Vigil:
 
     def get_status(self) -> SystemStatus:
         return self._transport.request(SystemStatus, "GET", "/v1/status")
+
+    def get_reconcile(self) -> ReconcileStatus:
+        """Completeness of the last comparison of the bucket with the ledger."""
+        return self._transport.request(ReconcileStatus, "GET", "/v1/reconcile")
+
+    def get_triage(self) -> TriageStatus:
+        """The faults that triage has found in dead letters."""
+        return self._transport.request(TriageStatus, "GET", "/v1/triage")
 
     def list_dead_letters(self, lane: Lane, *, limit: int = 10) -> list[DeadLetterOut]:
         return self._transport.request(

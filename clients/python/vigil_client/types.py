@@ -326,6 +326,22 @@ class FaceSearchRequest(TypedDict):
     days: NotRequired[int]
 
 
+class FaultOut(TypedDict):
+    """Equal failures of dead letters, as triage has grouped them."""
+
+    id: str
+    kind: str
+    message: str
+    stage: str
+    release: NotRequired[str]
+    dependency: str
+    phase: str
+    since: str
+    first_failed_at: str
+    canary_drop: NotRequired[str]
+    failures: int
+
+
 class Health(TypedDict):
     """Liveness of the API."""
 
@@ -563,6 +579,14 @@ class Reason(TypedDict):
     reason: str
 
 
+class ReconcileStatus(TypedDict):
+    """The result of the last reconcile runs."""
+
+    in_progress: bool
+    reannounced: int
+    completeness: NotRequired[CompletenessOut]
+
+
 class ReleaseList(TypedDict):
     """The releases of all models."""
 
@@ -713,6 +737,12 @@ class TrainingRequest(TypedDict):
     """A training job to start."""
 
     recipe: NotRequired[str]
+
+
+class TriageStatus(TypedDict):
+    """The faults that triage knows."""
+
+    faults: list[FaultOut]
 
 
 class UploadForm(TypedDict):

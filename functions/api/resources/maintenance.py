@@ -1,12 +1,15 @@
-"""Maintenance tasks that an operator starts: reconcile and backfill."""
+"""Reconcile, triage and backfill: results of their runs, and runs that an operator starts."""
 
 from typing import Any
 
+from cloud.dynamodb.maintenance_state import DynamoFaultCases, load_reconcile_progress
 from functions.api.operation import Call, operation
 from functions.api.pagination import sign_cursor, verify_cursor
 from functions.api.problems import NotFound
 from functions.api.schemas.lanes import BackfillRequest, BackfillResult, TaskStarted
+from functions.api.schemas.status import CompletenessOut, FaultOut, ReconcileStatus, TriageStatus
 from functions.runtime.container import container
+from vigil.reliability.dead_letters import FaultCase
 
 SCHEDULED_EVENT = {
     "version": "0",
@@ -30,6 +33,53 @@ def start_reconcile(_: Call) -> TaskStarted:
     """
     container().lambda_functions.invoke_async(container().settings.reconcile_function, SCHEDULED_EVENT)
     return TaskStarted(task="reconcile")
+
+
+@operation("GET", "/v1/reconcile", role="operator", all_sources=True)
+def get_reconcile(_: Call) -> ReconcileStatus:
+    """Get the result of the last reconcile runs.
+
+    One comparison of the whole bucket may take several runs.
+    """
+    progress = load_reconcile_progress(container().state_store)
+    complete = progress.last_complete
+    return ReconcileStatus(
+        in_progress=bool(progress.cursor),
+        reannounced=progress.reannounced,
+        completeness=CompletenessOut(
+            objects=complete.objects, completed=complete.completed, too_recent=complete.too_recent
+        )
+        if complete
+        else None,
+    )
+
+
+@operation("GET", "/v1/triage", role="operator", all_sources=True)
+def get_triage(_: Call) -> TriageStatus:
+    """Get the faults that triage has found in dead letters.
+
+    Triage runs every two minutes and stores the phase of each fault.
+    """
+    cases = DynamoFaultCases(container().state_store).load_cases().values()
+    newest_first = sorted(cases, key=lambda case: case.since, reverse=True)
+    return TriageStatus(faults=tuple(map(_to_fault, newest_first)))
+
+
+def _to_fault(case: FaultCase) -> FaultOut:
+    fingerprint = case.fingerprint
+    return FaultOut(
+        id=fingerprint.id,
+        kind=fingerprint.kind,
+        message=fingerprint.message,
+        stage=fingerprint.stage,
+        release=fingerprint.release or None,
+        dependency=fingerprint.dependency,
+        phase=case.phase,
+        since=case.since,
+        first_failed_at=case.first_failed_at,
+        canary_drop=case.canary_drop_id or None,
+        failures=case.failures,
+    )
 
 
 @operation(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from functions.api.schemas.fields import ApiModel, LaneName, Timestamp
+from functions.api.schemas.fields import ApiModel, DropId, LaneName, ReleaseId, Timestamp
 
 BreakerState = Literal["closed", "open", "half-open"]
 
@@ -92,3 +92,37 @@ class AlarmList(ApiModel):
     """All alarms that notify operators."""
 
     items: Annotated[tuple[AlarmOut, ...], Field(description="Alarms in the state ALARM first, by name")]
+
+
+class ReconcileStatus(ApiModel):
+    """The result of the last reconcile runs."""
+
+    in_progress: Annotated[bool, Field(description="Whether a comparison of the bucket has not ended yet")]
+    reannounced: Annotated[int, Field(description="Number of objects that the last run announced again")]
+    completeness: Annotated[
+        CompletenessOut | None, Field(description="Absent before the first complete comparison")
+    ] = None
+
+
+class FaultOut(ApiModel):
+    """Equal failures of dead letters, as triage has grouped them."""
+
+    id: Annotated[str, Field(description="Fingerprint of the failures", examples=["5d0c41f2a9be7713"])]
+    kind: Annotated[str, Field(description="Type of the error", examples=["Transient"])]
+    message: Annotated[str, Field(description="Error message without ids, numbers and quoted text")]
+    stage: Annotated[str, Field(description="Stage of the failures", examples=["read"])]
+    release: ReleaseId | None = None
+    dependency: Annotated[str, Field(description="Dependency that failed", examples=["objects"])]
+    phase: Annotated[str, Field(description="What triage does about the fault", examples=["new"])]
+    since: Timestamp
+    first_failed_at: Timestamp
+    canary_drop: Annotated[
+        DropId | None, Field(description="Drop whose dead letter was redriven alone as a test")
+    ] = None
+    failures: Annotated[int, Field(description="Number of canaries that failed")]
+
+
+class TriageStatus(ApiModel):
+    """The faults that triage knows."""
+
+    faults: Annotated[tuple[FaultOut, ...], Field(description="Faults, latest change of phase first")]

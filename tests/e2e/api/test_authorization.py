@@ -119,7 +119,7 @@ def test_a_limited_token_cannot_call_operations_about_all_sources(site: Site, op
 def test_operations_on_lanes_rules_and_models_concern_all_sources():
     about_all = {one.tag for one in DOCUMENTED_OPERATIONS if one.all_sources}
 
-    assert about_all == {"lanes", "reconcile", "backfill", "rules", "models"}
+    assert about_all == {"audit", "triage", "lanes", "reconcile", "backfill", "rules", "models"}
 
 
 def test_a_body_above_the_limit_is_refused(site: Site):

@@ -3,13 +3,17 @@
 import json
 import time
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from click.testing import CliRunner
 
+from cloud.dynamodb.maintenance_state import DynamoFaultCases
+from cloud.dynamodb.state import DynamoStateStore
 from functions.api.resources.maintenance import SCHEDULED_EVENT
 from tests.e2e.api.conftest import Site, wait_for_reload
 from vigil.drops.messages import compute_drop_id
+from vigil.reliability.dead_letters import FaultCase, Fingerprint
 from vigil_cli.__main__ import app
 
 
@@ -122,6 +126,22 @@ def test_a_dead_letter_is_found_with_its_body_and_the_failures_of_its_drops(site
     assert json.loads(found["body"])["id"] == "five"
     assert found["drops"] == listed["drops"]
     assert other_lane.status == 404
+
+
+def test_known_faults_and_the_completeness_of_the_bucket_are_shown(site: Site):
+    states = DynamoStateStore(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    now = datetime.now(UTC)
+    fingerprint = Fingerprint("read", "Transient", "SlowDown", "", "objects")
+    cases = DynamoFaultCases(states)
+    before = cases.load_cases()
+    cases.save_cases({**before, fingerprint.id: FaultCase(fingerprint, now, now)})
+
+    faults = {one["id"]: one for one in site.request("GET", "/v1/triage").json["faults"]}
+    cases.save_cases(before)
+    reconcile = site.request("GET", "/v1/reconcile").json
+
+    assert (faults[fingerprint.id]["dependency"], faults[fingerprint.id]["phase"]) == ("objects", "new")
+    assert {"in_progress", "reannounced"} <= reconcile.keys()
 
 
 def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""Table rows stay in cloud.dynamodb: other code reads typed views and never names a DynamoDB attribute."""
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from cloud.dynamodb.schema import KEY_ATTRIBUTES, ROW_KINDS, TTL_ATTRIBUTES
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("functions", "layers/vigil", "layers/cloud", "clients")
+ROWS = (ROOT / "layers/cloud/dynamodb", ROOT / "layers/cloud/dead_letters.py")
+"""The modules that read and write rows; dead_letters.py reads those that were not published."""
+
+PENDING = (ROOT / "clients/cli/vigil_cli",)
+"""The command line still prints rows in some commands."""
+
+
+def test_no_dynamodb_attribute_is_read_outside_cloud_dynamodb():
+    names = _attributes() - _json_fields()
+    found = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path, line, name in _string_keys()
+        if name in names and not any(path == place or place in path.parents for place in (*ROWS, *PENDING))
+    ]
+
+    assert {"subject_id", "drop_id", "list_at", "face_vector"} <= names
+    assert found == []
+
+
+def _attributes() -> set[str]:
+    """Every attribute of every row, without patterns of names."""
+    named = {name for kind in ROW_KINDS.values() for name in kind.attributes.split()}
+    keys = {name for attributes in KEY_ATTRIBUTES.values() for name in attributes}
+    return {name for name in named | keys | set(TTL_ATTRIBUTES.values()) if "*" not in name}
+
+
+def _json_fields() -> set[str]:
+    """Fields of the API, whose answers clients read by name."""
+    schemas = json.loads((ROOT / "docs/openapi.json").read_text())["components"]["schemas"]
+    return {name for schema in schemas.values() for name in schema.get("properties", ())}
+
+
+def _string_keys() -> Iterator[tuple[Path, int, str]]:
+    """(file, line, name) of each subscript and each `.get` with a constant string."""
+    for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            key = _key_of(node)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                yield path, key.lineno, key.value
+
+
+def _key_of(node: ast.AST) -> ast.expr | None:
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        return node.slice
+    is_get = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get"
+    return node.args[0] if is_get and node.args else None
