@@ -1,4 +1,4 @@
-"""The SNS topic on which outcomes are told."""
+"""SNS: the topic of events with its subscriptions, and the topic that alerts operators."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,23 +6,25 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloud.dynamodb.attributes import Item, from_item, to_item
+from cloud.dynamodb.attributes import to_item
+from cloud.dynamodb.queries import Table
+from cloud.dynamodb.schema import SUBSCRIPTIONS
 from cloud.errors import error_code, translate_errors
 from vigil.drops.events import OutboundEvent
 from vigil.reliability.dead_letters import NewFault
 
 PUBLISH_BATCH = 10
-"""Messages that SNS takes in one call."""
+"""Messages that SNS accepts in one call."""
 
 
 class SnsTopic:
-    """Publishes CloudEvents; the attributes are for subscribers' filter policies."""
+    """Publishes CloudEvents, with message attributes for the filter policies of subscriptions."""
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client, self._arn = client, arn
 
     def publish(self, events: Sequence[tuple[str, OutboundEvent]]) -> str:
-        """Publish (mark, announcement) pairs in order; the first mark that was not taken, or ""."""
+        """Publish (mark, event) pairs in order; returns the first mark that SNS did not accept, or ""."""
         for start in range(0, len(events), PUBLISH_BATCH):
             batch = events[start : start + PUBLISH_BATCH]
             failed = self._publish(batch)
@@ -48,11 +50,8 @@ class SnsTopic:
         return {entry["Id"] for entry in answer.get("Failed", [])}
 
 
-# MERGED: Port Operators: a topic that wakes people. References and fingerprints, never a name or a face.
-
-
 class SnsOperators:
-    """One message a new fault, as JSON."""
+    """Sends operators one JSON message for each new fault; it contains ids, never a name or a face."""
 
     def __init__(self, client: Any, arn: str) -> None:
         self._client, self._arn = client, arn
@@ -77,21 +76,14 @@ class SnsOperators:
             self._client.publish(TopicArn=self._arn, Subject=subject, Message=json.dumps(evidence, indent=1))
 
 
-# MERGED: HTTPS subscriptions to the events topic, each with the filter that bounds what it is told.
-
-
 class SnsSubscriptions:
-    """SNS keeps them; whose each is, which SNS has no place for, stands in the callers table.
-
-    Row subscriptions#<caller>: the ids of those that the caller made.
-    """
+    """HTTPS subscriptions to the topic of events; the callers table stores which caller owns which."""
 
     def __init__(self, client: Any, topic_arn: str, *, dynamodb: Any, table: str) -> None:
-        self._client, self._topic = client, topic_arn
-        self._dynamodb, self._table = dynamodb, table
+        self._client, self._topic, self._owners = client, topic_arn, Table(dynamodb, table, "callers")
 
     def add(self, url: str, filter_policy: Mapping[str, Any], *, owner: str) -> str:
-        """Ask the endpoint to confirm; its id, which SNS gives before it has."""
+        """Subscribe a URL, which SNS asks to confirm; returns the id of the subscription."""
         with translate_errors("topic", "subscribe"):
             answer = self._client.subscribe(
                 TopicArn=self._topic,
@@ -105,15 +97,12 @@ class SnsSubscriptions:
         return ident
 
     def owned_by(self, owner: str) -> frozenset[str]:
-        """Ids of those that a caller made."""
-        with translate_errors("callers", "read subscriptions"):
-            answer = self._dynamodb.get_item(
-                TableName=self._table, Key=_owner_key(owner), ConsistentRead=True
-            )
-        return frozenset(from_item(answer.get("Item", {})).get("ids", ()))
+        """The ids of a caller's subscriptions."""
+        row = self._owners.get(SUBSCRIPTIONS.key(caller=owner), "read subscriptions")
+        return frozenset((row or {}).get("ids", ()))
 
     def list_all(self) -> Iterator[tuple[str, str]]:
-        """(id, address) of each; "" for one that has not confirmed."""
+        """(id, URL) of each subscription; the id is empty until the URL confirms."""
         pages: dict[str, Any] = {"TopicArn": self._topic}
         while True:
             with translate_errors("topic", "list subscriptions"):
@@ -126,7 +115,7 @@ class SnsSubscriptions:
             pages["NextToken"] = answer["NextToken"]
 
     def get(self, ident: str) -> tuple[str, dict[str, Any]] | None:
-        """(address, filter policy); None where there is no such subscription of this topic."""
+        """(URL, filter policy) of a subscription; None if the topic has no such subscription."""
         with translate_errors("topic", "read subscription"):
             try:
                 answer = self._client.get_subscription_attributes(SubscriptionArn=self._arn(ident))
@@ -138,27 +127,21 @@ class SnsSubscriptions:
         return str(attributes.get("Endpoint", "")), json.loads(attributes.get("FilterPolicy", "{}"))
 
     def remove(self, ident: str, *, owner: str) -> None:
-        """Tell it nothing more."""
         with translate_errors("topic", "unsubscribe"):
             self._client.unsubscribe(SubscriptionArn=self._arn(ident))
         self._update_owned_ids(owner, "DELETE", ident)
 
     def _update_owned_ids(self, owner: str, action: str, ident: str) -> None:
-        """One id into, or out of, those of a caller."""
-        with translate_errors("callers", "save subscription"):
-            self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_owner_key(owner),
-                UpdateExpression=f"{action} ids :id",
-                ExpressionAttributeValues=to_item({":id": frozenset({ident})}),
-            )
+        """Add an id to a caller's subscriptions, or delete it from them."""
+        self._owners.update(
+            SUBSCRIPTIONS.key(caller=owner),
+            "save subscription",
+            UpdateExpression=f"{action} ids :id",
+            ExpressionAttributeValues=to_item({":id": frozenset({ident})}),
+        )
 
     def _arn(self, ident: str) -> str:
         return f"{self._topic}:{ident}"
-
-
-def _owner_key(owner: str) -> Item:
-    return to_item({"id": f"subscriptions#{owner}"})
 
 
 def _subscription_id(arn: str) -> str:

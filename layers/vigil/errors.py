@@ -1,33 +1,33 @@
-"""Everything that can go wrong, and what the queue should do about it.
+"""The errors that Vigil raises, and what the queue does about each family.
 
     VigilError
-    ├── Rejected               the input is at fault: record it, never retry
+    ├── Rejected               the input is at fault: it is recorded and never retried
     │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels
     │   ├── WrongType, ObjectTooLarge, ObjectNotFound
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
     ├── Transient              a dependency is at fault: the queue retries with growing delays
-    │   └── NoDependencyFailed nothing is at fault: another worker was first, or time was short
-    │       └── ConcurrentUpdate   another writer changed a row first: read again and decide again
-    └── BrokenRelease          a model's own fault: another release of it may answer instead
-        └── DamagedRelease     this container's copy is damaged: another container may have it whole
+    │   └── NoDependencyFailed another worker was first, or too little time is left
+    │       └── ConcurrentUpdate   another writer changed a row first: read it again and decide again
+    └── BrokenRelease          a release is at fault: another release of the model may answer
+        └── DamagedRelease     the copy in this container is damaged: another container may have a good one
 
-Anything else is a bug: it is retried too, and ends in the dead-letter queue with its stage.
+Any other exception is a bug: it is retried too, and its message ends in the dead-letter queue.
 """
 
 from typing import Literal
 
 
 class VigilError(Exception):
-    """The root: catch it to catch all that Vigil raises on purpose."""
+    """The base class of all errors that Vigil raises on purpose."""
 
 
 class Rejected(VigilError):
-    """The input cannot be processed, today or tomorrow; `reason` is stable and machine-readable."""
+    """The input can never be processed; `reason` is stable and machine-readable."""
 
     reason = "rejected"
     boxes_px: tuple[tuple[float, float, float, float], ...] = ()
-    """Where in the picture the fault lies, if it has a place."""
+    """Regions of the image that are at fault, if there are any."""
 
 
 class EmptyFile(Rejected):
@@ -37,31 +37,31 @@ class EmptyFile(Rejected):
 
 
 class NotAnImage(Rejected):
-    """The bytes are not a picture in any format that we read."""
+    """The bytes are not an image in a supported format."""
 
     reason = "not-an-image"
 
 
 class TruncatedImage(Rejected):
-    """The picture begins well and breaks off."""
+    """The image data end too early."""
 
     reason = "truncated-image"
 
 
 class TooManyPixels(Rejected):
-    """The picture would unpack to more pixels than its model's card allows."""
+    """The decoded image has more pixels than the model card allows."""
 
     reason = "too-many-pixels"
 
 
 class WrongType(Rejected):
-    """The file's type is not one that the route's model reads."""
+    """The model does not read files of this type."""
 
     reason = "wrong-type"
 
 
 class ObjectTooLarge(Rejected):
-    """The object has more bytes than its model's card allows."""
+    """The object has more bytes than the model card allows."""
 
     reason = "object-too-large"
 
@@ -73,7 +73,7 @@ class ObjectNotFound(Rejected):
 
 
 class MalformedMessage(Rejected):
-    """The message is neither an S3 notification nor a job as documented."""
+    """The message is neither an S3 notification nor a job of the documented form."""
 
     reason = "malformed-message"
 
@@ -85,7 +85,7 @@ class UnroutableKey(Rejected):
 
 
 class ForeignBucket(Rejected):
-    """The message points to a bucket that is not this deployment's."""
+    """The message names a bucket that does not belong to this deployment."""
 
     reason = "foreign-bucket"
 
@@ -152,7 +152,7 @@ class BrokenRelease(VigilError):
 
 
 class DamagedRelease(BrokenRelease):
-    """A release's file here is not the one that was made: no input's fault, whatever was asked."""
+    """A file of a release in this container does not have the hash in the manifest; no input is at fault."""
 
     def __init__(self, model: str, release: str, file: str) -> None:
         super().__init__(f"{model}/{file} of release {release or 'unknown'} is damaged")

@@ -189,8 +189,6 @@ def _served() -> Iterator[http.client.HTTPConnection]:
         server.server_close()
 
 
-# MERGED: Transactions on moto: done at once, where nothing in them can fail half way.
-
 CONDITION_CHECK = {
     "ConditionCheck": {
         "TableName": "t",

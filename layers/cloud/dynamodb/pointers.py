@@ -15,7 +15,7 @@ from vigil.people.person import GalleryPointer
 from vigil.releases.lifecycle import ReleasePointers
 
 MAX_CACHED_MODELS = 100
-"""Object keys name models, and whoever stores objects can invent names: the cache has a limit."""
+"""Object keys name models, so any writer of objects can invent names: the cache has a limit."""
 
 GalleryT = TypeVar("GalleryT")
 """A gallery of one embedding space."""
