@@ -33,7 +33,7 @@ test: $(VENV) ## all checks, scans and tests
 	@$(AGAIN) -j2 package check trainer $(SCAN) TARGET=local
 	@$(BIN)/pytest $(PARALLEL)
 test-fast: $(VENV) ## unit, contract and architecture tests, in under a minute
-	@$(BIN)/pytest $(PARALLEL) -m "not slow"
+	@$(BIN)/pytest $(PARALLEL) -m "not slow" tests/unit tests/contract tests/architecture
 chaos: ## drops under injected faults: make chaos SEED=7 DROPS=500
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --drops $(DROPS)

@@ -6,8 +6,19 @@ import pytest
 
 ROOT = Path(__file__).parent
 
-SLOW = ("e2e", "infra", "local", "models", "properties")
-"""Folders whose tests start the local cloud, build packages, train, or try many orders of events."""
+SLOW = (
+    "e2e/",
+    "infra/",
+    "local/",
+    "models/",
+    "properties/",
+    "architecture/test_cold_start_imports.py",
+    "architecture/test_imports.py",
+    "unit/faces/test_embedding_spaces.py",
+    "unit/faces/test_recognizer.py",
+    "unit/harness/",
+)
+"""Folders and files that start the local cloud, build packages, train, run models, or try many cases."""
 
 LONGEST_FIRST = (
     "e2e/test_chaos.py",
@@ -26,7 +37,7 @@ LONGEST_FIRST = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _path(item).startswith(tuple(f"{folder}/" for folder in SLOW)):
+        if _path(item).startswith(SLOW):
             item.add_marker(pytest.mark.slow)
     items.sort(key=_rank)
 
