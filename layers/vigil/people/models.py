@@ -38,7 +38,7 @@ class OpenReleases(Protocol):
     def get_model(self, release: str) -> Model: ...
 
 
-class TemplateReader(Protocol):
+class StoredTemplates(Protocol):
     """The stored templates. Raises Transient."""
 
     def photos_of(self, person: str) -> Iterable[StoredPhoto]: ...
@@ -54,7 +54,7 @@ class FaceReleases:
     releases: OpenReleases
     store_reference_images: bool
     galleries: GalleryReader
-    photos: TemplateReader
+    photos: StoredTemplates
 
     @property
     def max_bytes(self) -> int:
