@@ -86,7 +86,7 @@ class CandidateOut(ApiModel):
     ]
 
 
-class ReleasesInUse(ApiModel):
+class ReleasePointersOut(ApiModel):
     """The active, candidate and previous release of a model, and all its releases."""
 
     active: Annotated[str, Field(description="Id of the active release")]
@@ -95,7 +95,7 @@ class ReleasesInUse(ApiModel):
     releases: Annotated[tuple[ReleaseOut, ...], Field(description="Releases, newest first")]
 
 
-class ModelReleasesOut(ReleasesInUse):
+class ModelReleasesOut(ReleasePointersOut):
     """A model's releases and which of them are in use."""
 
     model: ModelName
@@ -107,7 +107,7 @@ class ReleaseList(ApiModel):
     items: Annotated[tuple[ModelReleasesOut, ...], Field(description="Models in the order of their names")]
 
 
-class ModelDetails(ModelOut, ReleasesInUse):
+class ModelDetails(ModelOut, ReleasePointersOut):
     """A model with its card and its releases."""
 
     card: Annotated[dict[str, Any], Field(description="Contents of card.toml")]
