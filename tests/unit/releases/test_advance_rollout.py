@@ -56,7 +56,7 @@ def failed_comparison(drop: str) -> ShadowComparison:
     return ShadowComparison("digits", "b", drop, False, True, False, 5.0, 0.0)
 
 
-def test_an_active_release_that_breaks_goes_back_once_however_often_that_is_asked():
+def test_a_failing_active_release_is_rolled_back_once_for_repeated_requests():
     shelf = MemoryReleases(
         ModelReleases("digits", ACTIVE, 1, (PREVIOUS, CURRENT)),
         [failed_comparison(f"d{n}") for n in range(3)],
@@ -68,7 +68,7 @@ def test_an_active_release_that_breaks_goes_back_once_however_often_that_is_aske
     assert (second, shelf.saved_changes, shelf.releases.pointers) == ({}, 1, ReleasePointers("a"))
 
 
-def test_one_drop_that_it_breaks_on_again_and_again_is_one():
+def test_repeated_failures_on_one_drop_count_once():
     shelf = MemoryReleases(
         ModelReleases("digits", ACTIVE, 1, (PREVIOUS, CURRENT)), [failed_comparison("d1")] * 5
     )
@@ -76,7 +76,7 @@ def test_one_drop_that_it_breaks_on_again_and_again_is_one():
     assert advance(shelf) == {}
 
 
-def test_what_it_broke_on_beside_its_candidate_counts():
+def test_failures_during_a_comparison_with_the_candidate_count():
     beside = [ShadowComparison("digits", "c", f"d{n}", False, False, True, 5.0, 0.0) for n in range(3)]
     shelf = MemoryReleases(
         ModelReleases(
@@ -88,7 +88,7 @@ def test_what_it_broke_on_beside_its_candidate_counts():
     assert advance(shelf) == {"b": "rolled-back", "a": "active", "c": "rejected"}
 
 
-def test_slow_drops_send_it_back_and_their_reason_is_on_record():
+def test_slow_drops_cause_a_rollback_with_a_recorded_reason():
     shelf = MemoryReleases(
         ModelReleases("digits", ACTIVE, 1, (PREVIOUS, CURRENT)),
         health_counts=[HealthCounts(30, slow=30), HealthCounts(samples=500)],
@@ -99,7 +99,7 @@ def test_slow_drops_send_it_back_and_their_reason_is_on_record():
     assert gone.history[-1].reasons == ("slow on 30 of 30 drops; 20 ms in canary",)
 
 
-def test_a_release_without_a_former_one_is_not_even_looked_at():
+def test_health_is_not_read_without_a_previous_release():
     shelf = MemoryReleases(
         ModelReleases("digits", ReleasePointers("b"), 1, (CURRENT,)),
         [failed_comparison(f"d{n}") for n in range(3)],
@@ -108,7 +108,7 @@ def test_a_release_without_a_former_one_is_not_even_looked_at():
     assert advance(shelf) == {}
 
 
-def test_a_release_that_is_not_ready_stays_registered_and_one_that_is_goes_first():
+def test_a_release_that_is_not_ready_waits_and_a_ready_one_is_tried_first():
     waiting = [ReleaseRecord(ReleaseState("digits", name, "registered", NOON), GOOD) for name in ("d", "e")]
     shelf = MemoryReleases(ModelReleases("digits", ReleasePointers("b"), 1, (CURRENT, *waiting)))
 

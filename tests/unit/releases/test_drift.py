@@ -48,7 +48,7 @@ def sketch(
 REFERENCE = sketch(0, 800)
 
 
-def test_chance_alone_is_rarely_called_drift():
+def test_sampling_noise_is_rarely_reported_as_drift():
     alarms = [
         bool(found.exceeded)
         for n in range(1, 101)
@@ -75,14 +75,14 @@ def test_too_few_items_give_no_result():
     assert measure_drift(sketch(1, 400), sketch(2, TERMS.min_items - 1), TERMS) is None
 
 
-def test_a_model_without_vectors_has_scores_only():
+def test_a_model_without_embeddings_has_no_embedding_drift():
     found = measure_drift(sketch(1, 400, bare=True), sketch(2, 400, bare=True), TERMS)
 
     assert found is not None
     assert (found.distances.embeddings, found.exceeded) == (0.0, ())
 
 
-def test_sketches_of_parts_add_up_to_that_of_the_whole():
+def test_the_sum_of_sketches_of_parts_is_the_sketch_of_the_whole():
     units = np.eye(8, dtype=np.float32)
     everything = [Sighting("p", "known", n / 50, vector=units[n % 8]) for n in range(50)]
 
@@ -92,7 +92,7 @@ def test_sketches_of_parts_add_up_to_that_of_the_whole():
     np.testing.assert_allclose(whole.fourier_sums, parts.fourier_sums)
 
 
-def test_what_is_unfit_to_be_judged_is_no_part_of_it():
+def test_unfit_sightings_are_not_in_a_sketch():
     found = sketch_of(
         [Sighting("unfit", "unfit"), Sighting("p", "known", 1.0), Sighting("unknown", "unknown")]
     )
@@ -105,13 +105,13 @@ def test_what_is_unfit_to_be_judged_is_no_part_of_it():
     )
 
 
-def test_the_stability_index_is_the_one_computed_by_hand():
+def test_the_stability_index_equals_a_value_computed_by_hand():
     found = population_stability_index(np.array([0.5, 0.5]), np.array([0.25, 0.75]))
 
     assert found == pytest.approx(0.25 * np.log(2) - 0.25 * np.log(2 / 3))
 
 
-def test_the_distance_of_embeddings_is_that_of_the_kernel():
+def test_the_distance_of_embeddings_approximates_the_kernel_distance():
     rng = np.random.default_rng(5)
     one = rng.normal(0, 1, (500, 64)) + 1.0
     other = rng.normal(0, 1, (500, 64)) - 0.5

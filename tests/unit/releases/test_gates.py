@@ -32,7 +32,7 @@ GOOD = RolloutEvidence(
 )
 
 
-def test_what_passes_every_gate_is_promoted():
+def test_a_candidate_that_passes_every_gate_is_promoted():
     verdict = evaluate_gates(GOOD, GATE)
 
     assert isinstance(verdict, Promote)
@@ -55,18 +55,18 @@ def test_what_passes_every_gate_is_promoted():
         ({"metric": Interval(0.1, 0.08, 0.12, 500)}, "metric"),
     ],
 )
-def test_each_gate_that_is_surely_missed_rejects_and_says_so(changes: dict[str, Any], word: str):
+def test_each_failed_gate_rejects_with_its_reason(changes: dict[str, Any], word: str):
     verdict = evaluate_gates(replace(GOOD, **changes), GATE)
 
     assert isinstance(verdict, Reject)
     assert [reason.startswith(word) for reason in verdict.reasons] == [True]
 
 
-def test_a_candidate_that_is_surely_better_need_not_agree():
+def test_a_candidate_that_is_better_with_confidence_need_not_agree():
     assert isinstance(evaluate_gates(replace(GOOD, agreed=100), GATE), Promote)
 
 
-def test_a_doubtful_gain_waits():
+def test_an_uncertain_gain_waits():
     verdict = evaluate_gates(replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20)), GATE)
 
     assert isinstance(verdict, Wait)
@@ -77,7 +77,7 @@ def test_too_few_drops_wait_even_if_all_figures_are_good():
     assert evaluate_gates(replace(GOOD, drops=150, agreed=150), GATE) == Wait(("150 of 200 drops",))
 
 
-def test_errors_reject_before_there_are_drops_enough():
+def test_errors_reject_before_the_minimum_number_of_drops():
     assert isinstance(evaluate_gates(replace(GOOD, drops=20, agreed=10, errors=10), GATE), Reject)
 
 
@@ -85,13 +85,13 @@ def test_a_few_slow_drops_prove_nothing():
     assert isinstance(evaluate_gates(replace(GOOD, drops=20, agreed=20, latency_ms=50.0), GATE), Wait)
 
 
-def test_a_figure_that_is_undefined_never_promotes():
+def test_an_undefined_metric_never_promotes():
     nan = float("nan")
 
     assert isinstance(evaluate_gates(replace(GOOD, metric=Interval(nan, nan, nan, 0)), GATE), Wait)
 
 
-def test_patience_ends():
+def test_an_undecided_candidate_is_rejected_after_the_timeout():
     verdict = evaluate_gates(
         replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20), stage_duration=timedelta(days=8)), GATE
     )
@@ -100,7 +100,7 @@ def test_patience_ends():
     assert "undecided" in verdict.reasons[0]
 
 
-def test_a_candidate_that_learned_shuffled_labels_is_rejected_by_what_it_measured():
+def test_a_candidate_trained_on_shuffled_labels_is_rejected_by_its_metric():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 10, 300)
     good = np.eye(10)[np.where(rng.random(300) < 0.97, truth, rng.integers(0, 10, 300))]

@@ -27,7 +27,7 @@ def sample(latency_ms: float = 5.0, *, nothing_recognised: bool = False) -> Heal
     return HealthSample("digits", "b", latency_ms, failed=False, nothing_recognised=nothing_recognised)
 
 
-def test_three_drops_that_it_broke_on_are_enough_where_there_are_few():
+def test_three_failed_drops_of_few_cause_a_rollback():
     assert reason(HealthCounts(samples=50, failed_drops=3)) == "failed on 3 drops"
     assert reason(HealthCounts(samples=50, failed_drops=2)) == ""
 
@@ -36,7 +36,7 @@ def test_three_failed_drops_of_many_thousand_cause_no_rollback():
     assert reason(HealthCounts(samples=5000, failed_drops=3)) == ""
 
 
-def test_it_breaks_whatever_its_age():
+def test_failures_cause_a_rollback_at_any_age():
     assert reason(HealthCounts(failed_drops=3), None, timedelta(days=90))
 
 
@@ -72,7 +72,7 @@ def test_only_the_latest_samples_count():
     assert latest([]) == HealthCounts()
 
 
-def test_slow_is_three_times_the_canary_and_never_what_is_fast_anyway():
+def test_slow_is_three_times_the_canary_latency_above_a_minimum():
     assert is_slow(sample(61.0), CANARY)
     assert not is_slow(sample(59.0), CANARY)
     assert not is_slow(sample(9.0), ExpectedHealth(latency_ms=1.0, unrecognised_share=0.0))

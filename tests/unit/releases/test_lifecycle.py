@@ -58,7 +58,7 @@ def test_allowed_transitions_lead_to_their_stage(steps: tuple[str, ...], stage: 
 
 
 @pytest.mark.parametrize("steps", [("pass",), ("shadow", "reject", "shadow"), ("shadow", "shadow")])
-def test_no_other_step_is_taken(steps: tuple[str, ...]):
+def test_other_transitions_are_errors(steps: tuple[str, ...]):
     with pytest.raises(IllegalTransition):
         advanced(*steps)
 
@@ -68,7 +68,7 @@ def test_a_second_candidate_has_to_wait():
         start_shadow(ReleasePointers("a", "b"), "c")
 
 
-def test_promotion_and_roll_back_end_where_they_began():
+def test_promotion_and_rollback_restore_the_pointers():
     before = ReleasePointers("a")
 
     tried = start_canary(start_shadow(before, "b"), 0.1)

@@ -28,7 +28,7 @@ def packed(**files: bytes) -> bytes:
     return made.getvalue()
 
 
-def test_a_releases_files_come_out_by_name():
+def test_the_files_of_an_archive_are_read_by_name():
     parcel = packed(**{"digits/card.toml": b"[model]", "digits/model.onnx": b"graph", "other/x": b""})
 
     assert read_model_archive(parcel, "digits") == {"card.toml": b"[model]", "model.onnx": b"graph"}
@@ -37,12 +37,12 @@ def test_a_releases_files_come_out_by_name():
 @pytest.mark.parametrize(
     "archive", [b"no archive", packed(**{"digits/a/card.toml": b""}), packed(**{"digits/model.onnx": b""})]
 )
-def test_anything_else_is_refused(archive: bytes):
+def test_other_archives_are_rejected(archive: bytes):
     with pytest.raises(InvalidModelArchive):
         read_model_archive(archive, "digits")
 
 
-def test_a_link_is_no_file():
+def test_a_link_in_an_archive_is_rejected():
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:gz") as archive:
         member = tarfile.TarInfo("digits/card.toml")
@@ -75,7 +75,7 @@ ITEMS = tuple(
 )
 
 
-def test_a_candidate_is_measured_beside_the_active_release_on_the_same_items():
+def test_a_candidate_and_the_active_release_are_evaluated_on_the_same_items():
     metric, gain = compare_with_active(FixedScorer(), FixedScorer(wrong=True), ITEMS)
 
     assert gain is not None
@@ -86,7 +86,7 @@ def test_the_first_release_of_a_model_has_no_gain():
     assert compare_with_active(FixedScorer(wrong=True), None, ITEMS)[1] is None
 
 
-def test_a_label_that_a_release_does_not_know_is_one_that_it_gets_wrong():
+def test_a_label_that_a_release_does_not_know_counts_as_wrong():
     scored = score_test_set(FixedScorer(labels=("a", "c")), ITEMS)
 
     assert (scored.predicted == scored.truth).mean() == pytest.approx(0.5)

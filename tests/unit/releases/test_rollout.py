@@ -124,7 +124,7 @@ def test_a_bad_active_release_is_rolled_back_before_its_candidate_has_any_eviden
     assert stages_after(change) == {"b": "rolled-back", "c": "rejected"}
 
 
-def test_where_there_is_nothing_to_go_back_to_it_stays():
+def test_a_release_without_a_previous_one_stays_active():
     now = ReleasePointers("b")
 
     assert (
@@ -133,7 +133,7 @@ def test_where_there_is_nothing_to_go_back_to_it_stays():
     )
 
 
-def test_the_first_release_of_a_model_needs_nobody_to_be_compared_with():
+def test_the_first_release_of_a_model_needs_no_comparison():
     change = decide_step(releases(ReleasePointers(), replace(NEXT, gain=None)), (), GATES, LATER)
 
     assert stages_after(change) == {"b": "active"}

@@ -88,7 +88,7 @@ def test_a_release_in_shadow_runs_after_the_result_is_saved():
     assert states == ["done"]
 
 
-def test_a_release_that_fails_in_shadow_harms_no_drop():
+def test_a_failure_in_shadow_does_not_affect_the_drop():
     assignment = ReleaseAssignment(model("a"), model("b", broken=True), "b")
 
     result = process_drop(drop(), ports_with(assignment), invocation())

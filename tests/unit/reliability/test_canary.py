@@ -22,7 +22,7 @@ def answer(state: str = "done", after_s: float = 2, boxes_px=(FACE,), alerts: in
     return CanaryOutcome(state, NOON + timedelta(seconds=after_s), boxes_px, alerts)
 
 
-def test_the_right_answer_in_time_has_nothing_wrong():
+def test_a_correct_result_in_time_has_no_problem():
     assert check_canary(FLIGHT, answer(boxes_px=((350.0, 100.0, 560.0, 430.0),)), KNOWN) == CanaryCheck(
         "", 2000.0
     )
@@ -41,5 +41,5 @@ def test_the_right_answer_in_time_has_nothing_wrong():
         (answer(after_s=61), "late"),
     ],
 )
-def test_anything_else_is_named(outcome: CanaryOutcome | None, problem: str):
+def test_every_other_outcome_is_named_as_the_problem(outcome: CanaryOutcome | None, problem: str):
     assert check_canary(FLIGHT, outcome, KNOWN).problem == problem

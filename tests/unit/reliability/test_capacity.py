@@ -21,19 +21,19 @@ def next_(share: WorkerAllocation, live: LaneLoad = CALM, bulk: LaneLoad = BULK)
     return allocate_workers(share, live, bulk, BOUNDS)
 
 
-def test_live_gets_what_traffic_and_backlog_ask_for_at_once():
+def test_live_is_raised_at_once_to_the_workers_for_traffic_and_backlog():
     busy = LaneLoad(age_s=5, backlog=1200, arrived_per_s=50, service_s=0.4)
 
     assert next_(WorkerAllocation(10, 90, 100), busy).live == 40
 
 
-def test_live_that_is_late_gets_half_as_much_again_whatever_was_calculated():
+def test_a_late_live_lane_gets_at_least_half_as_many_workers_again():
     late = LaneLoad(age_s=60, backlog=10, arrived_per_s=1, service_s=0.1)
 
     assert next_(WorkerAllocation(20, 80, 100), late).live == 30
 
 
-def test_live_gives_back_only_after_calm_minutes_and_a_quarter_at_a_time():
+def test_live_is_lowered_only_after_calm_minutes_by_a_quarter():
     share, given_ = WorkerAllocation(80, 20, 100), []
     for _ in range(8):
         share = next_(share)
@@ -42,13 +42,13 @@ def test_live_gives_back_only_after_calm_minutes_and_a_quarter_at_a_time():
     assert given_ == [80, 80, 80, 80, 60, 45, 33, 24]
 
 
-def test_a_difference_too_small_to_matter_changes_nothing():
+def test_a_small_difference_changes_nothing():
     steady = LaneLoad(age_s=1, backlog=0, arrived_per_s=33, service_s=0.4)
 
     assert next_(WorkerAllocation(20, 80, 100, calm_minutes=9), steady).live == 20
 
 
-def test_throttles_shrink_the_budget_and_calm_grows_it_back():
+def test_throttles_lower_the_budget_and_it_grows_back_without_them():
     throttled = LaneLoad(1, 0, 1, 0.4, throttles=3)
 
     less = next_(WorkerAllocation(10, 90, 100), throttled)
@@ -65,13 +65,13 @@ def test_live_is_overloaded_only_with_all_workers_and_when_new_arrivals_will_be_
     assert not is_overloaded(WorkerAllocation(98, 2, 100), CALM, BOUNDS)
 
 
-def test_a_crowd_that_its_workers_have_nearly_dealt_with_costs_no_quality_however_old_it_became():
+def test_an_old_backlog_that_is_almost_processed_is_no_overload():
     nearly = LaneLoad(age_s=300, backlog=500, arrived_per_s=100, service_s=0.4)
 
     assert not is_overloaded(WorkerAllocation(98, 2, 100), nearly, BOUNDS)
 
 
-def test_a_lane_on_probation_is_held_small_and_bulk_gains_nothing():
+def test_a_half_open_breaker_limits_live_and_bulk_gets_no_more():
     assert capped(WorkerAllocation(40, 60, 100), 2) == WorkerAllocation(2, 60, 100)
 
 

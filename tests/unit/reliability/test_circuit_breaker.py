@@ -40,7 +40,7 @@ def test_few_calls_or_few_failures_leave_it_closed(calm: CallCounts):
     assert next_breaker(closed_breaker(NOON), [calm], FUSE, now=at(2)) == closed_breaker(NOON)
 
 
-def test_what_lies_outside_the_window_counts_no_more():
+def test_calls_outside_the_window_do_not_count():
     assert next_breaker(closed_breaker(NOON), [tally(0, 100, 100)], FUSE, now=at(121)) == closed_breaker(NOON)
 
 
@@ -65,7 +65,7 @@ def test_bad_probes_open_it_for_twice_as_long():
     assert next_breaker(again, [], FUSE, now=at(70 + 120)).state == "half-open"
 
 
-def test_it_waits_for_probes_as_long_as_it_takes():
+def test_it_stays_half_open_until_there_are_enough_probes():
     probing = CircuitBreaker("half-open", at(60), 1)
 
     assert next_breaker(probing, [tally(61, 3, 0)], FUSE, now=at(6000)) == probing
@@ -77,7 +77,7 @@ def test_failures_before_a_state_change_do_not_count_after_it():
     assert next_breaker(probing, [tally(0, 100, 100)], FUSE, now=at(61)) == probing
 
 
-def test_cool_downs_have_an_end():
+def test_cool_downs_have_a_maximum():
     assert FUSE.cool_down(1) == timedelta(minutes=1)
     assert FUSE.cool_down(1000) == timedelta(minutes=15)
 
@@ -89,7 +89,7 @@ def test_the_most_restrictive_breaker_decides_for_the_lane():
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.floats(0, 1)), min_size=30, max_size=60))
-def test_once_the_dependency_is_well_it_always_closes(weather: list[tuple[int, float]]):
+def test_it_always_closes_after_the_dependency_recovers(weather: list[tuple[int, float]]):
     breaker, tallies = closed_breaker(NOON), []
     for minute, (calls, rate) in enumerate(weather):
         tallies.append(tally(60 * minute + 1, calls, round(calls * rate)))

@@ -41,7 +41,7 @@ def test_a_quiet_minute_opens_no_breaker_and_keeps_both_lanes_running():
     assert mapping_settings(quiet) == {"live": MappingSettings(True, 18), "bulk": MappingSettings(True, 2)}
 
 
-def test_a_failing_dependency_stops_its_lane_alone():
+def test_a_failing_dependency_stops_only_its_lane():
     failing = after(LaneObservation((counted(40, photos=30),), 500))
 
     assert mapping_settings(failing)["live"].enabled is False
@@ -50,7 +50,7 @@ def test_a_failing_dependency_stops_its_lane_alone():
     assert is_healthy(failing, "records")
 
 
-def test_a_lane_on_probation_runs_with_two_workers():
+def test_a_lane_with_a_half_open_breaker_has_two_workers():
     failing = after(LaneObservation((counted(40, photos=30),), 500))
 
     probing = control_step(
@@ -60,7 +60,7 @@ def test_a_lane_on_probation_runs_with_two_workers():
     assert mapping_settings(probing)["live"] == MappingSettings(True, 2)
 
 
-def test_degradation_does_not_begin_because_a_lane_stands_still():
+def test_a_stopped_lane_does_not_start_degradation():
     steady = ControllerState(
         NOON,
         RULES.limits.initial_allocation(),
@@ -71,13 +71,13 @@ def test_degradation_does_not_begin_because_a_lane_stands_still():
     assert after(LaneObservation((), 5000, age_s=600), state=steady).degradation.level == 0
 
 
-def test_live_that_has_all_workers_and_is_late_is_degraded():
+def test_a_late_live_lane_with_all_workers_is_degraded():
     late = after(LaneObservation((counted(100),), 5000, age_s=600))
 
     assert late.degradation.level == 1
 
 
-def test_what_arrived_is_what_was_done_and_what_the_backlog_grew_by():
+def test_arrivals_are_the_calls_plus_the_growth_of_the_backlog():
     first = after(LaneObservation((counted(60),), 120))
 
     assert first.backlogs == {"live": 120, "bulk": 0}

@@ -35,13 +35,13 @@ def after(
     )
 
 
-def test_without_steps_options_are_untouched():
+def test_without_steps_options_do_not_change():
     assert apply_steps(drop(), {"detect": "tiles"}, (), is_first_of_burst=False).options == {
         "detect": "tiles"
     }
 
 
-def test_a_step_names_itself_only_on_drops_that_it_changes():
+def test_a_step_is_named_only_on_drops_that_it_changes():
     tiles, plain = (
         apply_steps(drop(), {"detect": one}, STEPS[:1], is_first_of_burst=False) for one in ("tiles", "320")
     )
@@ -50,14 +50,14 @@ def test_a_step_names_itself_only_on_drops_that_it_changes():
     assert (plain.options, plain.steps) == ({"detect": "320"}, ())
 
 
-def test_steps_add_up():
+def test_steps_are_cumulative():
     all_ = apply_steps(drop(), {"detect": "tiles"}, STEPS[:3], is_first_of_burst=False)
 
     assert all_.options == {"detect": "480", "landmarks": "once"}
     assert all_.steps == ("tiles-off", "landmarks-once", "smaller-detection")
 
 
-def test_of_a_burst_one_in_three_is_processed_and_a_redelivery_decides_the_same():
+def test_one_in_three_frames_of_a_burst_is_processed_and_redelivery_gives_the_same_result():
     frames = [drop(f"{number:032x}") for number in range(30)]
 
     out = [apply_steps(frame, {"burst": True}, STEPS, is_first_of_burst=False).is_skipped for frame in frames]
@@ -68,7 +68,7 @@ def test_of_a_burst_one_in_three_is_processed_and_a_redelivery_decides_the_same(
     assert out.count(False) == 10
 
 
-def test_a_burst_of_three_frames_is_never_left_out_whole():
+def test_a_short_burst_is_never_skipped_completely():
     for number in range(60):
         bursts, burst = BurstTracker(), [drop(f"{3 * number + k + 1:032x}", k) for k in range(3)]
 
@@ -82,7 +82,7 @@ def test_a_burst_of_three_frames_is_never_left_out_whole():
         assert out[0] is False
 
 
-def test_the_first_frame_stays_the_first_when_it_is_delivered_again_and_the_next_burst_has_its_own():
+def test_the_first_frame_stays_first_after_redelivery_until_the_next_burst():
     bursts = BurstTracker()
 
     assert [
@@ -105,7 +105,7 @@ def test_if_the_first_frame_is_unreadable_the_next_is_the_first():
     assert [bursts.is_first_of_burst(drop(name, s)) for name, s in (("0b", 1), ("0c", 2))] == [True, False]
 
 
-def test_a_broken_frame_that_was_not_the_first_changes_nothing():
+def test_an_unreadable_later_frame_changes_nothing():
     bursts = BurstTracker()
     bursts.is_first_of_burst(drop("0a", 0))
     bursts.is_first_of_burst(drop("0b", 1))
@@ -115,20 +115,20 @@ def test_a_broken_frame_that_was_not_the_first_changes_nothing():
     assert [bursts.is_first_of_burst(drop(name, s)) for name, s in (("0a", 0), ("0c", 2))] == [True, False]
 
 
-def test_sources_have_bursts_of_their_own():
+def test_bursts_are_tracked_by_source():
     bursts = BurstTracker()
 
     assert all(bursts.is_first_of_burst(replace(drop("0a"), source=source)) for source in ("door", "vault"))
 
 
-def test_no_frame_of_a_door_is_ever_left_out():
+def test_frames_of_a_source_without_bursts_are_never_skipped():
     assert not any(
         apply_steps(drop(f"{number:032x}"), {}, STEPS, is_first_of_burst=False).is_skipped
         for number in range(30)
     )
 
 
-def test_the_first_step_is_taken_at_once_and_the_next_when_it_did_not_help():
+def test_the_first_step_is_applied_at_once_and_the_next_after_a_delay():
     first = after(DegradationLevel(0, NOON), 0, is_overloaded=True)
 
     assert first.level == 1
@@ -136,17 +136,17 @@ def test_the_first_step_is_taken_at_once_and_the_next_when_it_did_not_help():
     assert after(first, 2, is_overloaded=True).level == 2
 
 
-def test_steps_are_taken_back_one_by_one_when_it_is_calm():
+def test_steps_are_removed_one_by_one_while_it_is_calm():
     assert after(DegradationLevel(2, NOON), 4, is_calm=True).level == 2
     assert after(DegradationLevel(2, NOON), 5, is_calm=True).level == 1
     assert after(DegradationLevel(0, NOON), 99, is_calm=True).level == 0
 
 
-def test_there_is_an_end_to_what_is_given_up():
+def test_the_level_has_a_maximum():
     assert after(DegradationLevel(4, NOON), 99, is_overloaded=True).level == 4
 
 
 @pytest.mark.parametrize("text", ["steps = 1", "[[steps]]", "[[steps]]\nname='a'\nputt={}", "nonsense"])
-def test_a_file_that_cannot_be_meant_is_refused(text: str):
+def test_an_invalid_file_of_steps_is_rejected(text: str):
     with pytest.raises(InvalidDegradationSteps):
         parse_steps(text)

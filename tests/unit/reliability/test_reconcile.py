@@ -41,42 +41,42 @@ def missing_reasons(*records: DropRecord, listed: ListedObject = PHOTO) -> tuple
     return [one.reason for one in found], census
 
 
-def test_an_object_with_an_end_lacks_nothing():
+def test_an_object_with_a_final_state_is_not_missing():
     assert missing_reasons(record("rejected")) == ([], Completeness(objects=1, completed=1))
 
 
-def test_an_object_that_no_event_announced_is_found():
+def test_an_object_without_an_event_is_missing():
     assert missing_reasons() == (["unannounced"], Completeness(objects=1, missing={"unannounced": 1}))
 
 
-def test_an_object_just_stored_is_given_time():
+def test_a_recent_object_is_not_missing_yet():
     listed = ListedObject(PHOTO.s3_object, NOON - timedelta(minutes=1))
 
     assert missing_reasons(listed=listed) == ([], Completeness(too_recent=1))
 
 
-def test_what_the_ledger_has_forgotten_is_not_taken_for_what_it_never_knew():
+def test_an_object_older_than_the_retention_is_not_missing():
     listed = ListedObject(PHOTO.s3_object, NOON - timedelta(days=90))
 
     assert missing_reasons(listed=listed) == ([], Completeness())
 
 
-def test_a_claim_whose_lease_died_long_ago_is_found_and_a_recent_one_is_not():
+def test_a_lease_that_expired_long_ago_is_missing_and_a_recent_one_is_not():
     assert missing_reasons(record())[0] == ["lease-expired"]
     assert missing_reasons(record(ended_ago=HOUR / 2))[0] == []
 
 
-def test_a_claim_until_beyond_any_lease_is_stuck():
+def test_a_lease_beyond_the_maximum_is_stuck():
     assert missing_reasons(record(ended_ago=-HOUR))[0] == ["stuck-lease"]
 
 
-def test_a_claim_that_is_being_worked_on_is_left_alone():
+def test_a_drop_with_a_valid_lease_is_not_missing():
     found, census = missing_reasons(record(ended_ago=timedelta(seconds=-10)))
 
     assert (found, census.ratio) == ([], 0.0)
 
 
-def test_what_is_announced_again_is_the_same_drop_as_what_s3_announces():
+def test_a_reannouncement_makes_the_same_drop_as_the_event_of_s3():
     told = {
         "eventTime": "2026-03-02T10:00:00.000Z",
         "s3": {
@@ -89,7 +89,7 @@ def test_what_is_announced_again_is_the_same_drop_as_what_s3_announces():
     assert to_drop(PHOTO)[0] == first
 
 
-def test_the_same_object_for_another_model_is_another_drop():
+def test_an_object_for_another_model_is_another_drop():
     drop, message = to_drop(PHOTO, model="objects")
 
     assert isinstance(drop, Drop)
@@ -105,7 +105,7 @@ def test_an_unroutable_key_is_an_invalid_message_for_reconcile_and_skipped_by_ba
     assert routable_objects([astray, PHOTO]) == [PHOTO]
 
 
-def test_pages_add_up_to_one_figure():
+def test_the_completeness_of_pages_is_added():
     whole = Completeness(3, 3) + Completeness(1, 0, 2, {"unannounced": 1})
 
     assert whole == Completeness(4, 3, 2, {"unannounced": 1})

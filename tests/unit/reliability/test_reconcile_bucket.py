@@ -78,7 +78,7 @@ class FakeBucket:
         self.done.add(to_drop(listed, model)[0].id)
 
 
-def test_what_has_no_end_is_announced_and_the_whole_is_one_figure():
+def test_missing_objects_are_announced_and_completeness_is_of_the_whole_bucket():
     house = FakeBucket()
     for listed in OBJECTS[:4]:
         house.complete(listed)
@@ -90,7 +90,7 @@ def test_what_has_no_end_is_announced_and_the_whole_is_one_figure():
     assert parse_message(QueueMessage("m", message, NOON), "photos") == [to_drop(OBJECTS[4])[0]]
 
 
-def test_a_walk_goes_on_where_its_time_was_over():
+def test_a_pass_continues_where_its_time_ended():
     house = FakeBucket(pages=1)
 
     first = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
@@ -101,7 +101,7 @@ def test_a_walk_goes_on_where_its_time_was_over():
     assert second.last_complete == Completeness(5, 0, 0, {"unannounced": 5})
 
 
-def test_a_walk_stops_when_it_has_announced_enough():
+def test_a_pass_stops_at_the_message_limit():
     house = FakeBucket()
 
     stopped = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=1)
@@ -109,7 +109,7 @@ def test_a_walk_stops_when_it_has_announced_enough():
     assert (stopped.cursor, stopped.reannounced) == ("2", 2)
 
 
-def test_the_last_whole_figure_stays_while_the_next_walk_is_on_its_way():
+def test_the_last_completeness_stays_during_the_next_pass():
     house = FakeBucket(pages=1)
     before = Completeness(9, 9)
 
@@ -121,7 +121,7 @@ def test_the_last_whole_figure_stays_while_the_next_walk_is_on_its_way():
     )
 
 
-def test_another_model_is_shown_what_it_has_not_seen_and_no_key_without_a_route():
+def test_a_backfill_announces_unprocessed_objects_with_a_routable_key():
     house = FakeBucket(objects=[*OBJECTS, UNROUTABLE])
     house.complete(OBJECTS[0], "objects")
 
@@ -131,7 +131,7 @@ def test_another_model_is_shown_what_it_has_not_seen_and_no_key_without_a_route(
     assert all('"model": "objects"' in message for message in house.sent)
 
 
-def test_what_was_announced_is_given_longer_and_longer_before_it_is_announced_again():
+def test_the_wait_between_announcements_grows():
     """A lane that is hours behind must not be sent all that waits in it once more every five minutes."""
     house = FakeBucket(pages=10_000)
 
@@ -144,7 +144,7 @@ def test_what_was_announced_is_given_longer_and_longer_before_it_is_announced_ag
     assert [sent.index(times) * 5 / 60 for times in range(1, 6)] == [0, 1, 3, 7, 15]
 
 
-def test_while_the_bulk_lane_is_busy_its_own_objects_are_not_missed_and_others_are():
+def test_a_busy_bulk_lane_delays_announcements_of_its_own_objects_only():
     bulk = ListedObject(S3Object("photos", "bulk/faces/door/1.jpg", "v1"), DAY_BEFORE)
     house = FakeBucket(objects=[OBJECTS[0], bulk], backlog=BULK_BACKLOG_LIMIT + 1)
 
@@ -157,7 +157,7 @@ def test_while_the_bulk_lane_is_busy_its_own_objects_are_not_missed_and_others_a
     assert "bulk%2Ffaces%2Fdoor%2F1.jpg" in house.sent[1]
 
 
-def test_a_back_fill_takes_up_what_was_begun_and_left_but_not_what_is_being_worked_on():
+def test_a_backfill_announces_abandoned_drops_and_skips_leased_ones():
     left, at_work = (to_drop(listed, "objects")[0].id for listed in OBJECTS[:2])
     house = FakeBucket(
         objects=OBJECTS[:2], claimed={left: timedelta(hours=2), at_work: timedelta(minutes=-1)}
@@ -169,7 +169,7 @@ def test_a_back_fill_takes_up_what_was_begun_and_left_but_not_what_is_being_work
     assert OBJECTS[0].s3_object.key in house.sent[0]
 
 
-def test_an_edition_in_which_all_had_its_end_is_not_walked_again():
+def test_a_complete_listing_is_not_compared_again():
     house = FakeBucket(snapshot="monday")
     for listed in OBJECTS:
         house.complete(listed)
@@ -183,7 +183,7 @@ def test_an_edition_in_which_all_had_its_end_is_not_walked_again():
     assert house.pages < looked
 
 
-def test_an_edition_in_which_something_was_missing_is_walked_until_it_is_not():
+def test_an_incomplete_listing_is_compared_until_it_is_complete():
     house = FakeBucket(snapshot="monday")
     first = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
     for listed in OBJECTS:
@@ -194,7 +194,7 @@ def test_an_edition_in_which_something_was_missing_is_walked_until_it_is_not():
     assert (first.is_complete, second.is_complete) == (False, True)
 
 
-def test_what_was_erased_since_the_edition_is_neither_missed_nor_counted():
+def test_an_object_erased_after_the_listing_is_neither_missing_nor_counted():
     house = FakeBucket(snapshot="monday", deleted={OBJECTS[0].s3_object.key})
     for listed in OBJECTS[1:]:
         house.complete(listed)

@@ -93,7 +93,7 @@ def without_reasons(report: TriageReport) -> TriageReport:
     return replace(report, reasons={})
 
 
-def test_a_first_run_tells_operators_sends_a_canary_and_notes_why():
+def test_a_first_run_notifies_operators_redrives_a_canary_and_notes_why():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([dead_letter("a"), dead_letter("b")])
     fail_drop(clinic, "a", "Transient: read object: x")
     fail_drop(clinic, "b", "Transient: read object: x")
@@ -106,7 +106,7 @@ def test_a_first_run_tells_operators_sends_a_canary_and_notes_why():
     assert len(clinic.notified) == 1
 
 
-def test_when_the_canary_is_through_the_others_follow():
+def test_the_others_follow_after_the_canary_succeeds():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([dead_letter("a"), dead_letter("b")])
     fail_drop(clinic, "a", "Transient: read object: x")
     fail_drop(clinic, "b", "Transient: read object: x")
@@ -131,7 +131,7 @@ def test_an_input_that_kills_its_worker_again_is_quarantined_with_a_reason():
     assert queue.letters == []
 
 
-def test_of_a_letter_with_two_drops_the_one_that_kills_is_set_aside_and_the_other_goes_back():
+def test_only_the_failing_drop_of_a_message_is_quarantined():
     clinic = FakeTriage()
     suspected = SuspectDrop("a", 0)
     both = replace(dead_letter("a", redrives=1), drops=(drop("a"), drop("b")), suspect=suspected)
@@ -147,7 +147,7 @@ def test_of_a_letter_with_two_drops_the_one_that_kills_is_set_aside_and_the_othe
     assert queue.sent == ["m-a"]
 
 
-def test_a_run_says_of_each_letter_why():
+def test_a_report_counts_the_reasons():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([dead_letter("a"), dead_letter("b"), dead_letter("c")])
     for name in "abc":
         fail_drop(clinic, name, "Transient: read object: x")
@@ -162,7 +162,7 @@ def test_a_run_says_of_each_letter_why():
     }
 
 
-def test_what_a_worker_takes_up_meanwhile_is_neither_quarantined_nor_said_to_be():
+def test_a_drop_that_a_worker_claims_meanwhile_is_not_quarantined():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([dead_letter("a")])
     ward = TriagePorts(
         {"live": queue}, clinic, clinic, clinic, clinic.ledger, clinic, lambda _: True, FakeClock(NOON)
@@ -177,7 +177,7 @@ def test_what_a_worker_takes_up_meanwhile_is_neither_quarantined_nor_said_to_be(
     assert (clinic.notes, len(queue.letters)) == ([], 1)
 
 
-def test_a_letter_that_announces_nothing_leaves_a_line_too():
+def test_a_message_without_drops_gets_a_note_too():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([replace(dead_letter("a"), drops=())])
 
     triage_once(clinic, queue)
@@ -186,7 +186,7 @@ def test_a_letter_that_announces_nothing_leaves_a_line_too():
     assert clinic.notes == [(compute_drop_id("message", "m-a"), "discarded", "it contains no drop")]
 
 
-def test_nothing_leaves_without_a_line():
+def test_no_message_leaves_its_queue_without_a_note():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([dead_letter(name) for name in "abc"])
     fail_drop(clinic, "a", "ZeroDivisionError: x")
     clinic.ledger.claim(drop("b"), owner="w", now=NOON, until=NOON)
@@ -199,7 +199,7 @@ def test_nothing_leaves_without_a_line():
     assert left == {who for who, _, _ in clinic.notes}
 
 
-def test_a_case_without_letters_for_two_weeks_is_forgotten():
+def test_a_case_without_messages_for_two_weeks_is_deleted():
     clinic, queue = FakeTriage(), FakeDeadLetterQueue([dead_letter("a")])
     triage_once(clinic, queue)
 

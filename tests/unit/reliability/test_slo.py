@@ -16,7 +16,7 @@ LATE, SETTLED = MetricRef("live", "LiveAgeExceeded"), MetricRef("live", "Complet
 AGE = Objective("live-age", "in time", 0.99, (LATE,), (SETTLED,))
 
 
-def test_a_budget_that_goes_twice_as_fast_as_it_may_burns_at_two():
+def test_a_budget_used_twice_as_fast_as_allowed_has_burn_rate_two():
     promise = slo_status(AGE, {"1h": {LATE: 2, SETTLED: 100}, "30d": {LATE: 5, SETTLED: 1000}})
 
     assert promise.good_share == {"1h": pytest.approx(0.98), "30d": pytest.approx(0.995)}
@@ -24,18 +24,18 @@ def test_a_budget_that_goes_twice_as_fast_as_it_may_burns_at_two():
     assert promise.budget_remaining == pytest.approx(0.5)
 
 
-def test_a_window_in_which_nothing_happened_says_nothing():
+def test_a_window_without_events_has_no_burn_rate():
     promise = slo_status(AGE, {"1h": {}, "30d": {SETTLED: 10}})
 
     assert (promise.good_share, promise.budget_remaining) == ({"30d": 1.0}, 1.0)
     assert slo_status(AGE, {"30d": {}}).budget_remaining is None
 
 
-def test_what_is_worse_than_all_bad_is_all_bad():
+def test_more_bad_events_than_events_count_as_all():
     assert slo_status(AGE, {"30d": {LATE: 12, SETTLED: 10}}).budget_remaining == pytest.approx(1 - 1 / 0.01)
 
 
-def test_a_promise_to_be_always_right_is_refused():
+def test_a_target_of_one_is_rejected():
     text = (ROOT / SLO_PATH).read_text().replace("target = 0.99\n", "target = 1.0\n")
 
     with pytest.raises(InvalidObjective, match="live-age"):

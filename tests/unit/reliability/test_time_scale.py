@@ -17,11 +17,11 @@ def test_every_duration_is_scaled_by_the_length_of_a_minute():
     )
 
 
-def test_what_is_named_stays_as_it_is():
+def test_unscaled_fields_do_not_change():
     fuse = scale_durations(BreakerPolicy(), timedelta(seconds=2), unscaled=("window",))
 
     assert (fuse.window, fuse.initial_cool_down) == (BreakerPolicy().window, timedelta(seconds=2))
 
 
-def test_an_ordinary_minute_changes_nothing():
+def test_a_minute_of_sixty_seconds_changes_nothing():
     assert scale_durations(TriagePolicy(), timedelta(minutes=1)) == TriagePolicy()

@@ -82,7 +82,7 @@ def test_a_new_fault_is_reported_once_and_one_dead_letter_is_redriven_first():
     assert one_case(cases).canary_drop_id == "a"
 
 
-def test_dead_letters_wait_while_the_dependency_does_not_answer():
+def test_dead_letters_wait_while_the_dependency_is_unhealthy():
     first, cases = triage([dead_letter("a")], {}, context(record("a"), is_healthy=False))
     second, _ = triage([dead_letter("a")], cases, context(record("a"), is_healthy=False, now=NOON + MINUTE))
 
@@ -104,7 +104,7 @@ def test_a_canary_that_succeeds_lets_the_others_follow():
     assert one_case(cases).phase == "resolved"
 
 
-def test_a_canary_that_came_back_is_tried_again_later_and_later():
+def test_a_failed_canary_is_redriven_after_longer_and_longer_waits():
     later = NOON + MINUTE
     back = [dead_letter("a", redrives=1, sent=NOON)]
     _, failed = triage(back, tried(), context(record("a"), now=later))
@@ -121,7 +121,7 @@ def test_a_canary_that_came_back_is_tried_again_later_and_later():
     )
 
 
-def test_suspects_are_tried_at_a_steady_pace_however_many_failed():
+def test_suspects_are_redriven_at_a_steady_pace():
     """Waiting proves nothing of them, and each was tried and hidden in its lane for long."""
     resting = tried("", phase="backing-off", failures=9)
 
@@ -150,7 +150,7 @@ def test_returned_dead_letters_stop_the_redrive_again():
     assert one_case(cases).phase == "backing-off"
 
 
-def test_letters_that_came_back_before_it_was_mended_do_not():
+def test_dead_letters_from_before_the_resolution_do_not_stop_the_redrive():
     mended = tried(phase="resolved", since=NOON + MINUTE)
 
     decisions, _ = triage([dead_letter("b", redrives=1)], mended, context(record("b"), now=NOON + 2 * MINUTE))
@@ -159,7 +159,7 @@ def test_letters_that_came_back_before_it_was_mended_do_not():
 
 
 @pytest.mark.parametrize(("error", "reason"), [(BUG, "bug"), ("", "kills-workers")])
-def test_an_input_that_fails_again_by_itself_is_quarantined(error: str, reason: str):
+def test_a_suspect_that_fails_again_is_quarantined(error: str, reason: str):
     known = context(record("a", error, attempts=8), record("b", error))
 
     decisions, _ = triage([suspect("a"), dead_letter("b")], tried(error), known)
@@ -178,7 +178,7 @@ def test_a_drop_with_too_few_new_attempts_is_not_quarantined(attempts: int):
     assert kinds(decisions) == ["Leave"]
 
 
-def test_failures_before_it_was_suspected_prove_nothing():
+def test_failures_before_the_suspicion_do_not_count():
     """Its store was away the first time, and however often it was tried then."""
     back = dead_letter("a", redrives=1)
 
@@ -193,7 +193,7 @@ def test_failures_before_it_was_suspected_prove_nothing():
     assert sent.suspect == SuspectDrop("a", 50)
 
 
-def test_failures_under_suspicion_add_up_until_they_prove_it():
+def test_failures_of_a_suspect_accumulate_until_it_is_quarantined():
     resting = tried("", phase="backing-off", failures=1)
     twice = context(record("a", "", attempts=7), now=NOON + 61 * MINUTE)
 
@@ -203,7 +203,7 @@ def test_failures_under_suspicion_add_up_until_they_prove_it():
     assert again.suspect == SuspectDrop("a", 5)
 
 
-def test_what_time_may_mend_clears_a_drop_that_was_suspected():
+def test_a_transient_failure_clears_a_suspect():
     mended = tried(phase="resolved", since=NOON + MINUTE)
 
     (sent,), _ = triage([suspect("a")], mended, context(record("a", attempts=9)))
@@ -212,7 +212,7 @@ def test_what_time_may_mend_clears_a_drop_that_was_suspected():
     assert sent.suspect is None
 
 
-def test_a_suspicion_is_of_one_drop_and_not_of_those_beside_it():
+def test_a_suspicion_concerns_one_drop_of_a_message():
     both = replace(suspect("a"), drops=(drop("a"), drop("b")))
     known = context(record("a", state="done"), record("b", "", attempts=9))
 
@@ -234,7 +234,7 @@ def test_drops_that_may_kill_their_workers_are_redriven_at_intervals():
 
 
 @pytest.mark.parametrize(("failures", "ahead"), [(0, 1), (1, 2), (3, 8), (9, 8)])
-def test_however_many_of_a_kind_failed_the_others_are_tried_more_and_more_at_once(failures: int, ahead: int):
+def test_more_suspects_are_redriven_together_after_each_failed_canary(failures: int, ahead: int):
     lost = tried(BUG, phase="backing-off", failures=failures)
     names = "bcdefghijkl"
 
@@ -247,7 +247,7 @@ def test_however_many_of_a_kind_failed_the_others_are_tried_more_and_more_at_onc
     assert kinds(decisions) == ["Redrive"] * ahead + ["Leave"] * (len(names) - ahead)
 
 
-def test_after_one_went_through_those_that_may_kill_follow_a_few_at_a_time():
+def test_after_a_success_suspects_follow_a_few_at_a_time():
     names = "bcdefghijkl"
     known = context(record("a", "", state="done"), *[record(name, "") for name in names], now=NOON + MINUTE)
 
@@ -282,7 +282,7 @@ def test_a_dead_letter_with_an_active_lease_waits():
     assert kinds(decisions) == ["Leave"]
 
 
-def test_a_message_that_no_worker_ever_claimed_goes_ahead_like_any_other():
+def test_a_message_that_was_never_claimed_is_redriven_as_a_canary():
     decisions, cases = triage([dead_letter("a")], {}, context())
 
     assert kinds(decisions) == ["NewFault", "Redrive"]

@@ -31,7 +31,7 @@ def make(examples: list[Example], erased: frozenset[str] = frozenset(), terms: S
     return assemble_dataset(examples, policy=terms, erased_ids=erased, now=NOON)
 
 
-def test_nobody_is_in_two_splits():
+def test_no_subject_is_in_two_splits():
     found = make([example(n) for n in range(400)])
 
     where: dict[str, set[str]] = {}
@@ -41,26 +41,26 @@ def test_nobody_is_in_two_splits():
     assert {entry.split for entry in found.entries} == {"train", "validation", "test"}
 
 
-def test_held_out_subjects_stay_held_out_as_the_dataset_grows():
+def test_subjects_of_the_test_split_stay_in_it_as_the_dataset_grows():
     small, large = make([example(n) for n in range(40)]), make([example(n) for n in range(400)])
 
     held = {entry.group: entry.split for entry in large.entries}
     assert all(held[entry.group] == entry.split for entry in small.entries)
 
 
-def test_the_same_examples_in_another_order_are_the_same_set():
+def test_the_order_of_examples_does_not_change_the_dataset():
     examples = [example(n) for n in range(50)]
 
     assert make(examples) == make(examples[::-1])
 
 
-def test_another_label_is_another_set():
+def test_another_label_makes_another_dataset():
     examples = [example(n) for n in range(50)]
 
     assert make(examples).id != make([*examples[:-1], replace(examples[-1], label="other")]).id
 
 
-def test_nearly_the_same_picture_of_two_people_lies_in_one_split():
+def test_near_duplicate_pictures_are_in_one_split():
     examples = [example(n, group=f"g{n}", phash=(n * 0x9E3779B97F4A7C15) % 2**64) for n in range(200)]
     twins = [
         replace(one, key=f"t{one.key}", sha256=f"t{one.sha256}", group=f"z{one.group}") for one in examples
@@ -80,7 +80,7 @@ def test_nearly_the_same_picture_of_two_people_lies_in_one_split():
         ({"retain_until": NOON}, "retention-expired"),
     ],
 )
-def test_what_may_not_be_used_is_left_out_and_counted(changes: Mapping[str, Any], reason: str):
+def test_examples_that_may_not_be_used_are_excluded_and_counted(changes: Mapping[str, Any], reason: str):
     found = make([example(0), example(1, **changes)], frozenset({"gone"}))
 
     assert [entry.key for entry in found.entries] == ["0000.png"]
@@ -110,14 +110,14 @@ def test_conflicting_labels_of_the_same_moment_are_excluded():
     assert found.excluded == {"conflicting-labels": 2}
 
 
-def test_a_manifest_reads_back_as_it_was_written():
+def test_a_manifest_round_trips():
     entries = make([example(n, slices={"source": "door"}) for n in range(9)]).entries
 
     assert parse_manifest(format_manifest(entries)) == entries
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"version": 9, "split": "train"}'])
-def test_a_damaged_line_is_named(line: str):
+def test_an_invalid_line_is_named(line: str):
     with pytest.raises(InvalidDatasetManifest, match="line 2"):
         parse_manifest("\n" + line)
 

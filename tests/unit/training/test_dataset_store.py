@@ -108,7 +108,7 @@ def sightings_of(person: str, box: tuple[float, float, float, float] | None = No
 UNKNOWN = Sighting("unknown", "unknown", 0.1)
 
 
-def test_a_data_set_is_stored_whole_with_who_said_what():
+def test_a_dataset_is_stored_with_its_files_and_reviewers():
     here = FakeTrainingData()
 
     data = publish_dataset("digits", LABELS, SPLIT_POLICY, here.builder, now=NOON)
@@ -120,7 +120,7 @@ def test_a_data_set_is_stored_whole_with_who_said_what():
     assert len(held_out) == len(data.split("test"))
 
 
-def test_the_same_labels_are_the_same_data_set_and_are_stored_once():
+def test_the_same_labels_make_the_same_dataset_stored_once():
     here = FakeTrainingData()
     first = here.publish(LABELS)
     before = here.objects.put_count
@@ -130,18 +130,18 @@ def test_the_same_labels_are_the_same_data_set_and_are_stored_once():
     assert (again, here.objects.put_count) == (first, before)
 
 
-def test_a_correction_makes_another_data_set():
+def test_a_corrected_label_makes_another_dataset():
     here = FakeTrainingData()
 
     assert here.publish([*LABELS[:-1], replace(LABELS[-1], label="a")]) != here.publish(LABELS)
 
 
-def test_too_few_labels_are_refused_by_name():
+def test_the_error_for_too_few_labels_names_the_split():
     with pytest.raises(InsufficientData, match="in test"):
         FakeTrainingData().publish(LABELS[:4])
 
 
-def test_a_source_that_says_nothing_is_not_learned_from_and_no_picture_of_it_is_read():
+def test_pictures_of_a_source_without_permission_are_never_read():
     here = FakeTrainingData(policies={})
 
     with pytest.raises(InsufficientData, match="59 no-consent"):
@@ -159,9 +159,7 @@ def test_a_source_that_says_nothing_is_not_learned_from_and_no_picture_of_it_is_
         ({"consents": {ADA: True}, "policies": {"door": "never"}}, "no-consent"),
     ],
 )
-def test_who_did_not_consent_is_erased_or_out_of_time_is_left_out_unread(
-    changes: dict[str, object], reason: str
-):
+def test_excluded_examples_are_never_read(changes: dict[str, object], reason: str):
     here = FakeTrainingData(sightings={"d5": sightings_of(ADA)})
     for name, value in changes.items():
         setattr(here, name, value)
@@ -175,7 +173,7 @@ def test_who_did_not_consent_is_erased_or_out_of_time_is_left_out_unread(
     assert "d5" not in here.read_keys
 
 
-def test_of_a_source_for_those_who_consented_nothing_else_is_learned_from():
+def test_a_source_for_consented_people_gives_only_their_examples():
     seen = {"d4": sightings_of(ADA), "d5": (*sightings_of(ADA), UNKNOWN), "d6": (UNKNOWN,)}
     here = FakeTrainingData(
         sightings=seen, consents={ADA: True}, policies={"door": "always", "hall": "consented"}
@@ -188,7 +186,7 @@ def test_of_a_source_for_those_who_consented_nothing_else_is_learned_from():
     assert [entry.people for entry in data.entries if entry.slices["source"] == "hall"] == [(ADA,)]
 
 
-def test_nobody_is_in_two_splits_also_through_a_picture_of_two():
+def test_a_picture_of_two_people_keeps_both_in_one_split():
     here = FakeTrainingData(consents=dict.fromkeys((ADA, BOB, EVE), True))
     for n in range(2, 60):
         here.sightings[f"d{n}"] = sightings_of((ADA, BOB, EVE)[n % 3]) if n < 20 else ()
@@ -201,7 +199,7 @@ def test_nobody_is_in_two_splits_also_through_a_picture_of_two():
     assert len({entry.split for entry in entries if EVE in entry.people}) == 1
 
 
-def test_of_a_reviewed_sighting_only_what_lies_in_its_box_is_stored():
+def test_only_the_box_of_a_labelled_sighting_is_stored():
     here = FakeTrainingData(
         consents={ADA: True}, sightings={"d3": (UNKNOWN, *sightings_of(ADA, (10, 10, 20, 20)))}
     )
@@ -215,7 +213,7 @@ def test_of_a_reviewed_sighting_only_what_lies_in_its_box_is_stored():
     assert entry.group == ADA
 
 
-def test_a_stranger_of_one_alert_is_kept_together():
+def test_examples_of_one_unknown_subject_are_in_one_split():
     here = FakeTrainingData()
     labels = [replace(one, predicted_label=f"unknown-{n % 7}") for n, one in enumerate(LABELS)]
 
@@ -227,7 +225,7 @@ def test_a_stranger_of_one_alert_is_kept_together():
     assert {len(splits) for splits in where.values()} == {1}
 
 
-def test_what_a_picture_is_sliced_by_is_in_the_manifest():
+def test_the_manifest_has_the_slices():
     here = FakeTrainingData()
 
     entries = here.entries(here.publish(LABELS))
@@ -235,7 +233,7 @@ def test_what_a_picture_is_sliced_by_is_in_the_manifest():
     assert {frozenset(entry.slices) for entry in entries} == {frozenset({"source", "lighting", "quality"})}
 
 
-def test_who_is_erased_goes_out_of_stored_sets_with_every_version_and_releases_are_marked():
+def test_an_erased_person_is_removed_in_every_version_and_releases_record_it():
     here = FakeTrainingData(
         consents={ADA: True, BOB: True},
         sightings={f"d{n}": sightings_of((ADA, BOB)[n % 2]) for n in range(4, 9)},
@@ -260,7 +258,7 @@ def test_who_is_erased_goes_out_of_stored_sets_with_every_version_and_releases_a
     assert (model, of_set, forgotten.removed_items, forgotten.removed_at) == ("digits", data, 3, NOON)
 
 
-def test_what_is_left_is_known_by_the_content_that_the_next_data_set_has():
+def test_the_remaining_content_has_the_id_of_the_next_dataset():
     here = FakeTrainingData(consents={ADA: True}, sightings={"d4": sightings_of(ADA)})
     data = here.publish(LABELS)
     prune_dataset("digits", data, lambda entry: ADA in entry.people, here.store, now=NOON)
@@ -271,7 +269,7 @@ def test_what_is_left_is_known_by_the_content_that_the_next_data_set_has():
     assert here.removals[0][2].remaining_dataset_id == again != data
 
 
-def test_a_pruning_that_broke_off_is_finished_and_the_releases_are_marked():
+def test_an_interrupted_removal_is_completed_by_a_repetition():
     here = FakeTrainingData(consents={ADA: True}, sightings={f"d{n}": sightings_of(ADA) for n in range(4, 9)})
     data = here.publish(LABELS)
 
@@ -287,7 +285,7 @@ def test_a_pruning_that_broke_off_is_finished_and_the_releases_are_marked():
     assert [mark[2].removed_items for mark in here.removals] == [5]
 
 
-def test_who_withdraws_while_the_set_is_being_stored_is_taken_out_of_it_again():
+def test_a_withdrawal_while_the_dataset_is_stored_removes_the_person():
     here = FakeTrainingData(consents={ADA: True}, sightings={"d4": sightings_of(ADA)})
     here.objects.before_put = here.consents.clear
 
@@ -296,7 +294,7 @@ def test_who_withdraws_while_the_set_is_being_stored_is_taken_out_of_it_again():
     assert [entry for entry in here.entries(data) if entry.people] == []
 
 
-def test_a_source_that_is_closed_later_and_what_is_out_of_time_are_unfit():
+def test_entries_of_a_closed_source_and_expired_entries_are_unfit():
     here = FakeTrainingData(retain_until={"d4": NOON + timedelta(days=1)})
     data = here.publish(LABELS)
     timed = [is_expired(entry, NOON + timedelta(days=1)) for entry in here.entries(data)]

@@ -12,7 +12,7 @@ PHOTOS = sorted((Path(__file__).parents[2] / "photos").glob("*.jpg"))
 
 
 @pytest.mark.parametrize("path", PHOTOS, ids=lambda path: path.stem)
-def test_a_photograph_is_good_until_it_is_blurred_and_even_until_it_is_dark(path: Path):
+def test_slices_change_when_a_photograph_is_blurred_or_darkened(path: Path):
     photo = Image.open(path).convert("RGB")
     dim = ImageEnhance.Brightness(photo).enhance(0.2)
 
@@ -24,7 +24,7 @@ def test_a_photograph_is_good_until_it_is_blurred_and_even_until_it_is_dark(path
     }
 
 
-def test_bright_images_are_named_and_the_models_own_quality_takes_precedence():
+def test_bright_images_are_recognised_and_the_models_quality_takes_precedence():
     white = Image.new("RGB", (64, 64), (250, 250, 250))
 
     assert image_slices(white, [0.9, 0.3]) == {"lighting": "bright", "quality": "poor"}

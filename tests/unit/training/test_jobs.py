@@ -93,7 +93,7 @@ def test_events_of_an_earlier_attempt_change_nothing():
     )
 
 
-def test_a_refusal_tries_the_next_machine_under_the_same_name():
+def test_a_refusal_tries_the_next_instance_type_under_the_same_name():
     job = after([JobRefused("capacity")])
 
     assert (job.state, job.instance_index, job.attempt) == ("requested", 1, 1)
@@ -105,7 +105,7 @@ def test_a_job_created_without_capacity_uses_up_its_name():
     assert (job.state, job.instance_index, job.attempt) == ("requested", 1, 2)
 
 
-def test_when_all_machines_refuse_the_job_waits_and_begins_again():
+def test_after_all_instance_types_refuse_the_job_waits_and_starts_again():
     waiting = after([JobRefused("capacity"), JobRefused("quota")])
 
     assert (waiting.state, waiting.next_attempt_at, waiting.detail) == ("waiting", NOON + HOUR, "no quota")
@@ -116,7 +116,7 @@ def test_when_all_machines_refuse_the_job_waits_and_begins_again():
     ) == ("requested", 0)
 
 
-def test_refused_three_times_it_still_runs_and_there_is_one_job():
+def test_a_job_refused_three_times_runs_once():
     job = after([JobRefused("capacity"), JobRefused("capacity")])
     job = after(
         [JobRefused("capacity"), JobAccepted(), JobAccepted(), JobCompleted()],
@@ -141,7 +141,7 @@ def test_waits_grow_to_a_limit_and_end_at_the_deadline():
     assert "no capacity" in job.detail
 
 
-def test_an_estimate_expects_spot_and_fears_on_demand():
+def test_an_estimate_has_the_spot_cost_and_the_on_demand_maximum():
     found = estimate_cost(DEAR, spot=True, expected_s=1800, limits=LIMITS)
 
     assert (found.expected_usd, found.max_usd) == pytest.approx((0.5 * 0.16 * 2, 0.46 * 2))
@@ -153,7 +153,7 @@ def test_a_bill_is_for_the_billed_seconds():
     assert (found.billed_usd, found.saved_usd) == pytest.approx((0.23 / 4, 0.23 * 3 / 4))
 
 
-def test_the_machines_that_come_with_us_can_be_read():
+def test_the_default_instance_types_are_valid():
     assert [one.name for one in default_instance_types()] == [
         "ml.m5.xlarge",
         "ml.c5.xlarge",

@@ -14,12 +14,12 @@ def test_enough_labels_make_training_due_once_reviewers_pause():
     assert is_due(LABELS, RetrainingPolicy(), LABELS[-1] + 5 * MINUTE, last_trained_at=NOON)
 
 
-def test_too_few_never_do():
+def test_too_few_labels_never_make_training_due():
     assert not is_due(LABELS[1:], RetrainingPolicy(), NOON + timedelta(days=9), last_trained_at=NOON)
     assert not is_due([], RetrainingPolicy(), NOON, last_trained_at=NOON)
 
 
-def test_labels_that_never_stop_coming_do_not_put_it_off_for_ever():
+def test_continuous_labelling_delays_training_up_to_a_limit():
     coming = [NOON + n * MINUTE for n in range(300)]
 
     assert is_due(coming, RetrainingPolicy(), coming[-1], last_trained_at=NOON)

@@ -67,7 +67,7 @@ def test_three_refusals_wait_and_are_followed_by_the_same_job():
     assert len({one.name for one in yard.requests}) == 1
 
 
-def test_a_lost_event_is_found_out_by_looking():
+def test_a_refresh_finds_the_outcome_of_a_lost_event():
     yard = FakeTrainer()
     job = submitted(new_job(SPEC, NOON), yard, NOON)
     yard.outcomes[job.name] = JobCompleted()
@@ -75,7 +75,7 @@ def test_a_lost_event_is_found_out_by_looking():
     assert refresh(job, yard, pool=POOL, now=NOON).state == "done"
 
 
-def test_a_job_that_failed_is_asked_for_again_under_the_next_name():
+def test_a_failed_job_is_requested_again_under_the_next_name():
     yard = FakeTrainer()
     job = submitted(new_job(SPEC, NOON), yard, NOON)
     yard.outcomes[job.name] = JobFailed("out of memory")
@@ -93,7 +93,7 @@ def interrupted(job: TrainingJob, trainer: FakeTrainer) -> TrainingJob:
     return submitted(refresh(job, trainer, pool=POOL, now=NOON), trainer, NOON)
 
 
-def test_a_job_that_was_killed_goes_on_under_the_next_name_from_the_same_checkpoints():
+def test_an_interrupted_job_continues_under_the_next_name_from_the_same_checkpoints():
     yard = FakeTrainer()
 
     second = interrupted(submitted(new_job(SPEC, NOON), yard, NOON), yard)
@@ -103,7 +103,7 @@ def test_a_job_that_was_killed_goes_on_under_the_next_name_from_the_same_checkpo
     assert len({one.checkpoints for one in yard.requests}) == 1
 
 
-def test_a_lesson_that_kills_its_process_again_and_again_is_given_up():
+def test_a_job_that_is_interrupted_repeatedly_fails():
     yard = FakeTrainer()
     job = submitted(new_job(SPEC, NOON), yard, NOON)
 
@@ -114,7 +114,7 @@ def test_a_lesson_that_kills_its_process_again_and_again_is_given_up():
     assert len(yard.requests) == 3
 
 
-def test_a_loss_told_twice_is_one_loss():
+def test_a_repeated_interruption_event_counts_once():
     yard = FakeTrainer()
     job = submitted(new_job(SPEC, NOON), yard, NOON)
 
@@ -125,7 +125,7 @@ def test_a_loss_told_twice_is_one_loss():
     assert (again.state, again.interruptions) == ("running", 1)
 
 
-def test_the_same_lesson_asked_for_twice_is_one_name():
+def test_the_same_order_twice_has_one_name():
     yard = FakeTrainer()
     for _ in range(2):
         submitted(new_job(SPEC, NOON), yard, NOON)
