@@ -92,6 +92,14 @@ ALARM = {
     "description": "Live has every worker",
     "runbook": "docs/operations.md#degraded",
 }
+FAULT = {
+    "id": "5d0c41f2a9be7713",
+    "kind": "KeyError",
+    "stage": "detect",
+    "dependency": "model",
+    "phase": "waiting",
+    "since": AT,
+}
 AUDIT_ENTRY = {
     "chain": "chain-3",
     "number": 1,
@@ -166,6 +174,9 @@ class FakeApi:
 
     def list_audit_entries(self) -> Iterator[dict[str, Any]]:
         return iter([AUDIT_ENTRY])
+
+    def get_triage(self) -> dict[str, Any]:
+        return {"faults": [FAULT]}
 
     def verify_audit_log(self) -> dict[str, Any]:
         return self.audit
@@ -328,6 +339,7 @@ def test_status_needs_attention_for_a_missed_objective_and_for_a_lane_that_does_
 
     assert result.exit_code == int(not healthy), result.output
     assert ("all is well" if healthy else "needs attention") in result.stdout
+    assert "KeyError" in result.stdout
 
 
 def test_a_firing_alarm_needs_attention(api: FakeApi, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""`vigil status`: objectives, lanes and firing alarms of a deployment on one page."""
+"""`vigil status`: objectives, lanes, firing alarms and faults of a deployment on one page."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from rich.text import Text
 from vigil_cli.commands.alarms import firing_table
 from vigil_cli.console import BAD, DIM, GOOD, WARN, format_age, new_table
 from vigil_cli.session import Session
-from vigil_client.types import AlarmOut, LaneStatus, Slo, SystemStatus
+from vigil_client.types import AlarmOut, FaultOut, LaneStatus, Slo, SystemStatus
 
 LANE_STATES = {
     "closed": ("running", GOOD),
@@ -21,21 +21,25 @@ LANE_STATES = {
 }
 """State of a lane's worst circuit breaker, or paused -> its label and style."""
 
+MAX_FAULTS = 8
+"""The newest faults are shown; --json has all."""
+
 COMFORTABLE_BUDGET = 0.5
 """The share of an error budget above which nobody needs to act."""
 
 
 def status(session: Session) -> None:
-    """Show objectives, lanes and firing alarms; exit code 1 if something needs attention.
+    """Show objectives, lanes, firing alarms and faults; exit code 1 if something needs attention.
 
     Example: ./vigil status
     """
     with session.api("operator") as api:
         current = api.get_status()
         firing = [alarm for alarm in api.list_alarms() if alarm["state"] == "ALARM"]
+        faults = api.get_triage()["faults"]
     healthy = is_healthy(current, firing)
-    row = {**current, "firing_alarms": firing, "healthy": healthy}
-    session.show([row], lambda: _page(current, firing, healthy))
+    row = {**current, "firing_alarms": firing, "faults": faults, "healthy": healthy}
+    session.show([row], lambda: _page(current, firing, faults, healthy=healthy))
     if not healthy:
         raise click.exceptions.Exit(1)
 
@@ -67,10 +71,13 @@ def _worst_state(lane: LaneStatus) -> str:
     return next((state for state in ("open", "half-open") if state in states), "closed")
 
 
-def _page(current: SystemStatus, firing: Sequence[AlarmOut], healthy: bool) -> Panel:
+def _page(
+    current: SystemStatus, firing: Sequence[AlarmOut], faults: Sequence[FaultOut], *, healthy: bool
+) -> Panel:
     parts: list[RenderableType] = [_slo_table(current), _lanes_table(current["lanes"])]
     if firing:
         parts.append(firing_table(firing))
+    parts.append(_faults_table(faults))
     parts.append(Group(_completeness_text(current), _degradation_text(current)))
     spaced = [one for part in parts for one in (part, Text())][:-1]
     title = Text("all is well" if healthy else "needs attention", style=GOOD if healthy else BAD)
@@ -115,6 +122,16 @@ def _lanes_table(lanes: Sequence[LaneStatus]) -> Table:
             Text(str(lane["dead_letters"]), style=BAD if lane["dead_letters"] else DIM),
             ", ".join(open_breakers),
         )
+    return table
+
+
+def _faults_table(faults: Sequence[FaultOut]) -> RenderableType:
+    if not faults:
+        return Text("triage knows of no fault", style=DIM)
+    table = new_table("Faults that triage knows", "fault", "error", "stage", "dependency", "phase", "since")
+    for fault in faults[:MAX_FAULTS]:
+        last = (fault["dependency"], fault["phase"], format_age(fault["since"]))
+        table.add_row(fault["id"][:8], fault["kind"], fault["stage"], *last)
     return table
 
 
