@@ -44,6 +44,7 @@ def used_system(site: RunningSystem) -> RunningSystem:
     site.wait_until_completed(site.drop_bytes((PHOTOS / "biden.jpg").read_bytes()), _send_job(site, "Bulk"))
     for function in FUNCTIONS:
         invoke_function(site, function)
+    CliRunner().invoke(app, ["status", "--data", str(site.data)])
     site.running.wait_until_idle(timeout_s=60)
     return site
 
