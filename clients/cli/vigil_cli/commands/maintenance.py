@@ -8,11 +8,8 @@ from typing import Annotated
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cloud.dynamodb.maintenance_state import load_reconcile_progress
-from cloud.dynamodb.state import DynamoStateStore
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, err, fail, new_table, out
-from vigil_cli.deployment import run_scheduled
 from vigil_cli.paths import ROOT
 from vigil_cli.session import LaneName, Session
 from vigil_client import Vigil
@@ -39,6 +36,8 @@ def triage(session: Session) -> None:
 
     Example: ./vigil ops triage
     """
+    from vigil_cli.deployment import run_scheduled
+
     report = run_scheduled(session.deployment(), "Triage")
     table = new_table("Triage", "action", ">dead letters", "reason")
     for reason, count in report["reasons"].items():
@@ -57,29 +56,25 @@ def reconcile(session: Session) -> None:
 
     Example: ./vigil ops reconcile
     """
+    from vigil_cli.deployment import run_scheduled
+
     cloud = session.deployment()
     result = run_scheduled(cloud, "Reconcile")
     announced = result["announced"]
     while result["cursor"]:
         result = run_scheduled(cloud, "Reconcile")
         announced += result["announced"]
-    completeness = load_reconcile_progress(
-        DynamoStateStore(cloud.client("dynamodb"), cloud.outputs["RecordsTable"])
-    ).last_complete
-    if completeness is None:
+    with session.api("operator") as api:
+        counts = api.get_reconcile().get("completeness")
+    if counts is None:
         fail("reconcile did not reach the end of the bucket; see `./vigil logs reconcile`")
-    counts = {
-        "objects": completeness.objects,
-        "completed": completeness.completed,
-        "too_recent": completeness.too_recent,
-        "announced": announced,
-    }
+    completed, objects = counts["completed"], counts["objects"]
     summary = (
-        f"complete {completeness.ratio:.2%}: {completeness.completed} of {completeness.objects} objects "
-        f"have a result; {announced} announced again, {completeness.too_recent} too recent to count"
+        f"complete {completed / objects if objects else 1:.2%}: {completed} of {objects} objects "
+        f"have a result; {announced} announced again, {counts['too_recent']} too recent to count"
     )
-    session.show([counts], lambda: summary)
-    if completeness.completed < completeness.objects:
+    session.show([{**counts, "announced": announced}], lambda: summary)
+    if completed < objects:
         raise click.exceptions.Exit(1)
 
 
