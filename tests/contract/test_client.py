@@ -113,7 +113,7 @@ def test_calls_that_follow_a_throttled_one_keep_its_pace_and_end_in_time(deadlin
     assert ThrottlingService.requests - before < 20
 
 
-def test_nor_does_one_that_the_service_asks_for(deadline: Deadline, client: Any):
+def test_no_wait_that_the_service_requests_outlives_the_invocation(deadline: Deadline, client: Any):
     ThrottlingService.wait_ms = "4000"
     deadline.begin(3)
     began = time.monotonic()
@@ -143,7 +143,7 @@ def test_the_next_invocation_has_time_again(deadline: Deadline, client: Any):
     assert ThrottlingService.requests == 1
 
 
-def test_who_asks_once_hears_at_once_that_there_is_too_much_to_do(
+def test_a_client_with_one_attempt_learns_of_throttling_at_once(
     deadline: Deadline, single_attempt_client: Any
 ):
     deadline.begin(MARGIN_S + 30)

@@ -20,7 +20,7 @@ def create_dead_letters(sqs: Any) -> tuple[SqsDeadLetters, str, str]:
     return letters, dead, lane
 
 
-def test_a_dead_letter_tells_its_drops(sqs: Any):
+def test_a_dead_letter_contains_its_drops(sqs: Any):
     letters, dead, _ = create_dead_letters(sqs)
     sqs.send_message(QueueUrl=dead, MessageBody=JOB)
 
@@ -30,7 +30,7 @@ def test_a_dead_letter_tells_its_drops(sqs: Any):
     assert [type(drop) for drop in letter.drops] == [Drop]
 
 
-def test_a_letter_sent_back_says_how_often_and_which_drop_is_suspected_since_when(sqs: Any):
+def test_a_redriven_message_carries_its_redrives_and_its_suspect_drop(sqs: Any):
     letters, dead, lane = create_dead_letters(sqs)
     sqs.send_message(QueueUrl=dead, MessageBody=JOB)
     (letter,) = letters.receive(100)

@@ -51,7 +51,7 @@ def test_a_sketch_is_read_as_it_was_written():
     assert sketch_from_row({}) == OutputSketch()
 
 
-def test_a_containers_sketches_are_told_together_and_again_where_that_failed():
+def test_a_containers_sketches_are_saved_together_and_again_after_a_failure():
     told: list[OutputSketch] = []
     away = [True]
 

@@ -110,7 +110,7 @@ def test_letting_go_of_a_lost_lease_is_no_error_and_changes_nothing(ledger: Ledg
     assert isinstance(ledger.claim(DROP, owner="w3", now=LATER, until=LATER), LeaseHeld)
 
 
-def test_what_is_kept_is_settled(ledger: Ledger):
+def test_a_saved_result_completes_the_drop(ledger: Ledger):
     ledger.save_result(claim_drop(ledger), DROP, result(), now=NOON)
 
     assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("done")
@@ -149,7 +149,7 @@ def test_who_lost_the_lease_can_write_nothing(ledger: Ledger, deed: str):
         deeds[deed]()
 
 
-def test_a_result_is_kept_once(ledger: Ledger):
+def test_a_result_is_saved_once(ledger: Ledger):
     claim = claim_drop(ledger)
     ledger.save_result(claim, DROP, result(), now=NOON)
 
@@ -157,7 +157,7 @@ def test_a_result_is_kept_once(ledger: Ledger):
         ledger.save_result(claim, DROP, result(), now=NOON)
 
 
-def test_strangers_come_back_as_they_were_kept(ledger: Ledger):
+def test_unknown_subjects_are_read_as_they_were_saved(ledger: Ledger):
     vector = np.array([0.6, 0.8], np.float32)
     _, strangers = assign_subject(
         ledger.unknown_subjects("vault", "w"), vector, same_subject_threshold=0.9, new_id="s1"
@@ -170,7 +170,7 @@ def test_strangers_come_back_as_they_were_kept(ledger: Ledger):
     np.testing.assert_allclose(stored.vectors, [vector], atol=1e-3)
 
 
-def test_as_many_strangers_as_a_window_may_hold_fit_into_a_row(table: Any):
+def test_the_largest_window_of_unknown_subjects_fits_into_a_row(table: Any):
     ledger, many = dynamo_ledger(table), UnknownSubjects.MAX_SUBJECTS
     vectors = np.eye(many, 512, dtype=np.float32)
     full = UnknownSubjects(
@@ -184,7 +184,7 @@ def test_as_many_strangers_as_a_window_may_hold_fit_into_a_row(table: Any):
     np.testing.assert_array_equal(stored.vectors, vectors)
 
 
-def test_strangers_that_changed_in_between_undo_the_whole_keeping(ledger: Ledger):
+def test_a_concurrent_change_of_unknown_subjects_cancels_the_whole_result(ledger: Ledger):
     before = ledger.unknown_subjects("vault", "w")
     vector = np.array([0.6, 0.8], np.float32)
     other = Drop("d2", "faces", "vault", InlinePayload(b""), NOON)
@@ -199,7 +199,7 @@ def test_strangers_that_changed_in_between_undo_the_whole_keeping(ledger: Ledger
 
 
 @pytest.mark.parametrize("kind", ["memory", "dynamodb"])
-def test_nothing_is_kept_that_names_somebody_whose_erasure_has_begun(kind: str, table: Any):
+def test_no_write_that_names_a_person_succeeds_after_their_erasure_has_begun(kind: str, table: Any):
     ledger: Any = MemoryLedger() if kind == "memory" else dynamo_ledger(table)
     person = "p-0123456789ab"
     shown = ProcessingResult(
@@ -259,7 +259,7 @@ def test_an_alert_raised_by_two_drops_is_counted_and_not_raised_again(table: Any
     assert (told["drops"], told["drop_id"]) == (2, "d1")
 
 
-def test_dynamodb_forgets_an_attempts_error_when_the_next_one_begins(table: Any):
+def test_a_new_claim_removes_the_error_of_the_attempt_before(table: Any):
     ledger = dynamo_ledger(table)
     ledger.release_lease(
         claim_drop(ledger), stage="predict", error="E: x", dependency="model", now=NOON, release="r1"
@@ -286,7 +286,7 @@ def test_a_save_has_room_for_fewer_alerts_beside_more_sightings_and_people(ledge
     assert ledger.alert_capacity(few) > ledger.alert_capacity(CROWD)
 
 
-def test_a_crowd_is_kept_in_one_transaction(table: Any):
+def test_many_sightings_are_saved_in_one_transaction(table: Any):
     ledger = dynamo_ledger(table)
     alerts = select_alerts(crowd_alerts(), ledger.alert_capacity(CROWD), "0f")
 

@@ -58,7 +58,7 @@ def test_a_row_comes_out_as_it_went_in(table: Any):
     "wrong",
     ["SET a = :n, b = :n, a = :n", "SET a = :n SET b = :n", "ADD a :n REMOVE b ADD c :n", "SET pk = :n"],
 )
-def test_an_update_that_says_one_thing_twice_is_refused_each_time(table: Any, wrong: str):
+def test_an_update_that_assigns_an_attribute_twice_is_refused_each_time(table: Any, wrong: str):
     key = {"pk": {"S": "p"}, "sk": {"S": "s"}}
     values = {":n": {"N": "1"}}
     for expression, refused in (("SET a = :n, b = :n ADD c :n", False), (wrong, True), (wrong, True)):

@@ -54,7 +54,7 @@ def test_a_release_is_fetched_as_it_was_put(release: Any, bucket: Any, tmp_path:
     assert depot.read_manifest("tiny-colours", pedigree.id) == pedigree
 
 
-def test_what_is_no_longer_in_its_data_set_is_marked_in_a_pedigree_once(release: Any, bucket: Any):
+def test_removed_training_data_is_recorded_once_in_the_manifest(release: Any, bucket: Any):
     pedigree, files = release
     depot, forgotten = S3ReleaseStore(bucket, "bucket"), RemovedTrainingData("c" * 16, 3, NOON)
     depot.put_release(pedigree, files)
@@ -112,7 +112,7 @@ def test_a_release_is_registered_once_and_the_bundled_one_becomes_active(release
     assert releases.models() == ("digits",)
 
 
-def test_steps_are_kept_with_their_reasons_and_seen_by_the_lanes(releases: DynamoReleases, table: Any):
+def test_steps_are_stored_with_their_reasons_and_read_by_the_lanes(releases: DynamoReleases, table: Any):
     releases.register(release_record("b"), bundled="a", data="d1", parent="a")
     trials, look = DynamoComparisons(table, "t"), CachedPointers(table, "t", max_age_s=0.0)
 
@@ -196,7 +196,7 @@ def test_a_models_labels_are_found_again_and_the_last_word_counts(table: Any):
     assert list(labels.for_model("digits")) == [replace(first, label="1", labelled_by="two")]
 
 
-def test_labels_given_or_changed_since_a_lesson_are_told_from_those_before(table: Any):
+def test_labels_can_be_listed_since_a_time(table: Any):
     labels = DynamoLabels(table, "t")
     first, second = (Label(f"d{n}", "digits", "door", "7", "one", NOON) for n in (1, 2))
     for label in (first, second, later := replace(first, label="1", labelled_at=NOON + timedelta(seconds=1))):

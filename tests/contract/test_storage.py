@@ -100,16 +100,16 @@ class UnreachableService:
         lambda: SnsTopic(UnreachableService(), "t").publish([("1", OutboundEvent({}, {}))]),
     ],
 )
-def test_a_service_that_is_away_is_a_transient_failure_that_says_what_was_being_done(ask: Callable[[], Any]):
+def test_an_unavailable_service_raises_transient_with_the_operation(ask: Callable[[], Any]):
     with pytest.raises(Transient, match="away"):
         ask()
 
 
-def test_without_a_watch_file_the_default_one_holds(bucket: Any):
+def test_without_stored_rules_the_default_rules_apply(bucket: Any):
     assert CachedRules(bucket, "bucket", max_age_s=0)() == default_rules()
 
 
-def test_a_new_watch_file_is_noticed(bucket: Any):
+def test_changed_rules_take_effect(bucket: Any):
     watch = CachedRules(bucket, "bucket", max_age_s=0)
     watch()
     bucket.put_object(Bucket="bucket", Key=RULES_KEY, Body=b'[[rules]]\nname = "mine"')
@@ -118,7 +118,7 @@ def test_a_new_watch_file_is_noticed(bucket: Any):
     assert [rule.name for rule in watch().rules] == ["mine"]
 
 
-def test_within_its_freshness_the_watch_file_is_not_asked_for_again(bucket: Any):
+def test_rules_are_not_read_again_within_their_maximum_age(bucket: Any):
     watch = CachedRules(bucket, "bucket", max_age_s=60)
     watch()
     bucket.put_object(Bucket="bucket", Key=RULES_KEY, Body=b"")
@@ -208,9 +208,7 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
     assert loaded == ["gallery/1", "gallery/2"]
 
 
-def test_whoever_went_on_with_a_replaced_gallery_tells_for_how_long(
-    table: Any, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_time_of_use_of_a_replaced_gallery_is_reported(table: Any, monkeypatch: pytest.MonkeyPatch):
     told: list[float] = []
     gallery = CachedGallery(
         table,
@@ -235,7 +233,7 @@ def test_whoever_went_on_with_a_replaced_gallery_tells_for_how_long(
     assert told[-1] == 45
 
 
-def test_whoever_rested_while_the_gallery_was_replaced_compared_nothing_with_an_old_one(
+def test_a_gallery_that_was_replaced_without_use_is_not_reported_as_outdated(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ):
     told: list[float] = []
@@ -258,7 +256,7 @@ def test_whoever_rested_while_the_gallery_was_replaced_compared_nothing_with_an_
 
 
 @pytest.mark.parametrize("incomplete_spaces", [frozenset({"s"}), frozenset()])
-def test_a_gallery_that_lacks_people_is_not_looked_into(table: Any, incomplete_spaces: frozenset[str]):
+def test_an_incomplete_gallery_is_not_used(table: Any, incomplete_spaces: frozenset[str]):
     stored = {"s": "gallery/1"} if incomplete_spaces else {"other": "gallery/1"}
     rows = DynamoPeople(table, "t", store_gallery=lambda _: stored)
     rows.commit(
@@ -291,7 +289,7 @@ def test_a_photo_gains_a_vector_of_another_space_and_loses_it_again(table: Any):
     assert list(templates.photos_of("p-gone")) == []
 
 
-def test_each_use_of_the_gallery_tells_how_old_its_confirmation_is(table: Any):
+def test_each_use_of_the_gallery_reports_its_age(table: Any):
     ages: list[float] = []
     gallery = CachedGallery(
         table,
@@ -391,7 +389,7 @@ def test_a_drop_is_found_by_its_object(table: Any):
     assert records.find_drop_details("d2") is None
 
 
-def test_what_the_topic_did_not_take_is_told_again_from_there():
+def test_publishing_continues_at_the_first_event_that_was_not_accepted():
     class Picky:
         def publish_batch(self, **request: Any) -> Any:
             entries = request["PublishBatchRequestEntries"]

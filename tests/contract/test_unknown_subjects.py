@@ -83,7 +83,7 @@ def save_window(table: Any, name: str, strangers: UnknownSubjects) -> None:
     ],
     ids=["them", "all", "nobody alike", "another space"],
 )
-def test_a_window_of_strangers_forgets_who_is_alike(
+def test_matching_subjects_are_removed_from_a_window(
     table: Any, window: UnknownSubjects, faces: dict[str, Any], left: tuple[str, ...]
 ):
     vectors = {space: np.array(rows, np.float32) for space, rows in faces.items()}
