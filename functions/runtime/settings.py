@@ -139,8 +139,8 @@ class Settings:
 
     @property
     def store_reference_images(self) -> bool:
-        """Whether reference images of enrolment photos are stored for later releases."""
-        return self._get("STORE_REFERENCE_IMAGES") == "true"
+        """Whether reference images of enrolment photos are stored for later releases; only `enrol` has it."""
+        return self.variables.get("STORE_REFERENCE_IMAGES") == "true"
 
     @property
     def memory_mb(self) -> int:

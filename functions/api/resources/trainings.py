@@ -41,9 +41,11 @@ def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
 @operation("GET", "/v1/models/{model}/trainings", role="operator")
 def list_trainings(call: Call) -> TrainingList:
     """List the training jobs of a model, newest first."""
-    jobs = tuple(map(_to_training, container().training_jobs.for_model(call.path["model"])))
-    if not jobs and call.path["model"] not in container().model_cards:
-        raise NotFound("the model is not deployed and has no training jobs")
+    model = call.path["model"]
+    jobs = tuple(map(_to_training, container().training_jobs.for_model(model)))
+    is_known = jobs or model in container().model_cards or container().releases.read_releases(model).records
+    if not is_known:
+        raise NotFound("the model is not deployed and has no releases and no training jobs")
     return TrainingList(items=jobs)
 
 

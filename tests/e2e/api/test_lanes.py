@@ -157,6 +157,5 @@ def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:
 
 def drop_notes(site: Site, drop: str) -> list[tuple[str, str]]:
     """Action and reason of each note on the drop."""
-    return [
-        (one["action"], one["reason"]) for one in site.request("GET", f"/v1/drops/{drop}").json["actions"]
-    ]
+    found = site.request("GET", f"/v1/drops/{drop}?wait=20").json
+    return [(one["action"], one["reason"]) for one in found["actions"]]
