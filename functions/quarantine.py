@@ -6,10 +6,10 @@ from typing import Any
 
 from chalice import Blueprint
 
+from cloud.s3_events import QueueMessage, parse_message
 from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
 from vigil.drops.ledger import Lease, LeaseHeld
-from vigil.drops.messages import QueueMessage, parse_message
 
 trigger = Blueprint(__name__)
 

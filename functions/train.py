@@ -8,6 +8,7 @@ from chalice import Blueprint
 from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
 from vigil.errors import VigilError
+from vigil.releases.rollout import ReleaseRecord
 
 trigger = Blueprint(__name__)
 
@@ -22,7 +23,7 @@ def on_train(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     training, model = container().training, str(event["model"])
     try:
         if "archive_key" in event:
-            record = training.register_external(model, str(event["archive_key"]))
+            record = _register(model, str(event["archive_key"]))
             return {"release": record.state.release, "metric": round(record.metric.value, 4)}
         run = training.advance(training.order(model, event.get("recipe")))
     except VigilError as error:
@@ -30,3 +31,11 @@ def on_train(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     container().logger.info(run.job.state, extra={"job": run.job.name})
     result = {"job": run.job.name, "state": run.job.state, "data": run.job.spec.dataset_id}
     return result | {"expected_usd": run.expected_usd, "max_usd": run.max_usd}
+
+
+def _register(model: str, archive_key: str) -> ReleaseRecord:
+    c = container()
+    if model == c.settings.enrolment_model:
+        compare = c.face_releases.compare_on_enrolled
+        return c.training.register_enrolment_release(model, archive_key, compare)
+    return c.training.register_external(model, archive_key)

@@ -277,16 +277,17 @@ class Container(Adapters):
     def reconcile_ports(self, context: Any, listing: ObjectListing) -> ReconcilePorts:
         """For one invocation: nothing new begins shortly before its end."""
         from cloud.dynamodb.maintenance_state import DynamoReannouncements
+        from cloud.s3_events import announcement
         from vigil.reliability.reconcile import ReconcilePolicy, ReconcilePorts
         from vigil.reliability.time_scale import scale_durations
 
-        env = self.settings
-        policy = ReconcilePolicy(retention=env.retention)
+        env, policy = self.settings, ReconcilePolicy(retention=self.settings.retention)
         return ReconcilePorts(
             objects=listing,
             records=self.drop_records,
             bulk_queue=self.lane_queue("bulk"),
             reannouncements=DynamoReannouncements(self.dynamodb, env.records_table),
+            announcement=announcement,
             clock=self.clock,
             has_time=lambda: context.get_remaining_time_in_millis() > SHUTDOWN_MARGIN_S * 1000,
             policy=scale_durations(policy, env.minute, unscaled=("remembers",)),
@@ -318,16 +319,17 @@ class Container(Adapters):
         from vigil.people.models import FaceReleases
         from vigil.releases.routing import ReleasesInUse
 
-        name = self.settings.enrolment_model
-        cache = self._release_cache(self.bundled_models, "releases-in-use")
+        name, cache = (
+            self.settings.enrolment_model,
+            self._release_cache(self.bundled_models, "releases-in-use"),
+        )
         releases = ReleasesInUse(
             name,
             bundled=self.bundled_models,
             read_releases=partial(self.releases.read_releases, name),
             open_release=partial(cache.fetch_and_open, name),
         )
-        store_images = self.settings.store_reference_images
-        return FaceReleases(releases, store_images, self.galleries, self.templates)
+        return FaceReleases(releases, self.galleries, self.templates)
 
     @cached_property
     def enrolment(self) -> EnrolmentService:
@@ -339,6 +341,7 @@ class Container(Adapters):
             models=self.face_releases,
             photos=self.input_reader,
             store=self.store,
+            store_reference_images=self.settings.store_reference_images,
             clock=self.clock,
         )
 
@@ -386,7 +389,6 @@ class Container(Adapters):
         env = self.settings
         config = TrainingConfig(
             image=env.trainer_image,
-            enrolment_model=env.enrolment_model,
             pool=scale_durations(default_instance_pool(spot=env.training_spot), env.minute),
             retraining=scale_durations(RetrainingPolicy(), env.minute),
         )
@@ -400,7 +402,6 @@ class Container(Adapters):
             releases=self.releases,
             candidates=self.candidate_releases,
             trainer=self.trainer,
-            compare_on_enrolled=self.face_releases.compare_on_enrolled,
             config=config,
             clock=self.clock,
         )

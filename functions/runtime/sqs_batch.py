@@ -12,15 +12,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from cloud.client import Deadline
+from cloud.s3_events import QueueMessage, parse_message
 from cloud.sqs import SqsQueue
 from functions.runtime.handler import exit_container, log_damaged_release
 from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
-from vigil.drops.messages import (
-    Drop,
-    InvalidMessage,
-    QueueMessage,
-    parse_message,
-)
+from vigil.drops.messages import Drop, InvalidMessage
 from vigil.drops.prediction import PredictionFailed
 from vigil.drops.process import (
     DropInProgress,

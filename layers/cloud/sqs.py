@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cloud.errors import translate_errors
-from vigil.drops.messages import QueueMessage, parse_message
+from cloud.s3_events import QueueMessage, parse_message
 from vigil.errors import Transient
 from vigil.reliability.dead_letters import DeadLetter, Redrive, SuspectDrop
 

@@ -105,6 +105,8 @@ class EnrolmentService:
 
     Every photo is checked against the galleries that the new ones are built from; after a concurrent change
     the whole enrolment is repeated, so that no face is enrolled under two names.
+
+    store_reference_images  whether the face in a photo is stored to compute templates for later releases
     """
 
     people: PeopleStore
@@ -112,6 +114,7 @@ class EnrolmentService:
     models: EnrolmentModels
     photos: PhotoReader
     store: PhotoRemover
+    store_reference_images: bool
     clock: Callable[[], datetime]
 
     def enrol_by_name(
@@ -172,7 +175,10 @@ class EnrolmentService:
         rejected: list[RejectedPhoto] = []
         for photo, data in images:
             try:
-                found.append((photo, self.models.create_template(data, galleries, person)))
+                template = self.models.create_template(data, galleries, person)
+                if not self.store_reference_images:
+                    template = replace(template, reference_image=None)
+                found.append((photo, template))
             except Rejected as error:
                 rejected.append(_rejected_photo(photo, error))
         if not found:

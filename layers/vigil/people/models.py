@@ -1,7 +1,7 @@
 """The face recognition releases that people are enrolled with."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -46,13 +46,9 @@ class StoredTemplates(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaceReleases:
-    """Ports EnrolmentModels and ReembeddingModels. All raise BrokenRelease, Transient.
-
-    store_reference_images  whether the face's part of an enrolment photo is stored for later releases
-    """
+    """Ports EnrolmentModels and ReembeddingModels. All raise BrokenRelease, Transient."""
 
     releases: OpenReleases
-    store_reference_images: bool
     galleries: GalleryReader
     photos: StoredTemplates
 
@@ -69,10 +65,7 @@ class FaceReleases:
         space = active.embedding_space
         template = create_template(photo, model=active, person=person, gallery=galleries.for_space(space))
         spaces = galleries.by_space.keys() - {space}
-        template = embed_for_other_releases(
-            template, [one for one in others if one.embedding_space in spaces]
-        )
-        return template if self.store_reference_images else replace(template, reference_image=None)
+        return embed_for_other_releases(template, [one for one in others if one.embedding_space in spaces])
 
     def find_inconsistent(
         self, galleries: GallerySet, person: str, templates: Sequence[Template]

@@ -1,6 +1,5 @@
 """Compares the bucket with the ledger and announces again every object whose drop has no final state."""
 
-import json
 from collections import Counter
 from collections.abc import (
     Callable,
@@ -12,15 +11,14 @@ from collections.abc import (
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
-from urllib.parse import quote_plus
 
 from vigil.drops.ledger import MAX_LEASE, DropRecord, DropRecordReader
 from vigil.drops.messages import (
     Drop,
     InvalidMessage,
-    QueueMessage,
     S3Object,
-    parse_message,
+    compute_drop_id,
+    object_drop,
     parse_object_key,
 )
 from vigil.errors import Rejected
@@ -41,11 +39,12 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class MissingOutcome:
-    """A drop without a final state, why, and the message that announces it again."""
+    """A drop without a final state, why, and its object; `model` if it is not the one in the key."""
 
     drop: Drop | InvalidMessage
     reason: MissingReason
-    message: str
+    listed: ListedObject
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +100,19 @@ class Completeness:
         return self.completed / self.objects if self.objects else 1.0
 
 
-def to_drop(listed: ListedObject, model: str | None = None) -> tuple[Drop | InvalidMessage, str]:
-    """The drop of an object and a message that announces it: S3's own, or a job for another model.
-
-    The drop is parsed from the message itself, so that both always have the same id.
-    """
-    body = s3_notification(listed) if model is None else backfill_message(listed, model)
-    (drop,) = parse_message(QueueMessage("", body, listed.stored_at), listed.s3_object.bucket)
-    return drop, body
+def to_drop(listed: ListedObject, model: str | None = None) -> Drop | InvalidMessage:
+    """The drop of an object for a model (None: the model in its key), as its announcement makes it."""
+    item = listed.s3_object
+    try:
+        own_model, source = parse_object_key(item.key)
+    except Rejected as rejection:
+        drop_id = compute_drop_id(item.bucket, item.key, item.version)
+        return InvalidMessage(drop_id, item, listed.stored_at, rejection)
+    return object_drop(item, model or own_model, source, dedup_key=item.version, occurred_at=listed.stored_at)
 
 
 def find_missing(
-    page: Iterable[tuple[ListedObject, Drop | InvalidMessage, str]],
+    page: Iterable[tuple[ListedObject, Drop | InvalidMessage]],
     records: Mapping[str, DropRecord],
     *,
     now: datetime,
@@ -120,7 +120,7 @@ def find_missing(
 ) -> tuple[list[MissingOutcome], Completeness]:
     """The missing outcomes of one page; `page` has each object with the result of `to_drop`."""
     missing, completed, too_recent, objects = [], 0, 0, 0
-    for listed, drop, message in page:
+    for listed, drop in page:
         record, age = records.get(drop.id), now - listed.stored_at
         if record is None and age >= policy.retention:
             continue
@@ -133,7 +133,7 @@ def find_missing(
             continue
         reason = missing_reason(record, now, policy)
         if reason is not None:
-            missing.append(MissingOutcome(drop, reason, message))
+            missing.append(MissingOutcome(drop, reason, listed))
     return missing, Completeness(objects, completed, too_recent, dict(Counter(one.reason for one in missing)))
 
 
@@ -165,26 +165,6 @@ def due_announcements(
 def routable_objects(page: Sequence[ListedObject]) -> list[ListedObject]:
     """Those whose key names a model and a source."""
     return [listed for listed in page if _is_routable(listed.s3_object.key)]
-
-
-def s3_notification(listed: ListedObject) -> str:
-    """An S3 notification of the object; it makes the same drop as S3's own."""
-    s3_object = listed.s3_object
-    stored = {"key": quote_plus(s3_object.key), "versionId": s3_object.version}
-    record = {
-        "eventSource": "vigil:reconcile",
-        "eventTime": listed.stored_at.isoformat(),
-        "s3": {"bucket": {"name": s3_object.bucket}, "object": stored},
-    }
-    return json.dumps({"Records": [record]})
-
-
-def backfill_message(listed: ListedObject, model: str) -> str:
-    """A job message that runs another model on an old object, as a drop of its own. Raises UnroutableKey."""
-    s3_object = listed.s3_object
-    _, source = parse_object_key(s3_object.key)
-    location = {"bucket": s3_object.bucket, "key": s3_object.key, "version_id": s3_object.version}
-    return json.dumps({"model": model, "source": source, "at": listed.stored_at.isoformat(), "s3": location})
 
 
 def missing_reason(record: DropRecord | None, now: datetime, policy: ReconcilePolicy) -> MissingReason | None:
@@ -249,12 +229,17 @@ class ReannouncementStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReconcilePorts:
-    """Ports of a pass over the bucket; `has_time` is false when the invocation should end."""
+    """Ports of a pass over the bucket.
+
+    announcement  the message that announces an object that was stored at a time for a model
+    has_time      false when the invocation should end
+    """
 
     objects: ObjectListing
     records: DropRecordReader
     bulk_queue: BulkQueue
     reannouncements: ReannouncementStore
+    announcement: Callable[[S3Object, datetime, str | None], str]
     clock: Callable[[], datetime]
     has_time: Callable[[], bool]
     policy: ReconcilePolicy = field(default_factory=ReconcilePolicy)
@@ -317,11 +302,11 @@ def backfill(
     progress = ReconcileProgress(cursor)
     while ports.has_time() and progress.reannounced < max_messages:
         page, cursor = ports.objects.list_page(progress.cursor)
-        requested = [to_drop(listed, model) for listed in routable_objects(page)]
-        records, now = ports.records.read_records({drop.id for drop, _ in requested}), ports.clock()
+        requested = [(listed, to_drop(listed, model)) for listed in routable_objects(page)]
+        records, now = ports.records.read_records({drop.id for _, drop in requested}), ports.clock()
         found = [
-            MissingOutcome(drop, reason, message)
-            for drop, message in requested
+            MissingOutcome(drop, reason, listed, model)
+            for listed, drop in requested
             if (reason := missing_reason(records.get(drop.id), now, ports.policy)) is not None
         ]
         progress = ReconcileProgress(
@@ -336,7 +321,9 @@ def _reannounce(found: Sequence[MissingOutcome], ports: ReconcilePorts, *, busy:
     """Send what is due to the bulk lane; returns the number of messages."""
     previous, now = ports.reannouncements.find_reannouncements({one.drop.id for one in found}), ports.clock()
     ready = due_announcements(found, previous, now=now, policy=ports.policy, is_bulk_busy=busy)
-    ports.bulk_queue.send_messages([one.message for one in ready])
+    ports.bulk_queue.send_messages(
+        [ports.announcement(one.listed.s3_object, one.listed.stored_at, one.model) for one in ready]
+    )
     times = {
         one.drop.id: previous[one.drop.id].announcements if one.drop.id in previous else 0 for one in ready
     }
@@ -349,7 +336,7 @@ def _reannounce(found: Sequence[MissingOutcome], ports: ReconcilePorts, *, busy:
 def _compare_page(
     page: Sequence[ListedObject], ports: ReconcilePorts
 ) -> tuple[list[MissingOutcome], Completeness]:
-    drops = [(listed, *to_drop(listed)) for listed in page]
-    records = ports.records.read_records({drop.id for _, drop, _ in drops})
+    drops = [(listed, to_drop(listed)) for listed in page]
+    records = ports.records.read_records({drop.id for _, drop in drops})
     existing = [one for one in drops if one[1].id in records or ports.objects.exists(one[0].s3_object)]
     return find_missing(existing, records, now=ports.clock(), policy=ports.policy)

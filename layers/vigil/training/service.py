@@ -147,12 +147,10 @@ class ReleaseRegister(Protocol):
 class TrainingConfig:
     """How a deployment trains.
 
-    image            URI of the training container; empty if the deployment has none
-    enrolment_model  the model that people are enrolled with: it is compared on them, not on labels
+    image  URI of the training container; empty if the deployment has none
     """
 
     image: str
-    enrolment_model: str
     pool: InstancePool
     limits: TrainingLimits = DEFAULT_LIMITS
     retraining: RetrainingPolicy = field(default_factory=RetrainingPolicy)
@@ -160,11 +158,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainingService:
-    """Training, from the order to the registered release.
-
-    compare_on_enrolled  a candidate's identification rate on enrolled people, and its difference from the
-                         active release's; raises TooFew
-    """
+    """Training, from the order to the registered release."""
 
     runs: TrainingRuns
     labels: LabelReader
@@ -175,7 +169,6 @@ class TrainingService:
     releases: ReleaseRegister
     candidates: CandidateReleases
     trainer: Trainer
-    compare_on_enrolled: Callable[[Model], tuple[Interval, Interval]]
     config: TrainingConfig
     clock: Callable[[], datetime]
 
@@ -233,16 +226,32 @@ class TrainingService:
 
         Raises TrainingUnavailable, InvalidModelArchive, BrokenRelease, Transient.
         """
-        files = read_model_archive(self.objects.get_object(archive_key), model)
-        parent = self.candidates.active_release_id(model)
-        if model == self.config.enrolment_model:
-            manifest = build_manifest(model, files, parent=parent, data=None, recipe=None)
-            return self._register_on_enrolled_people(manifest, files)
         if model not in self.state.trained_models():
             raise TrainingUnavailable(f"{model} was never trained here: there is no test set to evaluate it")
         dataset_id = self.state.last_training(model).dataset_id
+        files = read_model_archive(self.objects.get_object(archive_key), model)
+        parent = self.candidates.active_release_id(model)
         manifest = build_manifest(model, files, parent=parent, data=dataset_id, recipe=None)
         return self._register_on_test_set(manifest, files, dataset_id)
+
+    def register_enrolment_release(
+        self, model: str, archive_key: str, compare: Callable[[Model], tuple[Interval, Interval]]
+    ) -> ReleaseRecord:
+        """Register a release of the enrolment model, which is compared on enrolled people, not on labels.
+
+        compare  a candidate's identification rate, and its difference from the active release's
+
+        Raises TooFewEnrolled, InvalidModelArchive, BrokenRelease, Transient.
+        """
+        files = read_model_archive(self.objects.get_object(archive_key), model)
+        parent = self.candidates.active_release_id(model)
+        manifest = build_manifest(model, files, parent=parent, data=None, recipe=None)
+        self.candidates.store_release(manifest, files)
+        rate, gain = compare(self.candidates.open_model(model, manifest.id))
+        record = ReleaseRecord(registered_state(model, manifest.id, self.clock()), rate, gain)
+        bundled = self.candidates.bundled_release_id(model)
+        self.releases.register(record, bundled=bundled, data="", parent=parent)
+        return record
 
     def due_models(self) -> Iterator[str]:
         """Trained models that have enough new labels. Raises Transient."""
@@ -317,17 +326,6 @@ class TrainingService:
         model = self.candidates.open_release(manifest.model, manifest.id)
         sightings = (one for _, data in items for one in model.predict(data, {}, _ignore_stage).sightings)
         self.drift.state.save_reference(manifest.model, manifest.id, sketch_of(sightings))
-        return record
-
-    def _register_on_enrolled_people(
-        self, manifest: ReleaseManifest, files: Mapping[str, bytes]
-    ) -> ReleaseRecord:
-        model = manifest.model
-        self.candidates.store_release(manifest, files)
-        rate, gain = self.compare_on_enrolled(self.candidates.open_model(model, manifest.id))
-        record = ReleaseRecord(registered_state(model, manifest.id, self.clock()), rate, gain)
-        bundled = self.candidates.bundled_release_id(model)
-        self.releases.register(record, bundled=bundled, data="", parent=manifest.parent)
         return record
 
     def _with_estimate(self, run: TrainingRun) -> TrainingRun:

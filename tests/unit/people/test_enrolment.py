@@ -111,6 +111,7 @@ def service(people: MemoryPeople, photos: PendingPhotos | None = None) -> Enrolm
         models=NamedFaces(),
         photos=pending,
         store=pending,
+        store_reference_images=False,
         clock=lambda: NOON,
     )
 

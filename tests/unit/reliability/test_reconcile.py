@@ -5,15 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from cloud.s3_events import QueueMessage, announcement, parse_message
 from tests.fakes.memory import NOON
 from vigil.drops.ledger import DropRecord
-from vigil.drops.messages import (
-    Drop,
-    InvalidMessage,
-    QueueMessage,
-    S3Object,
-    parse_message,
-)
+from vigil.drops.messages import Drop, InvalidMessage, S3Object
 from vigil.reliability.reconcile import (
     Completeness,
     ListedObject,
@@ -27,12 +22,12 @@ HOUR = timedelta(hours=1)
 PHOTO = ListedObject(S3Object("photos", "live/faces/door/a b+ü%.jpg", "v1"), NOON - 2 * HOUR)
 
 
-def entry(listed: ListedObject = PHOTO) -> tuple[ListedObject, Drop | InvalidMessage, str]:
-    return (listed, *to_drop(listed))
+def entry(listed: ListedObject = PHOTO) -> tuple[ListedObject, Drop | InvalidMessage]:
+    return listed, to_drop(listed)
 
 
 def record(state: str = "claimed", ended_ago: timedelta = 2 * HOUR) -> DropRecord:
-    return DropRecord(to_drop(PHOTO)[0].id, state, 1, NOON - ended_ago)
+    return DropRecord(to_drop(PHOTO).id, state, 1, NOON - ended_ago)
 
 
 def missing_reasons(*records: DropRecord, listed: ListedObject = PHOTO) -> tuple[list[str], Completeness]:
@@ -86,22 +81,30 @@ def test_a_reannouncement_makes_the_same_drop_as_the_event_of_s3():
     }
     (first,) = parse_message(QueueMessage("m", json.dumps({"Records": [told]}), NOON), "photos")
 
-    assert to_drop(PHOTO)[0] == first
+    message = announcement(PHOTO.s3_object, PHOTO.stored_at)
+    assert to_drop(PHOTO) == first
+    assert parse_message(QueueMessage("m", message, NOON), "photos") == [first]
 
 
 def test_an_object_for_another_model_is_another_drop():
-    drop, message = to_drop(PHOTO, model="objects")
+    drop = to_drop(PHOTO, model="objects")
+    message = announcement(PHOTO.s3_object, PHOTO.stored_at, "objects")
 
     assert isinstance(drop, Drop)
     assert (drop.model, drop.source, drop.payload) == ("objects", "door", PHOTO.s3_object)
-    assert drop.id != to_drop(PHOTO)[0].id
+    assert drop.id != to_drop(PHOTO).id
     assert parse_message(QueueMessage("m", message, NOON), "photos") == [drop]
 
 
 def test_an_unroutable_key_is_an_invalid_message_for_reconcile_and_skipped_by_backfill():
     astray = ListedObject(S3Object("photos", "live/astray.jpg", "v1"), NOON)
 
-    assert isinstance(to_drop(astray)[0], InvalidMessage)
+    (invalid,) = parse_message(
+        QueueMessage("", announcement(astray.s3_object, astray.stored_at), NOON), "photos"
+    )
+    assert isinstance(invalid, InvalidMessage)
+    assert to_drop(astray).id == invalid.id
+    assert isinstance(to_drop(astray), InvalidMessage)
     assert routable_objects([astray, PHOTO]) == [PHOTO]
 
 

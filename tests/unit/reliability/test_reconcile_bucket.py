@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cloud.s3_events import QueueMessage, announcement, parse_message
 from tests.fakes.memory import NOON, FakeClock
 from vigil.drops.ledger import DropRecord
-from vigil.drops.messages import QueueMessage, S3Object, parse_message
+from vigil.drops.messages import S3Object
 from vigil.reliability.reconcile import (
     BULK_BACKLOG_LIMIT,
     Completeness,
@@ -72,10 +73,10 @@ class FakeBucket:
         return self.pages >= 0
 
     def ports(self, after: timedelta = timedelta(0)) -> ReconcilePorts:
-        return ReconcilePorts(self, self, self, self, FakeClock(NOON + after), self.has_time)
+        return ReconcilePorts(self, self, self, self, announcement, FakeClock(NOON + after), self.has_time)
 
     def complete(self, listed: ListedObject, model: str | None = None) -> None:
-        self.done.add(to_drop(listed, model)[0].id)
+        self.done.add(to_drop(listed, model).id)
 
 
 def test_missing_objects_are_announced_and_completeness_is_of_the_whole_bucket():
@@ -87,7 +88,7 @@ def test_missing_objects_are_announced_and_completeness_is_of_the_whole_bucket()
 
     assert ended == ReconcileProgress("", Completeness(), Completeness(5, 4, 0, {"unannounced": 1}), 1)
     (message,) = house.sent
-    assert parse_message(QueueMessage("m", message, NOON), "photos") == [to_drop(OBJECTS[4])[0]]
+    assert parse_message(QueueMessage("m", message, NOON), "photos") == [to_drop(OBJECTS[4])]
 
 
 def test_a_pass_continues_where_its_time_ended():
@@ -158,7 +159,7 @@ def test_a_busy_bulk_lane_delays_announcements_of_its_own_objects_only():
 
 
 def test_a_backfill_announces_abandoned_drops_and_skips_leased_ones():
-    left, at_work = (to_drop(listed, "objects")[0].id for listed in OBJECTS[:2])
+    left, at_work = (to_drop(listed, "objects").id for listed in OBJECTS[:2])
     house = FakeBucket(
         objects=OBJECTS[:2], claimed={left: timedelta(hours=2), at_work: timedelta(minutes=-1)}
     )

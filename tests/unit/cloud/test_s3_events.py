@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.drops.messages import (
-    Drop,
-    InlinePayload,
-    InvalidMessage,
-    QueueMessage,
-    S3Object,
-    parse_message,
-    parse_object_key,
-)
+from cloud.s3_events import QueueMessage, parse_message
+from vigil.drops.messages import Drop, InlinePayload, InvalidMessage, S3Object, parse_object_key
 from vigil.errors import UnroutableKey
 
 SENT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
