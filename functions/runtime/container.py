@@ -161,7 +161,6 @@ class Container(Adapters):
 
     @cached_property
     def model_cards(self) -> dict[str, DeployedModel]:
-        """The cards of the deployed models by name."""
         from functions.api.model_cards import read_deployed_models
 
         return read_deployed_models(self.settings.cards_dir)
@@ -315,7 +314,6 @@ class Container(Adapters):
 
     @cached_property
     def face_releases(self) -> FaceReleases:
-        """The releases that people are enrolled with."""
         from vigil.people.models import FaceReleases
         from vigil.releases.routing import ReleasesInUse
 
