@@ -1,9 +1,11 @@
 """What scheduled functions store between runs: triage, controller, reconcile, re-embedding, canary."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,12 +16,14 @@ from cloud.dynamodb.schema import REANNOUNCEMENT
 from cloud.dynamodb.state import DynamoStateStore, reembedding_state_name
 from cloud.errors import translate_errors
 from vigil.drops.messages import S3Object
-from vigil.people.reembedding import ReembeddingState
 from vigil.reliability.canary import CanaryOutcome, CanaryRun
 from vigil.reliability.circuit_breaker import CircuitBreaker
 from vigil.reliability.controller import ControllerState
 from vigil.reliability.dead_letters import FaultCase
 from vigil.reliability.reconcile import Reannouncement, ReconcileProgress
+
+if TYPE_CHECKING:
+    from vigil.people.reembedding import ReembeddingState
 
 
 class DynamoFaultCases:
@@ -64,6 +68,8 @@ def save_reconcile_progress(states: DynamoStateStore, progress: ReconcileProgres
 
 
 def load_reembedding_state(states: DynamoStateStore, model: str) -> ReembeddingState:
+    from vigil.people.reembedding import ReembeddingState  # noqa: PLC0415 - loads numpy; the API must not
+
     return msgspec.convert(states.get(reembedding_state_name(model)) or {}, ReembeddingState)
 
 
