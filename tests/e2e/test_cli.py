@@ -34,10 +34,10 @@ def test_a_drop_is_found_by_object_key_and_by_id_prefix(site: RunningSystem):
 
     by_key = run_vigil(site, "drops show", key, "--json")
     row = json.loads(by_key.stdout.splitlines()[0])
-    by_id = run_vigil(site, "drops show", row["drop_id"][:10])
+    by_id = run_vigil(site, "drops show", row["id"][:10])
 
-    assert (row["state"], row["sighting_rows"][0]["status"]) == ("done", "known")
-    assert row["drop_id"] in by_id.stdout
+    assert (row["state"], row["sightings"][0]["status"]) == ("done", "known")
+    assert row["id"] in by_id.stdout
     assert "Biden" in by_id.stdout
 
 
