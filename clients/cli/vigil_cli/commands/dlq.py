@@ -15,7 +15,7 @@ from vigil_client import NotFound, Vigil
 MAX_PER_LANE = 50
 """The API lists this many dead letters of a lane at most."""
 
-RETRY_S = 8.0
+RETRY_S = 30.0
 """How long hidden dead letters are waited for: the API hides one for a few seconds whenever it reads it."""
 
 MessageArgument = Annotated[
