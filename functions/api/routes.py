@@ -33,6 +33,7 @@ from functions.runtime.container import container
 
 trigger = Blueprint(__name__)
 
+OPERATIONS.sort(key=lambda one: one.handler.__module__)  # whichever module was imported first
 DOCUMENTED_OPERATIONS = tuple(one for one in OPERATIONS if one.documented)
 
 BINARY_MEDIA_TYPES = ["multipart/form-data", *MODERN_IMAGE_TYPES]

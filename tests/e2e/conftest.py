@@ -20,7 +20,7 @@ from vigil_cli.event_recorder import EventRecorder
 
 PHOTOS = Path(__file__).parents[1] / "photos"
 TIMEOUT_S, VISIBILITY_S = 6, 7
-WAIT_S = 60.0
+WAIT_S = 240.0
 
 
 @dataclass

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 
 from infra.local.cloud import Cloud
@@ -85,7 +84,6 @@ def _kill_process_tree(victim: subprocess.Popen[bytes]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.timeout(180)
 def test_after_everything_is_killed_each_acknowledged_object_exists_and_is_processed(
     packaged: Path, tmp_path: Path
 ):
@@ -104,7 +102,7 @@ def test_after_everything_is_killed_each_acknowledged_object_exists_and_is_proce
         begun = sum(records.find_drop(drop) is not None for drop in drops)
         wait_until(
             lambda: all((records.find_drop(drop) or {}).get("state") == "done" for drop in drops),
-            within_s=120,
+            within_s=400,
         )
         refused = CliRunner().invoke(app, ["up", "--data", str(tmp_path)])
 

@@ -68,10 +68,10 @@ def test_a_dead_letter_is_redriven_and_processed(site: RunningSystem):
 
 def test_the_canary_gets_the_expected_result_and_raises_no_alert(site: RunningSystem):
     invoke_function(site, "Canary")
-    site.running.wait_until_idle(timeout_s=60)
+    site.running.wait_until_idle(timeout_s=240)
 
     assert invoke_function(site, "Canary")["problem"] == ""
-    site.running.wait_until_idle(timeout_s=60)
+    site.running.wait_until_idle(timeout_s=240)
     site.recorder.receive_all()
     alarmed = [
         e for e in site.recorder.events_of_type("vigil.alert.raised") if e["data"]["source"] == "canary"
@@ -91,7 +91,7 @@ def test_a_backfill_runs_another_model_on_each_object_once(site: RunningSystem):
 
     first = invoke_function(site, "Backfill", {"model": "tiny-colours"})
     drop = wait_until(lambda: _drop_of_other_model(site, key))
-    site.running.wait_until_idle(timeout_s=60)
+    site.running.wait_until_idle(timeout_s=240)
     second = invoke_function(site, "Backfill", {"model": "tiny-colours"})
 
     (row,) = site.wait_until_completed(drop)
@@ -132,7 +132,7 @@ def _worker_limits(site: RunningSystem) -> dict[str, int]:
 
 def test_lanes_measure_what_they_do(site: RunningSystem):
     site.wait_until_completed(site.drop_bytes((PHOTOS / "biden.jpg").read_bytes()))
-    site.running.wait_until_idle(timeout_s=60)
+    site.running.wait_until_idle(timeout_s=240)
 
     lines = [line for line in site.running.logs(site.running.function_name("Live")) if '"_aws"' in line]
 
@@ -143,7 +143,7 @@ def test_lanes_measure_what_they_do(site: RunningSystem):
 def test_maintenance_functions_emit_every_metric_of_the_dashboard(site: RunningSystem):
     for function in ("Balance", "Triage", "Reconcile", "Canary"):
         invoke_function(site, function)
-        site.running.wait_until_idle(timeout_s=60)
+        site.running.wait_until_idle(timeout_s=240)
     invoke_function(site, "Canary")
 
     for function in ("Balance", "Triage", "Reconcile", "Canary"):

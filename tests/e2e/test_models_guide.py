@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 
 from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
@@ -57,7 +56,7 @@ class GuideReader:
     def run_command(self, command: str) -> None:
         """One command; what it printed is remembered for the next."""
         words = [self.placeholders[word]() if word.isupper() else word for word in shlex.split(command)[1:]]
-        self.site.running.wait_until_idle(timeout_s=60)
+        self.site.running.wait_until_idle(timeout_s=240)
         if words[:2] == ["models", "promote"]:
             wait_until(lambda: invoke_function(self.site, "Rollout") and self._is_candidate(words[3]))
         answer = CliRunner().invoke(app, [*words, "--data", str(self.site.data)])
@@ -97,7 +96,6 @@ class GuideReader:
         return str(self.folder / name)
 
 
-@pytest.mark.timeout(240)
 def test_the_commands_of_the_guide_promote_a_release_and_roll_it_back(
     site: RunningSystem, trainer: Path, tmp_path: Path
 ):

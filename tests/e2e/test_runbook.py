@@ -45,7 +45,7 @@ def used_system(site: RunningSystem) -> RunningSystem:
     for function in FUNCTIONS:
         invoke_function(site, function)
     CliRunner().invoke(app, ["status", "--data", str(site.data)])
-    site.running.wait_until_idle(timeout_s=60)
+    site.running.wait_until_idle(timeout_s=240)
     return site
 
 

@@ -78,7 +78,7 @@ def test_an_unsupported_part_of_an_api_is_refused_with_its_name(definition: dict
 
 
 def _get_path(cloud: Cloud, path: str, **more: Any) -> requests.Response:
-    return requests.get(cloud.outputs["Url"] + path, timeout=10, **more)
+    return requests.get(cloud.outputs["Url"] + path, timeout=120, **more)
 
 
 def test_a_request_becomes_a_rest_proxy_event(cloud: Cloud):
@@ -108,7 +108,7 @@ def test_a_fixed_path_wins_over_a_parameter(cloud: Cloud):
 
 def test_an_unknown_path_is_forbidden_as_on_aws(cloud: Cloud):
     unknown = _get_path(cloud, "nowhere")
-    other_stage = requests.get(cloud.outputs["Url"].replace("/api/", "/prod/things/x"), timeout=10)
+    other_stage = requests.get(cloud.outputs["Url"].replace("/api/", "/prod/things/x"), timeout=120)
 
     assert (unknown.status_code, unknown.json()) == (403, {"message": "Missing Authentication Token"})
     assert (other_stage.status_code, other_stage.json()) == (403, {"message": "Forbidden"})
@@ -154,9 +154,9 @@ def test_bytes_pass_both_ways_when_their_media_type_is_binary(cloud: Cloud):
     picture = bytes(range(256))
     headers = {"Content-Type": "image/png", "Accept": "image/png"}
 
-    answer = requests.post(cloud.outputs["Url"] + "picture", data=picture, headers=headers, timeout=10)
+    answer = requests.post(cloud.outputs["Url"] + "picture", data=picture, headers=headers, timeout=120)
     unasked = requests.post(
-        cloud.outputs["Url"] + "picture", data=picture, headers={**headers, "Accept": "*/*"}, timeout=10
+        cloud.outputs["Url"] + "picture", data=picture, headers={**headers, "Accept": "*/*"}, timeout=120
     )
 
     assert answer.content == picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -126,17 +127,20 @@ def lambda_runtime_folder(
     """Return the folder for /var/runtime of this Python version; the first call installs it in `build`.
 
     The folder is renamed when it is complete, so an interrupted installation is repeated.
+    Other processes wait.
     """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     folder = build / f"lambda-runtime-{version}"
-    if not folder.is_dir():
-        if on_progress:
-            on_progress(f"installing the Lambda runtime for Python {version} (once)")
-        build.mkdir(parents=True, exist_ok=True)
-        draft = Path(mkdtemp(prefix="lambda-runtime-", dir=build))
-        _install_runtime(draft, constraints)
-        draft.chmod(0o755)
-        draft.rename(folder)
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / "lambda-runtime.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            if on_progress:
+                on_progress(f"installing the Lambda runtime for Python {version} (once)")
+            draft = Path(mkdtemp(prefix="lambda-runtime-", dir=build))
+            _install_runtime(draft, constraints)
+            draft.chmod(0o755)
+            draft.rename(folder)
     return folder
 
 

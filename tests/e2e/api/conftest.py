@@ -17,7 +17,7 @@ from tests.deployment import Deployment, local_deployment
 
 PHOTOS = Path(__file__).parents[2] / "photos"
 ROOT = Path(__file__).resolve().parents[3]
-WAIT_S = 30.0
+WAIT_S = 120.0
 ORIGIN = "https://console.example"
 """The configured origin for CORS."""
 

@@ -63,7 +63,7 @@ def test_an_example_runs_unchanged(environment: dict[str, str], language: str, b
     program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
 
     answer = subprocess.run(
-        [*program, block], check=False, capture_output=True, text=True, env=environment, timeout=60
+        [*program, block], check=False, capture_output=True, text=True, env=environment, timeout=240
     )
 
     assert answer.returncode == 0, answer.stdout + answer.stderr

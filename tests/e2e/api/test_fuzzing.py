@@ -61,5 +61,5 @@ def test_responses_conform_to_the_openapi_document(case: "schemathesis.Case[Any]
             # test_authorization covers unknown methods
             checks.unsupported_method,
         ],
-        timeout=30,
+        timeout=240,
     )

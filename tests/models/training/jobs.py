@@ -64,7 +64,7 @@ class LocalJob:
             env=dict(training_environment()),
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=500,
             check=False,
         )
 
@@ -87,10 +87,11 @@ class LocalJob:
 
 
 def recipe_text(name: str, changes: Mapping[str, str]) -> str:
-    """A recipe that comes with us, with some lines changed."""
+    """A recipe of the package with some lines changed; each of them must exist."""
     text = (RECIPES / f"{name}.toml").read_text("utf-8")
     for line, replacement in changes.items():
-        text = re.sub(f"(?m)^{line}$", replacement, text)
+        text, count = re.subn(f"(?m)^{line}", replacement, text)
+        assert count, f"{name}.toml has no line {line}"
     return text
 
 

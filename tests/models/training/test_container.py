@@ -75,7 +75,7 @@ def test_the_copied_files_are_enough_to_train(trainer: Path, program: Path, tmp_
         env={"PYTHONPATH": str(program), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
         check=False,
     )
 

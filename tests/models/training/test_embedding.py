@@ -39,7 +39,7 @@ def image_job(trainer: Path, root: Path, unfreeze: str, quality_loss: float = -1
     job = LocalJob(trainer, root)
     for channel, first, count in (("train", 0, 20), ("validation", 100, 20), ("test", 200, 20)):
         job.write_arrays(channel, **face_images(first, count, 4))
-    changes = {r"epochs = .*": "epochs = 3", r"quality_loss = .*": f"quality_loss = {quality_loss}"}
+    changes = {r"epochs = .*": "epochs = 3", r"max_quality_loss = .*": f"max_quality_loss = {quality_loss}"}
     job.configure(recipe_text("embedding", {**SHORT_FIT, **changes}), task="embedding", unfreeze=unfreeze)
     job.write_text("input/data/backbone/card.toml", BACKBONE_CARD)
     onnx.save(tiny_backbone(), job.root / "input/data/backbone/model.onnx")
