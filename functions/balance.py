@@ -86,12 +86,7 @@ def _observe_lane(lane: str, c: Container, at: datetime) -> LaneObservation:
         counts=c.lane_counts.since(lane, at - timedelta(minutes=5)),
         backlog=queue.visible_messages(),
         throttles=int(c.cloudwatch.latest("AWS/Lambda Throttles", function, "Sum", now=at)),
-        age_s=c.cloudwatch.latest(
-            "AWS/SQS ApproximateAgeOfOldestMessage",
-            {"QueueName": queue.name},
-            "Maximum",
-            now=at,
-        ),
+        age_s=c.cloudwatch.oldest_message_ages([queue.name], now=at)[queue.name],
     )
 
 

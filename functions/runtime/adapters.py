@@ -175,6 +175,11 @@ class Adapters:
     def dead_letter_queue(self, lane: str) -> SqsQueue:
         return self._queue(self.settings.dead_letters_url(lane))
 
+    @property
+    def publish_dead_letter_queue(self) -> SqsQueue:
+        """The queue of `unpublished_queue`, to count its messages."""
+        return self._queue(self.settings.publish_dead_letters_url)
+
     def _queue(self, url: str) -> SqsQueue:
         from cloud.sqs import SqsQueue
 

@@ -142,17 +142,32 @@ class CloudWatch:
 
     def latest(self, metric: str, dimension: Mapping[str, str], stat: str, *, now: datetime) -> float:
         """The newest minute's value of a metric such as "AWS/Lambda Throttles"; 0 if there is none."""
+        return self._latest(metric, [dimension], stat, now)[0]
+
+    def oldest_message_ages(self, queues: Sequence[str], *, now: datetime) -> dict[str, float]:
+        """The age in seconds of the oldest message of each queue, by the name of the queue."""
+        dimensions = [{"QueueName": name} for name in queues]
+        ages_s = self._latest("AWS/SQS ApproximateAgeOfOldestMessage", dimensions, "Maximum", now)
+        return dict(zip(queues, ages_s, strict=True))
+
+    def _latest(
+        self, metric: str, dimensions: Sequence[Mapping[str, str]], stat: str, now: datetime
+    ) -> list[float]:
+        """The newest minute's value for each set of dimensions, in one call."""
         namespace, _, name = metric.partition(" ")
-        query = _metric_query("m", _metric_ref(namespace, name, dimension), 60, stat)
+        queries = [
+            _metric_query(f"m{place}", _metric_ref(namespace, name, dimension), 60, stat)
+            for place, dimension in enumerate(dimensions)
+        ]
         with translate_errors("metrics", "read metric"):
             answer = self._client.get_metric_data(
-                MetricDataQueries=[query],
+                MetricDataQueries=queries,
                 StartTime=now - timedelta(minutes=4),
                 EndTime=now,
                 ScanBy="TimestampDescending",
             )
-        values = answer["MetricDataResults"][0]["Values"]
-        return float(values[0]) if values else 0.0
+        values = {one["Id"]: one["Values"] for one in answer["MetricDataResults"]}
+        return [float(values[query["Id"]][0]) if values.get(query["Id"]) else 0.0 for query in queries]
 
 
 def _alarm_view(described: Mapping[str, Any]) -> AlarmView:

@@ -65,10 +65,15 @@ class SqsQueue:
 
     def visible_messages(self) -> int:
         """About how many messages can be received now."""
-        name = "ApproximateNumberOfMessages"
+        return self.message_counts()[0]
+
+    def message_counts(self) -> tuple[int, int]:
+        """About how many messages can be received now, and how many are in flight."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with translate_errors("queues", "read queue size"):
-            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        visible, in_flight = (int(answer["Attributes"][name]) for name in names)
+        return visible, in_flight
 
 
 class SqsDeadLetters:

@@ -388,6 +388,10 @@ class LaneStatus(TypedDict):
 
     lane: str
     visible_messages: int
+    in_flight_messages: int
+    oldest_message_age_s: float
+    calls: int
+    failures: dict[str, int]
     dead_letters: int
     running: bool
     paused: bool
@@ -682,10 +686,18 @@ class SubscriptionList(TypedDict):
     items: list[SubscriptionOut]
 
 
+class UnpublishedEvents(TypedDict):
+    """Batches of events that could not be published; triage publishes them again."""
+
+    batches: int
+    oldest_age_s: float
+
+
 class SystemStatus(TypedDict):
     """The status of the system."""
 
     lanes: list[LaneStatus]
+    unpublished: UnpublishedEvents
     degradation_level: int
     completeness: NotRequired[CompletenessOut]
     slos: list[Slo]

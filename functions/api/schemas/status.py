@@ -22,6 +22,20 @@ class LaneStatus(ApiModel):
 
     lane: LaneName
     visible_messages: Annotated[int, Field(description="Approximate number of messages in the queue")]
+    in_flight_messages: Annotated[
+        int, Field(description="Approximate number of messages that workers are processing")
+    ]
+    oldest_message_age_s: Annotated[
+        float, Field(description="Age of the oldest message in seconds, from CloudWatch; 0: no message")
+    ]
+    calls: Annotated[int, Field(description="Number of deliveries of drops in the last 10 minutes")]
+    failures: Annotated[
+        dict[str, int],
+        Field(
+            description="Number of failed deliveries in the last 10 minutes, by the dependency that failed",
+            examples=[{"objects": 3}],
+        ),
+    ]
     dead_letters: Annotated[int, Field(description="Approximate number of dead letters")]
     running: Annotated[bool, Field(description="Whether the event source mapping is enabled")]
     paused: Annotated[bool, Field(description="Whether an operator paused the lane")]
@@ -63,10 +77,20 @@ class Slo(ApiModel):
     ] = None
 
 
+class UnpublishedEvents(ApiModel):
+    """Batches of events that could not be published; triage publishes them again."""
+
+    batches: Annotated[int, Field(description="Approximate number of batches")]
+    oldest_age_s: Annotated[
+        float, Field(description="Age of the oldest batch in seconds, from CloudWatch; 0: no batch")
+    ]
+
+
 class SystemStatus(ApiModel):
     """The status of the system."""
 
     lanes: Annotated[tuple[LaneStatus, ...], Field(description="The lanes live and bulk")]
+    unpublished: UnpublishedEvents
     degradation_level: Annotated[int, Field(description="Number of active degradation steps")]
     completeness: Annotated[
         CompletenessOut | None, Field(description="Absent before the first complete reconcile run")

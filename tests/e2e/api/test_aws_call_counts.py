@@ -18,7 +18,7 @@ MAX_AWS_CALLS = {
     "get-alert": 2,
     "list-alerts": 2,
     "list-sightings": 2,
-    "get-status": 9,
+    "get-status": 13,
 }
 """One of two calls writes the audit entry."""
 

@@ -314,7 +314,9 @@ def test_a_changed_audit_log_sets_the_exit_code_and_names_the_entry(api: FakeApi
 def system_status(ratio: dict[str, float], **lane: Any) -> Any:
     slo = {"name": "availability", "description": "", "target": 0.99, "good_ratio": ratio, "burn_rate": {}}
     bulk = {"lane": "bulk", "visible_messages": 0, "dead_letters": 0, "running": True, "paused": False}
-    return {"lanes": [bulk | lane], "degradation_level": 0, "slos": [slo]}
+    bulk |= {"in_flight_messages": 0, "oldest_message_age_s": 0.0, "calls": 0, "failures": {}}
+    unpublished = {"batches": 0, "oldest_age_s": 0.0}
+    return {"lanes": [bulk | lane], "unpublished": unpublished, "degradation_level": 0, "slos": [slo]}
 
 
 @pytest.mark.parametrize(
@@ -340,6 +342,21 @@ def test_status_needs_attention_for_a_missed_objective_and_for_a_lane_that_does_
     assert result.exit_code == int(not healthy), result.output
     assert ("all is well" if healthy else "needs attention") in result.stdout
     assert "KeyError" in result.stdout
+
+
+def test_status_shows_the_messages_failures_and_unpublished_events_of_the_last_minutes(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+):
+    numbers = {"in_flight_messages": 4711, "oldest_message_age_s": 93.4, "calls": 812}
+    current = system_status({}, **numbers, failures={"objects": 37, "records": 5})
+    current["unpublished"] = {"batches": 3, "oldest_age_s": 61.0}
+    monkeypatch.setattr(FakeApi, "get_status", lambda _: current, raising=False)
+
+    page, row = run("status").stdout, json.loads(run("status", "--json").stdout)
+
+    assert all(text in page for text in ("4711", "93 s", "812", "42", "3 batches, the oldest 61 s old"))
+    assert "objects failed 37 times" in " ".join(page.replace("│", " ").split())
+    assert (row["lanes"], row["unpublished"]) == (current["lanes"], current["unpublished"])
 
 
 def test_a_firing_alarm_needs_attention(api: FakeApi, monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ from rich.text import Text
 from vigil_cli.commands.alarms import firing_table
 from vigil_cli.console import BAD, DIM, GOOD, WARN, format_age, new_table
 from vigil_cli.session import Session
-from vigil_client.types import AlarmOut, FaultOut, LaneStatus, Slo, SystemStatus
+from vigil_client.types import AlarmOut, FaultOut, LaneStatus, Slo, SystemStatus, UnpublishedEvents
 
 LANE_STATES = {
     "closed": ("running", GOOD),
@@ -78,7 +78,8 @@ def _page(
     if firing:
         parts.append(firing_table(firing))
     parts.append(_faults_table(faults))
-    parts.append(Group(_completeness_text(current), _degradation_text(current)))
+    unpublished = _unpublished_texts(current["unpublished"])
+    parts.append(Group(_completeness_text(current), _degradation_text(current), *unpublished))
     spaced = [one for part in parts for one in (part, Text())][:-1]
     title = Text("all is well" if healthy else "needs attention", style=GOOD if healthy else BAD)
     return Panel(Group(*spaced), title=title, title_align="left", padding=(1, 2), expand=False)
@@ -107,22 +108,35 @@ def _budget_text(budget: float | None) -> Text:
 
 
 def _lanes_table(lanes: Sequence[LaneStatus]) -> Table:
-    table = new_table("Lanes", "lane", "state", ">waiting", ">workers", ">dead letters", "breakers")
+    """The columns calls and failed are of the last 10 minutes."""
+    columns = ("lane", "state", ">waiting", ">in flight", ">oldest", ">workers", ">calls", ">failed", ">dead")
+    table = new_table("Lanes, with the calls of the last 10 minutes", *columns, "dependencies")
     for lane in lanes:
-        open_breakers = [
-            f"{one['dependency']} {one['state']} since {format_age(one['since'])}"
-            for one in lane.get("breakers", ())
-            if one["state"] != "closed"
-        ]
+        failed = sum(lane["failures"].values())
         table.add_row(
             Text(lane["lane"], style="bold"),
             Text(*LANE_STATES[_worst_state(lane)]),
             str(lane["visible_messages"]),
+            str(lane["in_flight_messages"]),
+            f"{lane['oldest_message_age_s']:.0f} s",
             str(lane.get("workers", "-")),
+            str(lane["calls"]),
+            Text(str(failed), style=WARN if failed else DIM),
             Text(str(lane["dead_letters"]), style=BAD if lane["dead_letters"] else DIM),
-            ", ".join(open_breakers),
+            _dependencies_text(lane),
         )
     return table
+
+
+def _dependencies_text(lane: LaneStatus) -> str:
+    """Failures by dependency, and the breakers that are not closed."""
+    failures = [f"{name} failed {count} times" for name, count in lane["failures"].items()]
+    breakers = [
+        f"{one['dependency']} {one['state']} since {format_age(one['since'])}"
+        for one in lane.get("breakers", ())
+        if one["state"] != "closed"
+    ]
+    return ", ".join([*failures, *breakers])
 
 
 def _faults_table(faults: Sequence[FaultOut]) -> RenderableType:
@@ -148,3 +162,12 @@ def _completeness_text(current: SystemStatus) -> Text:
 def _degradation_text(current: SystemStatus) -> Text:
     level = current["degradation_level"]
     return Text(f"degradation: level {level}" if level else "degradation: none", style=WARN if level else DIM)
+
+
+def _unpublished_texts(unpublished: UnpublishedEvents) -> Sequence[Text]:
+    """Nothing if every event is published."""
+    if not unpublished["batches"]:
+        return []
+    age_s = unpublished["oldest_age_s"]
+    text = f"unpublished events: {unpublished['batches']} batches, the oldest {age_s:.0f} s old"
+    return [Text(text, style=WARN)]
