@@ -6,7 +6,7 @@ from typing import Any
 from chalice import Blueprint, Rate
 
 from functions.runtime.container import container
-from functions.runtime.handler import lambda_handler
+from functions.runtime.handler import lambda_handler, recorded_run
 from vigil.drops.events import republish
 from vigil.reliability.triage import run_triage
 
@@ -21,16 +21,18 @@ MAX_MESSAGES_PER_LANE = 500
 def on_triage(event: Any) -> dict[str, Any]:
     """Process the dead letters of both lanes, and the events that could not be published."""
     c = container()
-    report = asdict(
-        run_triage(c.triage_ports, owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)
-    )
-    report["republished"] = republish(
-        c.unpublished_queue,
-        c.topic,
-        c.drop_records,
-        origin=c.settings.event_source,
-        clock=c.clock,
-    )
+    with recorded_run(event, "triage") as save_report:
+        report = asdict(
+            run_triage(c.triage_ports, owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)
+        )
+        report["republished"] = republish(
+            c.unpublished_queue,
+            c.topic,
+            c.drop_records,
+            origin=c.settings.event_source,
+            clock=c.clock,
+        )
+        save_report(report)
     counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}
     for name, kind in counted.items():
         c.metrics.count(name, report[kind])

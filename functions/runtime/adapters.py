@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from cloud.dynamodb.drops import DynamoDropReader, DynamoDropRecords
     from cloud.dynamodb.ledger import DynamoLedger
-    from cloud.dynamodb.maintenance_state import CanaryProbe
+    from cloud.dynamodb.maintenance_state import CanaryProbe, DynamoTaskRuns
     from cloud.dynamodb.people import DynamoTemplates
     from cloud.dynamodb.profiles import DynamoProfiles
     from cloud.dynamodb.rate_limit import DynamoRateLimiter
@@ -237,6 +237,13 @@ class Adapters:
         from cloud.dynamodb.state import DynamoStateStore
 
         return DynamoStateStore(self.dynamodb, self.settings.records_table)
+
+    @cached_property
+    def task_runs(self) -> DynamoTaskRuns:
+        """Runs of scheduled functions that operators started."""
+        from cloud.dynamodb.maintenance_state import DynamoTaskRuns
+
+        return DynamoTaskRuns(self.dynamodb, self.settings.records_table)
 
     @cached_property
     def cloudwatch(self) -> CloudWatch:

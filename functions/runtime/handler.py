@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from aws_lambda_powertools import Logger
 
@@ -28,6 +28,27 @@ def lambda_handler(handler: Callable[P, R]) -> Callable[P, R]:
 
 def start_deadline(context: Any) -> None:
     container().deadline.begin(context.get_remaining_time_in_millis() / 1000)
+
+
+@contextmanager
+def recorded_run(event: Any, task: Literal["triage", "reconcile"]) -> Iterator[Callable[[Any], None]]:
+    """Yields a function that saves the report of a run which the API started; an error is saved, too.
+
+    A run that the schedule started saves nothing.
+    """
+    from cloud.dynamodb.maintenance_state import TaskRun  # noqa: PLC0415 - the lanes do not need it
+
+    c, run_id = container(), event.detail.get("run")
+
+    def save(run: TaskRun) -> None:
+        if run_id:
+            c.task_runs.save(run, c.clock())
+
+    try:
+        yield lambda report: save(TaskRun(run_id, task, "completed", report))
+    except Exception as error:
+        save(TaskRun(run_id, task, "failed", error=f"{type(error).__name__}: {error}"))
+        raise
 
 
 def _lambda_context(args: tuple[Any, ...]) -> Any:

@@ -224,6 +224,10 @@ class Settings:
         return self._get("RECONCILE_FUNCTION")
 
     @property
+    def triage_function(self) -> str:
+        return self._get("TRIAGE_FUNCTION")
+
+    @property
     def backfill_function(self) -> str:
         return self._get("BACKFILL_FUNCTION")
 

@@ -1,9 +1,7 @@
 """Direct access to a deployment's AWS services, for the commands that work without its API."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,26 +71,3 @@ def connect_aws(stage: str) -> Deployment:
     except (BotoCoreError, ClientError) as error:
         fail(f"cannot read the stack vigil-{stage}: {error}; check the AWS credentials and the region")
     return Deployment({row["OutputKey"]: row["OutputValue"] for row in stacks[0].get("Outputs", [])}, {})
-
-
-def run_scheduled(cloud: Deployment, name: str) -> dict[str, Any]:
-    """Invoke a scheduled function once, with the event that its schedule sends."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    event = {"version": "0", "id": "by-hand", "source": "aws.events", "detail-type": "Scheduled Event"}
-    return invoke_function(
-        cloud, name, {**event, "account": "", "region": "", "time": now, "resources": [], "detail": {}}
-    )
-
-
-def invoke_function(cloud: Deployment, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The response of a function, named as in the template; an error of it ends the command with code 2."""
-    response = cloud.slow_lambda_client.invoke(
-        FunctionName=cloud.outputs[f"{name}Function"], Payload=json.dumps(payload).encode()
-    )
-    result: dict[str, Any] = json.loads(response["Payload"].read())
-    if "FunctionError" in response:
-        reason = result.get("errorMessage", result)
-        fail(f"the function {name.lower()} failed: {reason}; see `./vigil logs {name.lower()}`")
-    if "error" in result:
-        fail(f"{result['error']['reason']}: {result['error']['message']}")
-    return result

@@ -29,6 +29,7 @@ from vigil_client.types import (
     PersonOut,
     PersonRef,
     PredictionOut,
+    ReconcileRun,
     ReconcileStatus,
     ReleaseList,
     ReviewResult,
@@ -41,9 +42,11 @@ from vigil_client.types import (
     SubscriptionList,
     SubscriptionOut,
     SystemStatus,
+    TaskStarted,
     TrainingAccepted,
     TrainingList,
     TrainingOut,
+    TriageRun,
     TriageStatus,
     UploadForm,
     UploadStatus,
@@ -215,6 +218,20 @@ class Vigil:
     def get_reconcile(self) -> ReconcileStatus:
         """Completeness of the last comparison of the bucket with the ledger."""
         return self._transport.request(ReconcileStatus, "GET", "/v1/reconcile")
+
+    def start_reconcile(self) -> str:
+        """Start a reconcile run and return its id for `get_reconcile_run`."""
+        return self._transport.request(TaskStarted, "POST", "/v1/reconcile")["run"]
+
+    def get_reconcile_run(self, run: str) -> ReconcileRun:
+        return self._transport.request(ReconcileRun, "GET", f"/v1/reconcile/runs/{run}")
+
+    def start_triage(self) -> str:
+        """Start a run of triage and return its id for `get_triage_run`."""
+        return self._transport.request(TaskStarted, "POST", "/v1/triage")["run"]
+
+    def get_triage_run(self, run: str) -> TriageRun:
+        return self._transport.request(TriageRun, "GET", f"/v1/triage/runs/{run}")
 
     def get_triage(self) -> TriageStatus:
         """The faults that triage has found in dead letters."""

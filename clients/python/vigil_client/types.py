@@ -591,6 +591,15 @@ class ReconcileStatus(TypedDict):
     completeness: NotRequired[CompletenessOut]
 
 
+class ReconcileRun(TypedDict):
+    """A run of reconcile."""
+
+    run: str
+    state: Literal["running", "completed", "failed"]
+    error: NotRequired[str]
+    report: NotRequired[ReconcileStatus]
+
+
 class ReleaseList(TypedDict):
     """The releases of all models."""
 
@@ -707,6 +716,7 @@ class TaskStarted(TypedDict):
     """A task that runs in the background."""
 
     task: str
+    run: str
 
 
 class TrainingAccepted(TypedDict):
@@ -749,6 +759,28 @@ class TrainingRequest(TypedDict):
     """A training job to start."""
 
     recipe: NotRequired[str]
+
+
+class TriageReportOut(TypedDict):
+    """What one run of triage did with dead letters."""
+
+    messages: int
+    redriven: int
+    quarantined: int
+    discarded: int
+    waiting: int
+    new_faults: int
+    reasons: dict[str, int]
+    republished: int
+
+
+class TriageRun(TypedDict):
+    """A run of triage."""
+
+    run: str
+    state: Literal["running", "completed", "failed"]
+    error: NotRequired[str]
+    report: NotRequired[TriageReportOut]
 
 
 class TriageStatus(TypedDict):

@@ -1,15 +1,29 @@
 """Reconcile, triage and backfill: results of their runs, and runs that an operator starts."""
 
-from typing import Any
+import uuid
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
 
-from cloud.dynamodb.maintenance_state import DynamoFaultCases, load_reconcile_progress
+import msgspec
+
+from cloud.dynamodb.maintenance_state import DynamoFaultCases, TaskRun, load_reconcile_progress
 from functions.api.operation import Call, operation
 from functions.api.pagination import sign_cursor, verify_cursor
 from functions.api.problems import NotFound
 from functions.api.schemas.lanes import BackfillRequest, BackfillResult, TaskStarted
-from functions.api.schemas.status import CompletenessOut, FaultOut, ReconcileStatus, TriageStatus
+from functions.api.schemas.status import (
+    CompletenessOut,
+    FaultOut,
+    ReconcileRun,
+    ReconcileStatus,
+    TriageReportOut,
+    TriageRun,
+    TriageStatus,
+)
 from functions.runtime.container import container
 from vigil.reliability.dead_letters import FaultCase
+from vigil.reliability.reconcile import ReconcileProgress
 
 SCHEDULED_EVENT = {
     "version": "0",
@@ -25,14 +39,60 @@ SCHEDULED_EVENT = {
 """The event of a schedule, to start a scheduled function outside of its schedule."""
 
 
-@operation("POST", "/v1/reconcile", role="operator", all_sources=True, status=202, audited=True)
+TaskName = Literal["triage", "reconcile"]
+start_task = partial(operation, "POST", role="operator", all_sources=True, status=202, audited=True)
+get_task_run = partial(operation, "GET", role="operator", all_sources=True, problems=(NotFound,))
+
+
+@start_task("/v1/triage")
+def start_triage(_: Call) -> TaskStarted:
+    """Start a run of triage over all dead letters and unpublished events.
+
+    Otherwise triage runs every two minutes. A run takes up to one minute.
+    """
+    return _start("triage", container().settings.triage_function)
+
+
+@start_task("/v1/reconcile")
 def start_reconcile(_: Call) -> TaskStarted:
     """Start a reconcile run.
 
-    Otherwise reconcile runs every five minutes.
+    Otherwise reconcile runs every five minutes. A run takes up to two minutes.
     """
-    container().lambda_functions.invoke_async(container().settings.reconcile_function, SCHEDULED_EVENT)
-    return TaskStarted(task="reconcile")
+    return _start("reconcile", container().settings.reconcile_function)
+
+
+def _start(task: TaskName, function: str) -> TaskStarted:
+    run = TaskRun(uuid.uuid4().hex, task)
+    container().task_runs.save(run, datetime.now(UTC))
+    container().lambda_functions.invoke_async(function, {**SCHEDULED_EVENT, "detail": {"run": run.id}})
+    return TaskStarted(task=task, run=run.id)
+
+
+@get_task_run("/v1/triage/runs/{run}")
+def get_triage_run(call: Call) -> TriageRun:
+    """Get the state and the report of a run of triage."""
+    run = _find_run(call, "triage")
+    report = TriageReportOut(**run.report) if run.report else None
+    return TriageRun(run=run.id, state=run.state, error=run.error, report=report)
+
+
+@get_task_run("/v1/reconcile/runs/{run}")
+def get_reconcile_run(call: Call) -> ReconcileRun:
+    """Get the state and the result of a reconcile run.
+
+    While the result has `in_progress`, the comparison of the bucket continues with the next run.
+    """
+    run = _find_run(call, "reconcile")
+    report = _to_reconcile_status(msgspec.convert(run.report, ReconcileProgress)) if run.report else None
+    return ReconcileRun(run=run.id, state=run.state, error=run.error, report=report)
+
+
+def _find_run(call: Call, task: TaskName) -> TaskRun:
+    run = container().task_runs.find(call.path["run"])
+    if run is None or run.task != task:
+        raise NotFound
+    return run
 
 
 @operation("GET", "/v1/reconcile", role="operator", all_sources=True)
@@ -41,7 +101,10 @@ def get_reconcile(_: Call) -> ReconcileStatus:
 
     One comparison of the whole bucket may take several runs.
     """
-    progress = load_reconcile_progress(container().state_store)
+    return _to_reconcile_status(load_reconcile_progress(container().state_store))
+
+
+def _to_reconcile_status(progress: ReconcileProgress) -> ReconcileStatus:
     complete = progress.last_complete
     return ReconcileStatus(
         in_progress=bool(progress.cursor),

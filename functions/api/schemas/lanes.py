@@ -87,6 +87,7 @@ class TaskStarted(ApiModel):
     """A task that runs in the background."""
 
     task: Annotated[str, Field(description="Name of the task", examples=["reconcile"])]
+    run: Annotated[str, Field(description="Id of the run; its state is at `/v1/{task}/runs/{run}`")]
 
 
 class BackfillRequest(ApiModel):

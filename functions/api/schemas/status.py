@@ -150,3 +150,47 @@ class TriageStatus(ApiModel):
     """The faults that triage knows."""
 
     faults: Annotated[tuple[FaultOut, ...], Field(description="Faults, latest change of phase first")]
+
+
+class TriageReportOut(ApiModel):
+    """What one run of triage did with dead letters."""
+
+    messages: Annotated[int, Field(description="Number of dead letters")]
+    redriven: Annotated[int, Field(description="Number of dead letters sent back to their lane")]
+    quarantined: Annotated[int, Field(description="Number of dead letters whose drop was quarantined")]
+    discarded: Annotated[int, Field(description="Number of dead letters that needed no processing")]
+    waiting: Annotated[int, Field(description="Number of dead letters left in their queue")]
+    new_faults: Annotated[int, Field(description="Number of faults that triage found for the first time")]
+    reasons: Annotated[
+        dict[str, int],
+        Field(
+            description="Number of dead letters by action and reason",
+            examples=[{"waiting: others like it go first": 2}],
+        ),
+    ]
+    republished: Annotated[
+        int, Field(description="Number of batches of events that were published after an earlier failure")
+    ]
+
+
+class TaskRunOut(ApiModel):
+    """A run that an operator started; it is stored for a day."""
+
+    run: Annotated[str, Field(description="Id of the run")]
+    state: Annotated[
+        Literal["running", "completed", "failed"],
+        Field(description="A failed run starts again up to twice within minutes"),
+    ]
+    error: Annotated[str | None, Field(description="Why the run failed")] = None
+
+
+class TriageRun(TaskRunOut):
+    """A run of triage."""
+
+    report: Annotated[TriageReportOut | None, Field(description="Report of a completed run")] = None
+
+
+class ReconcileRun(TaskRunOut):
+    """A run of reconcile."""
+
+    report: Annotated[ReconcileStatus | None, Field(description="Result of a completed run")] = None

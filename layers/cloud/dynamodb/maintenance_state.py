@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.queries import Table
-from cloud.dynamodb.schema import REANNOUNCEMENT
+from cloud.dynamodb.schema import REANNOUNCEMENT, TASK_RUN
 from cloud.dynamodb.state import DynamoStateStore, reembedding_state_name
 from cloud.errors import translate_errors
 from vigil.drops.messages import S3Object
@@ -75,6 +75,34 @@ def load_reembedding_state(states: DynamoStateStore, model: str) -> ReembeddingS
 
 def save_reembedding_state(states: DynamoStateStore, model: str, state: ReembeddingState) -> None:
     states.put(reembedding_state_name(model), asdict(state))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A run of triage or reconcile that an operator started through the API.
+
+    report  what a completed run did
+    error   why a failed run ended
+    """
+
+    id: str
+    task: Literal["triage", "reconcile"]
+    state: Literal["running", "completed", "failed"] = "running"
+    report: Mapping[str, Any] | None = None
+    error: str | None = None
+
+
+class DynamoTaskRuns:
+    def __init__(self, client: Any, table: str) -> None:
+        self._rows = Table(client, table)
+
+    def save(self, run: TaskRun, now: datetime) -> None:
+        row = {**asdict(run), "expires": TASK_RUN.expires(now)}
+        self._rows.put(TASK_RUN.key(run=row.pop("id")) | to_item(row), "save task run")
+
+    def find(self, run_id: str) -> TaskRun | None:
+        row = self._rows.get(TASK_RUN.key(run=run_id), "read task run")
+        return msgspec.convert({**row, "id": run_id}, TaskRun) if row is not None else None
 
 
 class DynamoReannouncements:

@@ -149,6 +149,7 @@ TRAINING_JOB = RowKind(
     "release failure_note expected_usd max_usd cost_usd run_s",
 )
 STATE = RowKind("records", ("state#{name}", "state"), "value")
+TASK_RUN = RowKind("records", ("task_run#{run}", "run"), "task state report error expires", timedelta(days=1))
 
 PROFILE = RowKind(
     "people",

@@ -23,6 +23,7 @@ PLACEHOLDER_IDS = {
     "release": "0" * 16,
     "lane": "bulk",
     "message": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
+    "run": "0" * 32,
     "subscription": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
 }
 BYTES_LIMIT = 256 * 1024

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from cloud.dynamodb.maintenance_state import DynamoFaultCases
 from cloud.dynamodb.state import DynamoStateStore
 from functions.api.resources.maintenance import SCHEDULED_EVENT
-from tests.e2e.api.conftest import Site, wait_for_reload
+from tests.e2e.api.conftest import PHOTOS, Site, wait_for_reload
+from tests.e2e.conftest import wait_until
 from vigil.drops.messages import compute_drop_id
 from vigil.reliability.dead_letters import FaultCase, Fingerprint
 from vigil_cli.__main__ import app
@@ -142,6 +143,50 @@ def test_known_faults_and_the_completeness_of_the_bucket_are_shown(site: Site):
 
     assert (faults[fingerprint.id]["dependency"], faults[fingerprint.id]["phase"]) == ("objects", "new")
     assert {"in_progress", "reannounced"} <= reconcile.keys()
+
+
+def test_the_status_counts_messages_deliveries_and_unpublished_events(site: Site):
+    site.upload_drop((PHOTOS / "biden.jpg").read_bytes(), "gate-1")
+
+    status = wait_until(lambda: _status_with_calls(site))
+
+    live = next(one for one in status["lanes"] if one["lane"] == "live")
+    assert live["calls"] >= 1
+    assert {"in_flight_messages", "oldest_message_age_s", "failures"} <= live.keys()
+    assert status["unpublished"] == {"batches": 0, "oldest_age_s": 0.0}
+
+
+def _status_with_calls(site: Site) -> Any:
+    """The status once a lane has counted a delivery, which it does at the end of its batch."""
+    status = site.request("GET", "/v1/status").json
+    return status if any(one["lane"] == "live" and one["calls"] for one in status["lanes"]) else None
+
+
+def test_an_operator_starts_triage_and_reads_its_report(site: Site):
+    started = site.request("POST", "/v1/triage", {}, role="operator")
+    run = wait_until(lambda: _ended_run(site, f"/v1/triage/runs/{started.json['run']}"))
+    other_task = site.request("GET", f"/v1/reconcile/runs/{started.json['run']}")
+
+    assert (started.status, run["state"], other_task.status) == (202, "completed", 404)
+    assert run["report"]["messages"] == sum(
+        run["report"][name] for name in ("redriven", "quarantined", "discarded", "waiting")
+    )
+    assert run["report"]["republished"] == 0
+
+
+def test_an_operator_starts_reconcile_and_reads_its_result(site: Site):
+    started = site.request("POST", "/v1/reconcile", {}, role="operator")
+
+    run = wait_until(lambda: _ended_run(site, f"/v1/reconcile/runs/{started.json['run']}"))
+
+    assert (started.status, run["state"]) == (202, "completed")
+    assert run["report"]["in_progress"] is False
+    assert {"objects", "completed", "too_recent"} == run["report"]["completeness"].keys()
+
+
+def _ended_run(site: Site, path: str) -> Any:
+    run = site.request("GET", path).json
+    return run if run["state"] != "running" else None
 
 
 def dead_letter(site: Site, name: str, **more: Any) -> dict[str, Any]:

@@ -344,6 +344,64 @@ def test_status_needs_attention_for_a_missed_objective_and_for_a_lane_that_does_
     assert "KeyError" in result.stdout
 
 
+REPORT = {"messages": 3, "redriven": 1, "waiting": 2, "republished": 0} | {
+    "reasons": {"redriven: fault 5d0c: canary": 1, "waiting: others like it go first": 2}
+}
+
+
+def runs_of(*states: dict[str, Any]) -> Any:
+    """A method that returns these states of a run, one a call."""
+    remaining = iter(states)
+    return lambda _api, _run: {"run": "r", **next(remaining)}
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vigil_cli.commands.maintenance.RUN_POLL_S", 0)
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_triage_waits_for_its_run_and_shows_the_report(api: FakeApi, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(FakeApi, "start_triage", lambda _: "r", raising=False)
+    runs = [{"state": "running"}, {"state": "completed", "report": REPORT}] * 2
+    monkeypatch.setattr(FakeApi, "get_triage_run", runs_of(*runs), raising=False)
+
+    shown, as_json = run("ops triage"), run("ops triage --json")
+
+    assert "others like it go first" in shown.stdout
+    assert json.loads(as_json.stdout) == REPORT
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_reconcile_runs_until_the_whole_bucket_is_compared(api: FakeApi, monkeypatch: pytest.MonkeyPatch):
+    counts = {"objects": 5, "completed": 4, "too_recent": 1}
+    monkeypatch.setattr(FakeApi, "start_reconcile", lambda _: "r", raising=False)
+    first = {"in_progress": True, "reannounced": 2}
+    last = {"in_progress": False, "reannounced": 1, "completeness": counts}
+    states = [{"state": "completed", "report": first}, {"state": "completed", "report": last}]
+    monkeypatch.setattr(FakeApi, "get_reconcile_run", runs_of(*states), raising=False)
+
+    result = run("ops reconcile --json")
+
+    assert (result.exit_code, json.loads(result.stdout)) == (1, {**counts, "announced": 3})
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("task", ["triage", "reconcile"])
+def test_a_failed_run_is_an_error_that_names_the_log(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, task: str
+):
+    monkeypatch.setattr(FakeApi, f"start_{task}", lambda _: "r", raising=False)
+    failed = {"state": "failed", "error": "Transient: read records"}
+    monkeypatch.setattr(FakeApi, f"get_{task}_run", runs_of(failed), raising=False)
+
+    result = run(f"ops {task}")
+
+    assert result.exit_code == 2
+    assert "Transient: read records" in result.stderr
+    assert f"./vigil logs {task}" in result.stderr
+
+
 def test_status_shows_the_messages_failures_and_unpublished_events_of_the_last_minutes(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ):

@@ -2,8 +2,8 @@
 
 import shlex
 import time
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -25,6 +25,10 @@ ACTION_LABELS = {
 """Action of triage -> its label, and the state whose colour it has."""
 
 POLL_S = 5.0
+RUN_POLL_S = 0.5
+MAX_RUN_S = 180
+"""How long a command waits for a run; a function runs for two minutes at most."""
+
 QUEUE_RETENTION = {"live": "4 days", "bulk": "14 days"}
 """How long the queue of a lane keeps a message."""
 
@@ -36,9 +40,9 @@ def triage(session: Session) -> None:
 
     Example: ./vigil ops triage
     """
-    from vigil_cli.deployment import run_scheduled
-
-    report = run_scheduled(session.deployment(), "Triage")
+    with session.api("operator") as api:
+        run = _wait_for_run("triage", api.start_triage, api.get_triage_run)
+    report = run["report"]
     table = new_table("Triage", "action", ">dead letters", "reason")
     for reason, count in report["reasons"].items():
         action, _, detail = reason.partition(": ")
@@ -56,18 +60,12 @@ def reconcile(session: Session) -> None:
 
     Example: ./vigil ops reconcile
     """
-    from vigil_cli.deployment import run_scheduled
-
-    cloud = session.deployment()
-    result = run_scheduled(cloud, "Reconcile")
-    announced = result["announced"]
-    while result["cursor"]:
-        result = run_scheduled(cloud, "Reconcile")
-        announced += result["announced"]
+    announced, is_complete = 0, False
     with session.api("operator") as api:
-        counts = api.get_reconcile().get("completeness")
-    if counts is None:
-        fail("reconcile did not reach the end of the bucket; see `./vigil logs reconcile`")
+        while not is_complete:
+            result = _wait_for_run("reconcile", api.start_reconcile, api.get_reconcile_run)["report"]
+            announced, is_complete = announced + result["reannounced"], not result["in_progress"]
+    counts = result["completeness"]
     completed, objects = counts["completed"], counts["objects"]
     summary = (
         f"complete {completed / objects if objects else 1:.2%}: {completed} of {objects} objects "
@@ -76,6 +74,18 @@ def reconcile(session: Session) -> None:
     session.show([{**counts, "announced": announced}], lambda: summary)
     if completed < objects:
         raise click.exceptions.Exit(1)
+
+
+def _wait_for_run(task: str, start: Callable[[], str], get_run: Callable[[str], Any]) -> Any:
+    """Start a run of a task and return it completed."""
+    run_id, deadline_s = start(), time.monotonic() + MAX_RUN_S
+    while (run := get_run(run_id))["state"] == "running":
+        if time.monotonic() > deadline_s:
+            fail(f"{task} has not ended after {MAX_RUN_S} s; see `./vigil logs {task}`")
+        time.sleep(RUN_POLL_S)
+    if run["state"] == "failed":
+        fail(f"{task} failed: {run['error']}; see `./vigil logs {task}`")
+    return run
 
 
 def canary(session: Session) -> None:
