@@ -146,12 +146,13 @@ def test_triage_reports_what_it_did_with_a_dead_letter(site: RunningSystem):
     drop = send_dead_letter(site, "by-triage")
 
     result = run_vigil(site, "ops triage", "--json")
-    site.wait_until_completed(drop)
+    (row,) = site.wait_until_completed(drop)
 
     report = json.loads(result.stdout)
     assert result.exit_code == 0, result.output
     assert (report["messages"], report["redriven"], report["republished"]) == (1, 1, 0)
     assert sum(report["reasons"].values()) == report["redriven"] + report["new_faults"]
+    assert row["state"] == "rejected"
 
 
 def test_status_and_alarms_fit_a_small_screen(site: RunningSystem, monkeypatch: pytest.MonkeyPatch):

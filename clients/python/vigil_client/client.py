@@ -76,8 +76,8 @@ class Vigil:
         """
         upload = self.upload_photo(photo, source=source, lane=lane, model=model)
         uploaded = self.get_upload(upload, wait_s=20)
-        if "drop" not in uploaded:
-            raise TimeoutError(f"{photo} was uploaded, but has no drop after 20 seconds")
+        if "drop" not in uploaded or "state" not in uploaded:
+            raise TimeoutError(f"{photo} was uploaded, but is not processed after 20 seconds")
         return self.get_drop(uploaded["drop"], wait_s=20)
 
     def upload_photo(

@@ -800,7 +800,9 @@ class UploadForm(TypedDict):
 
 
 class UploadStatus(TypedDict):
-    """The state of an upload; without `drop` until the file has arrived."""
+    """The state of an upload.
+
+Without `drop` until the file has arrived; without `state` until a worker has claimed the drop."""
 
     id: str
     drop: NotRequired[str]

@@ -29,7 +29,8 @@ from functions.api.schemas.drops import (
 from functions.api.schemas.predict import ObjectReference
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
-from vigil.drops.messages import parse_object_key
+from vigil.drops.messages import compute_drop_id, parse_object_key
+from vigil.errors import ObjectNotFound
 from vigil.people.consent import is_person_id
 from vigil.training import labels
 from vigil.training.labels import CannotLabel
@@ -81,7 +82,8 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
 def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     """Get the drop of an upload.
 
-    Without `drop` the file has not arrived yet. With `wait`, the answer comes when the drop has ended.
+    Without `drop` the file has not arrived yet; without `state` no worker has claimed the drop. With `wait`,
+    the answer comes when the drop has ended.
     """
     try:
         key = str(verify_value(call.path["upload"], purpose="upload", key=container().signing_key))
@@ -92,7 +94,7 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     uri = f"s3://{container().presigned_photos.bucket}/{key}"
     drop = _poll(lambda: _latest_drop_of(uri), lambda one: one.state != "claimed", query.wait)
     if drop is None:
-        return UploadStatus(id=call.path["upload"])
+        return UploadStatus(id=call.path["upload"], drop=_stored_drop_id(key))
     return UploadStatus(id=call.path["upload"], drop=drop.drop_id, state=drop.state)
 
 
@@ -211,6 +213,16 @@ def to_sighting(view: SightingView, call: Call) -> SightingOut:
 def _latest_drop_of(uri: str) -> DropView | None:
     drops = container().drop_reader.drops_of_object(uri)
     return container().drop_reader.find_drop(drops[0]) if drops else None
+
+
+def _stored_drop_id(key: str) -> str | None:
+    """The id of the drop of a stored photo, which follows from its version; None if no photo is stored."""
+    photos, (model, _) = container().presigned_photos, parse_object_key(key)
+    try:
+        version = photos.latest_version(key)
+    except ObjectNotFound:
+        return None
+    return compute_drop_id(photos.bucket, key, version, model)
 
 
 def _to_object(drop: DropView) -> ObjectReference | None:

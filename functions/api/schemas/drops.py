@@ -66,7 +66,10 @@ class WaitQuery(ApiModel):
 
 
 class UploadStatus(ApiModel):
-    """The state of an upload; without `drop` until the file has arrived."""
+    """The state of an upload.
+
+    Without `drop` until the file has arrived; without `state` until a worker has claimed the drop.
+    """
 
     id: Annotated[str, Field(description="Id of the upload")]
     drop: DropId | None = None

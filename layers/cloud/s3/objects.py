@@ -81,12 +81,15 @@ class PresignedPhotos:
         return PresignedForm(signed["url"], signed["fields"])
 
     def latest_version(self, key: str) -> str:
-        """The newest version of an object. Raises ObjectNotFound."""
+        """The newest version of an object. Raises ObjectNotFound.
+
+        To a caller that may not list the bucket, S3 answers 403 for an object that does not exist.
+        """
         with translate_errors("photos", "read object version"):
             try:
                 answer = self._client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if error_code(error) not in _NOT_FOUND_CODES:
+                if error_code(error) not in {*_NOT_FOUND_CODES, "403"}:
                     raise
                 raise ObjectNotFound(f"there is no object {key}") from error
         return str(answer.get("VersionId", ""))

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from vigil_cli.__main__ import app
 from vigil_cli.session import Session
-from vigil_client import NotFound, UnprocessableContent
+from vigil_client import Conflict, NotFound, UnprocessableContent
 
 AT = "2026-01-02T03:04:05+00:00"
 DROP = "d" * 32
@@ -263,6 +263,44 @@ def test_a_refused_file_does_not_stop_the_others_and_sets_the_exit_code(api: Fak
     assert result.exit_code == 1
     assert (refused["state"], refused["reason"]) == ("refused", "wrong-type")
     assert done == {"file": str(files[1]), **DROP_RECORD}
+
+
+def test_an_uploaded_photo_has_a_drop_id_without_waiting(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    monkeypatch.setattr(FakeApi, "get_upload", lambda _, upload, **__: {"id": upload, "drop": DROP})
+
+    result = run("drop", tmp_path / "a.jpg", "--wait", "0", "--json")
+
+    expected = {"file": str(tmp_path / "a.jpg"), "state": "uploaded", "id": DROP}
+    assert (result.exit_code, json.loads(result.stdout)) == (0, expected)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_new_person_whose_photos_are_all_refused_is_erased(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
+):
+    def create_person(_api: FakeApi, name: str) -> str:
+        if is_new:
+            return "p-new"
+        raise Conflict({"status": 409})
+
+    def enrol_photo(_api: FakeApi, person: str, photo: Path) -> None:
+        raise UnprocessableContent({"status": 422, "reason": "no-face", "detail": "no face"})
+
+    (tmp_path / "a.jpg").write_bytes(b"")
+    monkeypatch.setattr(FakeApi, "create_person", create_person, raising=False)
+    monkeypatch.setattr(FakeApi, "enrol_photo", enrol_photo, raising=False)
+    monkeypatch.setattr(
+        FakeApi, "erase_person", lambda _, one: api.calls.append(("erase", one)), raising=False
+    )
+
+    result = CliRunner().invoke(app, ["enrol", str(PERSON["name"]), str(tmp_path / "a.jpg")])
+
+    assert result.exit_code == 1
+    assert "no-face" in result.stderr
+    assert api.calls == ([("erase", "p-new")] if is_new else [])
 
 
 def test_tags_are_changed_only_where_an_option_is_given(api: FakeApi):

@@ -151,7 +151,7 @@ def demo() -> None:
 def _drop_all(cloud: Deployment, api: Vigil, steps: ProgressSteps) -> list[DemoResult]:
     steps.begin("enrolling two people")
     for name, (photo, watched) in ENROLLED.items():
-        person = find_or_create_person(api, name)
+        person, _ = find_or_create_person(api, name)
         result = enrol_photo(api, person, photo)
         if not result["accepted"]:
             err.print(f"[red]{photo.name} is refused:[/] {result['message']}")

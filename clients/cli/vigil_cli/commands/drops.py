@@ -65,7 +65,8 @@ def _upload_file(api: Vigil, file: Path, source: str, lane: LaneName, model: str
         uploaded = api.upload_photo(file, source=source, lane=lane, model=model)
     except UnprocessableContent as problem:
         return {"state": "refused", "reason": problem.reason, "message": problem.detail}
-    return {"state": "uploaded", "upload": uploaded}
+    drop = api.get_upload(uploaded, wait_s=0).get("drop")
+    return {"state": "uploaded", "upload": uploaded} | ({"id": drop} if drop else {})
 
 
 def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], wait_s: float) -> None:
@@ -77,7 +78,7 @@ def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], wait_s: float)
         while row["state"] in ("uploaded", "claimed"):
             left_s = max(0, min(LONG_POLL_S, round(deadline_s - time.monotonic())))
             status = api.get_upload(row["upload"], wait_s=left_s)
-            if "drop" in status:
+            if "drop" in status and "state" in status:
                 row.update(api.get_drop(status["drop"]))
             if time.monotonic() >= deadline_s:
                 break

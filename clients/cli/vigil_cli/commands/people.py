@@ -11,7 +11,7 @@ import click
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import err, fail, format_time, new_table, out, print_json
 from vigil_cli.session import Session
-from vigil_client import Conflict, UnprocessableContent, Vigil
+from vigil_client import Conflict, Forbidden, UnprocessableContent, Vigil
 
 if TYPE_CHECKING:
     from vigil_cli.deployment import Deployment
@@ -34,11 +34,13 @@ def enrol(
     Example: ./vigil enrol "Ada Lovelace" ada-1.jpg ada-2.jpg --watch
     """
     with session.api("operator") as api:
-        person = find_or_create_person(api, name)
+        person, is_new = find_or_create_person(api, name)
         rows = [{"person": person, "photo": str(one), **enrol_photo(api, person, one)} for one in photos]
         accepted = [row for row in rows if row["accepted"]]
         if watch and accepted:
             api.watch_person(person)
+    if is_new and not accepted:
+        _erase_without_photos(session, person)
     for row in rows:
         if not row["accepted"]:
             err.print(f"[yellow]refused[/] {row['photo']}: {row['message']} ({row['reason']})")
@@ -49,12 +51,23 @@ def enrol(
         raise click.exceptions.Exit(1)
 
 
-def find_or_create_person(api: Vigil, name: str) -> str:
-    """The id of the person with a name."""
+def find_or_create_person(api: Vigil, name: str) -> tuple[str, bool]:
+    """The id of the person with a name, and whether the person is new."""
     try:
-        return api.create_person(name)
+        return api.create_person(name), True
     except Conflict:
-        return next(person["id"] for person in api.list_people() if person["name"] == name)
+        return next(person["id"] for person in api.list_people() if person["name"] == name), False
+
+
+def _erase_without_photos(session: Session, person: str) -> None:
+    """Erase a new person of whom every photo was refused; only an admin may."""
+    with session.api("admin") as api:
+        try:
+            api.erase_person(person)
+        except Forbidden:
+            err.print(
+                f"{person} has no photo: enrol one, or let an admin run `./vigil people erase {person}`"
+            )
 
 
 def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
