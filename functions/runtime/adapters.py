@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         DynamoComparisons,
         DynamoLaneCounts,
         DynamoReleaseHealth,
-        DynamoSketches,
     )
     from cloud.dynamodb.drops import DynamoDropReader, DynamoDropRecords
     from cloud.dynamodb.ledger import DynamoLedger
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from cloud.dynamodb.rate_limit import DynamoRateLimiter
     from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
     from cloud.dynamodb.reviews import DynamoLabels, DynamoReviews
+    from cloud.dynamodb.sketches import DynamoSketches
     from cloud.dynamodb.state import DynamoStateStore, PausedLanes
     from cloud.dynamodb.stream import SqsUnpublishedQueue
     from cloud.dynamodb.training_drops import DynamoTrainingDrops
@@ -418,7 +418,7 @@ class Adapters:
 
     @cached_property
     def output_sketches(self) -> DynamoSketches:
-        from cloud.dynamodb.counters import DynamoSketches
+        from cloud.dynamodb.sketches import DynamoSketches
 
         return DynamoSketches(self.dynamodb, self.settings.records_table)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cloud.dynamodb.counters import DynamoSketches, sketch_from_row, sketch_to_row
+from cloud.dynamodb.sketches import DynamoSketches, sketch_from_row, sketch_to_row
 from functions import training_jobs
 from functions.runtime.container import Container
 from functions.runtime.settings import Settings

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cloud.dynamodb.counters import DynamoSketches, sketch_to_row
 from cloud.dynamodb.drops import DynamoDropRecords
 from cloud.dynamodb.releases import DynamoReleases, DynamoTrainingJobs
 from cloud.dynamodb.reviews import DynamoLabels
+from cloud.dynamodb.sketches import DynamoSketches, sketch_to_row
 from cloud.dynamodb.state import DynamoStateStore
 from cloud.s3.objects import S3ObjectStore, S3Store
 from tests.e2e.conftest import RunningSystem, wait_until

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from cloud.dynamodb.counters import sketch_from_row, sketch_to_row
+from cloud.dynamodb.sketches import sketch_from_row, sketch_to_row
 from cloud.dynamodb.state import DynamoStateStore
 from vigil.releases.drift import OutputSketch
 from vigil.training.service import LastTraining

@@ -158,7 +158,9 @@ def test_the_status_counts_messages_deliveries_and_unpublished_events(site: Site
 
 def _status_with_calls(site: Site) -> Any:
     """The status once a lane has counted a delivery, which it does at the end of its batch."""
-    status = site.request("GET", "/v1/status").json
+    response = site.request("GET", "/v1/status")
+    assert response.status == 200, response.text
+    status = response.json
     return status if any(one["lane"] == "live" and one["calls"] for one in status["lanes"]) else None
 
 

@@ -401,7 +401,7 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_waits")
 def test_triage_waits_for_its_run_and_shows_the_report(api: FakeApi, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(FakeApi, "start_triage", lambda _: "r", raising=False)
-    runs = [{"state": "running"}, {"state": "completed", "report": REPORT}] * 2
+    runs: list[dict[str, Any]] = [{"state": "running"}, {"state": "completed", "report": REPORT}] * 2
     monkeypatch.setattr(FakeApi, "get_triage_run", runs_of(*runs), raising=False)
 
     shown, as_json = run("ops triage"), run("ops triage --json")
