@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cloud.dynamodb.maintenance_state import DynamoFaultCases
+from cloud.dynamodb.state import DynamoStateStore
 from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until
 from tests.e2e.test_cli import run_vigil
 from tests.e2e.test_maintenance import drop_actions, invoke_function
@@ -143,10 +145,15 @@ def test_reconcile_reports_a_complete_bucket(site: RunningSystem):
 
 
 def test_triage_reports_what_it_did_with_a_dead_letter(site: RunningSystem):
+    cases = DynamoFaultCases(
+        DynamoStateStore(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    )
+    before = cases.load_cases()
     drop = send_dead_letter(site, "by-triage")
 
     result = run_vigil(site, "ops triage", "--json")
     (row,) = site.wait_until_completed(drop)
+    cases.save_cases(before)
 
     report = json.loads(result.stdout)
     assert result.exit_code == 0, result.output
