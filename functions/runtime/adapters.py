@@ -172,13 +172,9 @@ class Adapters:
     def lane_queue(self, lane: str) -> SqsQueue:
         return self._queue(self.settings.lane_url(lane))
 
-    def dead_letter_queue(self, lane: str) -> SqsQueue:
-        return self._queue(self.settings.dead_letters_url(lane))
-
-    @property
-    def publish_dead_letter_queue(self) -> SqsQueue:
-        """The queue of `unpublished_queue`, to count its messages."""
-        return self._queue(self.settings.publish_dead_letters_url)
+    def dead_letter_queue(self, function: str) -> SqsQueue:
+        """Of a lane; that of `publish` has batches of events that were not published."""
+        return self._queue(self.settings.dead_letters_url(function))
 
     def _queue(self, url: str) -> SqsQueue:
         from cloud.sqs import SqsQueue
@@ -240,7 +236,6 @@ class Adapters:
 
     @cached_property
     def task_runs(self) -> DynamoTaskRuns:
-        """Runs of scheduled functions that operators started."""
         from cloud.dynamodb.maintenance_state import DynamoTaskRuns
 
         return DynamoTaskRuns(self.dynamodb, self.settings.records_table)

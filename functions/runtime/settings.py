@@ -102,8 +102,8 @@ class Settings:
     def lane_arn(self, lane: str) -> str:
         return self._get(f"{lane.upper()}_QUEUE_ARN")
 
-    def dead_letters_url(self, lane: str) -> str:
-        return self._get(f"{lane.upper()}_DEAD_LETTERS_URL")
+    def dead_letters_url(self, function: str) -> str:
+        return self._get(f"{function.upper()}_DEAD_LETTERS_URL")
 
     def lane_function(self, lane: str) -> str:
         """The name of the lane's Lambda function."""

@@ -36,7 +36,7 @@ def get_status(_: Call) -> SystemStatus:
     """
     submit, queues = container().executor.submit, _queue_names()
     pending = {lane: [submit(query) for query in _lane_queries(lane)] for lane in LANES}
-    slos, batches = submit(_slo_statuses), submit(container().publish_dead_letter_queue.message_counts)
+    slos, batches = submit(_slo_statuses), submit(container().dead_letter_queue("publish").message_counts)
     ages = submit(container().cloudwatch.oldest_message_ages, [*queues.values()], now=datetime.now(UTC))
     states = container().state_store.get_many("controller", "reconcile", PAUSED_LANES_STATE)
     controller, completeness = states.get("controller", {}), states.get("reconcile", {}).get("last_complete")
@@ -57,7 +57,7 @@ def get_status(_: Call) -> SystemStatus:
 def _queue_names() -> dict[str, str]:
     """The queues whose oldest messages are shown."""
     lanes = {lane: container().lane_queue(lane).name for lane in LANES}
-    return {**lanes, "unpublished": container().publish_dead_letter_queue.name}
+    return {**lanes, "unpublished": container().dead_letter_queue("publish").name}
 
 
 def _lane_queries(lane: str) -> Sequence[Callable[[], Any]]:
