@@ -46,9 +46,9 @@ def recorded_run(event: Any, task: Literal["triage", "reconcile"]) -> Iterator[C
 
     try:
         yield lambda report: save(TaskRun(run_id, task, "completed", report))
-    except Exception as error:
-        save(TaskRun(run_id, task, "failed", error=f"{type(error).__name__}: {error}"))
-        raise
+    finally:
+        if error := sys.exception():
+            save(TaskRun(run_id, task, "failed", error=f"{type(error).__name__}: {error}"))
 
 
 def _lambda_context(args: tuple[Any, ...]) -> Any:
