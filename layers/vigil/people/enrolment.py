@@ -1,18 +1,17 @@
 """Enrols people from photos, and changes their tags; profile and galleries change together."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from vigil.drops.messages import S3Object
-from vigil.errors import ConcurrentUpdate, Rejected
+from vigil.errors import Rejected
 from vigil.faces.enrolment_check import Template, add_templates, set_tags
 from vigil.faces.gallery import Gallery, GallerySet
 from vigil.inference.types import Box
-from vigil.people.galleries import MAX_ATTEMPTS, GalleryReader
+from vigil.people.galleries import GalleryReader, repeat_concurrent_change
 from vigil.people.person import Person, PersonChange, get_person, new_person_id
 
 MAX_NAME_LENGTH = 100
@@ -134,10 +133,7 @@ class EnrolmentService:
 
     def update_tags(self, person_id: str, *, add: frozenset[str], remove: frozenset[str]) -> Person:
         """The person with the changed tags. Raises PersonNotFound, ConcurrentUpdate, Transient."""
-        for _ in _attempts():
-            with suppress(ConcurrentUpdate):
-                return self._attempt_tag_update(person_id, add, remove)
-        return self._attempt_tag_update(person_id, add, remove)
+        return repeat_concurrent_change(partial(self._attempt_tag_update, person_id, add, remove))
 
     def _enrol(self, read_change: Callable[[], PersonChange], photos: Sequence[S3Object]) -> EnrolmentResult:
         if not 0 < len(photos) <= MAX_PHOTOS:
@@ -145,10 +141,7 @@ class EnrolmentService:
         try:
             max_bytes = self.models.max_bytes
             images = [(photo, self.photos.fetch(photo, max_bytes)) for photo in photos]
-            for _ in _attempts():
-                with suppress(ConcurrentUpdate):
-                    return self._attempt_enrolment(read_change, images)
-            return self._attempt_enrolment(read_change, images)
+            return repeat_concurrent_change(partial(self._attempt_enrolment, read_change, images))
         finally:
             for photo in photos:
                 self.store.delete_version(photo)
@@ -213,11 +206,6 @@ class EnrolmentService:
     def _change_by_id(self, person_id: str) -> PersonChange:
         person = get_person(self.people, person_id)
         return PersonChange(person, person)
-
-
-def _attempts() -> Iterator[int]:
-    """All attempts but the last."""
-    return iter(range(MAX_ATTEMPTS - 1))
 
 
 def _with_templates(

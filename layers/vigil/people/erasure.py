@@ -1,18 +1,17 @@
 """Erases a person: from the galleries first, then from every row and object."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vigil.drops.messages import S3Object
-from vigil.errors import ConcurrentUpdate
 from vigil.faces.gallery import GallerySet
-from vigil.people.galleries import MAX_ATTEMPTS, GalleryReader
+from vigil.people.galleries import GalleryReader, repeat_concurrent_change
 from vigil.people.person import ErasureReceipt, GalleryPointer, Person, PersonNotFound
 
 
@@ -151,10 +150,7 @@ class ErasureService:
         return ErasureReceipt(person.id, self.clock(), pointer.version, counts)
 
     def _remove_from_galleries(self, person_id: str) -> None:
-        for _ in range(MAX_ATTEMPTS - 1):
-            with suppress(ConcurrentUpdate):
-                return self._attempt_removal(person_id)
-        return self._attempt_removal(person_id)
+        repeat_concurrent_change(partial(self._attempt_removal, person_id))
 
     def _attempt_removal(self, person_id: str) -> None:
         galleries = self.galleries.read()

@@ -1,13 +1,18 @@
-"""Reads the galleries in force, and stores changed galleries as snapshots."""
+"""Reads the galleries in force, stores changed galleries as snapshots, and repeats concurrent changes."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from vigil.errors import ConcurrentUpdate
 from vigil.faces.gallery import GallerySet, deserialize_gallery, serialize_gallery
 from vigil.people.person import GalleryPointer
 
 MAX_ATTEMPTS = 5
 """Attempts to change the galleries while others change them."""
+
+T = TypeVar("T")
 
 
 class GalleryReader(Protocol):
@@ -57,3 +62,14 @@ def store_changed_galleries(snapshots: SnapshotStore, galleries: GallerySet) -> 
         or snapshots.save_gallery_snapshot(galleries.version, serialize_gallery(gallery))
         for space, gallery in galleries.by_space.items()
     }
+
+
+def repeat_concurrent_change(attempt: Callable[[], T]) -> T:
+    """Repeat a change of the galleries that another one preceded.
+
+    Raises ConcurrentUpdate if the last attempt does, and whatever else an attempt raises.
+    """
+    for _ in range(MAX_ATTEMPTS - 1):
+        with suppress(ConcurrentUpdate):
+            return attempt()
+    return attempt()
