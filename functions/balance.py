@@ -17,7 +17,6 @@ from functions.runtime.container import Container, container
 from functions.runtime.handler import lambda_handler
 from vigil.errors import Transient
 from vigil.reliability.controller import (
-    LANES,
     ControllerState,
     LaneObservation,
     control_step,
@@ -25,6 +24,7 @@ from vigil.reliability.controller import (
     lane_breaker_state,
     mapping_settings,
 )
+from vigil.reliability.lane_counts import LANES
 from vigil.reliability.slo import MetricRef
 
 trigger = Blueprint(__name__)

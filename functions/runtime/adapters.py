@@ -200,14 +200,14 @@ class Adapters:
         from cloud.dynamodb.stream import SqsUnpublishedQueue
 
         env = self.settings
-        sqs, url = self.clients.get("sqs"), env.publish_dead_letters_url
+        sqs, url = self.clients.get("sqs"), env.dead_letters_url("publish")
         return SqsUnpublishedQueue(sqs, url, dynamodb=self.dynamodb, table=env.records_table)
 
     @cached_property
     def lane_mappings(self) -> Mapping[str, EventSourceMapping]:
         """The event source mapping of each lane."""
         from cloud.lambda_api import EventSourceMapping
-        from vigil.reliability.controller import LANES
+        from vigil.reliability.lane_counts import LANES
 
         client, env = self.clients.get("lambda"), self.settings
         return {

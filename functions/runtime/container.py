@@ -230,7 +230,8 @@ class Container(Adapters):
     @cached_property
     def triage_ports(self) -> TriagePorts:
         from cloud.dynamodb.maintenance_state import DynamoFaultCases, load_controller_state
-        from vigil.reliability.controller import LANES, is_healthy
+        from vigil.reliability.controller import is_healthy
+        from vigil.reliability.lane_counts import LANES
         from vigil.reliability.time_scale import scale_durations
         from vigil.reliability.triage import TriagePolicy, TriagePorts
 

@@ -92,10 +92,6 @@ class Settings:
     def ops_topic_arn(self) -> str:
         return self._get("OPS_TOPIC_ARN")
 
-    @property
-    def publish_dead_letters_url(self) -> str:
-        return self._get("PUBLISH_DEAD_LETTERS_URL")
-
     def lane_url(self, lane: str) -> str:
         return self._get(f"{lane.upper()}_QUEUE_URL")
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from infra.monitoring.slo import VIGIL_NAMESPACE, Objective, Resource, SloConfig
+from vigil.reliability.lane_counts import LANES
 
 WIDGET_WIDTH, WIDGET_HEIGHT = 6, 6
 _NAMESPACE = f"{VIGIL_NAMESPACE}/${{Stage}}"
@@ -116,7 +117,6 @@ def _cost_widgets() -> list[dict[str, Any]]:
     return [_metric_widget("Lambda's cost of 1,000 drops, estimated", metrics, period=3600)]
 
 
-LANES = ("live", "bulk")
 STAGES = ("claim", "read", "decode", "detect", "align", "embed", "match", "classify", "evaluate", "save")
 """Stages of all pipelines in their order."""
 

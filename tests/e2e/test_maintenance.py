@@ -19,8 +19,8 @@ from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until
 from tests.unit.runtime.emf import parse_emf, shown_metrics
 from vigil.drops.messages import compute_drop_id
 from vigil.reliability.circuit_breaker import closed_breaker
-from vigil.reliability.controller import LANES, ControllerState, mapping_settings
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.controller import ControllerState, mapping_settings
+from vigil.reliability.lane_counts import LANES, LaneCounts
 
 SCHEDULED_EVENT = {
     "version": "0",

@@ -19,10 +19,9 @@ from functions.api.schemas.status import (
     UnpublishedEvents,
 )
 from functions.runtime.container import container
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import LANES, LaneCounts
 from vigil.reliability.slo import SloStatus, evaluate_objectives
 
-LANES = ("live", "bulk")
 COUNTS_WINDOW = timedelta(minutes=10)
 """The time whose calls and failures are counted; the schema states it."""
 

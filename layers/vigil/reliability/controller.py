@@ -22,9 +22,8 @@ from vigil.reliability.circuit_breaker import (
     next_breaker,
 )
 from vigil.reliability.degradation import DegradationLevel, DegradationPolicy, next_level
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import LANES, LaneCounts
 
-LANES = ("live", "bulk")
 PROBE_WORKERS = 2
 """Workers of a lane with a half-open breaker: the minimum that Lambda accepts."""
 

@@ -1,8 +1,10 @@
-"""The calls and failures of a lane in one time bucket."""
+"""The lanes, and the calls and failures of a lane in one time bucket."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+LANES = ("live", "bulk")
 
 
 @dataclass(frozen=True, slots=True)

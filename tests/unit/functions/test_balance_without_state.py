@@ -16,7 +16,8 @@ from functions.runtime.settings import Settings
 from tests.fakes.memory import NOON
 from vigil.errors import Transient
 from vigil.reliability.capacity import CapacityLimits
-from vigil.reliability.controller import LANES, ControllerPolicy
+from vigil.reliability.controller import ControllerPolicy
+from vigil.reliability.lane_counts import LANES
 from vigil.reliability.slo import MetricRef
 
 TICK: dict[str, object] = dict.fromkeys(
