@@ -38,7 +38,6 @@ SCHEDULED_EVENT = {
 }
 """The event of a schedule, to start a scheduled function outside of its schedule."""
 
-
 TaskName = Literal["triage", "reconcile"]
 start_task = partial(operation, "POST", role="operator", all_sources=True, status=202, audited=True)
 get_task_run = partial(operation, "GET", role="operator", all_sources=True, problems=(NotFound,))
@@ -109,11 +108,7 @@ def _to_reconcile_status(progress: ReconcileProgress) -> ReconcileStatus:
     return ReconcileStatus(
         in_progress=bool(progress.cursor),
         reannounced=progress.reannounced,
-        completeness=CompletenessOut(
-            objects=complete.objects, completed=complete.completed, too_recent=complete.too_recent
-        )
-        if complete
-        else None,
+        completeness=CompletenessOut.model_validate(complete) if complete else None,
     )
 
 
