@@ -4,24 +4,52 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cloud.dynamodb.drops import DynamoDropRows
+from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.people import DynamoPeople
+from cloud.dynamodb.queries import Listing, Table
+from cloud.dynamodb.schema import DROP, drop_key
 from vigil.drops.messages import compute_drop_id
 from vigil_cli import deployment as cli
 
 TERMINAL_STATES = ("done", "rejected", "quarantined")
 
 
+class DropRows:
+    """The rows of drops, sightings, notes and alerts as plain dictionaries."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._rows, self._listing = Table(client, table), Listing(client, table)
+        self.drops_of_object = DynamoDropReader(client, table).drops_of_object
+
+    def find_drop(self, drop_id: str) -> dict[str, Any] | None:
+        return self._rows.get(drop_key(drop_id), "read record")
+
+    def sightings(self, drop: str) -> list[dict[str, Any]]:
+        return self._rows_of_drop(drop, "sighting#")
+
+    def notes(self, drop: str) -> list[dict[str, Any]]:
+        return self._rows_of_drop(drop, "note#")
+
+    def newest(self, kind: str, *, since: datetime, limit: int) -> list[dict[str, Any]]:
+        """The newest rows of "drops", "sightings" or "alerts"."""
+        return list(islice(self._listing.newest(kind, since=since), limit))
+
+    def _rows_of_drop(self, drop: str, prefix: str) -> list[dict[str, Any]]:
+        return list(self._rows.partition(DROP.partition(drop=drop), "read drop", sk_prefix=prefix))
+
+
 class Deployment(cli.Deployment):
     """A deployment whose tables can be read."""
 
     @cached_property
-    def records(self) -> DynamoDropRows:
-        return DynamoDropRows(self.client("dynamodb"), self.outputs["RecordsTable"])
+    def records(self) -> DropRows:
+        return DropRows(self.client("dynamodb"), self.outputs["RecordsTable"])
 
     def display_name(self, subject_id: str) -> str:
         """The name of an enrolled person; other subjects as they are."""
@@ -50,7 +78,7 @@ def upload_file(cloud: Deployment, file: Path, key: str, model: str) -> str:
     return compute_drop_id(bucket, key, response["VersionId"], model)
 
 
-def wait_until_completed(records: DynamoDropRows, ids: Sequence[str], wait_s: float) -> list[dict[str, Any]]:
+def wait_until_completed(records: DropRows, ids: Sequence[str], wait_s: float) -> list[dict[str, Any]]:
     """The records of drops once all have ended, or as they are when the time is up."""
     deadline = time.monotonic() + wait_s
     rows: dict[str, dict[str, Any]] = {}

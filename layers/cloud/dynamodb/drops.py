@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -211,28 +210,6 @@ class DynamoDropReader:
 
     def _get(self, key: Item) -> dict[str, Any] | None:
         return self._rows.get(key, "read record")
-
-
-class DynamoDropRows:
-    """Reads the same rows as plain dictionaries."""
-
-    def __init__(self, client: Any, table: str) -> None:
-        self._reader = DynamoDropReader(client, table)
-        self._listing = Listing(client, table)
-        self.drops_of_object = self._reader.drops_of_object
-
-    def find_drop(self, drop_id: str) -> dict[str, Any] | None:
-        return self._reader._get(drop_key(drop_id))
-
-    def sightings(self, drop: str) -> list[dict[str, Any]]:
-        return list(self._reader._rows_of_drop(drop, "sighting#"))
-
-    def notes(self, drop: str) -> list[dict[str, Any]]:
-        return list(self._reader._rows_of_drop(drop, "note#"))
-
-    def newest(self, kind: str, *, since: datetime, limit: int) -> list[dict[str, Any]]:
-        """The newest rows of "drops", "sightings" or "alerts"."""
-        return list(islice(self._listing.newest(kind, since=since), limit))
 
 
 def _sighting_view(row: Mapping[str, Any]) -> SightingView:
