@@ -126,9 +126,6 @@ class SqsDeadLetters:
                 DelaySeconds=math.ceil(decision.delay.total_seconds()),
             )
 
-    def make_visible(self, dead_letter: DeadLetter) -> None:
-        self._queue.set_visibility_timeout(dead_letter.receipt_handle, 0)
-
     def delete(self, dead_letter: DeadLetter) -> None:
         self._queue.delete_message(dead_letter.receipt_handle)
 

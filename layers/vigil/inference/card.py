@@ -1,17 +1,11 @@
 """The tables of model cards: what every model has, its preprocessing, its input limits, its network file."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, ValidationError, convert, field
+from msgspec import Meta, Struct, field
 
-from vigil import toml_file
-from vigil.toml_file import InvalidToml, TomlFile, TomlTable
-
-T = TypeVar("T")
-U = TypeVar("U")
+from vigil.toml_file import TomlTable
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -135,57 +129,3 @@ class NetworkCard(ModelCard, frozen=True, kw_only=True):
 
     network: Network
     input: Preprocessing
-
-
-@dataclass(frozen=True, slots=True)
-class TomlReader(TomlFile):
-    """Values by dotted path ("input.size"), for recipes. Each method raises InvalidToml."""
-
-    def get_str(self, key: str) -> str:
-        return self._get(key, str)
-
-    def get_choice(self, key: str, allowed: Sequence[T]) -> T:
-        """One of a few values."""
-        if (value := self._find(key)) not in allowed:
-            names = ", ".join(map(str, allowed))
-            raise InvalidToml(f"{self.file}: {key} must be one of {names}, not {value!r}")
-        return allowed[allowed.index(value)]
-
-    def get_int(self, key: str) -> int:
-        return self._get(key, int)
-
-    def get_float(self, key: str) -> float:
-        return self._get(key, float)
-
-    def get_bool(self, key: str) -> bool:
-        return self._get(key, bool)
-
-    def get_strs(self, key: str) -> tuple[str, ...]:
-        return self._get(key, tuple[str, ...])
-
-    def get_floats(self, key: str) -> tuple[float, ...]:
-        return self._get(key, tuple[float, ...])
-
-    def get_size(self, key: str) -> Size:
-        """(width, height) in pixels."""
-        return self._get(key, tuple[PositiveInt, PositiveInt])
-
-    def _find(self, key: str) -> Any:
-        value: Any = self.values
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if value is None:
-            raise InvalidToml(f"{self.file}: {key} is missing")
-        return value
-
-    def _get(self, key: str, kind: type[U]) -> U:
-        try:
-            return convert(self._find(key), kind)
-        except ValidationError as error:
-            raise InvalidToml(f"{self.file}: {str(error).lower().replace('`', '')}: {key}") from error
-
-
-def load_toml(path: Path) -> TomlReader:
-    """Raises InvalidToml if there is no such file or it is not TOML."""
-    parsed = toml_file.load_toml(path)
-    return TomlReader(parsed.file, parsed.values)

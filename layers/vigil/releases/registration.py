@@ -3,17 +3,16 @@
 import hashlib
 import io
 import tarfile
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import BrokenRelease, UnknownModel, VigilError
-from vigil.inference.card import TomlReader
 from vigil.inference.classifier import Classifier
 from vigil.inference.evaluation import ScoredDataset, metric_interval, paired_gain
 from vigil.inference.repository import ReleaseCache
@@ -22,6 +21,7 @@ from vigil.releases.lifecycle import registered_state
 from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.rollout import ReleaseRecord
 from vigil.statistics import Interval
+from vigil.toml_file import parse_toml
 
 MAX_UNPACKED_BYTES = 250_000_000
 """Limit of the unpacked size, which must fit into a function's /tmp."""
@@ -156,22 +156,32 @@ def register_release(
     return standing
 
 
+class _CardLicence(msgspec.Struct):
+    spdx: str
+
+
+class _CardOrigin(msgspec.Struct):
+    """The tables of any kind of model card that its manifest repeats."""
+
+    licence: _CardLicence
+    quality: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
 def build_manifest(
     model: str, files: Mapping[str, bytes], *, parent: str | None, data: str | None, recipe: str | None
 ) -> ReleaseManifest:
     """The manifest of a release from its files and origin. Raises InvalidToml."""
-    card = files["card.toml"].decode("utf-8", "replace")
-    table = TomlReader(f"{model}/card.toml", tomllib.loads(card))
+    card = parse_toml(f"{model}/card.toml", files["card.toml"]).convert(_CardOrigin)
     quality = {
         name: float(value)
-        for name, value in table.values.get("quality", {}).items()
+        for name, value in card.quality.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
     return ReleaseManifest(
         model=model,
         digests={name: hashlib.sha256(body).hexdigest() for name, body in files.items()},
-        licence=table.get_str("licence.spdx"),
-        card=card,
+        licence=card.licence.spdx,
+        card=files["card.toml"].decode(),
         quality=quality,
         parent=parent,
         dataset_id=data,

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,3 +146,19 @@ def face_images(first: int, count: int, each: int) -> dict[str, Any]:
     subjects = np.repeat(rng.integers(40, 215, (count, 12, 12, 3)), each, axis=0)
     images = np.clip(subjects + rng.normal(0, 25, subjects.shape), 0, 255).astype(np.uint8)
     return {"images": images, "labels": np.repeat([f"q{first + n}" for n in range(count)], each)}
+
+
+def card_values(folder: Path) -> dict[str, Any]:
+    """The values of a release's card.toml by dotted key, such as "quality.accuracy"."""
+    values: dict[str, Any] = {}
+    tables: list[tuple[str, dict[str, Any]]] = [
+        ("", tomllib.loads((folder / "card.toml").read_text("utf-8")))
+    ]
+    while tables:
+        prefix, table = tables.pop()
+        for name, value in table.items():
+            if isinstance(value, dict):
+                tables.append((f"{prefix}{name}.", value))
+            else:
+                values[f"{prefix}{name}"] = value
+    return values

@@ -15,15 +15,16 @@ from tests.models.training.jobs import (
     LABELS,
     SMALL_NETWORK,
     LocalJob,
+    card_values,
     recipe_text,
     write_striped_manifest,
 )
-from vigil.inference.card import load_toml
 from vigil.inference.classifier import ClassifierCard, open_classifier
 from vigil.inference.release import open_release
 from vigil.inference.repository import BundledModels
 from vigil.inference.session import open_session
 from vigil.inference.types import Model
+from vigil.toml_file import load_toml
 from vigil.training.dataset import parse_manifest
 from vigil.training.jobs import PROGRESS_METRICS
 
@@ -32,7 +33,8 @@ TORCH_PROGRAM = """
 import json, sys, onnx, torch
 from pathlib import Path
 from models.training.onnx_module import OnnxModule
-from vigil.inference.card import NetworkCard, load_toml
+from vigil.inference.card import NetworkCard
+from vigil.toml_file import load_toml
 from vigil.inference.images import decode_image
 from vigil.inference.preprocess import to_tensor
 release, pictures = Path(sys.argv[1]), sys.argv[2:]
@@ -73,13 +75,11 @@ def test_the_release_is_served_by_its_card_alone(trained: Any):
     sightings = [
         model.predict((held_out / entry.key).read_bytes(), {}, ignore_stage).sightings[0] for entry in entries
     ]
-    card = load_toml(job.release / "card.toml")
+    card = card_values(job.release)
     known = [sighting.status == "known" for sighting in sightings]
     right = [sighting.label == entry.label for sighting, entry in zip(sightings, entries, strict=True)]
-    assert np.mean(known) == pytest.approx(card.get_float("quality.answered_share"), abs=1e-4)
-    assert np.sum(right) / np.sum(known) == pytest.approx(
-        card.get_float("quality.accuracy_when_answered"), abs=1e-4
-    )
+    assert np.mean(known) == pytest.approx(card["quality.answered_share"], abs=1e-4)
+    assert np.sum(right) / np.sum(known) == pytest.approx(card["quality.accuracy_when_answered"], abs=1e-4)
 
 
 def test_what_is_served_is_what_torch_computes(trained: Any):
@@ -117,16 +117,16 @@ def test_the_release_has_a_golden_answer_that_the_serving_runtime_gives(trained:
 def test_the_card_contains_measured_quality_and_its_provenance(trained: Any):
     job, _ = trained
 
-    card = load_toml(job.release / "card.toml")
+    card = card_values(job.release)
 
-    assert card.get_strs("output.labels") == LABELS
-    assert card.get_str("quality.split") == "test"
-    assert card.get_float("quality.accuracy") >= 0.95
-    assert card.get_floats("quality.accuracy_interval")[0] <= card.get_float("quality.accuracy")
-    assert card.get_int("quality.slices.source.a.items") + card.get_int("quality.slices.source.b.items") == 48
-    assert card.get_str("training.data") == "d" * 16
-    assert card.get_float("training.export_difference") <= 1e-4
-    assert card.convert(ClassifierCard).accepts.suffixes >= {".jpg", ".png"}
+    assert tuple(card["output.labels"]) == LABELS
+    assert card["quality.split"] == "test"
+    assert card["quality.accuracy"] >= 0.95
+    assert card["quality.accuracy_interval"][0] <= card["quality.accuracy"]
+    assert card["quality.slices.source.a.items"] + card["quality.slices.source.b.items"] == 48
+    assert card["training.data"] == "d" * 16
+    assert card["training.export_difference"] <= 1e-4
+    assert load_toml(job.release / "card.toml").convert(ClassifierCard).accepts.suffixes >= {".jpg", ".png"}
 
 
 def test_progress_is_found_by_the_jobs_metric_expressions(trained: Any):
@@ -150,10 +150,10 @@ def test_8_bits_are_taken_where_they_cost_no_more_than_allowed(trainer: Path, tm
 
     done = job.run()
 
-    card = load_toml(job.release / "card.toml")
+    card = card_values(job.release)
     assert done.returncode == 0
-    assert card.get_bool("training.int8")
-    assert card.get_float("training.int8_loss") <= 0.05
+    assert card["training.int8"] is True
+    assert card["training.int8_loss"] <= 0.05
     assert load_trained(job).name == "trained"
 
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from tests.fakes.memory import NOON
 from vigil.releases.registration import (
     InvalidModelArchive,
+    build_manifest,
     compare_with_active,
     read_model_archive,
     score_test_set,
 )
+from vigil.toml_file import InvalidToml
 from vigil.training.examples import DatasetEntry
 
 
@@ -32,6 +34,20 @@ def test_the_files_of_an_archive_are_read_by_name():
     parcel = packed(**{"digits/card.toml": b"[model]", "digits/model.onnx": b"graph", "other/x": b""})
 
     assert read_model_archive(parcel, "digits") == {"card.toml": b"[model]", "model.onnx": b"graph"}
+
+
+def test_a_manifest_repeats_the_licence_and_the_numbers_of_the_card():
+    card = b'[model]\nname = "x"\n[licence]\nspdx = "MIT"\n[quality]\naccuracy = 1\nsplit = "test"'
+
+    manifest = build_manifest("digits", {"card.toml": card}, parent=None, data="d", recipe=None)
+
+    assert (manifest.licence, manifest.quality, manifest.card) == ("MIT", {"accuracy": 1.0}, card.decode())
+
+
+@pytest.mark.parametrize("card", [b"[licence", b"\xff", b"[model]", b"[licence]\nspdx = 3"])
+def test_a_card_that_cannot_be_read_is_the_releases_fault(card: bytes):
+    with pytest.raises(InvalidToml, match=r"digits/card\.toml"):
+        build_manifest("digits", {"card.toml": card}, parent=None, data=None, recipe=None)
 
 
 @pytest.mark.parametrize(
