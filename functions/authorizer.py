@@ -1,5 +1,7 @@
 """A bearer token → the caller's id, role and sources; or Unauthorized."""
 
+import json
+
 from chalice import Blueprint
 from chalice.app import AuthRequest, AuthResponse
 
@@ -24,5 +26,5 @@ def on_token(request: AuthRequest) -> AuthResponse:
     caller = container().token_verifier.authenticate(request.token)
     if caller is None:
         raise Unauthorized("Unauthorized")
-    context = {"role": caller.role, "sources": " ".join(caller.sources)}
+    context = {"role": caller.role, "sources": json.dumps(caller.sources)}
     return AuthResponse(routes=["*"], principal_id=caller.id, context=context)

@@ -1,5 +1,6 @@
 """What happens to every request: authorization, rate limit, validation and audit."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -86,16 +87,23 @@ def _authorize(operation: Operation, request: Request) -> Caller:
     authorizer = request.context.get("authorizer") or {}
     if authorizer.get("role") not in ROLES:
         raise Forbidden("the token contains no known role")
-    sources = tuple(str(authorizer.get("sources", "")).split())
-    caller = Caller(authorizer["principalId"], authorizer["role"], sources)
+    caller = Caller(authorizer["principalId"], authorizer["role"], _sources(authorizer))
     wait_s = container().rate_limiter.acquire(caller.id, datetime.now(UTC))
     if wait_s:
         raise TooManyRequests(retry_s=wait_s)
     if not caller.has_role(operation.role):
         raise Forbidden(f"{operation.name} requires the role {operation.role} or a higher one")
-    if operation.all_sources and caller.sources:
+    if operation.all_sources and caller.is_bound:
         raise Forbidden(f"{operation.name} concerns all sources, and the token is limited to some")
     return caller
+
+
+def _sources(authorizer: dict[str, Any]) -> tuple[str, ...] | None:
+    """The sources that the authorizer sends as JSON: null for all. Raises Forbidden without them."""
+    if "sources" not in authorizer:
+        raise Forbidden("the authorizer states no sources")
+    patterns = json.loads(authorizer["sources"])
+    return None if patterns is None else tuple(patterns)
 
 
 def _read_body(operation: Operation, request: Request) -> tuple[str, bytes]:

@@ -127,7 +127,7 @@ def _cursor_purpose(call: Call, kind: str, filters: Mapping[str, Any]) -> str:
 
 def _batch_size(call: Call, query: PageQuery) -> int:
     """Rows per database query: one more than the page, to detect the last page; more with filters."""
-    is_filtered = call.caller.sources or _cursor_filters(query)
+    is_filtered = call.caller.is_bound or _cursor_filters(query)
     return FILTERED_BATCH_SIZE if is_filtered else query.limit + 1
 
 

@@ -80,7 +80,12 @@ class Cloud:
         return dict(self._running_components.outputs)
 
     def issue_token(
-        self, role: str, *, subject: str = "", sources: Sequence[str] = (), lifetime_s: float = 3600
+        self,
+        role: str,
+        *,
+        subject: str = "",
+        sources: Sequence[str] | None = None,
+        lifetime_s: float = 3600,
     ) -> str:
         """Issue a bearer token for this cloud's API."""
         return self._running_components.issuer.issue_token(

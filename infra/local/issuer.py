@@ -39,9 +39,9 @@ class Issuer:
         return json.dumps({"keys": [public | {"kid": self.key_id, "use": "sig", "alg": _ALGORITHM}]}).encode()
 
     def issue_token(
-        self, role: str, *, subject: str, sources: Sequence[str] = (), lifetime_s: float = 3600.0
+        self, role: str, *, subject: str, sources: Sequence[str] | None = None, lifetime_s: float = 3600.0
     ) -> str:
-        """Return a bearer token for a role."""
+        """Return a bearer token for a role; without `sources`, for all sources."""
         now = time.time()
         claims: dict[str, Any] = {
             "iss": self.url,
@@ -51,7 +51,7 @@ class Issuer:
             "exp": int(now + lifetime_s),
             "vigil_role": role,
         }
-        claims |= {"vigil_sources": list(sources)} if sources else {}
+        claims |= {"vigil_sources": list(sources)} if sources is not None else {}
         return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"kid": self.key_id})
 
     def template_parameters(self) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Verifies JWT bearer tokens with the keys that their issuer publishes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -22,7 +21,9 @@ class JwtVerifier:
     takes effect at once.
 
     role_claim     the claim with a role or a list of groups, of which the highest role counts
-    sources_claim  the claim with patterns of sources, as a list or separated by spaces; without it, all
+    sources_claim  the claim with patterns of sources, as a list or separated by spaces; a token without the
+                   claim can access all sources, and one with a claim that is empty or of another type is
+                   not valid
     """
 
     def __init__(
@@ -44,9 +45,12 @@ class JwtVerifier:
         except jwt.PyJWTError:
             return None
         role = _highest_role(claims.get(self._role_claim))
-        if role is None or not isinstance(claims["sub"], str):
+        if role is None or not isinstance(claims["sub"], str) or not claims["sub"]:
             return None
-        return Caller(claims["sub"], role, tuple(_string_list(claims.get(self._sources_claim))))
+        if self._sources_claim not in claims:
+            return Caller(claims["sub"], role, sources=None)
+        patterns = _string_list(claims[self._sources_claim])
+        return Caller(claims["sub"], role, patterns) if patterns else None
 
     def _claims(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
@@ -66,9 +70,9 @@ def _highest_role(claim: Any) -> Any:
     return roles[-1] if roles else None
 
 
-def _string_list(claim: Any) -> list[str]:
-    if isinstance(claim, str):
-        return claim.split()
-    if isinstance(claim, list | tuple) and not isinstance(claim, Mapping):
-        return [word for word in claim if isinstance(word, str)]
-    return []
+def _string_list(claim: Any) -> tuple[str, ...]:
+    """The words of a claim; none if any of them is empty or of another type."""
+    words = claim.split() if isinstance(claim, str) else claim
+    if not isinstance(words, list) or not all(isinstance(word, str) and word.strip() for word in words):
+        return ()
+    return tuple(words)

@@ -30,7 +30,7 @@ def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     """
     if not all(call.caller.can_access_source(source) for source in new.sources):
         raise Forbidden("the token cannot access all of these sources")
-    policy = _filter_policy(new, new.sources or [_source_filter(pattern) for pattern in call.caller.sources])
+    policy = _filter_policy(new, new.sources or [_source_filter(one) for one in call.caller.sources or ()])
     ident = container().subscriptions.add(new.url, policy, owner=call.caller.id)
     return SubscriptionOut(id=ident, url=new.url, filter=policy)
 
@@ -39,10 +39,11 @@ def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
 def list_subscriptions(call: Call) -> SubscriptionList:
     """List subscriptions.
 
-    Callers see their own subscriptions; admins also see all confirmed ones.
+    Callers see their own subscriptions; admins whose token is not limited to sources also see all confirmed
+    ones.
     """
     store = container().subscriptions
-    others = (ident for ident, _ in store.list_all() if ident) if call.caller.has_role("admin") else ()
+    others = (ident for ident, _ in store.list_all() if ident) if _manages_all(call) else ()
     idents = dict.fromkeys([*sorted(store.owned_by(call.caller.id)), *others])
     found = (_find_subscription(ident) for ident in idents)
     return SubscriptionList(items=tuple(islice((one for one in found if one), MAX_LISTED)))
@@ -62,14 +63,18 @@ def delete_subscription(call: Call) -> None:
 
 
 def _owned_subscription(call: Call) -> SubscriptionOut:
-    """A subscription of the caller, or any subscription for an admin. Raises NotFound."""
+    """A subscription of the caller, or any subscription for an admin of all sources. Raises NotFound."""
     ident = call.path["subscription"]
-    if not call.caller.has_role("admin") and ident not in container().subscriptions.owned_by(call.caller.id):
+    if not _manages_all(call) and ident not in container().subscriptions.owned_by(call.caller.id):
         raise NotFound
     subscription = _find_subscription(ident)
     if subscription is None:
         raise NotFound
     return subscription
+
+
+def _manages_all(call: Call) -> bool:
+    return call.caller.has_role("admin") and not call.caller.is_bound
 
 
 def _find_subscription(ident: str) -> SubscriptionOut | None:

@@ -14,15 +14,21 @@ class Caller:
     """An authenticated caller.
 
     id       the token's subject: opaque and stable, not a name
-    sources  patterns of the sources that the caller can access, such as `door-*`; empty for all sources
+    sources  patterns of the sources that the caller can access, such as `door-*`; None for all sources,
+             and without any pattern none
     """
 
     id: str
     role: Role
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = ()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the caller can access some sources only."""
+        return self.sources is not None
 
     def has_role(self, role: Role) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
 
     def can_access_source(self, source: str) -> bool:
-        return not self.sources or any(fnmatchcase(source, pattern) for pattern in self.sources)
+        return self.sources is None or any(fnmatchcase(source, pattern) for pattern in self.sources)

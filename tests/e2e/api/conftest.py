@@ -53,7 +53,7 @@ class Site:
     def token(self, role: str, *sources: str, subject: str = "") -> str:
         key = (role, subject, *sources)
         if key not in self.tokens:
-            self.tokens[key] = self.running.issue_token(role, subject=subject, sources=sources)
+            self.tokens[key] = self.running.issue_token(role, subject=subject, sources=sources or None)
         return self.tokens[key]
 
     def request(

@@ -53,7 +53,8 @@ def test_a_role_has_the_permissions_of_lower_roles(held: str, asked: str, may: b
     assert Caller("x", held).has_role(asked) is may  # type: ignore[arg-type]
 
 
-def test_a_caller_without_source_patterns_can_access_all_sources():
-    assert Caller("x", "viewer").can_access_source("vault-1")
+def test_a_caller_can_access_the_sources_of_its_patterns_and_by_default_none():
+    assert Caller("x", "viewer", sources=None).can_access_source("vault-1")
     assert Caller("x", "viewer", ("door-*",)).can_access_source("door-3")
     assert not Caller("x", "viewer", ("door-*",)).can_access_source("vault-1")
+    assert not Caller("x", "viewer").can_access_source("vault-1")

@@ -84,7 +84,7 @@ def token(
         fail(NO_LOCAL_CLOUD)
     print(
         issuer.issue_token(
-            role, subject=subject or f"local-{role}", sources=source or (), lifetime_s=hours * 3600
+            role, subject=subject or f"local-{role}", sources=source or None, lifetime_s=hours * 3600
         )
     )
 
