@@ -93,8 +93,8 @@ def _authorize(operation: Operation, request: Request) -> Caller:
         raise TooManyRequests(retry_s=wait_s)
     if not caller.has_role(operation.role):
         raise Forbidden(f"{operation.name} requires the role {operation.role} or a higher one")
-    if operation.all_sources and caller.is_bound:
-        raise Forbidden(f"{operation.name} concerns all sources, and the token is limited to some")
+    if operation.bound_tokens == "refused" and caller.is_bound:
+        raise Forbidden(f"{operation.name} concerns all sources; use a token that is not limited to some")
     return caller
 
 

@@ -152,7 +152,8 @@ def _operation_object(one: Operation) -> JsonObject:
     else:
         described["x-role"] = one.role
         described["description"] += f" Requires the role {one.role} or a higher one."
-        described["description"] += " The token must not be limited to sources." if one.all_sources else ""
+        if one.bound_tokens == "refused":
+            described["description"] += " The token must not be limited to sources."
     described["description"] = described["description"].strip() or one.summary + "."
     body = _request_body(one)
     return described | ({"requestBody": body} if body else {})

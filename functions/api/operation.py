@@ -12,6 +12,14 @@ from vigil.access.roles import Caller, Role
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
+BoundTokens = Literal["refused", "limited", "allowed"]
+"""How an operation treats a token that is limited to some sources.
+
+refused  the operation concerns all sources: people, rules, lanes, releases, the audit log
+limited  the handler returns and changes only what belongs to the sources of the token
+allowed  the operation concerns no source
+"""
+
 PATH_PARAMETERS = {
     "drop": (r"[0-9a-f]{32}", "Id of the drop"),
     "alert": (r"[0-9a-f]{32}", "Id of the alert"),
@@ -83,7 +91,7 @@ class Operation:
     body_types     media types of a body besides JSON
     media_type     type of a response that is not JSON
     audited        reads are recorded before they are answered, writes before they are executed
-    all_sources    concerns all sources: tokens that are limited to some sources are refused
+    bound_tokens   what a token that is limited to some sources can do: see BoundTokens
     documented     whether the OpenAPI document contains it
     example        of the request model; tests send it
     problems       problems besides those that follow from the other fields
@@ -98,11 +106,11 @@ class Operation:
     request_model: type[BaseModel] | None
     response_model: type[BaseModel] | None
     role: Role | None
+    bound_tokens: BoundTokens
     status: int = 200
     body_types: tuple[str, ...] = ()
     media_type: str = ""
     audited: bool = False
-    all_sources: bool = False
     documented: bool = True
     example: Mapping[str, Any] | None = None
     problems: tuple[type[Problem], ...] = ()
@@ -129,7 +137,7 @@ OPERATIONS: list[Operation] = []
 
 
 def operation(
-    method: Method, path: str, *, role: Role | None, **options: Any
+    method: Method, path: str, *, role: Role | None, bound_tokens: BoundTokens, **options: Any
 ) -> Callable[[AnyHandler], AnyHandler]:
     """Register the decorated function as the handler of a method and path.
 
@@ -153,6 +161,7 @@ def operation(
                 request_model=next((_model_of(hint) for hint in [*hints.values()][1:]), None),
                 response_model=returned,
                 role=role,
+                bound_tokens=bound_tokens,
                 **options,
             )
         )

@@ -8,7 +8,7 @@ from functions.runtime.container import container
 RUNBOOK = "docs/operations.md"
 
 
-@operation("GET", "/v1/alarms", role="operator")
+@operation("GET", "/v1/alarms", role="operator", bound_tokens="allowed")
 def list_alarms(_: Call) -> AlarmList:
     """List the alarms that notify operators.
 

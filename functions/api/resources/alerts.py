@@ -13,7 +13,14 @@ from vigil.alerts.reviews import AlreadyClosed, Review, SameReviewer, apply_revi
 from vigil.errors import ConcurrentUpdate
 
 
-@operation("GET", "/v1/alerts", role="viewer", audited=True, example={"review": "open", "limit": 10})
+@operation(
+    "GET",
+    "/v1/alerts",
+    role="viewer",
+    bound_tokens="limited",
+    audited=True,
+    example={"review": "open", "limit": 10},
+)
 def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     """List alerts, newest first."""
     matches = row_filter(query, "source", "review", "rule", "severity")
@@ -22,7 +29,7 @@ def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     return AlertList(items=[_to_alert(alert, call) for alert in page.rows], next=page.next)
 
 
-@operation("GET", "/v1/alerts/{alert}", role="viewer", audited=True)
+@operation("GET", "/v1/alerts/{alert}", role="viewer", bound_tokens="limited", audited=True)
 def get_alert(call: Call) -> AlertOut:
     """Get an alert with its reviews."""
     return _to_alert(_find_alert(call), call)
@@ -32,6 +39,7 @@ def get_alert(call: Call) -> AlertOut:
     "POST",
     "/v1/alerts/{alert}/reviews",
     role="reviewer",
+    bound_tokens="limited",
     status=201,
     audited=True,
     example={"decision": "confirm"},

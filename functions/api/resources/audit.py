@@ -29,7 +29,7 @@ PAGE_SIZE = 50
 CHAINS = tuple(f"chain-{number}" for number in range(CHAIN_COUNT))
 
 
-@operation("GET", "/v1/audit", role="admin", all_sources=True, audited=True, example={"limit": 10})
+@operation("GET", "/v1/audit", role="admin", bound_tokens="refused", audited=True, example={"limit": 10})
 def list_audit_entries(call: Call, query: AuditQuery) -> AuditEntryList:
     """List the entries of the audit log, newest first."""
     log, position = container().audit_log, start_position(call, query, "audit")
@@ -51,7 +51,7 @@ def list_audit_entries(call: Call, query: AuditQuery) -> AuditEntryList:
 
 
 @operation(
-    "GET", "/v1/audit/verification", role="admin", all_sources=True, audited=True, example={"chain": 0}
+    "GET", "/v1/audit/verification", role="admin", bound_tokens="refused", audited=True, example={"chain": 0}
 )
 def verify_audit_log(_: Call, query: AuditVerificationQuery) -> AuditVerification:
     """Verify the audit log.

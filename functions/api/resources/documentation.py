@@ -35,27 +35,27 @@ STYLE_TYPE = "text/css; charset=utf-8"
 ASSET_CACHE_HEADERS = {"Cache-Control": "public, max-age=86400"}
 
 
-@operation("GET", "/v1/openapi.json", role=None, documented=False)
+@operation("GET", "/v1/openapi.json", role=None, bound_tokens="allowed", documented=False)
 def get_openapi(_: Call) -> FileResponse:
     return FileResponse(_document_json(), JSON_TYPE, {"Cache-Control": "public, max-age=300"})
 
 
-@operation("GET", "/v1/reference", role=None, documented=False)
+@operation("GET", "/v1/reference", role=None, bound_tokens="allowed", documented=False)
 def get_reference(_: Call) -> FileResponse:
     return FileResponse(REFERENCE_PAGE, "text/html; charset=utf-8", REFERENCE_PAGE_HEADERS)
 
 
-@operation("GET", "/v1/reference/start.js", role=None, documented=False)
+@operation("GET", "/v1/reference/start.js", role=None, bound_tokens="allowed", documented=False)
 def get_reference_start(_: Call) -> FileResponse:
     return FileResponse(REFERENCE_SCRIPT, SCRIPT_TYPE, ASSET_CACHE_HEADERS)
 
 
-@operation("GET", "/v1/reference/page.js", role=None, documented=False)
+@operation("GET", "/v1/reference/page.js", role=None, bound_tokens="allowed", documented=False)
 def get_reference_script(_: Call) -> FileResponse:
     return FileResponse(_swagger_asset("swagger-ui-bundle.min.js"), SCRIPT_TYPE, ASSET_CACHE_HEADERS)
 
 
-@operation("GET", "/v1/reference/page.css", role=None, documented=False)
+@operation("GET", "/v1/reference/page.css", role=None, bound_tokens="allowed", documented=False)
 def get_reference_style(_: Call) -> FileResponse:
     return FileResponse(_swagger_asset("swagger-ui.min.css"), STYLE_TYPE, ASSET_CACHE_HEADERS)
 

@@ -46,6 +46,7 @@ POLL_INTERVAL_S = 0.1
     "POST",
     "/v1/uploads",
     role="operator",
+    bound_tokens="limited",
     status=201,
     example={"source": "door-3", "suffix": ".jpg"},
     problems=(UnprocessableContent,),
@@ -78,7 +79,7 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
     )
 
 
-@operation("GET", "/v1/uploads/{upload}", role="operator", example={"wait": 20})
+@operation("GET", "/v1/uploads/{upload}", role="operator", bound_tokens="limited", example={"wait": 20})
 def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     """Get the drop of an upload.
 
@@ -98,7 +99,9 @@ def get_upload(call: Call, query: WaitQuery) -> UploadStatus:
     return UploadStatus(id=call.path["upload"], drop=drop.drop_id, state=drop.state)
 
 
-@operation("GET", "/v1/drops/{drop}", role="viewer", audited=True, example={"wait": 1})
+@operation(
+    "GET", "/v1/drops/{drop}", role="viewer", bound_tokens="limited", audited=True, example={"wait": 1}
+)
 def get_drop(call: Call, query: WaitQuery) -> DropOut:
     """Get a drop with its sightings and the actions on its messages.
 
@@ -119,7 +122,7 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
     return _to_drop(found.drop, call).model_copy(update=details)
 
 
-@operation("GET", "/v1/drops", role="viewer", example={"state": "done", "limit": 10})
+@operation("GET", "/v1/drops", role="viewer", bound_tokens="limited", example={"state": "done", "limit": 10})
 def list_drops(call: Call, query: DropsQuery) -> DropList:
     """List drops, newest first.
 
@@ -239,6 +242,7 @@ def _photo_url(drop: DropView) -> str | None:
     "PUT",
     "/v1/drops/{drop}/label",
     role="reviewer",
+    bound_tokens="limited",
     audited=True,
     example={"label": "7"},
     problems=(UnprocessableContent,),

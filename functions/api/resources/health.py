@@ -14,7 +14,7 @@ class Health(ApiModel):
     status: Annotated[str, Field(description="Always ok")]
 
 
-@operation("GET", "/v1/health", role=None)
+@operation("GET", "/v1/health", role=None, bound_tokens="allowed")
 def get_health(_: Call) -> Health:
     """Check that the API answers."""
     return Health(status="ok")

@@ -24,8 +24,10 @@ MAX_DEAD_LETTERS = 500
 VISIBILITY_TIMEOUT = timedelta(seconds=2)
 """Time for which received dead letters are invisible to other receivers."""
 
-lane_switch = partial(operation, role="admin", all_sources=True, audited=True)
-dead_letter_action = partial(operation, role="operator", all_sources=True, audited=True, example={"ids": []})
+lane_switch = partial(operation, role="admin", bound_tokens="refused", audited=True)
+dead_letter_action = partial(
+    operation, role="operator", bound_tokens="refused", audited=True, example={"ids": []}
+)
 
 
 @lane_switch("POST", "/v1/lanes/{lane}/pause")
@@ -52,7 +54,9 @@ def resume_lane(call: Call) -> LaneState:
     return LaneState(lane=lane, paused=False)
 
 
-@operation("GET", "/v1/lanes/{lane}/dead-letters", role="operator", all_sources=True, example={"limit": 5})
+@operation(
+    "GET", "/v1/lanes/{lane}/dead-letters", role="operator", bound_tokens="refused", example={"limit": 5}
+)
 def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
     """List dead letters with the failures of their drops."""
     dead_letters = container().dead_letters(call.path["lane"], VISIBILITY_TIMEOUT).receive(query.limit)
@@ -60,7 +64,9 @@ def list_dead_letters(call: Call, query: DeadLettersQuery) -> DeadLetterList:
     return DeadLetterList(items=tuple(_to_dead_letter(one, records) for one in dead_letters))
 
 
-@operation("GET", "/v1/lanes/{lane}/dead-letters/{message}", role="operator", all_sources=True, audited=True)
+@operation(
+    "GET", "/v1/lanes/{lane}/dead-letters/{message}", role="operator", bound_tokens="refused", audited=True
+)
 def get_dead_letter(call: Call) -> DeadLetterDetails:
     """Get a dead letter with its body.
 

@@ -39,8 +39,8 @@ SCHEDULED_EVENT = {
 """The event of a schedule, to start a scheduled function outside of its schedule."""
 
 TaskName = Literal["triage", "reconcile"]
-start_task = partial(operation, "POST", role="operator", all_sources=True, status=202, audited=True)
-get_task_run = partial(operation, "GET", role="operator", all_sources=True, problems=(NotFound,))
+start_task = partial(operation, "POST", role="operator", bound_tokens="refused", status=202, audited=True)
+get_task_run = partial(operation, "GET", role="operator", bound_tokens="refused", problems=(NotFound,))
 
 
 @start_task("/v1/triage")
@@ -94,7 +94,7 @@ def _find_run(call: Call, task: TaskName) -> TaskRun:
     return run
 
 
-@operation("GET", "/v1/reconcile", role="operator", all_sources=True)
+@operation("GET", "/v1/reconcile", role="operator", bound_tokens="refused")
 def get_reconcile(_: Call) -> ReconcileStatus:
     """Get the result of the last reconcile runs.
 
@@ -112,7 +112,7 @@ def _to_reconcile_status(progress: ReconcileProgress) -> ReconcileStatus:
     )
 
 
-@operation("GET", "/v1/triage", role="operator", all_sources=True)
+@operation("GET", "/v1/triage", role="operator", bound_tokens="refused")
 def get_triage(_: Call) -> TriageStatus:
     """Get the faults that triage has found in dead letters.
 
@@ -144,7 +144,7 @@ def _to_fault(case: FaultCase) -> FaultOut:
     "POST",
     "/v1/backfill",
     role="operator",
-    all_sources=True,
+    bound_tokens="refused",
     status=202,
     audited=True,
     example={"model": "faces"},

@@ -31,19 +31,19 @@ from vigil.releases.rollout import ModelReleases, ReleaseRecord, roll_back_relea
 release_decision = partial(
     operation,
     role="admin",
-    all_sources=True,
+    bound_tokens="refused",
     audited=True,
     example={"reason": "misreads 9 as 4 since the camera was replaced"},
 )
 
 
-@operation("GET", "/v1/models", role="viewer")
+@operation("GET", "/v1/models", role="viewer", bound_tokens="allowed")
 def list_models(_: Call) -> ModelList:
     """List the deployed models."""
     return ModelList(items=tuple(map(ModelOut.model_validate, container().model_cards.values())))
 
 
-@operation("GET", "/v1/models/{model}", role="viewer")
+@operation("GET", "/v1/models/{model}", role="viewer", bound_tokens="allowed")
 def get_model(call: Call) -> ModelDetails:
     """Get a model with its card and releases.
 
@@ -59,7 +59,7 @@ def get_model(call: Call) -> ModelDetails:
     return ModelDetails(**model.model_dump(), **in_use.model_dump(exclude={"model"}), card=contents)
 
 
-@operation("GET", "/v1/releases", role="viewer")
+@operation("GET", "/v1/releases", role="viewer", bound_tokens="allowed")
 def list_releases(_: Call) -> ReleaseList:
     """List the releases of all models.
 

@@ -31,6 +31,7 @@ WATCH_TAG = "watch"
     "POST",
     "/v1/people",
     role="operator",
+    bound_tokens="refused",
     status=201,
     audited=True,
     example={"name": "Ada Lovelace", "tags": ["staff"]},
@@ -48,7 +49,7 @@ def create_person(_: Call, new: NewPerson) -> PersonRef:
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
-@operation("GET", "/v1/people", role="reviewer", audited=True, example={"limit": 10})
+@operation("GET", "/v1/people", role="reviewer", bound_tokens="refused", audited=True, example={"limit": 10})
 def list_people(call: Call, query: PeopleQuery) -> PersonList:
     """List people, in the order of their ids."""
     views = container().profiles.list_page(
@@ -61,13 +62,20 @@ def list_people(call: Call, query: PeopleQuery) -> PersonList:
     return PersonList(items=items, next=following)
 
 
-@operation("GET", "/v1/people/{person}", role="reviewer", audited=True)
+@operation("GET", "/v1/people/{person}", role="reviewer", bound_tokens="refused", audited=True)
 def get_person(call: Call) -> PersonOut:
     """Get a person."""
     return _to_person(_find_person(call))
 
 
-@operation("PATCH", "/v1/people/{person}", role="operator", audited=True, example={"name": "Ada King"})
+@operation(
+    "PATCH",
+    "/v1/people/{person}",
+    role="operator",
+    bound_tokens="refused",
+    audited=True,
+    example={"name": "Ada King"},
+)
 def rename_person(call: Call, new: NewName) -> PersonRef:
     """Rename a person."""
     person = _find_person(call).person
@@ -82,6 +90,7 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
     "POST",
     "/v1/people/{person}/photos",
     role="operator",
+    bound_tokens="refused",
     status=201,
     body_types=IMAGE_BODY_TYPES,
     audited=True,
@@ -104,7 +113,7 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     return EnrolledPhoto(person=response["person"], gallery_version=response["gallery_version"])
 
 
-@operation("DELETE", "/v1/people/{person}", role="admin", audited=True)
+@operation("DELETE", "/v1/people/{person}", role="admin", bound_tokens="refused", audited=True)
 def erase_person(call: Call) -> SignedReceipt:
     """Erase a person.
 
@@ -143,7 +152,7 @@ def _to_person(view: PersonView) -> PersonOut:
     )
 
 
-@operation("PUT", "/v1/people/{person}/watch", role="operator", audited=True)
+@operation("PUT", "/v1/people/{person}/watch", role="operator", bound_tokens="refused", audited=True)
 def watch_person(call: Call) -> PersonRef:
     """Add a person to the watch list.
 
@@ -152,13 +161,13 @@ def watch_person(call: Call) -> PersonRef:
     return _change_tags(call, {"add": [WATCH_TAG]})
 
 
-@operation("DELETE", "/v1/people/{person}/watch", role="operator", audited=True)
+@operation("DELETE", "/v1/people/{person}/watch", role="operator", bound_tokens="refused", audited=True)
 def unwatch_person(call: Call) -> PersonRef:
     """Remove a person from the watch list."""
     return _change_tags(call, {"remove": [WATCH_TAG]})
 
 
-@operation("PUT", "/v1/people/{person}/consent", role="operator", audited=True)
+@operation("PUT", "/v1/people/{person}/consent", role="operator", bound_tokens="refused", audited=True)
 def give_consent(call: Call) -> PersonRef:
     """Record a person's consent to training.
 
@@ -167,7 +176,7 @@ def give_consent(call: Call) -> PersonRef:
     return _change_tags(call, {"add": [TRAINING_CONSENT_TAG]})
 
 
-@operation("DELETE", "/v1/people/{person}/consent", role="operator", audited=True)
+@operation("DELETE", "/v1/people/{person}/consent", role="operator", bound_tokens="refused", audited=True)
 def withdraw_consent(call: Call) -> PersonRef:
     """Withdraw a person's consent to training.
 

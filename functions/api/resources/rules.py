@@ -28,7 +28,7 @@ when = { tags = ["watch"] }
 """
 
 
-@operation("GET", "/v1/rules", role="viewer")
+@operation("GET", "/v1/rules", role="viewer", bound_tokens="allowed")
 def get_rules(_: Call) -> RulesOut:
     """Get the current rules."""
     text = _current_rules()
@@ -48,7 +48,7 @@ def get_rules(_: Call) -> RulesOut:
     "PUT",
     "/v1/rules",
     role="operator",
-    all_sources=True,
+    bound_tokens="refused",
     audited=True,
     example={"toml": _EXAMPLE},
     problems=(UnprocessableContent,),
@@ -69,6 +69,7 @@ def replace_rules(call: Call, new: NewRules) -> RulesOut:
     "POST",
     "/v1/rules/dry-run",
     role="operator",
+    bound_tokens="limited",
     example={"toml": _EXAMPLE, "hours": 24},
     problems=(UnprocessableContent,),
 )

@@ -24,7 +24,14 @@ DEFAULT_SEARCH_DAYS = 7
 """Days that a search with an image body covers."""
 
 
-@operation("GET", "/v1/sightings", role="viewer", audited=True, example={"status": "unknown", "limit": 10})
+@operation(
+    "GET",
+    "/v1/sightings",
+    role="viewer",
+    bound_tokens="limited",
+    audited=True,
+    example={"status": "unknown", "limit": 10},
+)
 def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
     """List sightings, newest first.
 
@@ -46,6 +53,7 @@ def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
     "POST",
     "/v1/sightings/search",
     role="reviewer",
+    bound_tokens="limited",
     body_types=IMAGE_BODY_TYPES,
     audited=True,
     problems=(CapacityExceeded,),

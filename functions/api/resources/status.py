@@ -26,7 +26,7 @@ COUNTS_WINDOW = timedelta(minutes=10)
 """The time whose calls and failures are counted; the schema states it."""
 
 
-@operation("GET", "/v1/status", role="operator")
+@operation("GET", "/v1/status", role="operator", bound_tokens="allowed")
 def get_status(_: Call) -> SystemStatus:
     """Get the status of the system.
 

@@ -21,7 +21,13 @@ NO_SEVERITY = {"exists": False}
 
 
 @operation(
-    "POST", "/v1/subscriptions", role="operator", status=201, audited=True, problems=(UnprocessableContent,)
+    "POST",
+    "/v1/subscriptions",
+    role="operator",
+    bound_tokens="limited",
+    status=201,
+    audited=True,
+    problems=(UnprocessableContent,),
 )
 def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     """Subscribe an HTTPS endpoint to events.
@@ -35,7 +41,7 @@ def create_subscription(call: Call, new: NewSubscription) -> SubscriptionOut:
     return SubscriptionOut(id=ident, url=new.url, filter=policy)
 
 
-@operation("GET", "/v1/subscriptions", role="operator")
+@operation("GET", "/v1/subscriptions", role="operator", bound_tokens="limited")
 def list_subscriptions(call: Call) -> SubscriptionList:
     """List subscriptions.
 
@@ -49,13 +55,20 @@ def list_subscriptions(call: Call) -> SubscriptionList:
     return SubscriptionList(items=tuple(islice((one for one in found if one), MAX_LISTED)))
 
 
-@operation("GET", "/v1/subscriptions/{subscription}", role="operator")
+@operation("GET", "/v1/subscriptions/{subscription}", role="operator", bound_tokens="limited")
 def get_subscription(call: Call) -> SubscriptionOut:
     """Get a subscription with its filter."""
     return _owned_subscription(call)
 
 
-@operation("DELETE", "/v1/subscriptions/{subscription}", role="operator", status=204, audited=True)
+@operation(
+    "DELETE",
+    "/v1/subscriptions/{subscription}",
+    role="operator",
+    bound_tokens="limited",
+    status=204,
+    audited=True,
+)
 def delete_subscription(call: Call) -> None:
     """Delete a subscription."""
     _owned_subscription(call)

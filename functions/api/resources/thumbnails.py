@@ -45,6 +45,7 @@ def thumbnail_url(call: Call, drop: str, sighting: int | None = None) -> str:
     "GET",
     "/v1/thumbnails/{thumbnail}",
     role=None,
+    bound_tokens="allowed",
     media_type=JPEG_TYPE,
     problems=(NotAcceptable, UnprocessableContent, TooManyRequests),
 )

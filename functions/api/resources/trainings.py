@@ -17,7 +17,7 @@ REASON_BY_ERROR = {
     "POST",
     "/v1/models/{model}/trainings",
     role="operator",
-    all_sources=True,
+    bound_tokens="refused",
     status=202,
     audited=True,
     example={},
@@ -38,7 +38,7 @@ def start_training(call: Call, request: TrainingRequest) -> TrainingAccepted:
     return TrainingAccepted(**response)
 
 
-@operation("GET", "/v1/models/{model}/trainings", role="operator")
+@operation("GET", "/v1/models/{model}/trainings", role="operator", bound_tokens="allowed")
 def list_trainings(call: Call) -> TrainingList:
     """List the training jobs of a model, newest first."""
     model = call.path["model"]
@@ -49,7 +49,7 @@ def list_trainings(call: Call) -> TrainingList:
     return TrainingList(items=jobs)
 
 
-@operation("GET", "/v1/trainings", role="operator")
+@operation("GET", "/v1/trainings", role="operator", bound_tokens="allowed")
 def list_all_trainings(_: Call) -> TrainingList:
     """List the training jobs of all models, newest first."""
     runs = sorted(container().training_jobs.list_all(), key=lambda run: run.job.created_at, reverse=True)

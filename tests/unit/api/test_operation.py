@@ -23,7 +23,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> list[Operation]:
 
 
 def test_name_texts_and_models_follow_from_the_handler(registered: list[Operation]):
-    @operation("GET", "/v1/things/{drop}", role="viewer")
+    @operation("GET", "/v1/things/{drop}", role="viewer", bound_tokens="allowed")
     def list_things(call: Call, query: Query) -> Answer:
         """List things.
 
@@ -41,11 +41,11 @@ def test_name_texts_and_models_follow_from_the_handler(registered: list[Operatio
 
 
 def test_an_optional_body_is_the_request_model_and_a_file_is_no_response_model(registered: list[Operation]):
-    @operation("POST", "/v1/things", role=None)
+    @operation("POST", "/v1/things", role=None, bound_tokens="allowed")
     def draw_thing(call: Call, body: Query | None = None) -> FileResponse:
         return FileResponse(b"", "image/jpeg")
 
-    @operation("DELETE", "/v1/things", role="admin", status=204)
+    @operation("DELETE", "/v1/things", role="admin", bound_tokens="refused", status=204)
     def delete_things(_: Call) -> None:
         """Delete all things."""
 
