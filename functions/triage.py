@@ -25,12 +25,14 @@ def on_triage(event: Any) -> dict[str, Any]:
         report = asdict(
             run_triage(c.triage_ports, owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)
         )
-        report["republished"] = republish(
-            c.unpublished_queue,
-            c.topic,
-            c.drop_records,
-            origin=c.settings.event_source,
-            clock=c.clock,
+        report |= asdict(
+            republish(
+                c.unpublished_queue,
+                c.topic,
+                c.drop_records,
+                origin=c.settings.event_source,
+                clock=c.clock,
+            )
         )
         save_report(report)
     counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}

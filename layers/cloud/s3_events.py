@@ -21,6 +21,23 @@ from vigil.drops.messages import (
 )
 from vigil.errors import ForeignBucket, MalformedMessage, Rejected
 
+MAX_TEXT = {
+    "id": 256,
+    "model": 63,
+    "at": 64,
+    "eventTime": 64,
+    "bucket": 63,
+    "key": 1024,
+    "version": 1024,
+    "sequencer": 256,
+    "eTag": 256,
+}
+"""The longest text of each field of a message, in bytes of UTF-8, checked before the text is parsed.
+
+A key and a bucket's name have these limits in S3 ("Creating object key names", "Bucket naming rules"); a row
+of DynamoDB holds 400 KB, so that a longer text could never be recorded.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
@@ -90,16 +107,26 @@ def _drop_from_notification(record: Any, queue_message: QueueMessage, bucket: st
             "eventTime": str(at),
             "s3": {"bucket": {"name": str(named)}, "object": {"key": str(key), **rest}},
         }:
-            item = S3Object(named, unquote_plus(key), str(rest.get("versionId") or ""))
-            dedup_key = item.version or str(rest.get("sequencer") or rest.get("eTag") or queue_message.id)
+            pass
         case _:
             return _invalid_message(
                 queue_message, MalformedMessage("a record without eventTime, bucket or key")
             )
     try:
+        item = _object(named, unquote_plus(key), rest.get("versionId"))
+        event_id = _limited("sequencer", rest.get("sequencer")) or _limited("eTag", rest.get("eTag"))
+    except MalformedMessage as error:
+        return _invalid_message(queue_message, error)
+    dedup_key = item.version or event_id or queue_message.id
+    try:
         model, source = parse_object_key(item.key)
         return _drop_in_bucket(
-            item, model, source, dedup_key=dedup_key, occurred_at=_parse_time(at), bucket=bucket
+            item,
+            model,
+            source,
+            dedup_key=dedup_key,
+            occurred_at=_parse_time("eventTime", at),
+            bucket=bucket,
         )
     except Rejected as rejection:
         return InvalidMessage(
@@ -109,13 +136,14 @@ def _drop_from_notification(record: Any, queue_message: QueueMessage, bucket: st
 
 def _drop_from_job(job: Mapping[str, Any], queue_message: QueueMessage, bucket: str) -> Drop | InvalidMessage:
     """One documented job: {"model", "source"?, "id"?, "at"?} and either "s3" or base64 "data"."""
-    dedup_key = str(job.get("id") or queue_message.id)
     try:
-        model, source = str(job["model"]), _validate(job.get("source", "jobs"), SOURCE_PATTERN, "source")
-        occurred_at = _parse_time(job["at"]) if "at" in job else queue_message.sent_at
+        dedup_key = _limited("id", job.get("id")) or queue_message.id
+        model = _limited("model", job["model"])
+        source = _validate(job.get("source", "jobs"), SOURCE_PATTERN, "source")
+        occurred_at = _parse_time("at", job["at"]) if "at" in job else queue_message.sent_at
         match job:
             case {"s3": {"bucket": str(named), "key": str(key), **rest}}:
-                item = S3Object(named, key, str(rest.get("version_id") or ""))
+                item = _object(named, key, rest.get("version_id"))
                 return _drop_in_bucket(
                     item,
                     model,
@@ -151,16 +179,29 @@ def _invalid_message(queue_message: QueueMessage, rejection: Rejected) -> Invali
     )
 
 
+def _object(bucket: str, key: str, version: Any) -> S3Object:
+    return S3Object(_limited("bucket", bucket), _limited("key", key), _limited("version", version))
+
+
+def _limited(field_name: str, value: Any) -> str:
+    """The text of a field, "" without one. Raises MalformedMessage if it is longer than MAX_TEXT."""
+    text, limit = "" if value is None else str(value), MAX_TEXT[field_name]
+    if len(text) > limit or len(text.encode()) > limit:
+        raise MalformedMessage(f"{field_name} has more than {limit} bytes")
+    return text
+
+
 def _validate(value: Any, pattern: re.Pattern[str], field_name: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise MalformedMessage(f"{field_name} must match {pattern.pattern}")
     return value
 
 
-def _parse_time(text: Any) -> datetime:
+def _parse_time(field_name: str, value: Any) -> datetime:
+    text = _limited(field_name, value)
     try:
         moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise MalformedMessage(f"not an ISO 8601 time: {text!r}") from error
     if moment.tzinfo is None:
         raise MalformedMessage(f"a time needs its offset: {text!r}")

@@ -9,6 +9,7 @@
     ├── Transient              a dependency is at fault: the queue retries with growing delays
     │   └── NoDependencyFailed another worker was first, or too little time is left
     │       └── ConcurrentUpdate   another writer changed a row first: read it again and decide again
+    ├── RefusedRequest         a service refuses a request as wrong: a bug, which no repetition mends
     └── BrokenRelease          a release is at fault: another release of the model may answer
         └── DamagedRelease     the copy in this container is damaged: another container may have a good one
 
@@ -145,6 +146,10 @@ class ConcurrentUpdate(NoDependencyFailed):
 def failed_dependency(error: BaseException) -> str | None:
     """What a failure is counted against; None for a failure that says nothing about any dependency."""
     return error.dependency if isinstance(error, Transient) else MODEL
+
+
+class RefusedRequest(VigilError):
+    """A service refuses a request as wrong: every repetition would fail in the same way."""
 
 
 class BrokenRelease(VigilError):

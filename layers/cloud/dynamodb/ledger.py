@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from cloud.dynamodb.attributes import Item, from_item, to_attribute, to_item
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import ALERT, SIGHTING, SUPPRESSION, drop_key, listing_attributes
 from cloud.dynamodb.unknown_subjects import read_window, window_writes
-from cloud.errors import CONDITION_FAILED, error_code, translate_errors
+from cloud.errors import CONDITION_FAILED, error_code, repeat_conflicts, translate_errors
 from vigil.alerts.alert import Alert
 from vigil.alerts.unknown_subjects import UnknownSubjects
 from vigil.drops.ledger import (
@@ -62,7 +63,8 @@ class DynamoLedger:
         }
         with translate_errors("records", "claim drop"):
             try:
-                answer = self._client.update_item(TableName=self._rows.name, **update)
+                write = partial(self._client.update_item, TableName=self._rows.name, **update)
+                answer = repeat_conflicts(write, "claim drop")
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cloud.backoff import pause
 from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.schema import erasure_key
-from cloud.errors import cancellation_reasons, error_code, translate_errors
+from cloud.errors import (
+    CONDITION_FAILED,
+    cancellation_reasons,
+    error_code,
+    repeat_conflicts,
+    translate_errors,
+)
 from vigil.errors import Dependency, Transient
 from vigil.people.consent import person_ids_in
 
@@ -75,13 +83,14 @@ class Table:
         for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
             batch = list(keys[start : start + BATCH_GET_MAX_KEYS])
             requests: Item = {self.name: {"Keys": batch, "ConsistentRead": True, **projection}}
-            for _ in range(MAX_BATCH_ATTEMPTS):
+            for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
                 with translate_errors(self._dependency, operation):
                     answer = self._client.batch_get_item(RequestItems=requests)
                 yield from map(from_item, answer["Responses"].get(self.name, ()))
                 requests = answer.get("UnprocessedKeys") or {}
                 if not requests:
                     break
+                pause(attempt)
             else:
                 raise self._unprocessed(operation)
 
@@ -89,61 +98,61 @@ class Table:
         for start in range(0, len(rows), BATCH_WRITE_MAX_ITEMS):
             batch = [{"PutRequest": {"Item": row}} for row in rows[start : start + BATCH_WRITE_MAX_ITEMS]]
             requests: Item = {self.name: batch}
-            for _ in range(MAX_BATCH_ATTEMPTS):
+            for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
                 with translate_errors(self._dependency, operation):
                     answer = self._client.batch_write_item(RequestItems=requests)
                 requests = answer.get("UnprocessedItems") or {}
                 if not requests:
                     break
+                pause(attempt)
             else:
                 raise self._unprocessed(operation)
 
     def put(self, row: Item, operation: str) -> None:
-        with translate_errors(self._dependency, operation):
-            self._client.put_item(TableName=self.name, Item=row)
+        self._write("put_item", operation, Item=row)
 
     def put_new(self, row: Item, operation: str) -> bool:
         """Put a row; False if there is a row of this key."""
-        with translate_errors(self._dependency, operation):
-            try:
-                self._client.put_item(
-                    TableName=self.name, Item=row, ConditionExpression="attribute_not_exists(pk)"
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+        condition = "attribute_not_exists(pk)"
+        return self._write("put_item", operation, Item=row, ConditionExpression=condition) is not None
 
     def update(self, key: Item, operation: str, **request: Any) -> None:
-        with translate_errors(self._dependency, operation):
-            self._client.update_item(TableName=self.name, Key=key, **request)
+        self._write("update_item", operation, Key=key, **request)
 
     def update_if(self, key: Item, operation: str, **request: Any) -> dict[str, Any] | None:
         """Update a row; the returned attributes, or None if the condition of the request does not hold."""
+        answer = self._write("update_item", operation, Key=key, **request)
+        return None if answer is None else from_item(answer.get("Attributes", {}))
+
+    def delete(self, key: Item, operation: str) -> None:
+        self._write("delete_item", operation, Key=key)
+
+    def transact(self, writes: Iterable[Item], operation: str) -> list[str]:
+        """Make all writes or none; if a condition fails, the reason code of each write, else an empty list.
+
+        Raises Transient if the transaction is throttled, NoDependencyFailed if others hold its rows for long.
+        """
+        items = list(writes)
         with translate_errors(self._dependency, operation):
             try:
-                answer = self._client.update_item(TableName=self.name, Key=key, **request)
+                repeat_conflicts(lambda: self._client.transact_write_items(TransactItems=items), operation)
+            except ClientError as error:
+                reasons = cancellation_reasons(error)
+                if CONDITION_FAILED not in reasons:
+                    raise
+                return reasons
+        return []
+
+    def _write(self, call: str, operation: str, **request: Any) -> Any:
+        """The answer of a write of one row; None if the condition of the request does not hold."""
+        write = partial(getattr(self._client, call), TableName=self.name, **request)
+        with translate_errors(self._dependency, operation):
+            try:
+                return repeat_conflicts(write, operation)
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
                 return None
-        return from_item(answer.get("Attributes", {}))
-
-    def delete(self, key: Item, operation: str) -> None:
-        with translate_errors(self._dependency, operation):
-            self._client.delete_item(TableName=self.name, Key=key)
-
-    def transact(self, writes: Iterable[Item], operation: str) -> list[str]:
-        """Make all writes or none; if none, the reason code of each write, in order, else an empty list."""
-        with translate_errors(self._dependency, operation):
-            try:
-                self._client.transact_write_items(TransactItems=list(writes))
-            except ClientError as error:
-                if error_code(error) != "TransactionCanceledException":
-                    raise
-                return cancellation_reasons(error)
-        return []
 
     def put_write(self, row: Item, **condition: Any) -> Item:
         """A put for a transaction."""

@@ -8,9 +8,8 @@ from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.drops import AlertView
 from cloud.dynamodb.queries import Listing, Table
 from cloud.dynamodb.schema import ALERT, LABEL, SUPPRESSION, listing_attributes
-from cloud.errors import CONDITION_FAILED
 from vigil.alerts.reviews import SUPPRESSION_PERIOD, AlertState, Review
-from vigil.errors import ConcurrentUpdate, Transient
+from vigil.errors import ConcurrentUpdate
 from vigil.people.consent import is_person_id
 from vigil.training.labels import CannotLabel, Label
 
@@ -104,11 +103,8 @@ class DynamoLabels:
             **listing_attributes(f"labels#{label.model}", label.drop, label.labelled_at),
         }
         put = self._rows.put_write(LABEL.key(label=label.drop) | to_item(row))
-        reasons = self._rows.transact([put, *self._rows.unless_being_erased([label.label])], "save label")
-        if CONDITION_FAILED in reasons:
+        if self._rows.transact([put, *self._rows.unless_being_erased([label.label])], "save label"):
             raise CannotLabel("cannot use a person whose erasure is in progress as a label")
-        if reasons:
-            raise Transient(f"cancelled: {reasons}", dependency="records", operation="save label")
 
     def for_model(self, model: str, since: datetime | None = None) -> Iterator[Label]:
         """A model's labels; a reviewed alert counts if it was confirmed.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
-from cloud.errors import error_code, translate_errors
+from cloud.errors import error_code, is_invalid_request, translate_errors
 from cloud.polling_cache import PollingCache
 from vigil.alerts.rules import RuleSet, default_rules, parse_rules
 from vigil.drops.messages import S3Object
@@ -42,7 +42,9 @@ class S3InputReader:
         with translate_errors("photos", "read object"):
             try:
                 answer = self._client.get_object(Bucket=item.bucket, Key=item.key, **_version(item))
-            except ClientError as error:
+            except (ClientError, ParamValidationError) as error:
+                if is_invalid_request(error):
+                    raise ObjectNotFound("no object can have this key or version") from error
                 if error_code(error) not in _NOT_FOUND_CODES:
                     raise
                 raise ObjectNotFound("the object was deleted before it was read") from error

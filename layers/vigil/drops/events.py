@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from vigil.drops.ledger import DropNotes
 from vigil.drops.messages import compute_drop_id
+from vigil.errors import VigilError
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,14 @@ class EventPublisher(Protocol):
         """Publish (mark, event) pairs in order; the first mark that was not published, or ""."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnpublishedReport:
+    """The periods whose events were all published, and those that stay in the queue."""
+
+    republished: int = 0
+    unpublished: int = 0
+
+
 def republish(
     queue: UnpublishedQueue,
     publisher: EventPublisher,
@@ -183,18 +192,38 @@ def republish(
     *,
     origin: str,
     clock: Callable[[], datetime],
-) -> int:
-    """Publish all events of the periods in the queue, with the same ids; the number of completed periods."""
-    closed = 0
+) -> UnpublishedReport:
+    """Publish all events of the periods in the queue, with the same ids.
+
+    A period that fails stays in the queue and stops no other one.
+    """
+    completed, failed = 0, 0
     for interval in queue.receive():
-        facts = list(queue.facts_in(interval))
-        events = [to_cloud_event(fact, origin=origin) for fact in facts]
-        if publisher.publish([(str(one.event["id"]), one) for one in events]):
-            continue
-        _note_republished(interval, facts, notes, clock())
-        queue.delete(interval)
-        closed += 1
-    return closed
+        try:
+            is_complete = _republish_interval(interval, queue, publisher, notes, origin=origin, clock=clock)
+        except VigilError:
+            is_complete = False
+        completed, failed = completed + is_complete, failed + (not is_complete)
+    return UnpublishedReport(completed, failed)
+
+
+def _republish_interval(
+    interval: UnpublishedInterval,
+    queue: UnpublishedQueue,
+    publisher: EventPublisher,
+    notes: DropNotes,
+    *,
+    origin: str,
+    clock: Callable[[], datetime],
+) -> bool:
+    """Whether all events were published."""
+    facts = list(queue.facts_in(interval))
+    events = [to_cloud_event(fact, origin=origin) for fact in facts]
+    if publisher.publish([(str(one.event["id"]), one) for one in events]):
+        return False
+    _note_republished(interval, facts, notes, clock())
+    queue.delete(interval)
+    return True
 
 
 def _note_republished(

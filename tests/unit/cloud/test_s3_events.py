@@ -119,6 +119,41 @@ def test_an_invalid_message_is_recorded_with_its_reason(body: Any, reason: str):
     assert invalid.rejection.reason == reason
 
 
+LONG = "x" * 140_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": LONG, "data": "AAAA"},
+        {"model": "faces", "data": "AAAA", "at": "1" * 80_000},
+        {"model": "faces", "data": "AAAA", "id": LONG},
+        {"model": "faces", "data": "AAAA", "source": LONG},
+        {"model": "faces", "s3": {"bucket": BUCKET, "key": "ä" * 513}},
+        {"model": "faces", "s3": {"bucket": LONG, "key": "k"}},
+        {"model": "faces", "s3": {"bucket": BUCKET, "key": "k", "version_id": LONG}},
+        {"Records": [record(f"live/faces/door/{LONG}")]},
+        {"Records": [record("live/faces/door/a.jpg") | {"eventTime": LONG}]},
+        {"Records": [record("live/faces/door/a.jpg", versionId=LONG)]},
+        {"Records": [record("live/faces/door/a.jpg", versionId="", sequencer=LONG)]},
+    ],
+)
+def test_a_text_that_no_row_can_hold_is_refused_before_it_is_parsed(body: Any):
+    invalid = single_drop(parse_message(queue_message(body), BUCKET))
+
+    assert isinstance(invalid, InvalidMessage)
+    assert invalid.rejection.reason == "malformed-message"
+    assert len(str(invalid)) < 4_000
+
+
+def test_a_number_as_the_id_of_a_job_identifies_it():
+    body = {"model": "eye", "id": 0, "data": "AAAA"}
+
+    first, second = (single_drop(parse_message(queue_message(body, name), BUCKET)) for name in ("m-1", "m-2"))
+
+    assert first.id == second.id
+
+
 def test_one_invalid_record_does_not_affect_the_others():
     arrivals = parse_message(
         queue_message({"Records": [record("live/oops"), record("live/faces/door/a.jpg")]}), BUCKET
