@@ -71,6 +71,22 @@ def table(aws: Callable[[str], Any]) -> Any:
 
 
 @pytest.fixture
+def people_table(aws: Callable[[str], Any]) -> Any:
+    """A DynamoDB client that has an empty table "people" with its index."""
+    client = aws("dynamodb")
+    client.create_table(
+        TableName="people",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "list_key", "person")
+        ],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[_index("listing", "list_key", "person")],
+    )
+    return client
+
+
+@pytest.fixture
 def bucket(aws: Callable[[str], Any]) -> Any:
     """An S3 client that has a versioned bucket "bucket"."""
     client = aws("s3")
@@ -79,12 +95,12 @@ def bucket(aws: Callable[[str], Any]) -> Any:
     return client
 
 
-def _index(name: str, key: str) -> dict[str, Any]:
+def _index(name: str, key: str, sort_key: str = "list_at") -> dict[str, Any]:
     return {
         "IndexName": name,
         "KeySchema": [
             {"AttributeName": key, "KeyType": "HASH"},
-            {"AttributeName": "list_at", "KeyType": "RANGE"},
+            {"AttributeName": sort_key, "KeyType": "RANGE"},
         ],
         "Projection": {"ProjectionType": "ALL"},
     }

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from cloud.dynamodb.attributes import Item, to_item
-from cloud.dynamodb.queries import Table
-from cloud.dynamodb.schema import NAME, person_key
+from cloud.dynamodb.queries import Table, merge_lists, shard_page_size
+from cloud.dynamodb.schema import NAME, list_key, list_keys, person_key
 from vigil.errors import VigilError
 from vigil.people.person import Person
 
@@ -57,14 +57,17 @@ class DynamoProfiles:
 
     def list_page(self, *, after: str, page_size: int) -> Iterator[PersonView]:
         """Profiles in the order of their ids, beginning after an id."""
-        rows = self._rows.query(
-            "list people",
-            IndexName="listing",
-            KeyConditionExpression="list_key = :people AND person > :after",
-            ExpressionAttributeValues=to_item({":people": "people", ":after": after or " "}),
-            Limit=page_size,
-        )
-        return map(_person_view, rows)
+        lists = [
+            self._rows.query(
+                "list people",
+                IndexName="listing",
+                KeyConditionExpression="list_key = :key AND person > :after",
+                ExpressionAttributeValues=to_item({":key": key, ":after": after or " "}),
+                Limit=shard_page_size(page_size),
+            )
+            for key in list_keys("people")
+        ]
+        return map(_person_view, merge_lists(lists, "person"))
 
     def _transact(self, writes: list[Item]) -> None:
         if self._rows.transact(writes, "write person"):
@@ -88,7 +91,7 @@ def profile_item(person: Person, now: datetime) -> Item:
             "name": person.name,
             "tags": person.tags,
             "changed_at": now,
-            "list_key": "people",
+            "list_key": list_key("people", person.id),
         }
     )
 

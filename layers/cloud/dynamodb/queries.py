@@ -1,15 +1,19 @@
 """Requests to one table: single rows, pages, batches, conditional writes and transactions."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
+from heapq import merge
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cloud.backoff import pause
 from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.schema import erasure_key
+from cloud.dynamodb.schema import LIST_SHARDS, erasure_key, list_keys
 from cloud.errors import (
     CONDITION_FAILED,
     cancellation_reasons,
@@ -176,11 +180,28 @@ class Table:
         return Transient("DynamoDB left rows unprocessed", dependency=self._dependency, operation=operation)
 
 
+def merge_lists(
+    lists: Sequence[Iterator[dict[str, Any]]], attribute: str, *, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
+    """The rows of several sorted queries in the order of an attribute; their first pages are read at once."""
+    with ThreadPoolExecutor(len(lists)) as pool:
+        started = list(pool.map(_read_first, lists))
+    return merge(*started, key=itemgetter(attribute), reverse=newest_first)
+
+
+def _read_first(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return chain(list(islice(rows, 1)), rows)
+
+
+def shard_page_size(page_size: int) -> int:
+    """Rows of one query of each index key of a list, with a margin because they are not spread evenly."""
+    return page_size * 3 // (2 * LIST_SHARDS) + 4
+
+
 class Listing:
     """Reads the indexes of the records table, newest row first; they are eventually consistent.
 
-    All rows of one kind have one index key, so that a page is one query. Such a partition takes about 1,000
-    writes of a kilobyte a second, some 300 drops; a larger deployment must spread `list_key` over more keys.
+    The rows of one kind are spread over LIST_SHARDS index keys, which are read at once and merged.
     """
 
     def __init__(self, client: Any, table: str) -> None:
@@ -192,19 +213,23 @@ class Listing:
         """Rows of a kind.
 
         before     only rows whose `list_at` is earlier
-        page_size  the most rows of one query
+        page_size  about how many rows the caller needs
         """
         oldest = since.astimezone(UTC).isoformat() if since else " "
         if oldest > before:
             return iter(())
-        rows = self._rows.query(
-            "list rows",
-            IndexName="listing",
-            KeyConditionExpression="list_key = :kind AND list_at BETWEEN :oldest AND :before",
-            ExpressionAttributeValues=to_item({":kind": kind, ":oldest": oldest, ":before": before}),
-            ScanIndexForward=False,
-            Limit=page_size,
-        )
+        lists = [
+            self._rows.query(
+                "list rows",
+                IndexName="listing",
+                KeyConditionExpression="list_key = :key AND list_at BETWEEN :oldest AND :before",
+                ExpressionAttributeValues=to_item({":key": key, ":oldest": oldest, ":before": before}),
+                ScanIndexForward=False,
+                Limit=shard_page_size(page_size),
+            )
+            for key in list_keys(kind)
+        ]
+        rows = merge_lists(lists, "list_at", newest_first=True)
         return (row for row in rows if row["list_at"] != before)
 
     def for_subject(

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+from zlib import crc32
 
 from cloud.dynamodb.attributes import Item, to_item
 
@@ -193,6 +194,24 @@ def erasure_key(person: str) -> Item:
     return ERASURE.key(person_hash=hashlib.sha256(person.encode()).hexdigest()[:32])
 
 
+LIST_SHARDS = 16
+"""The number of index keys over which the rows of one list are spread.
+
+A partition takes 1,000 write units a second, and an index that is throttled throttles its table.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-sharding.html
+"""
+
+
+def list_keys(kind: str) -> tuple[str, ...]:
+    """All index keys of the list of a kind."""
+    return (kind, *(f"{kind}#{shard:02}" for shard in range(1, LIST_SHARDS)))
+
+
+def list_key(kind: str, row_id: str) -> str:
+    """The index key of one row in the list of a kind; it follows from the row's id."""
+    return list_keys(kind)[crc32(row_id.encode()) % LIST_SHARDS]
+
+
 def listing_attributes(kind: str, row_id: str, at: datetime) -> dict[str, str]:
     """The attributes that put a row into the index `listing`, under its kind."""
-    return {"list_key": kind, "list_at": f"{at.isoformat()}#{row_id}"}
+    return {"list_key": list_key(kind, row_id), "list_at": f"{at.isoformat()}#{row_id}"}
