@@ -29,6 +29,9 @@ from vigil.reliability.slo import MetricRef
 
 trigger = Blueprint(__name__)
 
+COUNTED = ("Delivered", "DependencyFailed")
+"""The metrics of a lane that decide; a bug follows its input and stops no lane."""
+
 
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="balance")
 @lambda_handler
@@ -63,13 +66,13 @@ def _decide(c: Container, at: datetime) -> ControllerState:
 def _stop_failing_lanes(c: Container, at: datetime, error: Transient) -> dict[str, Any]:
     """Stop the lanes whose deliveries fail by their metrics."""
     window = {"lately": c.controller_policy.breaker.window}
-    signals = {(lane, name): MetricRef(lane, name) for lane in LANES for name in ("Delivered", "Failed")}
+    signals = {(lane, name): MetricRef(lane, name) for lane in LANES for name in COUNTED}
     counted = c.cloudwatch.sum_by_window(c.settings.metrics_namespace, signals.values(), window, now=at)[
         "lately"
     ]
     changed = []
     for lane in LANES:
-        calls, failures = (counted.get(signals[lane, name], 0.0) for name in ("Delivered", "Failed"))
+        calls, failures = (counted.get(signals[lane, name], 0.0) for name in COUNTED)
         runs = c.lane_mappings[lane].is_enabled()
         if runs and c.controller_policy.breaker.should_trip(calls, failures):
             c.lane_mappings[lane].set_enabled(enabled=False)

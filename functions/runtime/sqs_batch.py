@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from cloud.client import Deadline
 from cloud.s3_events import QueueMessage, parse_message
-from cloud.sqs import SqsQueue
+from cloud.sqs import REDRIVE_COUNT_ATTRIBUTE, SqsQueue
 from functions.runtime.handler import exit_container, log_damaged_release
 from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
 from vigil.drops.messages import Drop, InvalidMessage
@@ -134,11 +134,17 @@ class _RecordHandler:
         sent_ms = int(record.attributes.sent_timestamp)
         message = QueueMessage(record.message_id, record.body, datetime.fromtimestamp(sent_ms / 1000, UTC))
         self.lane.telemetry.record_received(message.sent_at, datetime.now(UTC))
-        return [self._process(drop) for drop in parse_message(message, self.lane.bucket)]
+        is_first_attempt = _is_first_delivery(record.raw_event)
+        return [
+            self._process(drop, is_first_attempt=is_first_attempt)
+            for drop in parse_message(message, self.lane.bucket)
+        ]
 
-    def _process(self, drop: Drop | InvalidMessage) -> str:
+    def _process(self, drop: Drop | InvalidMessage, *, is_first_attempt: bool) -> str:
         """Until the next drop begins, each log line of this thread names this one."""
         self.lane.logger.thread_safe_append_keys(drop=drop.id)
+        source = drop.source if isinstance(drop, Drop) else ""
+        self.lane.telemetry.begin_drop(source, is_first_attempt=is_first_attempt)
         try:
             result = process_drop(drop, self.lane.ports, self.invocation)
         except PredictionFailed as failure:
@@ -163,6 +169,12 @@ class _RecordHandler:
             "times_ms": result.times_ms,
         }
         self.lane.logger.info(result.outcome, extra={name: value for name, value in fields.items() if value})
+
+
+def _is_first_delivery(message: dict[str, Any]) -> bool:
+    """Whether the message was neither received nor redriven before."""
+    received = int(message["attributes"]["ApproximateReceiveCount"])
+    return received == 1 and REDRIVE_COUNT_ATTRIBUTE not in message.get("messageAttributes", {})
 
 
 def _invocation(context: Any, lane: LaneRuntime) -> Invocation:

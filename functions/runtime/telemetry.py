@@ -13,7 +13,7 @@ from vigil.drops.ledger import LeaseLost
 from vigil.drops.messages import Drop
 from vigil.drops.prediction import ReleaseOutputs
 from vigil.drops.process import DropResult
-from vigil.errors import Transient, failed_dependency
+from vigil.errors import MODEL, Transient, failed_dependency
 from vigil.inference.types import Prediction
 from vigil.releases.drift import OutputSketch, sketch_of
 from vigil.releases.health import (
@@ -24,7 +24,7 @@ from vigil.releases.health import (
 )
 from vigil.releases.lifecycle import ReleasePointers
 from vigil.releases.shadow import ShadowComparison, comparison_of, health_sample_of
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import FirstAttempts, LaneCounts, source_group
 
 GB_SECOND_USD, REQUEST_USD = 0.0000166667, 0.0000002
 """List prices of Lambda on x86 in most regions."""
@@ -54,6 +54,9 @@ class LaneTelemetry:
     stale_s: float
     _calls: int = 0
     _failures_by_dependency: Counter[str] = field(default_factory=Counter)
+    _first_calls: Counter[int] = field(default_factory=Counter)
+    _first_failures: Counter[tuple[int, str]] = field(default_factory=Counter)
+    _first_attempt_of: int | None = None
     _age_s: float = 0.0
     _releases: set[str] = field(default_factory=set)
     _working_s: float = 0.0
@@ -62,10 +65,13 @@ class LaneTelemetry:
     def record_received(self, sent_at: datetime, now: datetime) -> None:
         self._age_s = max(self._age_s, (now - sent_at).total_seconds())
 
+    def begin_drop(self, source: str, *, is_first_attempt: bool) -> None:
+        """What is recorded from now on is about a drop of this source."""
+        self._first_attempt_of = source_group(source) if is_first_attempt else None
+
     def record_result(self, result: DropResult, occurred_at: datetime, now: datetime) -> None:
         """Count a drop that reached its final state, now or before; it occurred at `occurred_at`."""
-        self._calls += 1
-        self.metrics.count("Delivered")
+        self._record_call(failed=None)
         self.metrics.count(result.outcome.capitalize())
         if result.outcome == "duplicate":
             return
@@ -91,10 +97,19 @@ class LaneTelemetry:
         dependency = failed_dependency(error)
         if dependency is None:
             return
+        self._record_call(failed=dependency)
+        self.metrics.count("Failed")
+        self.metrics.count("DependencyFailed", int(dependency != MODEL))
+
+    def _record_call(self, *, failed: str | None) -> None:
         self._calls += 1
         self.metrics.count("Delivered")
-        self.metrics.count("Failed")
-        self._failures_by_dependency[dependency] += 1
+        if failed is not None:
+            self._failures_by_dependency[failed] += 1
+        if self._first_attempt_of is not None:
+            self._first_calls[self._first_attempt_of] += 1
+            self._first_failures[self._first_attempt_of, failed or ""] += 1
+            self._first_attempt_of = None
 
     def flush(self, now: datetime, working_s: float) -> None:
         """Emit the metrics of a batch that took `working_s`, and save the lane counts if it is time.
@@ -110,11 +125,24 @@ class LaneTelemetry:
             self._failures_by_dependency or time.monotonic() - self._last_saved_s >= LANE_COUNTS_INTERVAL_S
         ):
             counted = LaneCounts(
-                now, self._calls, self._working_s, dict(self._failures_by_dependency), self._age_s
+                now,
+                self._calls,
+                self._working_s,
+                dict(self._failures_by_dependency),
+                self._age_s,
+                self._first_attempts(),
             )
             self._calls, self._failures_by_dependency, self._working_s, self._age_s = 0, Counter(), 0.0, 0.0
+            self._first_calls, self._first_failures = Counter(), Counter()
             self._last_saved_s = time.monotonic()
             self.save_counts(counted)
+
+    def _first_attempts(self) -> dict[int, FirstAttempts]:
+        failures: dict[int, dict[str, int]] = defaultdict(dict)
+        for (group, dependency), count in self._first_failures.items():
+            if dependency:
+                failures[group][dependency] = count
+        return {group: FirstAttempts(calls, failures[group]) for group, calls in self._first_calls.items()}
 
 
 HEALTH_COUNTS_INTERVAL_S = 5.0

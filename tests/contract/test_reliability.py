@@ -37,7 +37,7 @@ from vigil.reliability.circuit_breaker import CircuitBreaker
 from vigil.reliability.controller import MappingSettings, initial_state
 from vigil.reliability.dead_letters import FaultCase, NewFault, fingerprint_of
 from vigil.reliability.degradation import DegradationLevel, default_steps
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import FirstAttempts, LaneCounts
 from vigil.reliability.reconcile import Completeness, ListedObject, Reannouncement, ReconcileProgress
 from vigil.reliability.slo import BURN_WINDOWS, MetricRef
 
@@ -112,16 +112,25 @@ def test_a_note_lies_beside_the_record_and_makes_no_drop(table: Any):
 
 def test_what_containers_count_adds_up(table: Any):
     tallies = DynamoLaneCounts(table, "t")
-    tallies.add("live", LaneCounts(NOON, 4, 1.5, {"photos": 2}, age_s=3.0))
+    tallies.add("live", LaneCounts(NOON, 4, 1.5, {"photos": 2}, 3.0, {7: FirstAttempts(2, {"photos": 1})}))
     tallies.add(
-        "live", LaneCounts(NOON + timedelta(seconds=9), 6, 2.5, {"photos": 1, "records": 1}, age_s=5.0)
+        "live",
+        LaneCounts(
+            NOON + timedelta(seconds=9),
+            6,
+            2.5,
+            {"photos": 1, "records": 1},
+            5.0,
+            {7: FirstAttempts(3), 11: FirstAttempts(1)},
+        ),
     )
     tallies.add("live", LaneCounts(NOON + timedelta(seconds=10), 1, 0.5))
     tallies.add("bulk", LaneCounts(NOON, 9, 9.0))
 
     first, second = tallies.since("live", NOON)
+    attempts = {7: FirstAttempts(5, {"photos": 1}), 11: FirstAttempts(1)}
 
-    assert first == LaneCounts(NOON, 10, 4.0, {"photos": 3, "records": 1}, age_s=5.0)
+    assert first == LaneCounts(NOON, 10, 4.0, {"photos": 3, "records": 1}, 5.0, attempts)
     assert (second.calls, second.failures) == (1, {})
     assert tallies.since("live", NOON + MINUTE) == []
 

@@ -1,5 +1,7 @@
 """Numbers that lanes write to the records table: lane counts, release health, comparisons."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -17,10 +19,12 @@ from cloud.dynamodb.schema import (
 )
 from vigil.releases.health import HealthCounts
 from vigil.releases.shadow import ShadowComparison
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import FirstAttempts, LaneCounts
 
 LANE_BUCKET = HEALTH_BUCKET = timedelta(seconds=10)
 _FAILURE_PREFIX = "failed_"
+_FIRST_ATTEMPTS = re.compile(r"first_(\d+)(?:_(\w+))?")
+"""First attempts of a group of sources, or those of them that failed on a dependency."""
 _HEALTH_ATTRIBUTES = ("samples", "slow", "unrecognised")
 
 
@@ -74,6 +78,9 @@ class DynamoLaneCounts:
         """Add to the bucket of `counts.at`; of several ages, the last one written stays."""
         numbers = {"calls": counts.calls, "seconds": round(counts.seconds, 3)}
         numbers |= {f"{_FAILURE_PREFIX}{name}": count for name, count in counts.failures.items()}
+        for group, one in counts.first_attempts.items():
+            numbers[f"first_{group}"] = one.calls
+            numbers |= {f"first_{group}_{name}": count for name, count in one.failures.items()}
         self._counter.add(counts.at, numbers, {"age_s": counts.age_s}, lane=lane)
 
     def since(self, lane: str, begin: datetime) -> Sequence[LaneCounts]:
@@ -86,7 +93,20 @@ def _lane_counts_from_row(row: Mapping[str, Any]) -> LaneCounts:
         name.removeprefix(_FAILURE_PREFIX): n for name, n in row.items() if name.startswith(_FAILURE_PREFIX)
     }
     at = datetime.fromisoformat(row["sk"])
-    return LaneCounts(at, row["calls"], float(row["seconds"]), failures, float(row["age_s"]))
+    first_attempts = _first_attempts_from_row(row)
+    return LaneCounts(at, row["calls"], float(row["seconds"]), failures, float(row["age_s"]), first_attempts)
+
+
+def _first_attempts_from_row(row: Mapping[str, Any]) -> dict[int, FirstAttempts]:
+    calls: dict[int, int] = {}
+    failures: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for name, number in row.items():
+        found = _FIRST_ATTEMPTS.fullmatch(name)
+        if found is not None and found[2] is None:
+            calls[int(found[1])] = number
+        elif found is not None:
+            failures[int(found[1])][found[2]] = number
+    return {group: FirstAttempts(count, failures[group]) for group, count in calls.items()}
 
 
 class DynamoReleaseHealth:

@@ -110,7 +110,10 @@ UNKNOWN_WINDOW = RowKind(
 )
 ERASURE = RowKind("records", ("erasure#{person_hash}", "erasure"), "receipt expires", timedelta(days=1))
 LANE_COUNTS = RowKind(
-    "records", ("lane_counts#{lane}", "{start}"), "calls seconds age_s failed_* expires", timedelta(hours=1)
+    "records",
+    ("lane_counts#{lane}", "{start}"),
+    "calls seconds age_s failed_* first_* expires",
+    timedelta(hours=1),
 )
 RELEASE_HEALTH = RowKind(
     "records",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from vigil.errors import MODEL
 from vigil.reliability.capacity import (
     CapacityLimits,
     LaneLoad,
@@ -23,6 +24,9 @@ from vigil.reliability.circuit_breaker import (
 )
 from vigil.reliability.degradation import DegradationLevel, DegradationPolicy, next_level
 from vigil.reliability.lane_counts import LANES, LaneCounts
+
+MODEL_BREAKER_GROUPS = 3
+"""A bug follows its input: the model's breaker opens only if the inputs of so many groups of sources fail."""
 
 PROBE_WORKERS = 2
 """Workers of a lane with a half-open breaker: the minimum that Lambda accepts."""
@@ -122,12 +126,19 @@ def _next_breakers(
     return {
         (lane, name): next_breaker(
             state.breakers.get((lane, name), replace(closed_breaker(now), since=now - policy.window)),
-            [CallCounts(one.at, one.calls, one.failures.get(name, 0)) for one in lanes[lane].counts],
-            policy,
+            [_call_counts(one, name) for one in lanes[lane].counts],
+            replace(policy, min_groups=MODEL_BREAKER_GROUPS) if name == MODEL else policy,
             now=now,
         )
         for lane, name in sorted(failing | set(state.breakers))
     }
+
+
+def _call_counts(counts: LaneCounts, dependency: str) -> CallCounts:
+    first_attempts = {
+        group: (one.calls, one.failures.get(dependency, 0)) for group, one in counts.first_attempts.items()
+    }
+    return CallCounts(counts.at, counts.calls, counts.failures.get(dependency, 0), first_attempts)
 
 
 def _lane_load(lane: str, observation: LaneObservation, state: ControllerState, now: datetime) -> LaneLoad:

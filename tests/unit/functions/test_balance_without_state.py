@@ -91,7 +91,7 @@ def both_enabled() -> dict[str, FakeMapping]:
 
 
 def lane_metrics(lane: str, delivered: float, failed: float) -> dict[MetricRef, float]:
-    return {MetricRef(lane, "Delivered"): delivered, MetricRef(lane, "Failed"): failed}
+    return {MetricRef(lane, "Delivered"): delivered, MetricRef(lane, "DependencyFailed"): failed}
 
 
 def test_a_lane_whose_deliveries_fail_too_is_stopped(

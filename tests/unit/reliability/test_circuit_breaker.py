@@ -1,5 +1,6 @@
 """A lane stops when a dependency fails, and starts again by itself."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,7 +23,7 @@ BAD = CircuitBreaker("open", NOON, 1)
 
 
 def tally(after_s: float, calls: int, failures: int) -> CallCounts:
-    return CallCounts(NOON + after_s * SECOND, calls, failures)
+    return CallCounts(NOON + after_s * SECOND, calls, failures, {0: (calls, failures)})
 
 
 def at(after_s: float) -> datetime:
@@ -38,6 +39,36 @@ def test_it_opens_when_half_of_enough_calls_fail():
 @pytest.mark.parametrize("calm", [tally(1, 19, 19), tally(1, 100, 49)])
 def test_few_calls_or_few_failures_leave_it_closed(calm: CallCounts):
     assert next_breaker(closed_breaker(NOON), [calm], FUSE, now=at(2)) == closed_breaker(NOON)
+
+
+def test_retries_of_few_inputs_leave_it_closed():
+    retried = CallCounts(at(1), 1000, 1000, {0: (6, 6)})
+
+    assert next_breaker(closed_breaker(NOON), [retried], FUSE, now=at(2)) == closed_breaker(NOON)
+
+
+def test_each_group_of_sources_has_the_same_weight():
+    garbage_of_one = CallCounts(at(1), 1020, 1000, {0: (1000, 1000), 1: (10, 0), 2: (10, 0)})
+    outage = CallCounts(at(1), 1020, 1015, {0: (1000, 1000), 1: (10, 8), 2: (10, 7)})
+
+    assert next_breaker(closed_breaker(NOON), [garbage_of_one], FUSE, now=at(2)) == closed_breaker(NOON)
+    assert next_breaker(closed_breaker(NOON), [outage], FUSE, now=at(2)).state == "open"
+
+
+def test_it_opens_only_if_the_inputs_of_enough_groups_of_sources_fail():
+    policy = replace(FUSE, min_groups=3)
+    two = CallCounts(at(1), 200, 200, {0: (100, 100), 1: (100, 100)})
+    three = CallCounts(at(1), 201, 201, {0: (100, 100), 1: (100, 100), 2: (1, 1)})
+
+    assert next_breaker(closed_breaker(NOON), [two], policy, now=at(2)) == closed_breaker(NOON)
+    assert next_breaker(closed_breaker(NOON), [three], policy, now=at(2)).state == "open"
+
+
+def test_redriven_inputs_of_one_source_do_not_open_it_again():
+    policy, probing = replace(FUSE, min_groups=3), CircuitBreaker("half-open", at(60), 1)
+    redriven = CallCounts(at(61), 8, 8, {0: (1, 1)})
+
+    assert next_breaker(probing, [redriven], policy, now=at(70)) == closed_breaker(at(70))
 
 
 def test_calls_outside_the_window_do_not_count():

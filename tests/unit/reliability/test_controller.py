@@ -15,7 +15,7 @@ from vigil.reliability.controller import (
     is_healthy,
     mapping_settings,
 )
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import FirstAttempts, LaneCounts
 
 RULES = ControllerPolicy(CapacityLimits(total=20), max_degradation_level=4)
 NEXT = NOON + timedelta(minutes=1)
@@ -23,7 +23,8 @@ IDLE = LaneObservation((), 0)
 
 
 def counted(calls: int, **failures: int) -> LaneCounts:
-    return LaneCounts(NOON + timedelta(seconds=30), calls, calls * 0.5, failures)
+    first = {0: FirstAttempts(calls, failures)}
+    return LaneCounts(NOON + timedelta(seconds=30), calls, calls * 0.5, failures, first_attempts=first)
 
 
 def after(
@@ -48,6 +49,22 @@ def test_a_failing_dependency_stops_only_its_lane():
     assert mapping_settings(failing)["bulk"].enabled is True
     assert not is_healthy(failing, "photos")
     assert is_healthy(failing, "records")
+
+
+def test_faults_that_follow_the_inputs_of_one_source_stop_no_lane():
+    counts = {1: FirstAttempts(600, {"model": 600}), 2: FirstAttempts(1)}
+
+    garbage = after(LaneObservation((LaneCounts(NEXT, 3001, 9.0, {"model": 3000}, 0.0, counts),), 500))
+
+    assert mapping_settings(garbage)["live"].enabled is True
+
+
+def test_a_bug_that_every_source_meets_stops_the_lane():
+    counts = {group: FirstAttempts(10, {"model": 10}) for group in range(3)}
+
+    broken = after(LaneObservation((LaneCounts(NEXT, 30, 9.0, {"model": 30}, 0.0, counts),), 500))
+
+    assert mapping_settings(broken)["live"].enabled is False
 
 
 def test_a_lane_with_a_half_open_breaker_has_two_workers():

@@ -21,7 +21,7 @@ from vigil.drops.ledger import LeaseLost, SubjectBeingErased
 from vigil.drops.process import DropInProgress, DropResult, InsufficientTime
 from vigil.errors import ConcurrentUpdate, Transient
 from vigil.reliability.degradation import default_steps
-from vigil.reliability.lane_counts import LaneCounts
+from vigil.reliability.lane_counts import FirstAttempts, LaneCounts, source_group
 
 SECOND = timedelta(seconds=1)
 RECORDS_UNAVAILABLE = Transient("timeout", dependency="records", operation="claim drop")
@@ -94,6 +94,24 @@ def test_failures_are_flushed_at_once_and_other_counts_every_ten_seconds():
     counted.flush(NOON, 0.5)
 
     assert told == [LaneCounts(NOON, 1, 0.5, {}), LaneCounts(NOON, 2, 1.0, {"photos": 1})]
+
+
+def test_first_attempts_are_counted_by_group_of_sources_and_retries_are_not():
+    told: list[LaneCounts] = []
+    counted = lane_telemetry(told)
+    door, vault = source_group("door"), source_group("vault")
+    counted.begin_drop("door", is_first_attempt=True)
+    counted.record_failure(ZeroDivisionError("division by zero"))
+    for _ in range(4):
+        counted.begin_drop("door", is_first_attempt=False)
+        counted.record_failure(ZeroDivisionError("division by zero"))
+    counted.begin_drop("vault", is_first_attempt=True)
+    counted.record_result(drop_result(), NOON, NOON)
+    counted.flush(NOON, 1.0)
+
+    assert door != vault
+    assert told[0].failures == {"model": 5}
+    assert told[0].first_attempts == {door: FirstAttempts(1, {"model": 1}), vault: FirstAttempts(1)}
 
 
 def test_failures_are_counted_against_their_dependency():
