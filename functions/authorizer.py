@@ -1,4 +1,4 @@
-"""A bearer token → the caller's id, role and sources; or Unauthorized."""
+"""A bearer token → the caller's id, role, sources and galleries; or Unauthorized."""
 
 import json
 
@@ -26,5 +26,6 @@ def on_token(request: AuthRequest) -> AuthResponse:
     caller = container().token_verifier.authenticate(request.token)
     if caller is None:
         raise Unauthorized("Unauthorized")
-    context = {"role": caller.role, "sources": json.dumps(caller.sources)}
+    bounds = {"sources": json.dumps(caller.sources), "galleries": json.dumps(caller.galleries)}
+    context = {"role": caller.role, **bounds}
     return AuthResponse(routes=["*"], principal_id=caller.id, context=context)

@@ -9,6 +9,7 @@ from functions.runtime.container import container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
+from vigil.inference.types import DEFAULT_GALLERY
 from vigil.people.enrolment import EnrolmentResult
 
 trigger = Blueprint(__name__)
@@ -17,7 +18,7 @@ trigger = Blueprint(__name__)
 @trigger.lambda_function(name="enrol")
 @lambda_handler
 def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """{"name" or "person", "photos": [{"key", "version"?}], "tags"?} → {"person", "accepted", "rejected"}.
+    """{"name" or "person", "photos": [{"key", "version"?}], "tags"?, "gallery"?} → the outcome.
 
     {"person", "add": [tag], "remove": [tag]} → {"person", "tags"}. The keys name photos below enrol/ in the
     store bucket; the photos are deleted after they were examined.
@@ -39,13 +40,15 @@ def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
     if "person" in event:
         return _enrolment_json(service.enrol_by_id(str(event["person"]), photos))
     tags = frozenset(str(tag) for tag in event.get("tags", ()))
-    return _enrolment_json(service.enrol_by_name(str(event["name"]), photos, tags))
+    gallery = str(event.get("gallery", DEFAULT_GALLERY))
+    return _enrolment_json(service.enrol_by_name(str(event["name"]), photos, tags, gallery))
 
 
 def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:
     return {
         "person": enrolment.person.id,
         "name": enrolment.person.name,
+        "gallery": enrolment.person.gallery,
         "tags": sorted(enrolment.person.tags),
         "accepted": [photo.key for photo in enrolment.accepted],
         "rejected": [

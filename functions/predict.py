@@ -12,6 +12,7 @@ from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import S3Object
 from vigil.drops.prediction import PredictionResult, predict_once
 from vigil.errors import Rejected
+from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION
 from vigil.people.search import search_faces
 
 trigger = Blueprint(__name__)
@@ -20,7 +21,7 @@ trigger = Blueprint(__name__)
 @trigger.lambda_function(name="predict")
 @lambda_handler
 def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
-    """{"model", "data": base64} or {"model", "object": {"key", "version"?}} → prediction."""
+    """{"model", "data": base64} or {"model", "object": {"key", "version"?}}, "galleries"? → prediction."""
     if "search" in event:
         return _search(event)
     if "object" in event:
@@ -30,11 +31,11 @@ def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         )
     else:
         image = base64.b64decode(event["data"])
+    options = {GALLERIES_OPTION: " ".join(map(str, event.get("galleries", [DEFAULT_GALLERY])))}
+    models, reader = container().active_models, container().input_reader
     try:
         with exit_if_release_damaged():
-            return _prediction_json(
-                predict_once(str(event["model"]), image, container().active_models, container().input_reader)
-            )
+            return _prediction_json(predict_once(str(event["model"]), image, options, models, reader))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
 

@@ -28,7 +28,9 @@ both kinds of tokens. Each role includes those before it: viewer, reviewer, oper
 limited to sources by its claim `vigil_sources` ([Authorization](api.md#authorization)). For such a token
 an operation is
 
-- **refused** (403) if it concerns all sources: people, rules, lanes, releases and the audit log;
+- **refused** (403) if it concerns all sources: rules, lanes, releases and the audit log;
+- **gallery** if it concerns people: refused, unless the token also has the claim `vigil_galleries`, and then
+  limited to people of these galleries;
 - **limited** if it returns and changes only what belongs to the sources of the token;
 - **allowed** if it concerns no source.
 

@@ -87,22 +87,27 @@ def _authorize(operation: Operation, request: Request) -> Caller:
     authorizer = request.context.get("authorizer") or {}
     if authorizer.get("role") not in ROLES:
         raise Forbidden("the token contains no known role")
-    caller = Caller(authorizer["principalId"], authorizer["role"], _sources(authorizer))
+    sources, galleries = _bounds(authorizer, "sources"), _bounds(authorizer, "galleries")
+    caller = Caller(authorizer["principalId"], authorizer["role"], sources, galleries)
     wait_s = container().rate_limiter.acquire(caller.id, datetime.now(UTC))
     if wait_s:
         raise TooManyRequests(retry_s=wait_s)
     if not caller.has_role(operation.role):
         raise Forbidden(f"{operation.name} requires the role {operation.role} or a higher one")
+    if operation.bound_tokens == "gallery" and caller.is_bound and caller.galleries is None:
+        raise Forbidden(
+            f"{operation.name} concerns people; a token that is limited to sources needs galleries"
+        )
     if operation.bound_tokens == "refused" and caller.is_bound:
         raise Forbidden(f"{operation.name} concerns all sources; use a token that is not limited to some")
     return caller
 
 
-def _sources(authorizer: dict[str, Any]) -> tuple[str, ...] | None:
-    """The sources that the authorizer sends as JSON: null for all. Raises Forbidden without them."""
-    if "sources" not in authorizer:
-        raise Forbidden("the authorizer states no sources")
-    patterns = json.loads(authorizer["sources"])
+def _bounds(authorizer: dict[str, Any], name: str) -> tuple[str, ...] | None:
+    """Patterns that the authorizer sends as JSON, or null. Raises Forbidden without them."""
+    if name not in authorizer:
+        raise Forbidden(f"the authorizer states no {name}")
+    patterns = json.loads(authorizer[name])
     return None if patterns is None else tuple(patterns)
 
 

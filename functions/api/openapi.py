@@ -92,6 +92,10 @@ PROBLEM_SCHEMA = {
 }
 
 _RETRYABLE_STATUSES = (TooManyRequests.status, ServiceUnavailable.status)
+_BOUND_TOKENS = {
+    "refused": " The token must not be limited to sources.",
+    "gallery": " A token that is limited to sources must name galleries.",
+}
 _RETRY_AFTER_HEADER = {
     "Retry-After": {
         "description": "Seconds to wait before a retry",
@@ -152,8 +156,7 @@ def _operation_object(one: Operation) -> JsonObject:
     else:
         described["x-role"] = one.role
         described["description"] += f" Requires the role {one.role} or a higher one."
-        if one.bound_tokens == "refused":
-            described["description"] += " The token must not be limited to sources."
+        described["description"] += _BOUND_TOKENS.get(one.bound_tokens, "")
     described["description"] = described["description"].strip() or one.summary + "."
     body = _request_body(one)
     return described | ({"requestBody": body} if body else {})

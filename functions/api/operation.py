@@ -12,10 +12,11 @@ from vigil.access.roles import Caller, Role
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
-BoundTokens = Literal["refused", "limited", "allowed"]
+BoundTokens = Literal["refused", "gallery", "limited", "allowed"]
 """How an operation treats a token that is limited to some sources.
 
-refused  the operation concerns all sources: people, rules, lanes, releases, the audit log
+refused  the operation concerns all sources: rules, lanes, releases, the audit log
+gallery  refused, unless the token names galleries; then the handler is limited to their people
 limited  the handler returns and changes only what belongs to the sources of the token
 allowed  the operation concerns no source
 """

@@ -313,7 +313,6 @@ class Adapters:
 
     @cached_property
     def profiles(self) -> DynamoProfiles:
-        """People without their templates."""
         from cloud.dynamodb.profiles import DynamoProfiles
 
         return DynamoProfiles(self.dynamodb, self.settings.people_table)
@@ -337,6 +336,7 @@ class Adapters:
             jwks_url=env.jwks_url,
             role_claim=env.role_claim,
             sources_claim=env.sources_claim,
+            galleries_claim=env.galleries_claim,
         )
 
     @cached_property

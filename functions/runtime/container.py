@@ -82,10 +82,11 @@ class Container(Adapters):
         from vigil.inference.repository import BundledModels
 
         @cache
-        def gallery_source(space: str) -> CachedGallery[Gallery]:
+        def gallery_source(name: str, space: str) -> CachedGallery[Gallery]:
             return CachedGallery(
                 self.dynamodb,
                 self.settings.people_table,
+                name=name,
                 space=space,
                 load=lambda key: deserialize_gallery(self.store.get_object(key)),
                 empty=Gallery(space),
@@ -93,7 +94,7 @@ class Container(Adapters):
                 on_use=self.lane_telemetry.record_gallery_age if gallery_max_age_s else None,
             )
 
-        faces = partial(open_face_recognizer, lambda space: gallery_source(space)())
+        faces = partial(open_face_recognizer, lambda name, space: gallery_source(name, space)())
         return BundledModels(self.settings.models_dir, {"faces": faces, "classifier": open_classifier})
 
     def _rollout_router(self, bundled: BundledModels) -> RolloutRouter:
@@ -318,10 +319,8 @@ class Container(Adapters):
         from vigil.people.models import FaceReleases
         from vigil.releases.routing import ReleasesInUse
 
-        name, cache = (
-            self.settings.enrolment_model,
-            self._release_cache(self.bundled_models, "releases-in-use"),
-        )
+        name = self.settings.enrolment_model
+        cache = self._release_cache(self.bundled_models, "releases-in-use")
         releases = ReleasesInUse(
             name,
             bundled=self.bundled_models,

@@ -192,6 +192,10 @@ class Settings:
         return self._get("SOURCES_CLAIM")
 
     @property
+    def galleries_claim(self) -> str:
+        return self._get("GALLERIES_CLAIM")
+
+    @property
     def enrol_function(self) -> str:
         return self._get("ENROL_FUNCTION")
 

@@ -85,11 +85,16 @@ class Cloud:
         *,
         subject: str = "",
         sources: Sequence[str] | None = None,
+        galleries: Sequence[str] | None = None,
         lifetime_s: float = 3600,
     ) -> str:
         """Issue a bearer token for this cloud's API."""
         return self._running_components.issuer.issue_token(
-            role, subject=subject or f"local-{role}", sources=sources, lifetime_s=lifetime_s
+            role,
+            subject=subject or f"local-{role}",
+            sources=sources,
+            galleries=galleries,
+            lifetime_s=lifetime_s,
         )
 
     @property

@@ -39,9 +39,15 @@ class Issuer:
         return json.dumps({"keys": [public | {"kid": self.key_id, "use": "sig", "alg": _ALGORITHM}]}).encode()
 
     def issue_token(
-        self, role: str, *, subject: str, sources: Sequence[str] | None = None, lifetime_s: float = 3600.0
+        self,
+        role: str,
+        *,
+        subject: str,
+        sources: Sequence[str] | None = None,
+        galleries: Sequence[str] | None = None,
+        lifetime_s: float = 3600.0,
     ) -> str:
-        """Return a bearer token for a role; without `sources`, for all sources."""
+        """Return a bearer token for a role; without `sources` for all, and in the same way for galleries."""
         now = time.time()
         claims: dict[str, Any] = {
             "iss": self.url,
@@ -52,6 +58,7 @@ class Issuer:
             "vigil_role": role,
         }
         claims |= {"vigil_sources": list(sources)} if sources is not None else {}
+        claims |= {"vigil_galleries": list(galleries)} if galleries is not None else {}
         return jwt.encode(claims, self.key, algorithm=_ALGORITHM, headers={"kid": self.key_id})
 
     def template_parameters(self) -> dict[str, str]:

@@ -20,17 +20,25 @@ class JwtVerifier:
     Keys are cached for KEY_CACHE_S; a token with an unknown key id fetches them again, so that a rotation
     takes effect at once.
 
-    role_claim     the claim with a role or a list of groups, of which the highest role counts
-    sources_claim  the claim with patterns of sources, as a list or separated by spaces; a token without the
-                   claim can access all sources, and one with a claim that is empty or of another type is
-                   not valid
+    role_claim       the claim with a role or a list of groups, of which the highest role counts
+    sources_claim    the claim with patterns of sources, as a list or separated by spaces; a token without the
+                     claim can access all sources, and one with a claim that is empty or of another type is
+                     not valid
+    galleries_claim  the same for galleries
     """
 
     def __init__(
-        self, *, issuer: str, audience: str, jwks_url: str, role_claim: str, sources_claim: str
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        jwks_url: str,
+        role_claim: str,
+        sources_claim: str,
+        galleries_claim: str,
     ) -> None:
         self._issuer, self._audience = issuer, audience
-        self._role_claim, self._sources_claim = role_claim, sources_claim
+        self._role_claim, self._bounds_claims = role_claim, (sources_claim, galleries_claim)
         self._keys = jwt.PyJWKClient(jwks_url, cache_jwk_set=True, lifespan=KEY_CACHE_S, timeout=3)
 
     def authenticate(self, header: str) -> Caller | None:
@@ -47,10 +55,8 @@ class JwtVerifier:
         role = _highest_role(claims.get(self._role_claim))
         if role is None or not isinstance(claims["sub"], str) or not claims["sub"]:
             return None
-        if self._sources_claim not in claims:
-            return Caller(claims["sub"], role, sources=None)
-        patterns = _string_list(claims[self._sources_claim])
-        return Caller(claims["sub"], role, patterns) if patterns else None
+        bounds = [_string_list(claims[name]) if name in claims else None for name in self._bounds_claims]
+        return None if () in bounds else Caller(claims["sub"], role, *bounds)
 
     def _claims(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(

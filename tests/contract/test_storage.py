@@ -81,12 +81,13 @@ class UnreachableService:
     [
         lambda: S3InputReader(UnreachableService()).fetch(S3Object("bucket", "k"), 10),
         lambda: S3Store(UnreachableService(), "bucket").get_object("k"),
-        lambda: S3Store(UnreachableService(), "bucket").save_gallery_snapshot(1, b""),
+        lambda: S3Store(UnreachableService(), "bucket").save_gallery_snapshot("default", 1, b""),
         lambda: S3Store(UnreachableService(), "bucket").delete_version(S3Object("bucket", "k")),
         CachedRules(UnreachableService(), "bucket", max_age_s=0),
         CachedGallery(
             UnreachableService(),
             "t",
+            name="default",
             space="s",
             load=lambda _: FakeGallery(1),
             empty=FakeGallery(0),
@@ -95,7 +96,9 @@ class UnreachableService:
         lambda: DynamoDropReader(UnreachableService(), "t").find_drop("d"),
         lambda: DynamoDropReader(UnreachableService(), "t").sightings("d"),
         lambda: list(Listing(UnreachableService(), "t").newest("drops", since=NOON)),
-        lambda: DynamoPeople(UnreachableService(), "t", store_gallery=lambda _: {}).find_by_name("Ann"),
+        lambda: DynamoPeople(UnreachableService(), "t", store_gallery=lambda _: {}).find_by_name(
+            "Ann", "default"
+        ),
         lambda: SqsQueue(UnreachableService(), "q").set_visibility_timeout("r", 1),
         lambda: SnsTopic(UnreachableService(), "t").publish([("1", OutboundEvent({}, {}))]),
     ],
@@ -133,8 +136,12 @@ def dynamo_people(table: Any) -> DynamoPeople:
 def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
     dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
 
-    assert dynamo_people(table).find_by_name("ann") == dynamo_people(table).find_person("p-1") == ANN
-    assert dynamo_people(table).find_by_name("Bob") is dynamo_people(table).find_person("p-2") is None
+    assert (
+        dynamo_people(table).find_by_name("ann", "default") == dynamo_people(table).find_person("p-1") == ANN
+    )
+    assert (
+        dynamo_people(table).find_by_name("Bob", "default") is dynamo_people(table).find_person("p-2") is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +173,11 @@ def test_who_is_being_erased_is_nobody_to_enrol_and_nobody_to_rename(table: Any)
 
     held = dynamo_people(table).begin_erasure("p-1", NOON)
 
-    assert (held, dynamo_people(table).find_person("p-1"), dynamo_people(table).find_by_name("Ann")) == (
+    assert (
+        held,
+        dynamo_people(table).find_person("p-1"),
+        dynamo_people(table).find_by_name("Ann", "default"),
+    ) == (
         ANN,
         None,
         None,
@@ -185,7 +196,7 @@ def test_a_gallery_grown_from_an_old_one_is_not_put_in_force(table: Any):
             PersonChange(None, Person("p-2", "Bob")), [FACE], base=0, gallery=GallerySet(1), now=NOON
         )
 
-    assert dynamo_people(table).find_by_name("Bob") is None
+    assert dynamo_people(table).find_by_name("Bob", "default") is None
 
 
 def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(table: Any):
@@ -195,7 +206,9 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
         loaded.append(key)
         return FakeGallery(int(key.split("/")[1]))
 
-    gallery = CachedGallery(table, "t", space="s", load=load, empty=FakeGallery(0), max_age_s=0)
+    gallery = CachedGallery(
+        table, "t", name="default", space="s", load=load, empty=FakeGallery(0), max_age_s=0
+    )
     versions = [gallery().version]
     for version in (1, 2):
         before = ANN if version > 1 else None
@@ -213,6 +226,7 @@ def test_the_time_of_use_of_a_replaced_gallery_is_reported(table: Any, monkeypat
     gallery = CachedGallery(
         table,
         "t",
+        name="default",
         space="s",
         load=lambda _: FakeGallery(1),
         empty=FakeGallery(0),
@@ -240,6 +254,7 @@ def test_a_gallery_that_was_replaced_without_use_is_not_reported_as_outdated(
     gallery = CachedGallery(
         table,
         "t",
+        name="default",
         space="s",
         load=lambda _: FakeGallery(1),
         empty=FakeGallery(0),
@@ -269,8 +284,26 @@ def test_an_incomplete_gallery_is_not_used(table: Any, incomplete_spaces: frozen
 
     with pytest.raises(GalleryIncomplete, match="not all enrolled"):
         CachedGallery(
-            table, "t", space="s", load=lambda _: FakeGallery(1), empty=FakeGallery(0), max_age_s=0
+            table,
+            "t",
+            name="default",
+            space="s",
+            load=lambda _: FakeGallery(1),
+            empty=FakeGallery(0),
+            max_age_s=0,
         )()
+
+
+def test_galleries_have_pointers_and_names_of_their_own(table: Any):
+    rows, member = dynamo_people(table), Person("p-2", "Ann", gallery="members")
+
+    rows.commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
+    rows.commit(PersonChange(None, member), [FACE], base=0, gallery=GallerySet(1, name="members"), now=NOON)
+    rows.replace_gallery(base=1, gallery=GallerySet(2, name="members"), now=NOON)
+
+    assert rows.gallery_names() == ["default", "members"]
+    assert [rows.gallery_pointer(name).version for name in ("default", "members", "never")] == [1, 2, 0]
+    assert (rows.find_by_name("Ann", "default"), rows.find_by_name("ann", "members")) == (ANN, member)
 
 
 def test_a_photo_gains_a_vector_of_another_space_and_loses_it_again(table: Any):
@@ -294,6 +327,7 @@ def test_each_use_of_the_gallery_reports_its_age(table: Any):
     gallery = CachedGallery(
         table,
         "t",
+        name="default",
         space="s",
         load=lambda _: FakeGallery(1),
         empty=FakeGallery(0),
@@ -311,7 +345,10 @@ def test_each_use_of_the_gallery_reports_its_age(table: Any):
 def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
     store = S3Store(bucket, "bucket")
 
-    first, second = store.save_gallery_snapshot(1, b"one"), store.save_gallery_snapshot(1, b"two")
+    first, second = (
+        store.save_gallery_snapshot("default", 1, b"one"),
+        store.save_gallery_snapshot("default", 1, b"two"),
+    )
 
     assert (store.get_object(first), store.get_object(second)) == (b"one", b"two")
 
@@ -331,13 +368,24 @@ def test_photos_that_wait_to_be_enrolled_are_discarded_by_person(bucket: Any):
 
 def test_old_snapshots_go_but_not_one_that_is_about_to_be_put_in_force(bucket: Any):
     store = S3Store(bucket, "bucket")
-    before, now, coming = (store.save_gallery_snapshot(version, b"faces") for version in (1, 2, 3))
+    before, now, coming = (store.save_gallery_snapshot("default", version, b"faces") for version in (1, 2, 3))
 
-    assert store.delete_other_snapshots(2, [now]) == 1
+    assert store.delete_other_snapshots("default", 2, [now]) == 1
 
     with pytest.raises(Transient):
         store.get_object(before)
     assert (store.get_object(now), store.get_object(coming)) == (b"faces", b"faces")
+
+
+def test_snapshots_of_other_galleries_stay(bucket: Any):
+    store = S3Store(bucket, "bucket")
+    staff, members = (store.save_gallery_snapshot(name, 1, b"faces") for name in ("staff", "members"))
+
+    assert store.delete_other_snapshots("staff", 1, []) == 1
+
+    with pytest.raises(Transient):
+        store.get_object(staff)
+    assert store.get_object(members) == b"faces"
 
 
 def test_an_erased_object_leaves_no_version(bucket: Any):

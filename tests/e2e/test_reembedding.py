@@ -63,7 +63,7 @@ def recognised_label(site: RunningSystem, photo: str, release: str) -> str:
 
 
 def gallery_pointer(site: RunningSystem) -> dict[str, Any]:
-    key = {"pk": {"S": "gallery"}, "sk": {"S": "pointer"}}
+    key = {"pk": {"S": "gallery"}, "sk": {"S": "default"}}
     answer = site.cloud.client("dynamodb").get_item(TableName=site.cloud.outputs["PeopleTable"], Key=key)
     return from_item(answer["Item"])
 

@@ -1,13 +1,12 @@
 """The built models and sample photographs, built once per test run."""
 
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
 from models.build.build import build_all
 from models.build.files import RELEASES, ROOT
 from vigil.faces.gallery import Gallery
-from vigil.faces.recognizer import FaceRecognizer, open_face_recognizer
+from vigil.faces.recognizer import FaceRecognizer, GalleryProvider, open_face_recognizer
 from vigil.inference.classifier import open_classifier
 from vigil.inference.repository import BundledModels
 
@@ -21,14 +20,18 @@ def built_releases() -> Path:
     return RELEASES
 
 
-def bundled_models(galleries: Callable[[str], Gallery] = Gallery) -> BundledModels:
+def empty_gallery(_name: str, space: str) -> Gallery:
+    return Gallery(space)
+
+
+def bundled_models(galleries: GalleryProvider = empty_gallery) -> BundledModels:
     """Return every built model with an empty gallery."""
     return BundledModels(
         built_releases(), {"faces": partial(open_face_recognizer, galleries), "classifier": open_classifier}
     )
 
 
-def faces_model(galleries: Callable[[str], Gallery] = Gallery) -> FaceRecognizer:
+def faces_model(galleries: GalleryProvider = empty_gallery) -> FaceRecognizer:
     model = bundled_models(galleries).get("faces")
     assert isinstance(model, FaceRecognizer)
     return model

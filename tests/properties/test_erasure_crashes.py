@@ -103,7 +103,7 @@ class CrashingErasure:
             clock=lambda: NOON,
         )
 
-    def read(self) -> GallerySet:
+    def read(self, name: str) -> GallerySet:
         return self.galleries
 
     def vectors(self, person: str) -> Mapping[str, NDArray[np.float32]]:
@@ -118,7 +118,7 @@ class CrashingErasure:
     def delete_pending_photos(self, person: str) -> int:
         return self._return_zero()
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         return self._return_zero()
 
     def delete_version(self, item: S3Object) -> None:
@@ -132,7 +132,7 @@ class CrashingErasure:
         with _ScriptedCall(self):
             self.ledger.being_erased.add(person)
 
-    def gallery_pointer(self) -> GalleryPointer:
+    def gallery_pointer(self, name: str) -> GalleryPointer:
         return GalleryPointer(self.galleries.version, {})
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:

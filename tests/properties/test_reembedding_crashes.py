@@ -49,7 +49,7 @@ class CrashingReembedding:
     def delete_vectors(self, person: str, space: str) -> None:
         raise NotImplementedError("nothing is retired here")
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         raise NotImplementedError("nothing is retired here")
 
     def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
@@ -64,10 +64,13 @@ class CrashingReembedding:
     def embed_reference(self, release: str, reference: ReferenceImage) -> NDArray[np.float32]:
         return ONE
 
-    def gallery_pointer(self) -> GalleryPointer:
+    def gallery_pointer(self, name: str) -> GalleryPointer:
         return GalleryPointer(self.galleries.version)
 
-    def read(self) -> GallerySet:
+    def names(self) -> list[str]:
+        return [self.galleries.name]
+
+    def read(self, name: str) -> GallerySet:
         self._next_step()
         return self.galleries
 
@@ -121,7 +124,7 @@ def run_reembedding(fake: CrashingReembedding) -> ReembeddingProgress:
         retention=timedelta(days=30),
         clock=lambda: NOON,
     )
-    return service.reembed(NEW, NEW, lambda: next(numbers) < PEOPLE_PER_RUN)
+    return service.reembed("default", NEW, NEW, lambda: next(numbers) < PEOPLE_PER_RUN)
 
 
 @settings(max_examples=400, deadline=None)

@@ -49,9 +49,8 @@ class PhotoResult:
 
 def load_models(releases: Path = RELEASES) -> BundledModels:
     """The models that were built on this machine, with an empty gallery."""
-    return BundledModels(
-        releases, {"faces": partial(open_face_recognizer, Gallery), "classifier": open_classifier}
-    )
+    faces = partial(open_face_recognizer, lambda _, space: Gallery(space))
+    return BundledModels(releases, {"faces": faces, "classifier": open_classifier})
 
 
 def gallery_from_folder(

@@ -1,5 +1,6 @@
 """The API's operations as methods; the types of their results are generated from the OpenAPI document."""
 
+import base64
 import mimetypes
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -143,11 +144,10 @@ class Vigil:
             DryRunResult, "POST", "/v1/rules/dry-run", body={"toml": toml, "hours": hours}
         )
 
-    def create_person(self, name: str, *, tags: Sequence[str] = ()) -> str:
-        """Create a person and return the id."""
-        return self._transport.request(PersonRef, "POST", "/v1/people", body={"name": name, "tags": [*tags]})[
-            "id"
-        ]
+    def create_person(self, name: str, *, tags: Sequence[str] = (), gallery: str = "default") -> str:
+        """Create a person in a gallery and return the id."""
+        body = {"name": name, "tags": [*tags], "gallery": gallery}
+        return self._transport.request(PersonRef, "POST", "/v1/people", body=body)["id"]
 
     def list_people(self, **filters: Any) -> Iterator[PersonOut]:
         return self._iterate_pages("/v1/people", filters)
@@ -185,12 +185,13 @@ class Vigil:
         """Erase a person; `./vigil people verify-erasure` checks the returned receipt."""
         return self._transport.request(SignedReceipt, "DELETE", f"/v1/people/{person}")
 
-    def predict(self, photo: Path | str, *, model: str = "faces") -> PredictionOut:
-        """Run a model on a photo without storing anything."""
-        file = Path(photo)
-        return self._transport.request(
-            PredictionOut, "POST", f"/v1/predict/{model}", body=file.read_bytes(), media=_media_type(file)
-        )
+    def predict(
+        self, photo: Path | str, *, model: str = "faces", galleries: Sequence[str] = ("default",)
+    ) -> PredictionOut:
+        """Run a model on a photo without storing anything; faces are compared with these galleries."""
+        image = base64.b64encode(Path(photo).read_bytes()).decode()
+        body = {"image": image, "galleries": [*galleries]}
+        return self._transport.request(PredictionOut, "POST", f"/v1/predict/{model}", body=body)
 
     def predict_batch(self, keys: Sequence[str], *, source: str, model: str = "faces") -> tuple[str, ...]:
         """Process objects of the photos bucket on the bulk lane; returns the ids of their drops."""

@@ -351,12 +351,14 @@ class Health(TypedDict):
 class InlineImage(TypedDict):
     """An image in JSON."""
 
+    galleries: NotRequired[list[str]]
     image: str
 
 
 class StoredImage(TypedDict):
     """An image in the photos bucket."""
 
+    galleries: NotRequired[list[str]]
     object: ObjectReference
 
 
@@ -478,6 +480,7 @@ class NewPerson(TypedDict):
 
     name: str
     tags: NotRequired[list[str]]
+    gallery: NotRequired[str]
 
 
 class NewReview(TypedDict):
@@ -516,6 +519,7 @@ class PersonOut(TypedDict):
 
     id: str
     name: str
+    gallery: str
     tags: list[str]
     watched: bool
     training_consent: bool

@@ -8,7 +8,7 @@ from cloud.dynamodb.profiles import NameTaken, PersonView
 from functions.api.media import IMAGE_BODY_TYPES, file_suffix, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
-from functions.api.problems import Conflict, NotFound, UnprocessableContent
+from functions.api.problems import Conflict, Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.people import (
     EnrolledPhoto,
     NewName,
@@ -31,38 +31,48 @@ WATCH_TAG = "watch"
     "POST",
     "/v1/people",
     role="operator",
-    bound_tokens="refused",
+    bound_tokens="gallery",
     status=201,
     audited=True,
     example={"name": "Ada Lovelace", "tags": ["staff"]},
 )
-def create_person(_: Call, new: NewPerson) -> PersonRef:
-    """Create a person.
+def create_person(call: Call, new: NewPerson) -> PersonRef:
+    """Create a person in a gallery.
 
     The person has no template yet; enrol photos afterwards.
     """
-    person = Person(new_person_id(), new.name, frozenset(new.tags))
+    if not call.caller.can_access_gallery(new.gallery):
+        raise Forbidden(f"the token cannot access the gallery {new.gallery}")
+    person = Person(new_person_id(), new.name, frozenset(new.tags), new.gallery)
     try:
         container().profiles.create(person, datetime.now(UTC))
     except NameTaken as error:
-        raise Conflict("another person has this name") from error
+        raise Conflict("another person in the gallery has this name") from error
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
-@operation("GET", "/v1/people", role="reviewer", bound_tokens="refused", audited=True, example={"limit": 10})
+@operation("GET", "/v1/people", role="reviewer", bound_tokens="gallery", audited=True, example={"limit": 10})
 def list_people(call: Call, query: PeopleQuery) -> PersonList:
     """List people, in the order of their ids."""
     views = container().profiles.list_page(
         after=start_position(call, query, "people"), page_size=query.limit + 1
     )
-    matching = (view for view in views if query.tag is None or query.tag in view.person.tags)
+    matching = (view for view in views if _is_listed(call, query, view.person))
     selected = list(islice(matching, query.limit + 1))
     items = [_to_person(one) for one in selected[: query.limit]]
     following = next_cursor(call, query, "people", items[-1].id) if len(selected) > query.limit else None
     return PersonList(items=items, next=following)
 
 
-@operation("GET", "/v1/people/{person}", role="reviewer", bound_tokens="refused", audited=True)
+def _is_listed(call: Call, query: PeopleQuery, person: Person) -> bool:
+    return (
+        call.caller.can_access_gallery(person.gallery)
+        and query.gallery in (None, person.gallery)
+        and (query.tag is None or query.tag in person.tags)
+    )
+
+
+@operation("GET", "/v1/people/{person}", role="reviewer", bound_tokens="gallery", audited=True)
 def get_person(call: Call) -> PersonOut:
     """Get a person."""
     return _to_person(_find_person(call))
@@ -72,7 +82,7 @@ def get_person(call: Call) -> PersonOut:
     "PATCH",
     "/v1/people/{person}",
     role="operator",
-    bound_tokens="refused",
+    bound_tokens="gallery",
     audited=True,
     example={"name": "Ada King"},
 )
@@ -90,7 +100,7 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
     "POST",
     "/v1/people/{person}/photos",
     role="operator",
-    bound_tokens="refused",
+    bound_tokens="gallery",
     status=201,
     body_types=IMAGE_BODY_TYPES,
     audited=True,
@@ -113,12 +123,14 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     return EnrolledPhoto(person=response["person"], gallery_version=response["gallery_version"])
 
 
-@operation("DELETE", "/v1/people/{person}", role="admin", bound_tokens="refused", audited=True)
+@operation("DELETE", "/v1/people/{person}", role="admin", bound_tokens="gallery", audited=True)
 def erase_person(call: Call) -> SignedReceipt:
     """Erase a person.
 
     Deletes everything that is stored about the person and returns a signed receipt.
     """
+    if call.caller.is_bound or call.caller.galleries is not None:
+        _find_person(call)
     payload = {"person": call.path["person"]}
     return SignedReceipt(**_invoke(container().settings.erase_function, payload))
 
@@ -134,8 +146,9 @@ def _invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _find_person(call: Call) -> PersonView:
+    """Raises NotFound, also if the caller cannot access the person's gallery."""
     view = container().profiles.find(call.path["person"])
-    if view is None:
+    if view is None or not call.caller.can_access_gallery(view.person.gallery):
         raise NotFound
     return view
 
@@ -145,6 +158,7 @@ def _to_person(view: PersonView) -> PersonOut:
     return PersonOut(
         id=person.id,
         name=person.name,
+        gallery=person.gallery,
         tags=tuple(sorted(person.tags)),
         watched=WATCH_TAG in person.tags,
         training_consent=TRAINING_CONSENT_TAG in person.tags,
@@ -152,7 +166,7 @@ def _to_person(view: PersonView) -> PersonOut:
     )
 
 
-@operation("PUT", "/v1/people/{person}/watch", role="operator", bound_tokens="refused", audited=True)
+@operation("PUT", "/v1/people/{person}/watch", role="operator", bound_tokens="gallery", audited=True)
 def watch_person(call: Call) -> PersonRef:
     """Add a person to the watch list.
 
@@ -161,13 +175,13 @@ def watch_person(call: Call) -> PersonRef:
     return _change_tags(call, {"add": [WATCH_TAG]})
 
 
-@operation("DELETE", "/v1/people/{person}/watch", role="operator", bound_tokens="refused", audited=True)
+@operation("DELETE", "/v1/people/{person}/watch", role="operator", bound_tokens="gallery", audited=True)
 def unwatch_person(call: Call) -> PersonRef:
     """Remove a person from the watch list."""
     return _change_tags(call, {"remove": [WATCH_TAG]})
 
 
-@operation("PUT", "/v1/people/{person}/consent", role="operator", bound_tokens="refused", audited=True)
+@operation("PUT", "/v1/people/{person}/consent", role="operator", bound_tokens="gallery", audited=True)
 def give_consent(call: Call) -> PersonRef:
     """Record a person's consent to training.
 
@@ -176,7 +190,7 @@ def give_consent(call: Call) -> PersonRef:
     return _change_tags(call, {"add": [TRAINING_CONSENT_TAG]})
 
 
-@operation("DELETE", "/v1/people/{person}/consent", role="operator", bound_tokens="refused", audited=True)
+@operation("DELETE", "/v1/people/{person}/consent", role="operator", bound_tokens="gallery", audited=True)
 def withdraw_consent(call: Call) -> PersonRef:
     """Withdraw a person's consent to training.
 
@@ -186,6 +200,7 @@ def withdraw_consent(call: Call) -> PersonRef:
 
 
 def _change_tags(call: Call, change: dict[str, list[str]]) -> PersonRef:
+    _find_person(call)
     payload = {"person": call.path["person"], **change}
     response = _invoke(container().settings.enrol_function, payload)
     return PersonRef(id=response["person"], tags=tuple(response["tags"]))

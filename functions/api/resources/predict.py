@@ -11,6 +11,7 @@ from functions.api.schemas.predict import BatchAccepted, BatchRequest, ImageInpu
 from functions.runtime.container import container
 from vigil.drops.messages import S3Object, compute_drop_id, parse_object_key
 from vigil.errors import UnroutableKey
+from vigil.inference.types import DEFAULT_GALLERY
 
 
 @operation(
@@ -28,7 +29,10 @@ def predict(call: Call, image_input: ImageInput | None = None) -> PredictionOut:
     The answer is synchronous; neither the image nor the result is stored.
     """
     model = _deployed_model(call)
-    payload: dict[str, Any] = {"model": model}
+    galleries = image_input.root.galleries if image_input else (DEFAULT_GALLERY,)
+    if not all(map(call.caller.can_access_gallery, galleries)):
+        raise Forbidden(f"the token cannot access all of the galleries {', '.join(galleries)}")
+    payload: dict[str, Any] = {"model": model, "galleries": galleries}
     if image_input is None:
         payload["data"] = base64.b64encode(read_image(call)).decode()
     elif isinstance(image_input.root, InlineImage):

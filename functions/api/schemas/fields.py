@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from vigil.inference.types import GALLERY_NAME_PATTERN
+
 _ISO_8601_START = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 
 VISIBLE_CHARACTER = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
@@ -40,6 +42,9 @@ TimestampParameter = Annotated[
 Source = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="Name of a camera, door or other source"),
+]
+GalleryName = Annotated[
+    str, Field(pattern=GALLERY_NAME_PATTERN, description="Name of the gallery", examples=["staff"])
 ]
 Score = Annotated[float, Field(ge=0, le=1, description="Quality from 0 (worst) to 1 (best)")]
 

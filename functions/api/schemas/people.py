@@ -8,12 +8,14 @@ from functions.api.schemas.fields import (
     VISIBLE_CHARACTER,
     ApiModel,
     Base64Image,
+    GalleryName,
     NextCursor,
     PageQuery,
     PersonId,
     Tags,
     Timestamp,
 )
+from vigil.inference.types import DEFAULT_GALLERY
 
 PersonName = Annotated[
     str,
@@ -30,6 +32,7 @@ class NewPerson(ApiModel):
     tags: Annotated[
         tuple[Tag, ...], Field(max_length=10, description="Tags of the person, such as watch or staff")
     ] = ()
+    gallery: GalleryName = DEFAULT_GALLERY
 
 
 class PersonRef(ApiModel):
@@ -44,6 +47,7 @@ class PersonOut(ApiModel):
 
     id: PersonId
     name: Annotated[str, Field(description="Name of the person", examples=["Ada Lovelace"])]
+    gallery: GalleryName
     tags: Tags
     watched: Annotated[bool, Field(description="Whether the person is on the watch list")]
     training_consent: Annotated[
@@ -55,8 +59,9 @@ class PersonOut(ApiModel):
 class PeopleQuery(PageQuery):
     """Filters of a list of people."""
 
-    AUDITED_FIELDS: ClassVar = ("tag",)
+    AUDITED_FIELDS: ClassVar = ("tag", "gallery")
 
+    gallery: Annotated[GalleryName | None, Field(description="Only people in this gallery")] = None
     tag: Annotated[Tag | None, Field(description="Only people with this tag")] = None
 
 

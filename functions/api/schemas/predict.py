@@ -9,6 +9,7 @@ from functions.api.schemas.fields import (
     Base64Image,
     DropId,
     FoundCount,
+    GalleryName,
     ModelName,
     ModelResult,
     ReleaseId,
@@ -16,6 +17,7 @@ from functions.api.schemas.fields import (
     Source,
     TimesMs,
 )
+from vigil.inference.types import DEFAULT_GALLERY
 
 
 class ObjectReference(ApiModel):
@@ -27,13 +29,22 @@ class ObjectReference(ApiModel):
     ] = None
 
 
-class InlineImage(ApiModel):
+class GalleryChoice(ApiModel):
+    """The galleries that faces are compared with."""
+
+    galleries: Annotated[
+        tuple[GalleryName, ...],
+        Field(min_length=1, max_length=10, description="Galleries that faces are compared with"),
+    ] = (DEFAULT_GALLERY,)
+
+
+class InlineImage(GalleryChoice):
     """An image in JSON."""
 
     image: Base64Image
 
 
-class StoredImage(ApiModel):
+class StoredImage(GalleryChoice):
     """An image in the photos bucket."""
 
     object: ObjectReference

@@ -1,4 +1,4 @@
-"""The people table: templates, and the pointer to the gallery in use."""
+"""The people table: templates, and the pointers to the galleries in use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
-from cloud.dynamodb.profiles import name_item, name_key, profile_item, unless_changed
+from cloud.dynamodb.profiles import name_item, name_key, person_from_row, profile_item, unless_changed
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import GALLERY_POINTER, TEMPLATE, person_key
 from vigil.errors import ConcurrentUpdate
@@ -36,14 +36,14 @@ class DynamoPeople:
     ) -> None:
         self._rows, self._store_gallery = Table(client, table, "people"), store_gallery
 
-    def find_by_name(self, name: str) -> Person | None:
-        row = self._read_row(name_key(name))
+    def find_by_name(self, name: str, gallery: str) -> Person | None:
+        row = self._read_row(name_key(name, gallery))
         return self.find_person(row["person"]) if row is not None else None
 
     def find_person(self, person_id: str) -> Person | None:
         """The person of this id; None if there is none or their erasure has begun."""
         profile = self._read_row(person_key(person_id))
-        return _person_from_row(profile) if profile and "erasure_began_at" not in profile else None
+        return person_from_row(profile) if profile and "erasure_began_at" not in profile else None
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
         """Mark the profile, so that all other changes fail from now on; None if there is no profile."""
@@ -55,7 +55,7 @@ class DynamoPeople:
             ExpressionAttributeValues=to_item({":now": now}),
             ReturnValues="ALL_NEW",
         )
-        return _person_from_row(profile) if profile is not None else None
+        return person_from_row(profile) if profile is not None else None
 
     def commit(
         self,
@@ -80,11 +80,18 @@ class DynamoPeople:
         ]
         self._transact("enrol", writes)
 
-    def gallery_pointer(self) -> GalleryPointer:
-        return read_gallery_pointer(self._rows)
+    def gallery_names(self) -> list[str]:
+        """The names of the galleries that somebody was ever enrolled in, sorted."""
+        pointers = self._rows.partition(
+            GALLERY_POINTER.partition(), "list galleries", ProjectionExpression="sk"
+        )
+        return [row["sk"] for row in pointers]
+
+    def gallery_pointer(self, name: str) -> GalleryPointer:
+        return read_gallery_pointer(self._rows, name)
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
-        """Replace version `base` of the gallery. Raises ConcurrentUpdate."""
+        """Replace version `base` of a gallery. Raises ConcurrentUpdate."""
         self._transact("put gallery in force", [self._pointer_put(base, gallery, now)])
 
     def withdraw_consent(self, person_id: str) -> None:
@@ -99,7 +106,7 @@ class DynamoPeople:
     def delete_templates(self, person: Person) -> int:
         """Delete the templates and the name; returns the number of templates."""
         templates = list(_template_rows(self._rows, person.id, "pk, sk"))
-        for key in (*map(to_item, templates), name_key(person.name)):
+        for key in (*map(to_item, templates), name_key(person.name, person.gallery)):
             self._rows.delete(key, "delete template or name")
         return len(templates)
 
@@ -129,15 +136,11 @@ class DynamoPeople:
             "at": now,
         }
         return self._rows.put_write(
-            GALLERY_POINTER.key() | to_item(row),
+            GALLERY_POINTER.key(gallery=gallery.name) | to_item(row),
             ConditionExpression="attribute_not_exists(pk) OR #version = :base",
             ExpressionAttributeNames={"#version": "version"},
             ExpressionAttributeValues=to_item({":base": base}),
         )
-
-
-def _person_from_row(profile: dict[str, Any]) -> Person:
-    return Person(profile["person"], profile["name"], frozenset(profile.get("tags", ())))
 
 
 def _template_attributes(template: Template, now: datetime) -> Item:

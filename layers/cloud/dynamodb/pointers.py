@@ -1,4 +1,4 @@
-"""The rows that name the gallery and the releases in use, and the caches in which lanes hold them."""
+"""The rows that name the galleries and the releases in use, and the caches in which lanes hold them."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class GalleryIncomplete(Transient):
 
 
 class CachedGallery(PollingCache[GalleryT]):
-    """The gallery of one embedding space to which the pointer row points. Raises GalleryIncomplete.
+    """A gallery in one embedding space, as its pointer row names it. Raises GalleryIncomplete.
 
     An incomplete gallery is never used, because people who are missing in it would count as unknown.
 
@@ -44,6 +44,7 @@ class CachedGallery(PollingCache[GalleryT]):
         client: Any,
         table: str,
         *,
+        name: str,
         space: str,
         load: Callable[[str], GalleryT],
         empty: GalleryT,
@@ -51,7 +52,7 @@ class CachedGallery(PollingCache[GalleryT]):
         on_use: Callable[[float], None] | None = None,
     ) -> None:
         super().__init__(empty, max_age_s=max_age_s)
-        self._rows, self._space = Table(client, table, "people"), space
+        self._rows, self._name, self._space = Table(client, table, "people"), name, space
         self._load, self._empty, self._on_use = load, empty, on_use
         self._key, self._used_at_s, self._outdated_s = "", 0.0, 0.0
 
@@ -64,7 +65,7 @@ class CachedGallery(PollingCache[GalleryT]):
         return gallery
 
     def _read(self) -> GalleryT:
-        pointer = read_gallery_pointer(self._rows)
+        pointer = read_gallery_pointer(self._rows, self._name)
         key = _snapshot_key(pointer, self._space)
         if key == self._key:
             return self._value
@@ -73,9 +74,9 @@ class CachedGallery(PollingCache[GalleryT]):
         return gallery
 
 
-def read_gallery_pointer(rows: Table) -> GalleryPointer:
-    """The pointer; before the first enrolment, version 0 without snapshots."""
-    row = rows.get(GALLERY_POINTER.key(), "read gallery pointer")
+def read_gallery_pointer(rows: Table, name: str) -> GalleryPointer:
+    """A gallery's pointer; before the first enrolment, version 0 without snapshots."""
+    row = rows.get(GALLERY_POINTER.key(gallery=name), "read gallery pointer")
     if row is None:
         return GalleryPointer(0, {}, frozenset(), 0.0)
     since_s = datetime.fromisoformat(row["at"]).timestamp()

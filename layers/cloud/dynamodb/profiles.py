@@ -1,7 +1,7 @@
 """Profiles and names in the people table, without templates."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.queries import Table, merge_lists, shard_page_size
 from cloud.dynamodb.schema import NAME, list_key, list_keys, person_key
 from vigil.errors import VigilError
+from vigil.inference.types import DEFAULT_GALLERY
 from vigil.people.person import Person
 
 
@@ -25,8 +26,7 @@ class PersonView:
 
 
 def _person_view(row: dict[str, Any]) -> PersonView:
-    person = Person(row["person"], row["name"], frozenset(row.get("tags", ())))
-    return PersonView(person, datetime.fromisoformat(row["changed_at"]))
+    return PersonView(person_from_row(row), datetime.fromisoformat(row["changed_at"]))
 
 
 class DynamoProfiles:
@@ -48,10 +48,10 @@ class DynamoProfiles:
 
     def rename(self, before: Person, name: str, now: datetime) -> None:
         """Change the name of a person. Raises NameTaken."""
-        after = Person(before.id, name, before.tags)
+        after = replace(before, name=name)
         writes = [self._rows.put_write(profile_item(after, now), **unless_changed(before))]
         if name.casefold() != before.name.casefold():
-            old_name = {"TableName": self._rows.name, "Key": name_key(before.name)}
+            old_name = {"TableName": self._rows.name, "Key": name_key(before.name, before.gallery)}
             writes += [self._rows.put_new_write(name_item(after)), {"Delete": old_name}]
         self._transact(writes)
 
@@ -89,6 +89,7 @@ def profile_item(person: Person, now: datetime) -> Item:
         {
             "person": person.id,
             "name": person.name,
+            "gallery": person.gallery,
             "tags": person.tags,
             "changed_at": now,
             "list_key": list_key("people", person.id),
@@ -96,10 +97,16 @@ def profile_item(person: Person, now: datetime) -> Item:
     )
 
 
-def name_key(name: str) -> Item:
-    """Names differ by more than case."""
-    return NAME.key(name=name.casefold())
+def person_from_row(row: dict[str, Any]) -> Person:
+    return Person(
+        row["person"], row["name"], frozenset(row.get("tags", ())), row.get("gallery", DEFAULT_GALLERY)
+    )
+
+
+def name_key(name: str, gallery: str) -> Item:
+    """Names in one gallery differ by more than case."""
+    return NAME.key(gallery=gallery, name=name.casefold())
 
 
 def name_item(person: Person) -> Item:
-    return name_key(person.name) | to_item({"person": person.id})
+    return name_key(person.name, person.gallery) | to_item({"person": person.id})

@@ -158,15 +158,15 @@ TASK_RUN = RowKind("records", ("task_run#{run}", "run"), "task state report erro
 PROFILE = RowKind(
     "people",
     ("person#{person}", "profile"),
-    "person name tags changed_at erasure_began_at list_key",
+    "person name gallery tags changed_at erasure_began_at list_key",
 )
 TEMPLATE = RowKind(
     "people",
     ("person#{person}", "template#{version:08}-{number:02}"),
     "vectors quality reference_image reference_box_px enrolled_at",
 )
-NAME = RowKind("people", ("name#{name}", "person"), "person")
-GALLERY_POINTER = RowKind("people", ("gallery", "pointer"), "version keys incomplete_spaces at")
+NAME = RowKind("people", ("name#{gallery}#{name}", "person"), "person")
+GALLERY_POINTER = RowKind("people", ("gallery", "{gallery}"), "version keys incomplete_spaces at")
 
 RATE_LIMIT = RowKind("callers", ("rate_limit#{caller}#{minute}",), "calls expiration", timedelta(minutes=5))
 SUBSCRIPTIONS = RowKind("callers", ("subscriptions#{caller}",), "ids")

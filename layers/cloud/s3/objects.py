@@ -186,9 +186,9 @@ class S3ObjectStore:
 class S3Store(S3ObjectStore):
     """The rules, gallery snapshots and photos for enrolment.
 
-    rules.toml                      the rules in use
-    gallery/<version>-<random>      a snapshot; the gallery pointer names those in use
-    enrol/<person>/<random>.<type>  a photo that waits to be enrolled
+    rules.toml                            the rules in use
+    gallery/<gallery>/<version>-<random>  a snapshot; the gallery's pointer names those in use
+    enrol/<person>/<random>.<type>        a photo that waits to be enrolled
     """
 
     def save_pending_photo(self, person: str, data: bytes, suffix: str) -> S3Object:
@@ -199,17 +199,17 @@ class S3Store(S3ObjectStore):
         """Delete every version of a person's photos that wait to be enrolled; returns their number."""
         return self._delete_versions(list(self.list_versions(_pending_photo_prefix(person))))
 
-    def save_gallery_snapshot(self, version: int, data: bytes) -> str:
+    def save_gallery_snapshot(self, gallery: str, version: int, data: bytes) -> str:
         """Store a snapshot under a new key, which takes effect when the gallery pointer names it."""
-        return self._put_version(f"gallery/{version:08}-{uuid.uuid4().hex}", data).key
+        return self._put_version(f"gallery/{gallery}/{version:08}-{uuid.uuid4().hex}", data).key
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
-        """Delete every version of all snapshots but those of these keys; returns their number.
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        """Delete every version of a gallery's snapshots but those of these keys; returns their number.
 
         A snapshot with a number above `version`, the one in use, belongs to an enrolment in progress, which
         will point to it: it is not deleted.
         """
-        listed = self.list_versions("gallery/")
+        listed = self.list_versions(f"gallery/{gallery}/")
         return self._delete_versions(
             [one for one in listed if _snapshot_version(one["Key"]) <= version and one["Key"] not in keys]
         )

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, field
 
-from vigil.inference.types import Option, Sighting
+from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION, GALLERY_NAME_PATTERN, Option, Sighting
 from vigil.toml_file import InvalidToml, TomlTable, parse_toml
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
+GalleryName = Annotated[str, Meta(pattern=GALLERY_NAME_PATTERN)]
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """Rising."""
@@ -58,6 +59,7 @@ class Source(TomlTable, frozen=True):
     """Where drops come from.
 
     options              of the model, in place of its card's
+    galleries            names of the galleries that its faces are compared with
     store_unknown_faces  whether unknown faces are stored with their sightings, for searches by photo
     training_policy      which of its drops models may be trained on
     """
@@ -65,8 +67,16 @@ class Source(TomlTable, frozen=True):
     area: str = "open"
     hours: Hours | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
+    galleries: Annotated[tuple[GalleryName, ...], Meta(min_length=1)] = (DEFAULT_GALLERY,)
     store_unknown_faces: bool = False
     training_policy: ConsentPolicy = "never"
+
+    @property
+    def model_options(self) -> Mapping[str, Option]:
+        """The options, with the galleries if they are not the default one; other models ignore them."""
+        if self.galleries == (DEFAULT_GALLERY,):
+            return self.options
+        return {**self.options, GALLERIES_OPTION: " ".join(self.galleries)}
 
     def is_open_at(self, at: datetime) -> bool:
         return self.hours is None or self.hours.is_open_at(at)

@@ -122,13 +122,17 @@ class PredictionResult:
 
 
 def predict_once(
-    model_name: str, image: S3Object | bytes, models: Models, objects: InputReader
+    model_name: str,
+    image: S3Object | bytes,
+    options: Mapping[str, Option],
+    models: Models,
+    objects: InputReader,
 ) -> PredictionResult:
     """Predict on one image without a claim or a record. Raises Rejected as the lanes would."""
     model, stages = models.get(model_name), StageTimer(ignore_stage)
     stages("read")
     data = read_input(InlinePayload(image) if isinstance(image, bytes) else image, model, objects)
-    prediction = model.predict(data, {}, stages)
+    prediction = model.predict(data, options, stages)
     return PredictionResult(model.release, prediction, stages.durations_ms())
 
 

@@ -175,7 +175,7 @@ def _predict(
     lease.release = assignment.primary.release
     degraded = apply_steps(
         drop,
-        rules.source_settings(drop.source).options,
+        rules.source_settings(drop.source).model_options,
         ports.degradation_steps(),
         is_first_of_burst=ports.bursts.is_first_of_burst(drop),
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import VigilError
+from vigil.inference.types import DEFAULT_GALLERY
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +110,9 @@ def _best_candidate(scores: NDArray[np.float32]) -> Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GallerySet:
-    """The galleries of all embedding spaces in use, immutable, with one version for all of them.
+    """One gallery in all embedding spaces in use, immutable, with one version for all of them.
 
+    name               of the gallery, such as "staff"
     snapshot_keys      key of the stored snapshot of each gallery that is unchanged since it was stored
     incomplete_spaces  spaces whose gallery lacks people and is not used for matching yet
     """
@@ -119,6 +121,7 @@ class GallerySet:
     by_space: Mapping[str, Gallery] = field(default_factory=dict)
     snapshot_keys: Mapping[str, str] = field(default_factory=dict)
     incomplete_spaces: frozenset[str] = frozenset()
+    name: str = DEFAULT_GALLERY
 
     def for_space(self, space: str) -> Gallery:
         """The gallery of a space; an empty one if there is none."""
@@ -177,7 +180,8 @@ class GallerySet:
             space: gallery if space in snapshot_keys else replace(gallery, version=version)
             for space, gallery in by_space.items()
         }
-        return GallerySet(version, numbered, snapshot_keys, self.incomplete_spaces & set(by_space))
+        incomplete = self.incomplete_spaces & set(by_space)
+        return GallerySet(version, numbered, snapshot_keys, incomplete, self.name)
 
 
 SNAPSHOT_FORMAT = "vigil-gallery/1"

@@ -78,6 +78,19 @@ def match_faces(faces: Sequence[Face], gallery: Gallery, config: MatchingConfig)
     )
 
 
+def best_decisions(by_gallery: Sequence[Sequence[MatchDecision]]) -> tuple[MatchDecision, ...]:
+    """One decision for each face from the decisions of one or more galleries.
+
+    A gallery in which the face reaches the threshold precedes one in which it does not, then the higher score
+    decides. Candidates of two galleries never make a face ambiguous: somebody may be enrolled in both.
+    """
+    return tuple(max(decisions, key=_precedence) for decisions in zip(*by_gallery, strict=True))
+
+
+def _precedence(decision: MatchDecision) -> tuple[bool, float]:
+    return decision.status in ("known", "ambiguous"), -1.0 if decision.score is None else decision.score
+
+
 def _decide_without_candidate(face: Face) -> MatchDecision:
     return MatchDecision("unfit", "unfit") if face.quality_issues else MatchDecision("unknown", "unknown")
 

@@ -5,15 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from PIL import Image
 
 from vigil.faces.gallery import Gallery
-from vigil.faces.matching import MatchDecision, MatchingConfig, match_faces
+from vigil.faces.matching import MatchDecision, MatchingConfig, best_decisions, match_faces
 from vigil.faces.pipeline import Face, FaceAnalysis, FacePipeline, FacePipelineCard, open_face_pipeline
 from vigil.inference.images import decode_image
 from vigil.inference.release import Release
 from vigil.inference.repository import OpenPart
-from vigil.inference.types import Option, Prediction, Sighting, StageCallback, ignore_stage
+from vigil.inference.types import (
+    DEFAULT_GALLERY,
+    GALLERIES_OPTION,
+    Option,
+    Prediction,
+    Sighting,
+    StageCallback,
+    ignore_stage,
+)
 
-GalleryProvider = Callable[[str], Gallery]
-"""The current gallery of an embedding space; an empty one if nobody is enrolled."""
+GalleryProvider = Callable[[str, str], Gallery]
+"""(name, embedding space) -> the current gallery; an empty one if nobody is enrolled."""
 
 
 class FacesCard(FacePipelineCard, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,11 +57,14 @@ class FaceRecognizer:
     def predict(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> Prediction:
         """Find and match all faces of a photo. Raises Rejected for unreadable input.
 
-        options  `detect`: "320", "480", "640" or "tiles"; `landmarks`: "once" or "twice"
+        options  `detect`: "320", "480", "640" or "tiles"; `landmarks`: "once" or "twice";
+                 `galleries`: names of the galleries that faces are compared with, separated by spaces
         """
         analysis = self.analyze(data, options, on_stage)
         on_stage("match")
-        decisions = self.match(analysis.faces, self._gallery_for(self.embedding_space))
+        names = str(options.get(GALLERIES_OPTION, DEFAULT_GALLERY)).split()
+        galleries = [self._gallery_for(name, self.embedding_space) for name in names]
+        decisions = best_decisions([self.match(analysis.faces, gallery) for gallery in galleries])
         sightings = tuple(map(self._to_sighting, analysis.faces, decisions))
         return Prediction(sightings, analysis.total_found, analysis.size_px, analysis.notes)
 

@@ -13,6 +13,14 @@ if TYPE_CHECKING:  # rules and stored sightings are read by functions without nu
 Status = Literal["known", "unknown", "ambiguous", "unfit"]
 Box = tuple[float, float, float, float]
 Option = str | int | float | bool
+DEFAULT_GALLERY = "default"
+"""The gallery of people and sources that name none."""
+
+GALLERY_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
+
+GALLERIES_OPTION = "galleries"
+"""The option with the names of the galleries that faces are compared with, separated by spaces."""
+
 StageCallback = Callable[[str], None]
 """Called with the name of each stage when it begins: measures stage times and renews the lease."""
 

@@ -10,7 +10,7 @@ from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.faces.enrolment_check import Template, add_templates, set_tags
 from vigil.faces.gallery import Gallery, GallerySet
-from vigil.inference.types import Box
+from vigil.inference.types import DEFAULT_GALLERY, Box
 from vigil.people.galleries import GalleryReader, repeat_concurrent_change
 from vigil.people.person import Person, PersonChange, get_person, new_person_id
 
@@ -47,7 +47,8 @@ class EnrolmentResult:
 class PeopleStore(Protocol):
     """The people table. All raise Transient."""
 
-    def find_by_name(self, name: str) -> Person | None: ...
+    def find_by_name(self, name: str, gallery: str) -> Person | None:
+        """The person of this name in a gallery."""
 
     def find_person(self, person_id: str) -> Person | None: ...
 
@@ -117,15 +118,19 @@ class EnrolmentService:
     clock: Callable[[], datetime]
 
     def enrol_by_name(
-        self, name: str, photos: Sequence[S3Object], tags: frozenset[str] = frozenset()
+        self,
+        name: str,
+        photos: Sequence[S3Object],
+        tags: frozenset[str] = frozenset(),
+        gallery: str = DEFAULT_GALLERY,
     ) -> EnrolmentResult:
-        """Enrol a new person, or add photos and tags to the person of that name.
+        """Enrol a new person in a gallery, or add photos and tags to the person of that name there.
 
         Raises InvalidEnrolment, ConcurrentUpdate, Transient.
         """
         if not name.strip() or len(name) > MAX_NAME_LENGTH:
             raise InvalidEnrolment(f"a name of 1 to {MAX_NAME_LENGTH} characters is needed")
-        return self._enrol(partial(self._change_by_name, name.strip(), tags), photos)
+        return self._enrol(partial(self._change_by_name, name.strip(), tags, gallery), photos)
 
     def enrol_by_id(self, person_id: str, photos: Sequence[S3Object]) -> EnrolmentResult:
         """Add photos to a person. Raises PersonNotFound, InvalidEnrolment, ConcurrentUpdate, Transient."""
@@ -149,8 +154,9 @@ class EnrolmentService:
     def _attempt_enrolment(
         self, read_change: Callable[[], PersonChange], images: Sequence[tuple[S3Object, bytes]]
     ) -> EnrolmentResult:
-        galleries, change = self._read_galleries(), read_change()
+        change = read_change()
         person = change.after
+        galleries = self._read_galleries(person.gallery)
         accepted, rejected = self._check_photos(images, galleries, person.id)
         photos = tuple(photo for photo, _ in accepted)
         if not accepted:
@@ -182,7 +188,8 @@ class EnrolmentService:
         return [one for index, one in enumerate(found) if index not in inconsistent], tuple(rejected)
 
     def _attempt_tag_update(self, person_id: str, add: frozenset[str], remove: frozenset[str]) -> Person:
-        galleries, before = self._read_galleries(), get_person(self.people, person_id)
+        before = get_person(self.people, person_id)
+        galleries = self._read_galleries(before.gallery)
         person = replace(before, tags=(before.tags | add) - remove)
         if person.tags != before.tags:
             updated = galleries.apply(lambda one: set_tags(one, person_id, person.tags))
@@ -190,17 +197,18 @@ class EnrolmentService:
             self.people.commit(change, (), base=galleries.version, gallery=updated, now=self.clock())
         return person
 
-    def _read_galleries(self) -> GallerySet:
-        """The galleries in force; before the first enrolment, an empty gallery for each release in use."""
-        galleries = self.galleries.read()
+    def _read_galleries(self, name: str) -> GallerySet:
+        """What is in force of a gallery; before the first enrolment, an empty one for each release in use."""
+        galleries = self.galleries.read(name)
         if galleries.by_space:
             return galleries
         spaces = self.models.embedding_spaces()
         return replace(galleries, by_space={space: Gallery(space) for space in spaces})
 
-    def _change_by_name(self, name: str, tags: frozenset[str]) -> PersonChange:
-        before = self.people.find_by_name(name)
-        after = replace(before, tags=before.tags | tags) if before else Person(new_person_id(), name, tags)
+    def _change_by_name(self, name: str, tags: frozenset[str], gallery: str) -> PersonChange:
+        before = self.people.find_by_name(name, gallery)
+        new = before or Person(new_person_id(), name, gallery=gallery)
+        after = replace(new, tags=new.tags | tags)
         return PersonChange(before, after)
 
     def _change_by_id(self, person_id: str) -> PersonChange:

@@ -24,7 +24,7 @@ class PersonRecords(Protocol):
     def withdraw_consent(self, person_id: str) -> None:
         """Remove the consent to training."""
 
-    def gallery_pointer(self) -> GalleryPointer: ...
+    def gallery_pointer(self, name: str) -> GalleryPointer: ...
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         """Put galleries in force in place of version `base`. Raises ConcurrentUpdate."""
@@ -83,8 +83,8 @@ class PersonObjects(Protocol):
     def delete_pending_photos(self, person: str) -> int:
         """Delete every version of photos that wait for enrolment; how many."""
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
-        """Delete every version of all snapshots up to `version` except these keys; how many."""
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        """Delete every version of a gallery's snapshots up to `version` except these keys; how many."""
 
     def delete_version(self, item: S3Object) -> None: ...
 
@@ -131,12 +131,12 @@ class ErasureService:
     def _erase_data(self, person: Person) -> ErasureReceipt:
         """Everything but the profile."""
         self.personal_data.mark_being_erased(person.id, self.clock())
-        self._remove_from_galleries(person.id)
+        self._remove_from_galleries(person)
         self.records.withdraw_consent(person.id)
         self.wait_for_index()
-        pointer = self.records.gallery_pointer()
+        pointer = self.records.gallery_pointer(person.gallery)
         keys = frozenset(pointer.snapshot_keys.values())
-        counts = {"snapshots": self.objects.delete_other_snapshots(pointer.version, keys)}
+        counts = {"snapshots": self.objects.delete_other_snapshots(person.gallery, pointer.version, keys)}
         counts["photos"] = self.objects.delete_pending_photos(person.id)
         for photo in list(self.personal_data.recognised_photos(person.id)):
             self.objects.delete_version(photo)
@@ -149,13 +149,13 @@ class ErasureService:
         counts["templates"] = self.records.delete_templates(person)
         return ErasureReceipt(person.id, self.clock(), pointer.version, counts)
 
-    def _remove_from_galleries(self, person_id: str) -> None:
-        repeat_concurrent_change(partial(self._attempt_removal, person_id))
+    def _remove_from_galleries(self, person: Person) -> None:
+        repeat_concurrent_change(partial(self._attempt_removal, person))
 
-    def _attempt_removal(self, person_id: str) -> None:
-        galleries = self.galleries.read()
-        if galleries.contains_person(person_id):
-            updated = galleries.apply(lambda one: one.without_person(person_id))
+    def _attempt_removal(self, person: Person) -> None:
+        galleries = self.galleries.read(person.gallery)
+        if galleries.contains_person(person.id):
+            updated = galleries.apply(lambda one: one.without_person(person.id))
             self.records.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())
 
     def _remove_unknown_faces(self, person_id: str) -> int:

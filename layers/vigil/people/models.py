@@ -19,7 +19,7 @@ from vigil.faces.evaluation import compare_on_enrolled
 from vigil.faces.gallery import GallerySet
 from vigil.faces.recognizer import FaceRecognizer
 from vigil.inference.types import Model, ReferenceImage
-from vigil.people.galleries import GalleryReader
+from vigil.people.galleries import GalleryListing
 from vigil.people.reembedding import StoredPhoto
 from vigil.statistics import Interval
 
@@ -49,7 +49,7 @@ class FaceReleases:
     """Ports EnrolmentModels and ReembeddingModels. All raise BrokenRelease, Transient."""
 
     releases: OpenReleases
-    galleries: GalleryReader
+    galleries: GalleryListing
     photos: StoredTemplates
 
     @property
@@ -91,7 +91,8 @@ class FaceReleases:
         """
         images = [
             (person, photo.reference_image)
-            for person in self.galleries.read().person_ids()
+            for name in self.galleries.names()
+            for person in self.galleries.read(name).person_ids()
             for photo in self.photos.photos_of(person)
             if photo.reference_image is not None
         ]

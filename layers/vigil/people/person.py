@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from vigil.errors import Rejected
+from vigil.inference.types import DEFAULT_GALLERY
 
 
 class PersonNotFound(Rejected):
@@ -17,11 +18,15 @@ class PersonNotFound(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An enrolled person. The id is random: nothing about them can be read from it."""
+    """An enrolled person. The id is random: nothing about them can be read from it.
+
+    gallery  the one gallery that the person is in; it never changes
+    """
 
     id: str
     name: str
     tags: frozenset[str] = frozenset()
+    gallery: str = DEFAULT_GALLERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class PersonChange:
 
 @dataclass(frozen=True, slots=True)
 class GalleryPointer:
-    """The galleries in force.
+    """What is in force of one gallery.
 
     snapshot_keys      key of each embedding space's snapshot
     incomplete_spaces  spaces whose gallery lacks enrolled people: nothing is matched with it

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vigil.errors import ConcurrentUpdate, Rejected, VigilError
 from vigil.faces.gallery import EnrolledPerson, GallerySet
 from vigil.inference.types import ReferenceImage
-from vigil.people.galleries import GalleryReader
+from vigil.people.galleries import GalleryListing
 from vigil.people.person import GalleryPointer
 
 Vector = NDArray[np.float32]
@@ -33,7 +33,7 @@ class StoredPhoto:
 
 @dataclass(frozen=True, slots=True)
 class ReembeddingProgress:
-    """How many people a release's gallery contains.
+    """How many people a release's galleries contain.
 
     people             the number of enrolled people
     missing_reference  people without a reference image that the release can use: they must be enrolled again
@@ -46,7 +46,7 @@ class ReembeddingProgress:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the release's gallery contains everybody."""
+        """Whether the release's galleries contain everybody."""
         return not self.remaining and not self.missing_reference
 
     @property
@@ -101,7 +101,7 @@ class PhotoRepository(Protocol):
 class GalleryStore(Protocol):
     """The galleries in force. All raise Transient."""
 
-    def gallery_pointer(self) -> GalleryPointer: ...
+    def gallery_pointer(self, name: str) -> GalleryPointer: ...
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         """Put galleries in force in place of version `base`. Raises ConcurrentUpdate."""
@@ -121,8 +121,8 @@ class ReembeddingModels(Protocol):
 class SnapshotRemover(Protocol):
     """Deletes gallery snapshots. Raises Transient."""
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
-        """Delete every version of all snapshots up to `version` except these keys; how many."""
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        """Delete every version of a gallery's snapshots up to `version` except these keys; how many."""
 
 
 class UnknownFaceRemover(Protocol):
@@ -143,7 +143,7 @@ class ReembeddingService:
     """
 
     photos: PhotoRepository
-    galleries: GalleryReader
+    galleries: GalleryListing
     people: GalleryStore
     models: ReembeddingModels
     snapshots: SnapshotRemover
@@ -159,33 +159,39 @@ class ReembeddingService:
         spaces: dict[str, str] = {}
         progress: dict[str, ReembeddingProgress] = {}
         failures: dict[str, str] = {}
-        releases = self.models.release_ids()
+        releases, names = self.models.release_ids(), self.galleries.names()
         for release in releases:
             known = previous.progress.get(release)
             missing = known.missing_reference if known else ()
             try:
                 spaces[release] = previous.spaces.get(release) or self.models.embedding_space(release)
-                progress[release] = self.reembed(release, spaces[release], has_time, unreembeddable=missing)
+                progress[release] = _total_progress(
+                    self.reembed(name, release, spaces[release], has_time, unreembeddable=missing)
+                    for name in names
+                )
             except VigilError as error:
                 failures[release] = str(error)
         retired = dict(previous.retired)
         if all(release in progress and progress[release].is_complete for release in releases):
-            retired = self._retire_spaces(frozenset(spaces.values()), retired, has_time)
+            retired = self._retire_spaces(names, frozenset(spaces.values()), retired, has_time)
         return ReembeddingRun(ReembeddingState(spaces, progress, retired), failures)
 
     def reembed(
         self,
+        name: str,
         release: str,
         space: str,
         has_time: Callable[[], bool],
         *,
         unreembeddable: Collection[str] = (),
     ) -> ReembeddingProgress:
-        """Add some people to a release's gallery. Raises ConcurrentUpdate, BrokenRelease, Transient.
+        """Add some people of a gallery to it in a release's space.
+
+        Raises ConcurrentUpdate, BrokenRelease, Transient.
 
         unreembeddable  people who had no usable reference image before: they are tried last
         """
-        galleries = self.galleries.read()
+        galleries = self.galleries.read(name)
         missing = sorted(galleries.missing_people(space), key=lambda person: person in unreembeddable)
         found: dict[str, Sequence[Vector]] = {}
         missing_reference: list[str] = []
@@ -232,33 +238,49 @@ class ReembeddingService:
         return vectors
 
     def _retire_spaces(
-        self, used: frozenset[str], retired: dict[str, str], has_time: Callable[[], bool]
+        self,
+        names: Sequence[str],
+        used: frozenset[str],
+        retired: dict[str, str],
+        has_time: Callable[[], bool],
     ) -> dict[str, str]:
-        """Remove galleries that are out of use at once, and then their vectors, person by person."""
-        galleries = self.galleries.read()
-        unused = galleries.by_space.keys() - used
-        if unused:
-            try:
-                self.people.replace_gallery(
-                    base=galleries.version, gallery=galleries.restricted_to(used), now=self.clock()
-                )
-            except ConcurrentUpdate:
-                return retired
-            retired |= dict.fromkeys(sorted(unused), "")
-        people = galleries.person_ids()
+        """Remove spaces that are out of use from the galleries, and their vectors person by person."""
+        people: list[str] = []
+        for name in names:
+            galleries = self.galleries.read(name)
+            people += galleries.person_ids()
+            unused = galleries.by_space.keys() - used
+            if unused:
+                try:
+                    self.people.replace_gallery(
+                        base=galleries.version, gallery=galleries.restricted_to(used), now=self.clock()
+                    )
+                except ConcurrentUpdate:
+                    return retired
+                retired |= dict.fromkeys(sorted(unused), "")
+        people.sort()
         remaining = {
             space: self.delete_retired_vectors(space, people, after_person, has_time)
             for space, after_person in retired.items()
         }
-        self._delete_unused_data({space for space, after_person in remaining.items() if after_person is None})
+        self._delete_unused_data(names, {space for space, after in remaining.items() if after is None})
         return {space: after_person for space, after_person in remaining.items() if after_person is not None}
 
-    def _delete_unused_data(self, spaces: Collection[str]) -> None:
+    def _delete_unused_data(self, names: Sequence[str], spaces: Collection[str]) -> None:
         """Delete the snapshots and unknown faces of spaces that have no template left."""
         if spaces:
-            pointer = self.people.gallery_pointer()
-            self.snapshots.delete_other_snapshots(pointer.version, pointer.snapshot_keys.values())
+            for name in names:
+                pointer = self.people.gallery_pointer(name)
+                self.snapshots.delete_other_snapshots(name, pointer.version, pointer.snapshot_keys.values())
             self.unknown_faces.remove_spaces(spaces, since=self.clock() - self.retention)
+
+
+def _total_progress(by_gallery: Iterable[ReembeddingProgress]) -> ReembeddingProgress:
+    total = ReembeddingProgress(0, (), 0)
+    for one in by_gallery:
+        missing = total.missing_reference + one.missing_reference
+        total = ReembeddingProgress(total.people + one.people, missing, total.remaining + one.remaining)
+    return total
 
 
 def _with_vectors(

@@ -1,5 +1,6 @@
 """People are enrolled, renamed, recognised and erased with real photographs."""
 
+import base64
 import uuid
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,50 @@ def test_the_command_line_lists_people_reviews_and_erases(site: Site, biden: str
     assert (listed.exit_code, biden in listed.output) == (0, True)
     assert (decided.exit_code, "not-this-person" in decided.output, again.exit_code) == (0, True, 2)
     assert (erased.exit_code, site.request("GET", f"/v1/people/{person}").status) == (0, 404)
+
+
+def test_a_person_is_known_only_where_a_source_compares_with_their_gallery(site: Site, biden: str):
+    image = base64.b64encode((PHOTOS / "biden.jpg").read_bytes()).decode()
+
+    def labels(*galleries: str) -> list[str]:
+        body = {"image": image, "galleries": galleries}
+        return [one["label"] for one in site.request("POST", "/v1/predict/faces", body).json["sightings"]]
+
+    assert (labels("default"), labels("members"), labels("members", "default")) == (
+        [biden],
+        ["unknown"],
+        [biden],
+    )
+
+
+def test_a_token_of_a_gallery_accesses_its_people_only(site: Site, biden: str):
+    token = site.running.issue_token("admin", subject="members-desk", galleries=["members"])
+    name = uuid.uuid4().hex
+    created = [
+        site.request("POST", "/v1/people", {"name": name, "gallery": gallery}, token=token)
+        for gallery in ("members", "default")
+    ]
+    member = str(created[0].json["id"])
+    foreign = [
+        site.request(method, f"/v1/people/{biden}{path}", body, token=token).status
+        for method, path, body in (
+            ("GET", "", None),
+            ("PATCH", "", {"name": "x"}),
+            ("PUT", "/watch", None),
+            ("DELETE", "/consent", None),
+            ("DELETE", "", None),
+        )
+    ]
+    photo = site.request(
+        "POST",
+        f"/v1/people/{biden}/photos",
+        (PHOTOS / "obama.jpg").read_bytes(),
+        media="image/jpeg",
+        token=token,
+    )
+
+    assert [one.status for one in created] == [201, 403]
+    assert (foreign, photo.status) == ([404] * 5, 404)
+    assert [one["id"] for one in site.request("GET", "/v1/people", token=token).json["items"]] == [member]
+    assert site.request("POST", "/v1/people", {"name": name}).status == 201
+    assert site.request("DELETE", f"/v1/people/{member}", token=token).status == 200

@@ -196,3 +196,9 @@ def test_the_number_of_unknown_subjects_of_a_window_is_limited():
         _, strangers = assign_subject(strangers, vector, same_subject_threshold=0.99, new_id=f"s{number}")
 
     assert len(strangers.ids) == len(strangers.vectors) == UnknownSubjects.MAX_SUBJECTS
+
+
+@pytest.mark.parametrize("galleries", ["[]", '"staff"', '["Staff"]', '["a b"]', '[""]'])
+def test_galleries_of_a_source_are_a_list_of_names(galleries: str):
+    with pytest.raises(InvalidRules, match="galleries"):
+        parse_rules(f"[sources.door]\ngalleries = {galleries}")

@@ -17,7 +17,7 @@ from vigil.access.roles import ROLES
 ROWS = {
     name: (role, bound)
     for name, role, bound in re.findall(
-        r"^\| ([a-z-]+) \| `[^`]+` \| (\w[\w ]*) \| (refused|limited|allowed) \|$",
+        r"^\| ([a-z-]+) \| `[^`]+` \| (\w[\w ]*) \| (refused|gallery|limited|allowed) \|$",
         ACCESS_PATH.read_text(),
         re.MULTILINE,
     )
@@ -39,9 +39,18 @@ def _handlers_that_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "_call_handler", lambda *_: Response("", status_code=200))
 
 
-def status_for(operation: Operation, role: str, sources: list[str] | None) -> int:
+def status_for(
+    operation: Operation, role: str, sources: list[str] | None, galleries: list[str] | None = None
+) -> int:
     request: Any = SimpleNamespace(
-        context={"authorizer": {"principalId": "ann", "role": role, "sources": json.dumps(sources)}},
+        context={
+            "authorizer": {
+                "principalId": "ann",
+                "role": role,
+                "sources": json.dumps(sources),
+                "galleries": json.dumps(galleries),
+            }
+        },
         uri_params={},
         headers={},
         lambda_context=None,
@@ -58,7 +67,9 @@ def test_an_operation_is_allowed_or_refused_for_each_role_and_kind_of_token(oper
     lowest, bound = ROWS[operation.name]
     allowed_roles = ROLES if lowest == "no token" else ROLES[ROLES.index(lowest) :]
     expected = {
-        (role, kind): 200 if role in allowed_roles and not (sources and bound == "refused") else 403
+        (role, kind): 200
+        if role in allowed_roles and not (sources and bound in ("refused", "gallery"))
+        else 403
         for role in ROLES
         for kind, sources in TOKENS.items()
     }
@@ -77,3 +88,4 @@ def test_no_token_of_one_door_decides_about_people():
 
     assert len(people) > 5
     assert {status_for(one, "admin", ["door-1"]) for one in people} == {403}
+    assert {status_for(one, "admin", ["door-1"], ["staff"]) for one in people} == {200}

@@ -57,7 +57,7 @@ def send(method: str, path: str, body: str = "", *, role: str = "admin", **query
             "resourcePath": resource,
             "httpMethod": method,
             "path": f"/api{path}",
-            "authorizer": {"principalId": "ann", "role": role, "sources": "null"},
+            "authorizer": {"principalId": "ann", "role": role, "sources": "null", "galleries": "null"},
         },
         "pathParameters": {"person": path.split("/")[3]} if "{" in resource else None,
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,

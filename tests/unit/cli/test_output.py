@@ -18,6 +18,7 @@ DROP = "d" * 32
 PERSON = {
     "id": "p-0123456789ab",
     "name": "Ada Lovelace",
+    "gallery": "staff",
     "tags": ["watch"],
     "watched": True,
     "training_consent": False,
@@ -281,7 +282,7 @@ def test_an_uploaded_photo_has_a_drop_id_without_waiting(
 def test_a_new_person_whose_photos_are_all_refused_is_erased(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
 ):
-    def create_person(_api: FakeApi, name: str) -> str:
+    def create_person(_api: FakeApi, name: str, gallery: str) -> str:
         if is_new:
             return "p-new"
         raise Conflict({"status": 409})

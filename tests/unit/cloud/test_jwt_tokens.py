@@ -33,6 +33,7 @@ class Tokens:
             jwks_url=self.issuer.url,
             role_claim="vigil_role",
             sources_claim="vigil_sources",
+            galleries_claim="vigil_galleries",
         )
 
     def authenticate(self, **claims: Any) -> Caller | None:
@@ -70,10 +71,30 @@ def test_a_token_with_sources_is_bound_to_them(tokens: Tokens, claim: Any):
     [[], "", " ", [""], [" "], {}, {"door-1": True}, 0, 1, 1.5, True, False, None, [1], ["door-1", None]],
     ids=repr,
 )
-def test_a_claim_of_sources_that_is_empty_or_of_another_type_makes_the_token_invalid(
-    tokens: Tokens, claim: Any
+@pytest.mark.parametrize("name", ["vigil_sources", "vigil_galleries"])
+def test_a_claim_of_sources_or_galleries_that_is_empty_or_of_another_type_makes_the_token_invalid(
+    tokens: Tokens, name: str, claim: Any
 ):
-    assert tokens.authenticate(vigil_sources=claim) is None
+    assert tokens.authenticate(**{name: claim}) is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "accessible"),
+    [
+        ({}, ["staff-1", "members"]),
+        ({"vigil_galleries": "staff-*"}, ["staff-1"]),
+        ({"vigil_sources": ["door-*"]}, []),
+        ({"vigil_sources": ["door-*"], "vigil_galleries": ["members"]}, ["members"]),
+    ],
+    ids=["unlimited", "galleries", "sources only", "both"],
+)
+def test_a_token_with_sources_needs_galleries_of_its_own_to_access_people(
+    tokens: Tokens, claims: dict[str, Any], accessible: list[str]
+):
+    caller = tokens.authenticate(**claims)
+
+    assert caller is not None
+    assert [one for one in ("staff-1", "members") if caller.can_access_gallery(one)] == accessible
 
 
 @pytest.mark.parametrize("claim", [[], "", {}, {"admin": 1}, 7, True, None, ["admin", 7], ["king"]], ids=repr)
@@ -101,10 +122,10 @@ def _no_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_rate_limit")
 @pytest.mark.parametrize("sources", [None, ("door-*", "gate"), ("a name with spaces",), ()])
-def test_the_sources_of_a_token_reach_the_api_unchanged(
+def test_the_sources_and_galleries_of_a_token_reach_the_api_unchanged(
     monkeypatch: pytest.MonkeyPatch, sources: tuple[str, ...] | None
 ):
-    caller = Caller("ann", "admin", sources)
+    caller = Caller("ann", "admin", sources, sources)
     verifier = SimpleNamespace(authenticate=lambda _: caller)
     monkeypatch.setattr(authorizer, "container", lambda: SimpleNamespace(token_verifier=verifier))
     request = AuthRequest("TOKEN", "Bearer x", "arn:aws:execute-api:eu-west-1:1:api/stage/GET/v1/drops")
@@ -125,7 +146,7 @@ def test_a_request_whose_authorizer_states_no_sources_is_refused():
 
 @pytest.mark.usefixtures("_no_rate_limit")
 def test_a_caller_without_any_source_is_bound():
-    context = {"principalId": "ann", "role": "admin", "sources": json.dumps([])}
+    context = {"principalId": "ann", "role": "admin", "sources": json.dumps([]), "galleries": "null"}
 
     assert not _authorize(LIST_DROPS, context).can_access_source("door-1")
     with pytest.raises(Forbidden, match="all sources"):

@@ -307,6 +307,16 @@ def test_the_options_of_the_source_reach_the_model():
     assert model.received_options == [{}]
 
 
+def test_the_galleries_of_the_source_reach_the_model():
+    model = FakeModel(PREDICTION)
+    rules = parse_rules('[sources."vault*"]\ngalleries = ["staff", "members"]')
+    w = replace(processing_ports(model), rules=lambda: rules)
+
+    process_drop(replace(drop(), source="vault-1"), w, invocation())
+
+    assert model.received_options == [{"galleries": "staff members"}]
+
+
 def test_a_drop_is_not_begun_shortly_before_the_end_of_the_invocation():
     w = processing_ports()
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.build.compose import compose_release
 from models.build.files import BuildFailure
-from tests.fakes.built_models import built_releases, faces_model, photo
+from tests.fakes.built_models import built_releases, empty_gallery, faces_model, photo
 from tests.fakes.rotated_embedding import write_rotated
 from vigil.faces.enrolment_check import (
     add_templates,
@@ -42,7 +42,7 @@ def open_composed(files: dict[str, bytes], folder: Path) -> FaceRecognizer:
         (home / name).write_bytes(data)
     release = open_release(home.parent, "faces")
     verify_golden(release)
-    return open_face_recognizer(Gallery, release, partial(open_part, release))
+    return open_face_recognizer(empty_gallery, release, partial(open_part, release))
 
 
 def enrolled_photos() -> list[tuple[str, ReferenceImage]]:

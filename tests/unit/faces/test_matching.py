@@ -10,7 +10,8 @@ from tests.unit.faces.builders import (
     vector,
     vector_at_cosine,
 )
-from vigil.faces.matching import match_faces
+from vigil.faces.gallery import Gallery
+from vigil.faces.matching import MatchDecision, best_decisions, match_faces
 from vigil.faces.recognizer import FacesCard
 from vigil.toml_file import load_toml
 
@@ -90,3 +91,32 @@ def test_the_threshold_rises_with_the_gallery():
 
     assert decision.threshold is not None
     assert decision.threshold > REQUIRED_SCORE + 0.1
+
+
+def decide_in_galleries(cosine: float, *galleries: Gallery) -> MatchDecision:
+    probe = [face(vector_at_cosine(vector(1), cosine))]
+    return best_decisions([match_faces(probe, one, SETTINGS) for one in galleries])[0]
+
+
+def test_each_gallery_has_the_threshold_of_its_own_size():
+    strangers = gallery(*(person(f"s{seed}", vector(seed)) for seed in range(10, 40)))
+
+    alone = decide_in_galleries(REQUIRED_SCORE + 0.01, gallery(ANN, BOB), strangers)
+    among_others = decide_in_galleries(REQUIRED_SCORE + 0.01, gallery(ANN, *strangers.people))
+
+    assert alone.label == "ann"
+    assert alone.threshold == pytest.approx(REQUIRED_SCORE)
+    assert among_others.status == "unknown"
+
+
+def test_somebody_in_two_galleries_is_known_and_not_ambiguous():
+    member = person("member", vector_at_cosine(vector(1), 0.999))
+
+    assert decide_in_galleries(0.9999, gallery(ANN, BOB), gallery(member)).status == "known"
+
+
+def test_a_face_that_no_gallery_knows_is_unknown_with_the_best_score():
+    decision = decide_in_galleries(REQUIRED_SCORE - 0.05, gallery(BOB), gallery(), gallery(ANN))
+
+    assert decision.status == "unknown"
+    assert decision.score == pytest.approx(REQUIRED_SCORE - 0.05, abs=1e-4)

@@ -29,7 +29,7 @@ DETECTOR_INPUTS = ("320", "480", "640", "tiles")
 
 @cache
 def _recognizer() -> FaceRecognizer:
-    return faces_model(lambda _embed: _two_enrolled())
+    return faces_model(lambda _name, _space: _two_enrolled())
 
 
 @cache
@@ -85,7 +85,7 @@ def test_an_unknown_number_of_landmark_passes_is_rejected():
 
 
 def test_an_unknown_person_is_similar_to_themselves_in_another_photo():
-    alone = faces_model(lambda _embed: _two_enrolled().without_person("obama"))
+    alone = faces_model(lambda _name, _space: _two_enrolled().without_person("obama"))
 
     first = alone.predict(photo("obama.jpg"), {}, ignore_stage).sightings[0]
     second = alone.predict(photo("obama2.jpg"), {}, ignore_stage).sightings[0]
@@ -221,7 +221,7 @@ def test_the_smallest_pictures_contain_no_face(size: tuple[int, int]):
 
 
 def test_templates_of_another_embedding_space_are_never_compared():
-    stale = faces_model(lambda _embed: Gallery("another", _two_enrolled().people))
+    stale = faces_model(lambda _name, _space: Gallery("another", _two_enrolled().people))
 
     with pytest.raises(EmbeddingSpaceMismatch):
         stale.predict(photo("obama.jpg"), {}, ignore_stage)

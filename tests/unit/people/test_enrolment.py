@@ -40,11 +40,12 @@ class MemoryPeople:
     named_people: dict[str, Person] = field(default_factory=dict)
     concurrent_galleries: list[GallerySet] = field(default_factory=list)
 
-    def read(self) -> GallerySet:
-        return self.galleries
+    def read(self, name: str) -> GallerySet:
+        return self.galleries if name == self.galleries.name else GallerySet(name=name)
 
-    def find_by_name(self, name: str) -> Person | None:
-        return self.named_people.get(name)
+    def find_by_name(self, name: str, gallery: str) -> Person | None:
+        found = self.named_people.get(name)
+        return found if found and found.gallery == gallery else None
 
     def find_person(self, person_id: str) -> Person | None:
         return next((one for one in self.named_people.values() if one.id == person_id), None)
@@ -60,7 +61,7 @@ class MemoryPeople:
     ) -> None:
         if self.concurrent_galleries:
             self.galleries = self.concurrent_galleries.pop()
-        if self.galleries.version != base:
+        if self.read(gallery.name).version != base:
             raise ConcurrentUpdate("later")
         self.galleries, self.named_people[change.after.name] = gallery, change.after
 
@@ -133,7 +134,7 @@ def test_a_new_person_is_added_to_the_next_galleries():
     assert (enrolment.gallery_version, people.galleries.version) == (1, 1)
     assert photo_counts(people.galleries) == {enrolment.person.id: 1}
     assert people.galleries.tags_for(enrolment.person.id) == {"watch"}
-    assert people.find_by_name("Ann") == enrolment.person
+    assert people.find_by_name("Ann", "default") == enrolment.person
 
 
 def test_the_id_of_a_person_does_not_depend_on_the_name():
@@ -152,6 +153,16 @@ def test_the_same_name_is_the_same_person_with_more_templates_and_tags():
     assert first.person.id == second.person.id
     assert second.person.tags == {"staff", "watch"}
     assert photo_counts(people.galleries) == {first.person.id: 2}
+
+
+def test_the_same_face_and_name_may_be_enrolled_in_each_gallery():
+    people = MemoryPeople()
+    service(people).enrol_by_name("Ann", photos("ann"))
+
+    member = service(people).enrol_by_name("Ann", photos("ann"), gallery="members").person
+
+    assert (member.gallery, people.galleries.name) == ("members", "members")
+    assert photo_counts(people.galleries) == {member.id: 1}
 
 
 def test_unusable_photos_are_rejected_and_the_others_accepted():

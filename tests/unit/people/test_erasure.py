@@ -46,7 +46,7 @@ class FakeErasure:
     concurrent_updates: int = 0
     fails_at: str = ""
 
-    def read(self) -> GallerySet:
+    def read(self, name: str) -> GallerySet:
         return self.galleries
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
@@ -55,7 +55,7 @@ class FakeErasure:
     def withdraw_consent(self, person_id: str) -> None:
         self._record("consent")
 
-    def gallery_pointer(self) -> GalleryPointer:
+    def gallery_pointer(self, name: str) -> GalleryPointer:
         return GalleryPointer(self.galleries.version, {SPACE: f"gallery/{self.galleries.version}"})
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
@@ -115,7 +115,7 @@ class FakeErasure:
         assert item == PHOTO
         self._record("object")
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         assert (version, list(keys)) == (self.galleries.version, [f"gallery/{version}"])
         self._record("snapshots")
         return 4

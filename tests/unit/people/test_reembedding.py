@@ -54,10 +54,13 @@ class FakeReembedding:
     deleted: list[str] = field(default_factory=list)
     concurrent_updates: int = 0
 
-    def read(self) -> GallerySet:
+    def names(self) -> list[str]:
+        return [self.galleries.name]
+
+    def read(self, name: str) -> GallerySet:
         return self.galleries
 
-    def gallery_pointer(self) -> GalleryPointer:
+    def gallery_pointer(self, name: str) -> GalleryPointer:
         return GalleryPointer(self.galleries.version, {})
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
@@ -93,7 +96,7 @@ class FakeReembedding:
         self.embedded.append(reference)
         return np.ones(4, np.float32)
 
-    def delete_other_snapshots(self, version: int, keys: Collection[str]) -> int:
+    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         self.deleted.append("snapshots")
         return 1
 
@@ -120,7 +123,7 @@ def reembed(
 ) -> ReembeddingProgress:
     numbers = count()
     return service(fake).reembed(
-        "new", "new", lambda: next(numbers) < max_people, unreembeddable=unreembeddable
+        "default", "new", "new", lambda: next(numbers) < max_people, unreembeddable=unreembeddable
     )
 
 

@@ -68,6 +68,9 @@ def token(
     source: Annotated[
         list[str] | None, Option(help="Restrict the token to a source, or to door-*; repeatable.")
     ] = None,
+    gallery: Annotated[
+        list[str] | None, Option(help="Restrict the token to a gallery, or to staff-*; repeatable.")
+    ] = None,
     subject: Annotated[str, Option(help="Caller's id in the audit log; default local-ROLE.")] = "",
     hours: Annotated[float, Option(help="Lifetime of the token.", min=0.001)] = 8.0,
     data: DataOption = DATA,
@@ -84,7 +87,11 @@ def token(
         fail(NO_LOCAL_CLOUD)
     print(
         issuer.issue_token(
-            role, subject=subject or f"local-{role}", sources=source or None, lifetime_s=hours * 3600
+            role,
+            subject=subject or f"local-{role}",
+            sources=source or None,
+            galleries=gallery or None,
+            lifetime_s=hours * 3600,
         )
     )
 

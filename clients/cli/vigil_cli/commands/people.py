@@ -16,6 +16,7 @@ from vigil_client import Conflict, Forbidden, UnprocessableContent, Vigil
 if TYPE_CHECKING:
     from vigil_cli.deployment import Deployment
 
+GalleryOption = Annotated[str, Option(help="Gallery that the person is in.")]
 PersonArgument = Annotated[
     str, Argument(metavar="PERSON", help="Id of the person, from `./vigil people list`.")
 ]
@@ -26,15 +27,17 @@ def enrol(
     name: Annotated[str, Argument(help="Name of the person; it is stored in the people table only.")],
     photos: Annotated[list[Path], Argument(help="Photos that show this face alone.", exists=True)],
     watch: Annotated[bool, Option(help="Alert whenever this person is recognised.")] = False,
+    gallery: GalleryOption = "default",
 ) -> None:
     """Enrol a person from one or more photos, or add photos to an enrolled person.
 
-    Each photo is accepted, or refused with the reason. The exit code is 1 if none is accepted.
+    Each photo is accepted, or refused with the reason. The exit code is 1 if none is accepted. A person is in
+    one gallery; the rules say which galleries the faces of a source are compared with.
 
     Example: ./vigil enrol "Ada Lovelace" ada-1.jpg ada-2.jpg --watch
     """
     with session.api("operator") as api:
-        person, is_new = find_or_create_person(api, name)
+        person, is_new = find_or_create_person(api, name, gallery)
         rows = [{"person": person, "photo": str(one), **enrol_photo(api, person, one)} for one in photos]
         accepted = [row for row in rows if row["accepted"]]
         if watch and accepted:
@@ -51,12 +54,13 @@ def enrol(
         raise click.exceptions.Exit(1)
 
 
-def find_or_create_person(api: Vigil, name: str) -> tuple[str, bool]:
-    """The id of the person with a name, and whether the person is new."""
+def find_or_create_person(api: Vigil, name: str, gallery: str = "default") -> tuple[str, bool]:
+    """The id of the person with a name in a gallery, and whether the person is new."""
     try:
-        return api.create_person(name), True
+        return api.create_person(name, gallery=gallery), True
     except Conflict:
-        return next(person["id"] for person in api.list_people() if person["name"] == name), False
+        people = api.list_people(gallery=gallery)
+        return next(person["id"] for person in people if person["name"] == name), False
 
 
 def _erase_without_photos(session: Session, person: str) -> None:
@@ -82,16 +86,18 @@ def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
 def list_people(
     session: Session,
     tag: Annotated[str | None, Option(help="Only people with this tag, such as watch.")] = None,
+    gallery: Annotated[str | None, Option(help="Only people in this gallery.")] = None,
 ) -> None:
     """List the people who are enrolled.
 
     Example: ./vigil people list --tag watch
     """
     with session.api("reviewer") as api:
-        rows = list(api.list_people(tag=tag))
-    table = new_table("People", "person", "name", "tags", "changed")
+        rows = list(api.list_people(tag=tag, gallery=gallery))
+    table = new_table("People", "person", "name", "gallery", "tags", "changed")
     for row in rows:
-        table.add_row(row["id"], row["name"], " ".join(row["tags"]), format_time(row["changed_at"]))
+        tags = " ".join(row["tags"])
+        table.add_row(row["id"], row["name"], row["gallery"], tags, format_time(row["changed_at"]))
     session.show(rows, lambda: table if rows else "no such people: use `./vigil enrol NAME PHOTO`")
 
 
@@ -104,6 +110,7 @@ def show(session: Session, person: PersonArgument) -> None:
         row = api.get_person(person)
     table = new_table(row["name"], "", "")
     table.add_row("person", row["id"])
+    table.add_row("gallery", row["gallery"])
     table.add_row("tags", " ".join(row["tags"]))
     table.add_row("on the watch list", "yes" if row["watched"] else "no")
     table.add_row("consents to training", "yes" if row["training_consent"] else "no")
