@@ -94,7 +94,7 @@ def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     }
     data = tmp_path_factory.mktemp("cloud")
     with Cloud(
-        package=packaged, data=data, parameters={"Stage": "test"} | parameters, max_workers=3
+        package=packaged, data=data, parameters={"Stage": "test"} | parameters, max_workers=12
     ) as running:
         cloud = local_deployment(running.environment, running.outputs)
         system = RunningSystem(running, cloud, EventRecorder.subscribe(cloud, "tests"), data)

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.e2e.conftest import PHOTOS, RunningSystem, wait_until
 from tests.e2e.test_cli import run_vigil
 from tests.e2e.test_maintenance import drop_actions, invoke_function
 from vigil.drops.messages import compute_drop_id
+from vigil.reliability.dead_letters import FaultCase, fingerprint_of
 from vigil_cli.__main__ import app
 from vigil_cli.commands.alarms import runbook_section
 from vigil_cli.console import out
@@ -27,8 +29,16 @@ def run_dlq(site: RunningSystem, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["ops", "dlq", arguments[0], "--data", str(site.data), *arguments[1:]])
 
 
+def fault_cases(site: RunningSystem) -> DynamoFaultCases:
+    states = DynamoStateStore(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
+    return DynamoFaultCases(states)
+
+
 def send_dead_letter(site: RunningSystem, name: str, **more: Any) -> str:
-    """A job that is a dead letter of the bulk lane; the id of its drop."""
+    """A dead letter of the bulk lane, which triage leaves to a person; the id of its drop."""
+    now, fault = datetime.now(UTC), fingerprint_of(None)
+    case = FaultCase(fault, first_failed_at=now, since=now, phase="testing", canary_drop_id="another")
+    fault_cases(site).save_cases({fault.id: case})
     job = {"model": "faces", "source": "door", "id": name, "data": ""}
     site.cloud.client("sqs").send_message(
         QueueUrl=site.cloud.outputs["BulkDeadLettersUrl"], MessageBody=json.dumps(job), **more
@@ -145,15 +155,11 @@ def test_reconcile_reports_a_complete_bucket(site: RunningSystem):
 
 
 def test_triage_reports_what_it_did_with_a_dead_letter(site: RunningSystem):
-    cases = DynamoFaultCases(
-        DynamoStateStore(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
-    )
-    before = cases.load_cases()
     drop = send_dead_letter(site, "by-triage")
+    fault_cases(site).save_cases({})
 
     result = run_vigil(site, "ops triage", "--json")
     (row,) = site.wait_until_completed(drop)
-    cases.save_cases(before)
 
     report = json.loads(result.stdout)
     assert result.exit_code == 0, result.output

@@ -39,7 +39,7 @@ def start_cloud(package: Path, data: Path) -> Cloud:
         data,
         state_file=data / "state.sqlite",
         parameters=_PARAMETERS,
-        max_workers=6,
+        max_workers=14,
         minute_s=4.0,  # schedules every second would take both cores from the lanes
         idle_s=20,
     )

@@ -63,7 +63,7 @@ def _lane_queries(lane: str) -> Sequence[Callable[[], Any]]:
     """AWS calls about a lane, to run in parallel."""
     return (
         container().lane_queue(lane).message_counts,
-        container().dead_letter_queue(lane).visible_messages,
+        container().dead_letter_queue(lane).message_counts,
         container().lane_mappings[lane].is_enabled,
         partial(container().lane_counts.since, lane, datetime.now(UTC) - COUNTS_WINDOW),
     )
@@ -100,7 +100,7 @@ def _lane_status(
         oldest_message_age_s=age_s,
         calls=sum(one.calls for one in counts),
         failures=_sum_failures(counts),
-        dead_letters=dead_letters,
+        dead_letters=sum(dead_letters),
         running=is_running,
         paused=is_paused,
         workers=controller.get("allocation", {}).get(lane),

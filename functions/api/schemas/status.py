@@ -36,7 +36,9 @@ class LaneStatus(ApiModel):
             examples=[{"objects": 3}],
         ),
     ]
-    dead_letters: Annotated[int, Field(description="Approximate number of dead letters")]
+    dead_letters: Annotated[
+        int, Field(description="Approximate number of dead letters, with those that somebody is reading")
+    ]
     running: Annotated[bool, Field(description="Whether the event source mapping is enabled")]
     paused: Annotated[bool, Field(description="Whether an operator paused the lane")]
     workers: Annotated[

@@ -37,9 +37,7 @@ def list_dead_letters(session: Session, limit: LimitOption = 50) -> None:
     Example: ./vigil ops dlq list
     """
     with session.api("operator") as api:
-        rows = _dead_letters(api, limit)
-        if not rows and any(lane["dead_letters"] for lane in api.get_status()["lanes"]):
-            rows = _until_available(lambda: _dead_letters(api, limit))
+        rows = _until_available(api, lambda: _dead_letters(api, limit))
     table = new_table("Dead letters", "message", "lane", "sent", ">redrives", "stage", "error", "drop")
     for row in rows:
         drop = row["drops"][0] if row["drops"] else {"drop": "", "error": "the message announces no drop"}
@@ -58,7 +56,7 @@ def show(session: Session, message: MessageArgument) -> None:
         found = _find(api, message)
         if len(found) > 1:
             fail(f"several dead letters begin with {message!r}: {', '.join(row['id'] for row in found)}")
-        details = _until_available(lambda: _details(api, found[0]["lane"], found[0]["id"]))
+        details = _until_available(api, lambda: _details(api, found[0]["lane"], found[0]["id"]))
     if not details:
         fail(f"the dead letter {found[0]['id']} is in use by triage: try again in a minute")
     session.show(details, lambda: Text(json.dumps(details[0], indent=2)))
@@ -118,7 +116,7 @@ def _select(api: Vigil, message: str) -> dict[LaneName, list[str]]:
 def _find(api: Vigil, message: str) -> list[dict[str, Any]]:
     """The dead letters whose id begins so; exits with code 2 if there are none."""
     rows = _until_available(
-        lambda: [row for row in _dead_letters(api, MAX_PER_LANE) if row["id"].startswith(message)]
+        api, lambda: [row for row in _dead_letters(api, MAX_PER_LANE) if row["id"].startswith(message)]
     )
     if not rows:
         fail(f"no dead letter begins with {message!r}: see `./vigil ops dlq list`")
@@ -131,9 +129,13 @@ def _dead_letters(api: Vigil, limit: int) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["sent_at"]))
 
 
-def _until_available(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Read again until there is a result, or the time is up."""
+def _until_available(api: Vigil, read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Read again while there is no result and the queues have dead letters, or until the time is up."""
     deadline_s = time.monotonic() + RETRY_S
-    while not (rows := read()) and time.monotonic() < deadline_s:
+    while not (rows := read()) and time.monotonic() < deadline_s and _has_dead_letters(api):
         time.sleep(0.5)
     return rows
+
+
+def _has_dead_letters(api: Vigil) -> bool:
+    return any(lane["dead_letters"] for lane in api.get_status()["lanes"])
