@@ -17,8 +17,8 @@ from infra.local.sagemaker.jobs import TARGET_PREFIX, SageMakerApi
 class AwsEndpoint(HttpServer):
     """Listens from the start; calls wait in the socket's queue until `start_serving`."""
 
-    def __init__(self, supervisor: ThreadSupervisor, fault_injector: FaultInjector) -> None:
-        super().__init__(_EndpointRequests, "aws-endpoint", supervisor)
+    def __init__(self, supervisor: ThreadSupervisor, fault_injector: FaultInjector, *, port: int = 0) -> None:
+        super().__init__(_EndpointRequests, "aws-endpoint", supervisor, port=port)
         self._fault_injector = fault_injector
 
     def start_serving(self, lambda_api: LambdaApi, sagemaker_api: SageMakerApi) -> None:

@@ -27,6 +27,7 @@ from infra.local.cloudformation.functions import (
 from infra.local.cloudformation.names import AwsLocation, ResourceNames
 from infra.local.cloudwatch.alarms import Monitor
 from infra.local.cloudwatch.metrics import MetricStore
+from infra.local.discovery import Ports, choose_ports, save_ports
 from infra.local.event_sources.async_invoke import AsyncInvoker, Destinations
 from infra.local.event_sources.dynamodb_streams import StreamPoller
 from infra.local.event_sources.mapping import EventSourceMapping
@@ -34,7 +35,7 @@ from infra.local.event_sources.sqs import QueuePoller
 from infra.local.eventbridge import EventBus, Scheduler
 from infra.local.faults.model import FaultInjector
 from infra.local.faults.workers import WorkerFaults
-from infra.local.issuer import JWKS_PATH, Issuer, delete_issuer_file
+from infra.local.issuer import JWKS_PATH, Issuer, open_issuer
 from infra.local.lambda_.api import LambdaApi
 from infra.local.lambda_.logs import FunctionLogs
 from infra.local.lambda_.pool import WorkerPool
@@ -53,6 +54,7 @@ class CloudOptions:
     state_file          SQLite file that keeps the state of AWS's services; without one it is lost at the end
     runtime             folder for /var/runtime; by default one is installed in build/
     max_workers         worker processes of all functions together; by default two for each core
+    port                port of the API; by default that of the last cloud on the data folder
     idle_s              how long an idle worker is kept
     minute_s            real seconds for each minute of a rate(...) expression and of an alarm
     function_minute_s   the same for the schedules of single functions, by function name
@@ -65,6 +67,7 @@ class CloudOptions:
     state_file: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     max_workers: int | None = None
+    port: int | None = None
     idle_s: float = 300.0
     minute_s: float = 60.0
     function_minute_s: Mapping[str, float] = field(default_factory=dict)
@@ -135,8 +138,12 @@ class Builder:
         self.processes = ProcessGroup()
         exit_stack.callback(self.processes.close)
         self._report_progress("starting AWS")
+        self._ports = choose_ports(options.data, options.port)
         self.moto = MotoServer(
-            options.data / "moto.log", state_file=options.state_file, lock_descriptor=lock_descriptor
+            options.data / "moto.log",
+            state_file=options.state_file,
+            lock_descriptor=lock_descriptor,
+            port=self._ports.aws,
         )
         exit_stack.callback(self.moto.stop)
         self.moto.start(self.processes)
@@ -181,18 +188,18 @@ class Builder:
 
     def _create_servers(self, fault_injector: FaultInjector) -> tuple[ApiGateway, AwsEndpoint]:
         """Open the servers whose addresses the template needs; they answer later."""
-        gateway = ApiGateway(self._supervisor)
-        endpoint = AwsEndpoint(self._supervisor, fault_injector)
-        for server in (gateway, endpoint):
-            self._exit_stack.callback(server.stop)
+        gateway = ApiGateway(self._supervisor, port=self._ports.api)
+        self._exit_stack.callback(gateway.stop)
+        endpoint = AwsEndpoint(self._supervisor, fault_injector, port=self._ports.compute)
+        self._exit_stack.callback(endpoint.stop)
+        ports = Ports(gateway.server_port, self.moto.port, endpoint.server_port)
+        save_ports(self._options.data, ports)
         return gateway, endpoint
 
     def _create_issuer(self, gateway: ApiGateway) -> Issuer:
         """Create the token issuer; the gateway serves its public keys."""
-        issuer = Issuer(gateway.url, audience="vigil-local")
+        issuer = open_issuer(self._options.data, gateway.url, audience="vigil-local")
         gateway.static_documents = {JWKS_PATH: issuer.jwks()}
-        issuer.save(self._options.data)
-        self._exit_stack.callback(delete_issuer_file, self._options.data)
         return issuer
 
     def _load_stack(self, issuer: Issuer) -> tuple[Stack, AwsClients]:

@@ -1,4 +1,4 @@
-"""The lock of a data folder, and cloud.json, by which other processes find the cloud that runs on it."""
+"""The files of a data folder by which other processes find its cloud: the lock, the names, the ports."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import contextlib
 import fcntl
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from infra.local.errors import StartupFailed
 _FILE_NAME = "cloud.json"
 ISSUER_FILE = "issuer.json"
 _LOCK_NAME = "lock"
+_PORTS_NAME = "ports.json"
 _EXIT_GRACE_S = 3.0
 
 
@@ -74,6 +76,43 @@ def write_cloud_file(data: Path, file: CloudFile) -> None:
 def delete_cloud_file(data: Path) -> None:
     """Delete cloud.json."""
     (data / _FILE_NAME).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of a cloud's servers; 0 stands for any that is free."""
+
+    api: int = 0
+    aws: int = 0
+    compute: int = 0
+
+
+def choose_ports(data: Path, api: int | None) -> Ports:
+    """The ports of the last cloud on the data folder as far as they are free; `api` replaces that of the API.
+
+    Raises StartupFailed if the port `api` is in use.
+    """
+    if api is not None and not _is_free(api):
+        raise StartupFailed(f"port {api} is in use: choose another one with --port, or stop what uses it")
+    try:
+        saved = json.loads((data / _PORTS_NAME).read_text())
+    except FileNotFoundError:
+        saved = {}
+    free = Ports(**{name: port if _is_free(port) else 0 for name, port in saved.items()})
+    return free if api is None else replace(free, api=api)
+
+
+def save_ports(data: Path, ports: Ports) -> None:
+    """Save the ports for the next start."""
+    (data / _PORTS_NAME).write_text(json.dumps(asdict(ports)))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _acquire_lock(descriptor: int, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""HTTP servers on free local ports, without polling and without delayed packets."""
+"""HTTP servers on local ports, without polling and without delayed packets."""
 
 from __future__ import annotations
 
@@ -56,8 +56,10 @@ class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, handler: type[RequestHandler], name: str, supervisor: ThreadSupervisor) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(
+        self, handler: type[RequestHandler], name: str, supervisor: ThreadSupervisor, *, port: int = 0
+    ) -> None:
+        super().__init__(("127.0.0.1", port), handler)
         self._name = name
         self._supervisor = supervisor
         self.url = f"http://127.0.0.1:{self.server_port}"

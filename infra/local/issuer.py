@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from vigil.access.roles import ROLES
 
 JWKS_PATH = "/.well-known/jwks.json"
 SAVED_TOKEN_LIFETIME_S = 365 * 86_400.0
-"""Longer than a local cloud runs; its tokens end with its key when it stops."""
+"""Each start issues them anew, with the key that stays in the data folder."""
 
 _ALGORITHM = "ES256"
 
@@ -70,7 +71,7 @@ class Issuer:
         }
 
     def save(self, data: Path) -> None:
-        """Write the key and a token of each role for other terminals; only this user can read the file."""
+        """Replace the file with the key and a token of each role; only this user can read it."""
         pem = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -79,21 +80,26 @@ class Issuer:
             for role in ROLES
         }
         fields = {"url": self.url, "audience": self.audience, "key_id": self.key_id, "key": pem.decode()}
-        file = data / ISSUER_FILE
-        file.unlink(missing_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(fields | {"tokens": tokens}))
+        draft = data / f"{ISSUER_FILE}.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(fields | {"tokens": tokens}))
+        draft.replace(data / ISSUER_FILE)
+
+
+def open_issuer(data: Path, url: str, audience: str) -> Issuer:
+    """The issuer of a cloud that starts: with the key of the data folder, which the first start creates."""
+    try:
+        issuer = replace(load_issuer(data), url=url, audience=audience)
+    except FileNotFoundError:
+        issuer = Issuer(url, audience)
+    issuer.save(data)
+    return issuer
 
 
 def load_issuer(data: Path) -> Issuer:
-    """Load the issuer of the cloud on a data folder. Raises FileNotFoundError if no cloud runs."""
+    """The issuer of a data folder. Raises FileNotFoundError if no cloud has started on it."""
     written: Mapping[str, Any] = json.loads((data / ISSUER_FILE).read_text())
     key = serialization.load_pem_private_key(written["key"].encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("the issuer's key is not an elliptic curve key")
     return Issuer(written["url"], written["audience"], key, written["key_id"])
-
-
-def delete_issuer_file(data: Path) -> None:
-    """Delete the file that `save` wrote."""
-    (data / ISSUER_FILE).unlink(missing_ok=True)

@@ -1,8 +1,10 @@
 """`python -m models.build`: build every model that changed."""
 
 import sys
+from functools import partial
 
 from rich.console import Console
+from rich.status import Status
 
 from models.build.build import build_all
 from models.build.files import BuildFailure
@@ -14,12 +16,19 @@ def main() -> int:
     console = Console()
     try:
         with console.status("models") as status:
-            built = build_all(lambda name, doing: status.update(f"{name}: {doing}"))
+            built = build_all(partial(_report, console, status))
     except (BuildFailure, InvalidToml) as failure:
         console.print(f"[red]models:[/] {failure}", soft_wrap=True)
         return 1
     console.print(f"[green]models:[/] {', '.join(built) + ' built' if built else 'all up to date'}")
     return 0
+
+
+def _report(console: Console, status: Status, name: str, step: str) -> None:
+    """Show a step; where nobody watches a terminal, print a line for each."""
+    status.update(f"{name}: {step}")
+    if not console.is_terminal and step != "ready":
+        console.print(f"models: {name}: {step}")
 
 
 if __name__ == "__main__":

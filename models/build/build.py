@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from models.build.download import NpmPackage, fetch_tarball, read_member
+from models.build.download import DownloadProgress, NpmPackage, fetch_tarball, read_member
 from models.build.equivalence import check_equivalent
 from models.build.files import CACHE, CARDS, RELEASES, BuildFailure, exclusive_build, replace_folder
 from models.build.graph_rewrites import apply_rewrites
@@ -52,8 +53,7 @@ def _model_files(
         if not path.is_file():
             raise BuildFailure(f"{path} is missing: a card without [source] needs its network beside it.")
         return files | {path.name: path.read_bytes()}, {}
-    on_progress(folder.name, "fetching")
-    original = _fetch_network(card.source, cache)
+    original = _fetch_network(card.source, cache, partial(on_progress, folder.name))
     on_progress(folder.name, "rewriting")
     network = apply_rewrites(original, card.source.rewrites)
     on_progress(folder.name, "comparing")
@@ -61,10 +61,10 @@ def _model_files(
     return files | {card.network.file: network}, {"largest_difference": difference}
 
 
-def _fetch_network(source: ModelSource, cache: Path) -> bytes:
+def _fetch_network(source: ModelSource, cache: Path, on_progress: DownloadProgress) -> bytes:
     """The network as its publisher ships it."""
     package = NpmPackage(source.package, source.version, source.integrity)
-    return read_member(fetch_tarball(package, cache), source.member, source.sha256)
+    return read_member(fetch_tarball(package, cache, on_progress), source.member, source.sha256)
 
 
 def _release_note(name: str, card: ModelCard, files: dict[str, bytes], releases: Path) -> dict[str, object]:

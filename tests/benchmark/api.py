@@ -58,7 +58,7 @@ def measure_api() -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix="vigil-bench-") as data,
         Cloud(package=PACKAGE, data=Path(data), parameters=PARAMETERS, max_workers=6) as local_cloud,
     ):
-        url = str(local_cloud.outputs["EndpointURL"]).rstrip("/")
+        url = str(local_cloud.outputs["EndpointURL"])
         pool = urllib3.PoolManager(maxsize=CALLER_COUNT + 4, retries=False)
         client = BenchmarkClient(url, local_cloud.issue_token("admin"), pool)
         api_client = Vigil(url, client.token)

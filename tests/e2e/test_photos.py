@@ -291,7 +291,7 @@ def test_a_new_gallery_and_new_rules_take_effect_within_seconds(site: RunningSys
 
 
 def test_the_gateway_answers(site: RunningSystem):
-    with urlopen(site.cloud.outputs["EndpointURL"] + "v1/health", timeout=120) as answer:  # noqa: S310 - ours
+    with urlopen(site.cloud.outputs["EndpointURL"] + "/v1/health", timeout=120) as answer:  # noqa: S310 - ours
         assert json.load(answer) == {"status": "ok"}
 
 

@@ -182,3 +182,9 @@ def test_checkov_finds_only_what_has_a_reason(
 
     assert (sorted(findings - excused), stale, report["summary"]["parsing_errors"]) == ([], [], 0)
     assert report["summary"]["passed"] > 0
+
+
+def test_the_path_of_a_request_follows_the_address_of_the_api(translated: Template):
+    (value,) = translated["Outputs"]["EndpointURL"]["Value"].values()
+
+    assert value.endswith("/api")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 
 from infra.local.cloud import Cloud
 from infra.local.cloudformation.template import supported_types
-from infra.local.discovery import find_running_cloud
+from infra.local.discovery import Ports, choose_ports, find_running_cloud, save_ports
 from infra.local.errors import InvalidTemplate, LocalCloudError, StartupFailed, UnsupportedFeature
+from infra.local.issuer import load_issuer
 from tests.local.packages import Template, arn, function, package, queue
 from tests.local.waiting import invoke_function, wait_until
 
@@ -210,3 +212,25 @@ def _parent_pid(entry: Path) -> int:
 def _open_files(entry: Path) -> str:
     """The working directory and stdout of a process; one of them is in the data folder."""
     return f"{os.readlink(entry / 'cwd')} {os.readlink(entry / 'fd' / '1')}"
+
+
+def test_addresses_and_tokens_of_a_cloud_stay_valid_at_its_next_start(tmp_path: Path, runtime: Path):
+    folder, data = package(tmp_path / "p", {"F": function("f")}, _CODE), tmp_path / "d"
+    with Cloud(folder, data, runtime=runtime) as first:
+        addresses, issuer = first.environment, load_issuer(data)
+    with Cloud(folder, data, runtime=runtime) as second:
+        assert second.environment == addresses
+        assert load_issuer(data).jwks() == issuer.jwks()
+        assert load_issuer(data).url == issuer.url
+    assert (data / "issuer.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_saved_port_that_another_program_took_is_replaced_and_a_chosen_one_is_refused(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        save_ports(tmp_path, Ports(api=port))
+
+        assert choose_ports(tmp_path, None) == Ports()
+        with pytest.raises(StartupFailed, match=f"{port} is in use: choose another one with --port"):
+            choose_ports(tmp_path, port)
+    assert choose_ports(tmp_path, port) == Ports(api=port)

@@ -7,8 +7,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from models.build import download as npm
+from models.build.__main__ import _report
 from models.build.build import build_all
 from models.build.download import NpmPackage
 from models.build.files import CARDS, BuildFailure
@@ -85,26 +87,28 @@ def test_a_missing_member_is_named(tmp_path: Path):
 def test_a_package_with_another_integrity_is_refused_and_not_cached(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(npm, "_read_tarball", lambda _: b"another tarball")
+    monkeypatch.setattr(npm, "_read_tarball", lambda *_: b"another tarball")
 
     with pytest.raises(BuildFailure, match="p@1 is not the reviewed one"):
-        npm.fetch_tarball(NpmPackage("p", "1", "sha512-somethingelse"), tmp_path)
+        npm.fetch_tarball(NpmPackage("p", "1", "sha512-somethingelse"), tmp_path, ignore_download)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cached_package_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cached = _archive(tmp_path / "p-1.tgz", {"package/a": b""})
-    monkeypatch.setattr(npm, "_read_tarball", lambda _: pytest.fail("fetched"))
+    monkeypatch.setattr(npm, "_read_tarball", lambda *_: pytest.fail("fetched"))
 
     integrity = npm.npm_integrity(cached.read_bytes())
-    assert npm.fetch_tarball(NpmPackage("p", "1", integrity), tmp_path) == cached
+    assert npm.fetch_tarball(NpmPackage("p", "1", integrity), tmp_path, ignore_download) == cached
 
 
 def test_a_package_is_read_from_the_registry_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(npm, "_read_tarball", lambda _: b"a tarball")
+    monkeypatch.setattr(npm, "_read_tarball", lambda *_: b"a tarball")
     monkeypatch.setattr(npm, "_npm_pack", lambda *_: pytest.fail("npm was started"))
 
-    path = npm.fetch_tarball(NpmPackage("@s/p", "1", npm.npm_integrity(b"a tarball")), tmp_path)
+    path = npm.fetch_tarball(
+        NpmPackage("@s/p", "1", npm.npm_integrity(b"a tarball")), tmp_path, ignore_download
+    )
 
     assert (path.name, path.read_bytes()) == ("s-p-1.tgz", b"a tarball")
 
@@ -114,7 +118,7 @@ def test_npm_fetches_a_package_that_the_registry_refuses(tmp_path: Path, monkeyp
     monkeypatch.setattr("shutil.which", lambda _: "npm")
     monkeypatch.setattr(npm, "_npm_pack", lambda *_: b"a tarball")
 
-    path = npm.fetch_tarball(NpmPackage("p", "1", npm.npm_integrity(b"a tarball")), tmp_path)
+    path = npm.fetch_tarball(NpmPackage("p", "1", npm.npm_integrity(b"a tarball")), tmp_path, ignore_download)
 
     assert path.read_bytes() == b"a tarball"
 
@@ -126,10 +130,10 @@ def test_a_refused_package_without_npm_is_an_error_that_says_what_to_do(
     monkeypatch.setattr("shutil.which", lambda _: None)
 
     with pytest.raises(BuildFailure, match=r"p@1 could not be fetched .* 401.*install npm"):
-        npm.fetch_tarball(NpmPackage("p", "1", ""), tmp_path)
+        npm.fetch_tarball(NpmPackage("p", "1", ""), tmp_path, ignore_download)
 
 
-def _refuse(package: NpmPackage) -> bytes:
+def _refuse(package: NpmPackage, _: object) -> bytes:
     raise OSError(f"401 for {package.name}")
 
 
@@ -184,3 +188,27 @@ def _archive(path: Path, members: dict[str, bytes]) -> Path:
 
 def ignore_progress(name: str, doing: str) -> None:
     """Tests show no progress."""
+
+
+def ignore_download(doing: str) -> None:
+    """Takes the progress of a download."""
+
+
+def test_a_download_reports_how_much_of_it_has_arrived():
+    reports: list[str] = []
+
+    data = b"".join(npm._read_chunks(io.BytesIO(bytes(5_000_000)), 5_000_000, reports.append))
+
+    assert len(data) == 5_000_000
+    assert reports == ["2 of 5 MB", "4 of 5 MB", "5 of 5 MB"]
+
+
+def test_without_a_terminal_each_step_of_building_a_model_is_a_line():
+    text = io.StringIO()
+    console = Console(file=text)
+
+    with console.status("") as status:
+        _report(console, status, "faces", "fetching p@1: 2 of 5 MB")
+        _report(console, status, "faces", "ready")
+
+    assert text.getvalue() == "models: faces: fetching p@1: 2 of 5 MB\n"

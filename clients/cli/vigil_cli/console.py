@@ -113,8 +113,10 @@ class ProgressSteps:
         self._status.update(f"{step} …")
 
     def detail(self, text: str) -> None:
-        """Show what the current step is doing."""
+        """Show what the current step is doing; where nobody watches a terminal, print a line."""
         self._status.update(f"{self._step} … [dim]{text}[/]")
+        if not err.is_terminal:
+            err.print(f"{self._step}: {text}", style="dim", markup=False)
 
     def _finish_step(self, symbol: str) -> None:
         if self._step:

@@ -128,8 +128,8 @@ class RestApi:
 class ApiGateway(HttpServer):
     """All APIs of the template, distinguished by the name of their stage."""
 
-    def __init__(self, supervisor: ThreadSupervisor, *, timeout_s: float = 29.0) -> None:
-        super().__init__(_GatewayRequests, "gateway", supervisor)
+    def __init__(self, supervisor: ThreadSupervisor, *, port: int = 0, timeout_s: float = 29.0) -> None:
+        super().__init__(_GatewayRequests, "gateway", supervisor, port=port)
         self._timeout_s = timeout_s
         self._pool = ThreadPoolExecutor(_MAX_CONCURRENCY, thread_name_prefix="gateway")
         self._apis: Mapping[str, RestApi] = {}

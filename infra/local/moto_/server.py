@@ -40,13 +40,14 @@ class ControlApplication:
 class MotoServer:
     """The server's process. Its socket is opened here, so early calls wait until the process accepts them."""
 
-    def __init__(self, log: Path, *, state_file: Path | None, lock_descriptor: int) -> None:
+    def __init__(self, log: Path, *, state_file: Path | None, lock_descriptor: int, port: int = 0) -> None:
         self._log = log
         self._state_file = state_file
         self._lock_descriptor = lock_descriptor
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.port = int(self._socket.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self, processes: ProcessGroup) -> None:
         """Start the process with the socket; if it dies, connections are refused.

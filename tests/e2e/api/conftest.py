@@ -44,7 +44,7 @@ class Site:
 
     @cached_property
     def url(self) -> str:
-        return str(self.running.outputs["EndpointURL"]).rstrip("/")
+        return str(self.running.outputs["EndpointURL"])
 
     @cached_property
     def cloud(self) -> Deployment:

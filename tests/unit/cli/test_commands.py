@@ -1,5 +1,6 @@
 """The tree of commands: each has help with an example, and none imports more than it uses."""
 
+import io
 import re
 import shlex
 import subprocess
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from vigil import __version__
 from vigil_cli.__main__ import COMMANDS, GROUPS, app
+from vigil_cli.commands.local import running_text
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"pydantic", "boto3", "botocore", "numpy", "onnxruntime", "moto", "PIL", "cryptography", "jwt"}
@@ -78,3 +81,15 @@ def _imported(program: str) -> set[str]:
     path = ":".join(str(ROOT / part) for part in ("layers", ".", "clients/python", "clients/cli"))
     finished = subprocess.run(arguments, check=True, capture_output=True, text=True, env={"PYTHONPATH": path})
     return set(finished.stderr.split())
+
+
+def test_what_up_prints_can_be_pasted_and_names_the_reference_page(tmp_path: Path):
+    data = tmp_path / "my data"
+    console = Console(width=60, file=io.StringIO())
+
+    console.print(running_text("http://127.0.0.1:8480/api", data), soft_wrap=True)
+
+    text = console.file.getvalue()
+    assert "export VIGIL_URL=http://127.0.0.1:8480/api\n" in text
+    assert "http://127.0.0.1:8480/api/v1/reference" in text
+    assert f"./vigil token --role admin --data '{data}'" in text

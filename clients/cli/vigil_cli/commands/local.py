@@ -1,33 +1,44 @@
 """`vigil up`, `vigil token`, `vigil logs`: the local cloud, tokens for its API, and the logs of functions."""
 
+import shlex
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+
+from rich.text import Text
 
 from vigil.access.roles import Role
 from vigil_cli.command_line import Argument, DataOption, Option
-from vigil_cli.console import ProgressSteps, err, fail, new_table, out, print_json
+from vigil_cli.console import ProgressSteps, err, fail, out, print_json
 from vigil_cli.paths import DATA, PACKAGE
 from vigil_cli.session import NO_LOCAL_CLOUD, Session
 
 
 def up(
     processes: Annotated[int, Option(help="Worker processes at most.", min=1)] = 4,
+    port: Annotated[
+        int | None, Option(help="Port of the API.", default="that of the last start", min=1, max=65535)
+    ] = None,
     data: DataOption = DATA,
 ) -> None:
     """Run the packaged system on this machine until Ctrl-C; its state is loaded again at the next start.
 
-    Example: ./vigil up --processes 2
+    Its addresses and the key that signs its tokens stay the same as well, unless another program has taken
+    a port.
+
+    Example: ./vigil up --port 8480
     """
     from infra.local.cloud import Cloud
     from infra.local.errors import StartupFailed
     from infra.package import package
 
     with ProgressSteps() as steps:
+        steps.begin("building the models")
+        _build_models(steps)
         steps.begin("packaging")
         package("local", on_progress=steps.detail)
     cloud = Cloud(
@@ -35,25 +46,46 @@ def up(
         data=data,
         state_file=data / "state.sqlite",
         max_workers=processes,
+        port=port,
         parameters={"TrainerImage": "on-this-machine"},
         on_progress=err.print,
     )
     try:
         with cloud:
-            _print_outputs(cloud.outputs, data)
+            out.print(running_text(str(cloud.outputs["EndpointURL"]), data), soft_wrap=True)
             _wait_for_interrupt()
             err.print("stopping …")
     except StartupFailed as error:
         fail(str(error))
 
 
-def _print_outputs(outputs: Mapping[str, Any], data: Path) -> None:
-    table = new_table("Vigil is running", "output", "value")
-    for name, value in sorted(outputs.items()):
-        table.add_row(name, str(value))
-    out.print(table)
-    data_option = "" if data == DATA else f" --data {data}"
-    out.print(f"\nIn another terminal: [bold]./vigil drop PHOTO{data_option}[/] and [bold]./vigil --help[/]")
+def _build_models(steps: ProgressSteps) -> None:
+    """Build every model whose card or network has changed; a wrong card ends the command."""
+    from models.build.build import build_all
+    from models.build.files import BuildFailure
+    from vigil.toml_file import InvalidToml
+
+    try:
+        build_all(lambda name, step: steps.detail(f"{name}: {step}"))
+    except (BuildFailure, InvalidToml) as failure:
+        fail(str(failure))
+
+
+def running_text(url: str, data: Path) -> Text:
+    """What a user needs to begin: addresses, a token, and the first commands; each on a line to paste."""
+    option = "" if data == DATA else f" --data {shlex.quote(str(data))}"
+    lines = {
+        "API": f"export VIGIL_URL={url}",
+        "token": f'export VIGIL_TOKEN="$(./vigil token --role admin{option})"',
+        "reference page": f"{url}/v1/reference",
+        "other terminals": f"./vigil drop PHOTO{option}",
+        "": f"./vigil status{option}",
+        "all addresses": str(data / "cloud.json"),
+    }
+    text = Text("Vigil is running; Ctrl-C stops it, and its data stays\n", style="bold")
+    for name, value in lines.items():
+        text.append(f"\n{name:17}", style="not bold dim").append(value, style="not bold")
+    return text
 
 
 def _wait_for_interrupt() -> None:
@@ -79,12 +111,12 @@ def token(
 
     Example: curl -H "Authorization: Bearer $(./vigil token --role reviewer)" $VIGIL_URL/v1/alerts
     """
+    from infra.local.discovery import find_running_cloud
     from infra.local.issuer import load_issuer
 
-    try:
-        issuer = load_issuer(data)
-    except FileNotFoundError:
+    if find_running_cloud(data) is None:
         fail(NO_LOCAL_CLOUD)
+    issuer = load_issuer(data)
     print(
         issuer.issue_token(
             role,
