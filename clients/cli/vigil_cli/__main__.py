@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, str] = {
     "people list": "people:list_people",
     "people show": "people:show",
     "people enrol": "people:enrol",
+    "people import": "people:import_people",
     "people rename": "people:rename",
     "people tags": "people:tags",
     "people search": "people:search",

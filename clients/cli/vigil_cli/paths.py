@@ -1,5 +1,6 @@
-"""Folders of this repository."""
+"""Folders of this repository, and the photos in a folder."""
 
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -8,3 +9,13 @@ BUILD = ROOT / "build"
 DATA = ROOT / ".vigil"
 PACKAGE = BUILD / "package" / "local"
 PHOTOS = ROOT / "tests" / "photos"
+
+
+def expand_folders(paths: Iterable[Path], suffixes: Collection[str]) -> Iterator[Path]:
+    """The files as they are; of a folder all files with these suffixes, also those in its subfolders."""
+    for path in paths:
+        if path.is_dir():
+            inside = (one for one in sorted(path.rglob("*")) if one.suffix.lower() in suffixes)
+            yield from (one for one in inside if one.is_file() and not one.name.startswith("."))
+        else:
+            yield path

@@ -77,6 +77,7 @@ RELEASE = {
 }
 MODEL = {
     "name": "digits",
+    "suffixes": [".jpg", ".png"],
     "release": "bundled-release",
     "active": "bundled-release",
     "candidate": {"release": RELEASE["id"], "canary_share": 0.1, "shadow_share": 0.0},
@@ -463,3 +464,50 @@ def test_a_firing_alarm_needs_attention(api: FakeApi, monkeypatch: pytest.Monkey
 
     assert result.exit_code == 1
     assert json.loads(result.stdout)["firing_alarms"] == [ALARM]
+
+
+@pytest.fixture
+def people_folder(tmp_path: Path) -> Path:
+    """Two people with three photos, a text, and a hidden file."""
+    for name in ("Ada/1.jpg", "Ada/more/2.png", "Ada/notes.txt", "Ben King/1.jpg", "Ben King/.hidden.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+def test_a_folder_is_dropped_with_all_photos_in_it(api: FakeApi, people_folder: Path):
+    result = run("drop", people_folder / "Ada", "--json")
+
+    files = [json.loads(line)["file"] for line in result.stdout.splitlines()]
+    assert files == [str(people_folder / "Ada" / one) for one in ("1.jpg", "more/2.png")]
+
+
+def test_a_folder_without_photos_is_refused_with_the_suffixes_of_the_model(api: FakeApi, tmp_path: Path):
+    result = run("drop", tmp_path)
+
+    assert result.exit_code == 2
+    assert ".jpg, .png" in result.stderr
+
+
+def test_everybody_in_a_folder_of_people_is_enrolled_at_once(
+    api: FakeApi, people_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def enrol_photo(_: FakeApi, person: str, photo: Path) -> None:
+        if photo.parent.name == "Ben King":
+            raise UnprocessableContent({"status": 422, "reason": "no-face", "detail": "no face"})
+
+    monkeypatch.setattr(FakeApi, "create_person", lambda _, name, **__: f"p-{name}", raising=False)
+    monkeypatch.setattr(FakeApi, "enrol_photo", enrol_photo, raising=False)
+    monkeypatch.setattr(
+        FakeApi, "erase_person", lambda _, one: api.calls.append(("erase", one)), raising=False
+    )
+
+    result = CliRunner().invoke(app, ["people", "import", str(people_folder)])
+
+    assert result.exit_code == 1
+    assert [line.split() for line in result.stdout.splitlines()[2:]] == [
+        ["Ada", "p-Ada", "2", "0"],
+        ["Ben", "King", "0", "1"],
+    ]
+    assert "1.jpg: no face (no-face)" in result.stderr
+    assert api.calls == [("erase", "p-Ben King")]

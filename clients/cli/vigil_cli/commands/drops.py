@@ -13,6 +13,7 @@ from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, days_ago, err, fail, format_number, format_time, new_table
+from vigil_cli.paths import expand_folders
 from vigil_cli.session import DaysOption, LaneName, LimitOption, Session, name_lookup
 from vigil_client import UnprocessableContent, Vigil
 from vigil_client.types import DropOut
@@ -34,7 +35,10 @@ NameLookup = Callable[[str], str]
 
 def upload(
     session: Session,
-    files: Annotated[list[Path], Argument(help="Photos, or other files that the model reads.", exists=True)],
+    files: Annotated[
+        list[Path],
+        Argument(help="Photos or other files that the model reads, or folders of them.", exists=True),
+    ],
     source: Annotated[str, Option(help="Where they come from: a door, a camera, a feed.")] = "desk",
     model: Annotated[str, Option(help="The model that processes them.")] = "faces",
     lane: Annotated[LaneName, Option(help="live, or bulk for files that can wait.")] = "live",
@@ -44,9 +48,10 @@ def upload(
 
     The exit code is 1 if a file is refused or has no result after --wait seconds.
 
-    Example: ./vigil drop photos/*.jpg --source door-3
+    Example: ./vigil drop photos/ --source door-3
     """
     with session.api("operator") as api:
+        files = find_photos(api, files, model)
         rows = [{"file": str(file), **_upload_file(api, file, source, lane, model)} for file in files]
         if wait_s > 0:
             _wait_for_results(api, rows, wait_s)
@@ -58,6 +63,17 @@ def upload(
         err.print(f"{unfinished} drops have no result after {wait_s:g} s: see `./vigil drops list` later")
     if unfinished or any(row["state"] == "refused" for row in rows):
         raise click.exceptions.Exit(1)
+
+
+def find_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
+    """The files, and all files in the folders that the model accepts; ends the command without any."""
+    if not any(path.is_dir() for path in paths):
+        return [*paths]
+    suffixes = api.get_model(model)["suffixes"]
+    found = list(expand_folders(paths, suffixes))
+    if not found:
+        fail(f"no file in {', '.join(map(str, paths))} has one of the suffixes {', '.join(suffixes)}")
+    return found
 
 
 def _upload_file(api: Vigil, file: Path, source: str, lane: LaneName, model: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from vigil_cli.command_line import Argument, Option
+from vigil_cli.commands.drops import find_photos
 from vigil_cli.console import err, fail, format_time, new_table, out, print_json
 from vigil_cli.session import Session
 from vigil_client import Conflict, Forbidden, UnprocessableContent, Vigil
@@ -25,11 +26,13 @@ PersonArgument = Annotated[
 def enrol(
     session: Session,
     name: Annotated[str, Argument(help="Name of the person; it is stored in the people table only.")],
-    photos: Annotated[list[Path], Argument(help="Photos that show this face alone.", exists=True)],
+    photos: Annotated[
+        list[Path], Argument(help="Photos that show this face alone, or folders.", exists=True)
+    ],
     watch: Annotated[bool, Option(help="Alert whenever this person is recognised.")] = False,
     gallery: GalleryOption = "default",
 ) -> None:
-    """Enrol a person from one or more photos, or add photos to an enrolled person.
+    """Enrol a person from photos or folders of photos, or add photos to an enrolled person.
 
     Each photo is accepted, or refused with the reason. The exit code is 1 if none is accepted. A person is in
     one gallery; the rules say which galleries the faces of a source are compared with.
@@ -38,20 +41,59 @@ def enrol(
     """
     with session.api("operator") as api:
         person, is_new = find_or_create_person(api, name, gallery)
-        rows = [{"person": person, "photo": str(one), **enrol_photo(api, person, one)} for one in photos]
-        accepted = [row for row in rows if row["accepted"]]
-        if watch and accepted:
+        rows = _enrol_photos(api, person, find_photos(api, photos))
+        if watch and _accepted(rows):
             api.watch_person(person)
-    if is_new and not accepted:
+    if is_new and not _accepted(rows):
         _erase_without_photos(session, person)
+    if _accepted(rows) or session.as_json:
+        counts = f"{_accepted(rows)} of {len(rows)} photos"
+        session.show(rows, lambda: f"[green]enrolled[/] {name} as {person}: {counts}")
+    if not _accepted(rows):
+        raise click.exceptions.Exit(1)
+
+
+def import_people(
+    session: Session,
+    folder: Annotated[
+        Path, Argument(help="A folder with one folder for each name.", exists=True, file_okay=False)
+    ],
+    gallery: GalleryOption = "default",
+) -> None:
+    """Enrol everybody in a folder of name/photo, such as people/Ada Lovelace/1.jpg.
+
+    The exit code is 1 if somebody has no accepted photo.
+
+    Example: ./vigil people import people/
+    """
+    names = sorted(one for one in folder.iterdir() if one.is_dir())
+    rows: list[dict[str, Any]] = []
+    table = new_table("Enrolled", "name", "person", ">accepted", ">refused")
+    for home in names:
+        with session.api("operator") as api:
+            person, is_new = find_or_create_person(api, home.name, gallery)
+            found = _enrol_photos(api, person, find_photos(api, [home]))
+        if is_new and not _accepted(found):
+            _erase_without_photos(session, person)
+        accepted = _accepted(found)
+        table.add_row(home.name, person if accepted else "", str(accepted), str(len(found) - accepted))
+        rows += found
+    session.show(rows, lambda: table if names else f"{folder} has no folder: it needs one for each name")
+    if {one["person"] for one in rows} != {one["person"] for one in rows if one["accepted"]} or not names:
+        raise click.exceptions.Exit(1)
+
+
+def _enrol_photos(api: Vigil, person: str, photos: Sequence[Path]) -> list[dict[str, Any]]:
+    """A row for each photo; the refused ones are printed with their reasons."""
+    rows = [{"person": person, "photo": str(one), **enrol_photo(api, person, one)} for one in photos]
     for row in rows:
         if not row["accepted"]:
             err.print(f"[yellow]refused[/] {row['photo']}: {row['message']} ({row['reason']})")
-    if accepted or session.as_json:
-        counts = f"{len(accepted)} of {len(photos)} photos"
-        session.show(rows, lambda: f"[green]enrolled[/] {name} as {person}: {counts}")
-    if not accepted:
-        raise click.exceptions.Exit(1)
+    return rows
+
+
+def _accepted(rows: Sequence[Mapping[str, Any]]) -> int:
+    return sum(row["accepted"] for row in rows)
 
 
 def find_or_create_person(api: Vigil, name: str, gallery: str = "default") -> tuple[str, bool]:
