@@ -27,7 +27,7 @@ def main() -> int:
 def _report(console: Console, status: Status, name: str, step: str) -> None:
     """Show a step; where nobody watches a terminal, print a line for each."""
     status.update(f"{name}: {step}")
-    if not console.is_terminal and step != "ready":
+    if not console.is_terminal:
         console.print(f"models: {name}: {step}")
 
 

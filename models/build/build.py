@@ -37,7 +37,6 @@ def build_all(
                 files[RELEASE_FILE] = json.dumps(note, indent=1).encode() + b"\n"
                 replace_folder(releases / name, files)
                 built.append(name)
-            on_progress(name, "ready")
     return built
 
 

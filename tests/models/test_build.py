@@ -209,6 +209,5 @@ def test_without_a_terminal_each_step_of_building_a_model_is_a_line():
 
     with console.status("") as status:
         _report(console, status, "faces", "fetching p@1: 2 of 5 MB")
-        _report(console, status, "faces", "ready")
 
     assert text.getvalue() == "models: faces: fetching p@1: 2 of 5 MB\n"

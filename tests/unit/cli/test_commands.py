@@ -85,11 +85,11 @@ def _imported(program: str) -> set[str]:
 
 def test_what_up_prints_can_be_pasted_and_names_the_reference_page(tmp_path: Path):
     data = tmp_path / "my data"
-    console = Console(width=60, file=io.StringIO())
+    printed = io.StringIO()
 
-    console.print(running_text("http://127.0.0.1:8480/api", data), soft_wrap=True)
+    Console(width=60, file=printed).print(running_text("http://127.0.0.1:8480/api", data), soft_wrap=True)
 
-    text = console.file.getvalue()
+    text = printed.getvalue()
     assert "export VIGIL_URL=http://127.0.0.1:8480/api\n" in text
     assert "http://127.0.0.1:8480/api/v1/reference" in text
     assert f"./vigil token --role admin --data '{data}'" in text
