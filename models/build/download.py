@@ -135,16 +135,16 @@ def _read_tarball(package: NpmPackage, on_progress: DownloadProgress) -> bytes:
     with urllib.request.urlopen(request, timeout=FETCH_TIMEOUT_S, context=context) as response:  # noqa: S310
         total = int(response.headers.get("Content-Length") or 0)
         return b"".join(
-            _read_chunks(response, total, lambda done: on_progress(f"fetching {package.spec}: {done}"))
+            _read_chunks(response, total, lambda text: on_progress(f"fetching {package.spec}: {text}"))
         )
 
 
 def _read_chunks(stream: IO[bytes], total: int, on_progress: DownloadProgress) -> Iterator[bytes]:
     """The bytes of a stream; `total` is their number, 0 if it is unknown."""
-    whole, done = f" of {total / 1e6:.0f} MB" if total else " MB", 0
+    unit, received = f" of {total / 1e6:.0f} MB" if total else " MB", 0
     while chunk := stream.read(CHUNK_BYTES):
-        done += len(chunk)
-        on_progress(f"{done / 1e6:.0f}{whole}")
+        received += len(chunk)
+        on_progress(f"{received / 1e6:.0f}{unit}")
         yield chunk
 
 
