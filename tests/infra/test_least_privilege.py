@@ -86,7 +86,21 @@ def test_the_api_deletes_only_idempotency_records_old_names_and_dead_letters(tem
 def test_audit_entries_cannot_be_changed_or_deleted(template: Template):
     granted = {action for _, sid, action, _ in _grants(template) if sid == "Audit"}
 
-    assert granted == {"dynamodb:PutItem", "dynamodb:Query"}
+    assert granted == {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"}
+
+
+def test_nobody_deletes_or_overwrites_an_audit_checkpoint(template: Template):
+    policy = template["Resources"]["StorePolicy"]["Properties"]["PolicyDocument"]
+    denied = [
+        one for one in policy["Statement"] if one["Effect"] == "Deny" and "audit/*" in str(one["Resource"])
+    ]
+
+    unconditional = {action for one in denied if "Condition" not in one for action in _listed(one["Action"])}
+    assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= unconditional
+    assert [one["Condition"] for one in denied if one["Action"] == "s3:PutObject"] == [
+        {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["AuditCheckpointRole", "Arn"]}}},
+        {"Null": {"s3:if-none-match": "true"}},
+    ]
 
 
 def test_every_function_writes_to_its_own_log_group_only(template: Template):

@@ -208,9 +208,13 @@ class Vigil:
         """The audit log, newest entry first; pages are fetched as they are needed."""
         return self._iterate_pages("/v1/audit", filters)
 
-    def verify_audit_log(self, *, chain: int | None = None) -> AuditVerification:
-        """Verify one chain of the audit log, or all, against their hashes and the signed checkpoint."""
-        query = {} if chain is None else {"chain": chain}
+    def verify_audit_log(self, *, chain: int | None = None, cursor: str | None = None) -> AuditVerification:
+        """Verify one chain of the audit log, or all, against their hashes and the newest checkpoints.
+
+        cursor  `next` of the previous answer: compare with older checkpoints
+        """
+        query = {"chain": chain, "cursor": cursor}
+        query = {name: value for name, value in query.items() if value is not None}
         return self._transport.request(AuditVerification, "GET", "/v1/audit/verification", query=query)
 
     def get_status(self) -> SystemStatus:

@@ -87,14 +87,16 @@ class ChainBreakOut(TypedDict):
 
 
 class AuditVerification(TypedDict):
-    """The result of verifying the hashes of the audit log and its latest signed checkpoint."""
+    """The result of verifying the hashes of the audit log and its signed checkpoints."""
 
     valid: bool
     chains: int
     entries: int
+    checkpoints: int
     breaks: list[ChainBreakOut]
     checkpoint_at: NotRequired[str]
     checkpoint_error: NotRequired[str]
+    next: NotRequired[str]
 
 
 class BackfillRequest(TypedDict):

@@ -1,9 +1,11 @@
 """The audit log: its entries, and the verification of its chains."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from heapq import merge
 
 from functions.api.operation import Call, operation
-from functions.api.pagination import MAX_ROWS_READ, next_cursor, start_position
+from functions.api.pagination import MAX_ROWS_READ, next_cursor, sign_cursor, start_position, verify_cursor
 from functions.api.schemas.audit import (
     AuditEntryList,
     AuditEntryOut,
@@ -18,14 +20,15 @@ from vigil.access.audit import (
     AuditCheckpoint,
     AuditEntry,
     ChainBreak,
-    ChainHead,
     chain_for,
-    compare_with_checkpoint,
+    find_difference,
     find_first_break,
 )
 from vigil.access.signing import InvalidSignature
 
 PAGE_SIZE = 50
+CHECKPOINTS_PER_PAGE = 300
+"""Checkpoints with which one request compares the chains; there are at most 288 a day."""
 CHAINS = tuple(f"chain-{number}" for number in range(CHAIN_COUNT))
 
 
@@ -53,44 +56,74 @@ def list_audit_entries(call: Call, query: AuditQuery) -> AuditEntryList:
 @operation(
     "GET", "/v1/audit/verification", role="admin", bound_tokens="refused", audited=True, example={"chain": 0}
 )
-def verify_audit_log(_: Call, query: AuditVerificationQuery) -> AuditVerification:
+def verify_audit_log(call: Call, query: AuditVerificationQuery) -> AuditVerification:
     """Verify the audit log.
 
-    Every entry must contain the hash of the one before, and the latest signed checkpoint must match. Verify a
-    long log chain by chain.
+    Every entry must contain the hash of the one before, and every signed checkpoint must match. Verify a long
+    log chain by chain. The first page verifies the chains and the newest checkpoints; repeat the request with
+    `next` as `cursor` for older ones.
     """
-    checkpoint, problem = _latest_checkpoint()
     names = CHAINS if query.chain is None else (CHAINS[query.chain],)
-    results = list(container().executor.map(lambda name: _verify_chain(name, checkpoint), names))
-    breaks = tuple(
-        ChainBreakOut(chain=one.chain, number=one.number, reason=one.reason) for one, _ in results if one
-    )
+    filters = {"chain": query.chain}
+    after = "" if query.cursor is None else verify_cursor(call, "checkpoints", filters, query.cursor)
+    verified = [] if query.cursor else list(container().executor.map(_verify_chain, names))
+    page = _read_checkpoints(after)
+    breaks = [one for one, _ in verified if one] + _differences(page.checkpoints, names)
+    first_breaks = {one.chain: one for one in sorted(breaks, key=lambda one: one.number, reverse=True)}
     return AuditVerification(
-        valid=not breaks and not problem,
-        chains=sum(count > 0 for _, count in results),
-        entries=sum(count for _, count in results),
-        breaks=breaks,
-        checkpoint_at=checkpoint.at if checkpoint else None,
-        checkpoint_error=problem,
+        valid=not breaks and not page.problem,
+        chains=sum(count > 0 for _, count in verified),
+        entries=sum(count for _, count in verified),
+        checkpoints=len(page.checkpoints),
+        breaks=tuple(map(ChainBreakOut.model_validate, first_breaks.values())),
+        checkpoint_at=page.checkpoints[0].at if page.checkpoints and not query.cursor else None,
+        checkpoint_error=page.problem,
+        next=sign_cursor(call, "checkpoints", filters, page.last_key) if page.last_key else None,
     )
 
 
-def _latest_checkpoint() -> tuple[AuditCheckpoint | None, str | None]:
-    """The latest checkpoint, or why its signature is not valid."""
+@dataclass(frozen=True, slots=True)
+class CheckpointPage:
+    """Checkpoints, newest first; why a signature is not valid; the last key unless no page follows."""
+
+    checkpoints: tuple[AuditCheckpoint, ...]
+    problem: str | None
+    last_key: str
+
+
+def _read_checkpoints(after: str) -> CheckpointPage:
+    keys = container().audit_checkpoints.list_keys(after=after, limit=CHECKPOINTS_PER_PAGE)
+    read = list(container().executor.map(_read_checkpoint, keys))
+    problem = next((one for one in read if isinstance(one, str)), None)
+    last_key = keys[-1] if len(keys) == CHECKPOINTS_PER_PAGE else ""
+    return CheckpointPage(tuple(one for one in read if not isinstance(one, str)), problem, last_key)
+
+
+def _read_checkpoint(key: str) -> AuditCheckpoint | str:
+    """The checkpoint, or why its signature is not valid."""
     try:
-        return container().audit_checkpoints.read_latest(), None
+        return container().audit_checkpoints.read(key)
     except InvalidSignature as error:
-        return None, str(error)
+        return str(error)
 
 
-def _verify_chain(name: str, checkpoint: AuditCheckpoint | None) -> tuple[ChainBreak | None, int]:
+def _differences(checkpoints: Sequence[AuditCheckpoint], names: Collection[str]) -> list[ChainBreak]:
+    """Where the chains of these names differ from the checkpoints."""
+    anchors = {
+        (name, head.number): head
+        for checkpoint in checkpoints
+        for name, head in checkpoint.heads.items()
+        if name in names and head.number
+    }
+    hashes = container().audit_log.read_hashes(anchors)
+    found = (find_difference(place[0], head, hashes.get(place)) for place, head in anchors.items())
+    return [one for one in found if one]
+
+
+def _verify_chain(name: str) -> tuple[ChainBreak | None, int]:
     """The first break of a chain, and the number of its entries."""
     chain = list(container().audit_log.read_chain(name))
-    found = find_first_break(chain)
-    if found is None and checkpoint is not None:
-        hashes = [entry_hash for _, entry_hash in chain]
-        found = compare_with_checkpoint(name, hashes, checkpoint.heads.get(name, ChainHead()))
-    return found, len(chain)
+    return find_first_break(chain), len(chain)
 
 
 def _to_entry(entry: AuditEntry) -> AuditEntryOut:

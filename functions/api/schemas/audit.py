@@ -46,6 +46,9 @@ class AuditVerificationQuery(ApiModel):
         int | None,
         Field(ge=0, lt=CHAIN_COUNT, description="Number of the only chain to verify; absent: all"),
     ] = None
+    cursor: Annotated[
+        str | None, Field(max_length=1000, description="`next` of the previous answer, with the same chain")
+    ] = None
 
 
 class ChainBreakOut(ApiModel):
@@ -57,16 +60,20 @@ class ChainBreakOut(ApiModel):
 
 
 class AuditVerification(ApiModel):
-    """The result of verifying the hashes of the audit log and its latest signed checkpoint."""
+    """The result of verifying the hashes of the audit log and its signed checkpoints."""
 
     valid: Annotated[bool, Field(description="Whether no chain is broken and the signature is valid")]
     chains: Annotated[int, Field(description="Number of chains that have entries")]
     entries: Annotated[int, Field(description="Number of entries that were read")]
+    checkpoints: Annotated[int, Field(description="Number of checkpoints with which they were compared")]
     breaks: Annotated[tuple[ChainBreakOut, ...], Field(description="The first break of each broken chain")]
     checkpoint_at: Annotated[
         Timestamp | None,
-        Field(description="Time of the checkpoint; without one, removed last entries are not detected"),
+        Field(description="Time of the newest checkpoint; without one, removed entries are not detected"),
     ] = None
     checkpoint_error: Annotated[
-        str | None, Field(description="Why the signature of the checkpoint is not valid")
+        str | None, Field(description="Why the signature of a checkpoint is not valid")
+    ] = None
+    next: Annotated[
+        str | None, Field(description="`cursor` for the comparison with older checkpoints; absent at the end")
     ] = None

@@ -1,6 +1,6 @@
 """The audit log in DynamoDB: entries are put once, under the next number, and never changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ MAX_APPEND_ATTEMPTS = 20
 
 class DynamoAuditLog:
     """Appends to the chains; the last entry of each chain is cached until another writer appends to it."""
+
+    chains = tuple(f"chain-{number}" for number in range(CHAIN_COUNT))
 
     def __init__(self, client: Any, table: str) -> None:
         self._rows = Table(client, table, "audit")
@@ -40,16 +42,32 @@ class DynamoAuditLog:
 
     def read_heads(self) -> dict[str, ChainHead]:
         """The last entry of each chain."""
-        return {chain: self._read_head(chain) for chain in (f"chain-{n}" for n in range(CHAIN_COUNT))}
+        return {chain: self._read_head(chain) for chain in self.chains}
 
     def read_chains(self) -> Iterator[Iterator[tuple[AuditEntry, str]]]:
         """Every chain from its start, as (entry, stored hash)."""
-        for number in range(CHAIN_COUNT):
-            yield self.read_chain(f"chain-{number}")
+        return map(self.read_chain, self.chains)
 
     def read_chain(self, chain: str) -> Iterator[tuple[AuditEntry, str]]:
         """One chain from its start, as (entry, stored hash)."""
         return map(_entry_from_row, self._rows.partition(chain, "read audit log"))
+
+    def entries_from(self, chain: str, number: int) -> Iterator[tuple[AuditEntry, str]]:
+        """One chain from the entry of this number on, as (entry, stored hash)."""
+        rows = self._rows.query(
+            "read audit entries",
+            KeyConditionExpression="pk = :chain AND #number >= :first",
+            ExpressionAttributeNames={"#number": "number"},
+            ExpressionAttributeValues=to_item({":chain": chain, ":first": number}),
+            ConsistentRead=True,
+        )
+        return map(_entry_from_row, rows)
+
+    def read_hashes(self, places: Collection[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """The stored hashes of the entries of these chains and numbers that exist."""
+        keys = [to_item({"pk": chain, "number": number}) for chain, number in places]
+        rows = self._rows.batch_get(keys, "read audit hashes")
+        return {(row["pk"], int(row["number"])): row["entry_hash"] for row in rows}
 
     def newest_entries(self, chain: str, *, before: int, page_size: int) -> Iterator[AuditEntry]:
         """A chain's entries with numbers below `before`, newest first."""

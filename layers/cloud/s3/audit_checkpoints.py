@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from botocore.exceptions import ClientError
 
 from cloud.errors import error_code, translate_errors
@@ -15,6 +16,13 @@ from vigil.access.signing import InvalidSignature
 CHECKPOINT_PREFIX = "audit/"
 _KEY_COUNTDOWN_START = 10**15
 """Keys count down with the number of entries, because S3 lists in the order of keys: the newest is first."""
+
+
+class _SignedCheckpoint(msgspec.Struct, frozen=True):
+    """A stored object: the checkpoint as JSON, and its MAC in base64."""
+
+    checkpoint: str
+    mac: str
 
 
 class S3AuditCheckpoints:
@@ -44,16 +52,29 @@ class S3AuditCheckpoints:
 
     def read_latest(self) -> AuditCheckpoint | None:
         """The checkpoint with most entries. Raises InvalidSignature if the object was changed or copied."""
+        keys = self.list_keys(limit=1)
+        return self.read(keys[0]) if keys else None
+
+    def list_keys(self, *, after: str = "", limit: int) -> list[str]:
+        """The keys of checkpoints, that with most entries first; only those that follow `after`."""
         with translate_errors("store", "list checkpoints"):
-            listed = self._client.list_objects_v2(Bucket=self._bucket, Prefix=CHECKPOINT_PREFIX, MaxKeys=1)
-        if not listed.get("Contents"):
-            return None
-        key = listed["Contents"][0]["Key"]
+            listed = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=CHECKPOINT_PREFIX, MaxKeys=limit, StartAfter=after
+            )
+        return [one["Key"] for one in listed.get("Contents", ())]
+
+    def read(self, key: str) -> AuditCheckpoint:
+        """The checkpoint of a key. Raises InvalidSignature if the object was changed or copied."""
         with translate_errors("store", "read checkpoint"):
-            document = json.loads(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-        if not self._signer.verify(document["checkpoint"].encode(), base64.b64decode(document["mac"])):
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        try:
+            document = msgspec.json.decode(body, type=_SignedCheckpoint)
+            mac = base64.b64decode(document.mac)
+        except ValueError as error:
+            raise InvalidSignature(f"{key} is not a signed checkpoint") from error
+        if not self._signer.verify(document.checkpoint.encode(), mac):
             raise InvalidSignature(f"{key} does not match its signature")
-        content = json.loads(document["checkpoint"])
+        content = json.loads(document.checkpoint)
         heads = {
             chain: ChainHead(number, entry_hash) for chain, (number, entry_hash) in content["heads"].items()
         }

@@ -6,7 +6,7 @@ that callers do not wait for each other; all entries of one caller are in one ch
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -70,7 +70,45 @@ def chain_for(caller: str) -> str:
 
 def find_first_break(entries: Iterable[tuple[AuditEntry, str]]) -> ChainBreak | None:
     """Verify a chain from its start; `entries` are (entry, its stored hash), in order."""
-    head = ChainHead()
+    end = _follow_chain(entries, ChainHead())
+    return end if isinstance(end, ChainBreak) else None
+
+
+def extend_head(
+    chain: str, anchor: ChainHead, entries: Iterable[tuple[AuditEntry, str]]
+) -> ChainHead | ChainBreak:
+    """The new end of a chain, if its former end is still in it and the entries since follow from that.
+
+    entries  (entry, its stored hash) from the former end on, which is the first of them
+    """
+    links = iter(entries)
+    if anchor.number:
+        entry, stored_hash = next(links, (None, ""))
+        found = find_difference(
+            chain, anchor, stored_hash if entry and entry.number == anchor.number else None
+        )
+        if found is not None:
+            return found
+        if entry is not None and entry.entry_hash != stored_hash:
+            return ChainBreak(chain, anchor.number, "was changed")
+    return _follow_chain(links, anchor)
+
+
+def find_difference(chain: str, anchor: ChainHead, stored_hash: str | None) -> ChainBreak | None:
+    """Where a chain differs from a checkpoint, because it was cut off or rewritten.
+
+    stored_hash  of the entry with the number of the anchor; None if there is none
+    """
+    if anchor.number == 0:
+        return None
+    if stored_hash is None:
+        return ChainBreak(chain, anchor.number, "is missing, and a checkpoint knows it")
+    if stored_hash != anchor.entry_hash:
+        return ChainBreak(chain, anchor.number, "is not the one that a checkpoint knows")
+    return None
+
+
+def _follow_chain(entries: Iterable[tuple[AuditEntry, str]], head: ChainHead) -> ChainHead | ChainBreak:
     for entry, stored_hash in entries:
         if entry.number != head.number + 1:
             return ChainBreak(entry.chain, head.number + 1, "is missing")
@@ -79,17 +117,4 @@ def find_first_break(entries: Iterable[tuple[AuditEntry, str]]) -> ChainBreak | 
         if stored_hash != entry.entry_hash:
             return ChainBreak(entry.chain, entry.number, "was changed")
         head = ChainHead(entry.number, stored_hash)
-    return None
-
-
-def compare_with_checkpoint(chain: str, entry_hashes: Sequence[str], anchor: ChainHead) -> ChainBreak | None:
-    """Where a valid chain differs from a checkpoint, because it was cut off or rewritten.
-
-    entry_hashes  of the chain's entries, in order
-    """
-    if len(entry_hashes) < anchor.number:
-        reason = f"is missing: a checkpoint knows {anchor.number} entries"
-        return ChainBreak(chain, len(entry_hashes) + 1, reason)
-    if anchor.number and entry_hashes[anchor.number - 1] != anchor.entry_hash:
-        return ChainBreak(chain, anchor.number, "is not the one that a checkpoint knows")
-    return None
+    return head

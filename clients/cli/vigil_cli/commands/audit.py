@@ -6,6 +6,8 @@ import click
 
 from vigil_cli.console import err, format_time, new_table
 from vigil_cli.session import LimitOption, Session
+from vigil_client import Vigil
+from vigil_client.types import AuditVerification
 
 
 def show(session: Session, limit: LimitOption = 30) -> None:
@@ -23,19 +25,19 @@ def show(session: Session, limit: LimitOption = 30) -> None:
 
 
 def verify(session: Session) -> None:
-    """Verify the hash chains of the audit log and its signed checkpoint; exit code 1 if one is invalid.
+    """Verify the hash chains of the audit log and all signed checkpoints; exit code 1 if one is invalid.
 
     Example: ./vigil ops audit verify
     """
     with session.api("admin") as api:
-        result = api.verify_audit_log()
+        result = _verify_all(api)
     for one in result["breaks"]:
         err.print(f"[red]broken[/] {one['chain']}, entry {one['number']}: {one['reason']}")
     if error := result.get("checkpoint_error"):
-        err.print(f"[red]invalid[/] signature of the checkpoint: {error}")
+        err.print(f"[red]invalid[/] signature of a checkpoint: {error}")
     checkpoint = result.get("checkpoint_at")
     text = (
-        f"checkpoint of {format_time(checkpoint)}"
+        f"{result['checkpoints']} checkpoints, the newest of {format_time(checkpoint)}"
         if checkpoint
         else "no checkpoint yet: removed last entries are not detected"
     )
@@ -44,3 +46,18 @@ def verify(session: Session) -> None:
     session.show([result], lambda: summary)
     if not result["valid"]:
         raise click.exceptions.Exit(1)
+
+
+def _verify_all(api: Vigil) -> AuditVerification:
+    """The first answer, with the breaks and checkpoints of all following ones."""
+    result = api.verify_audit_log()
+    while cursor := result.pop("next", None):
+        older = api.verify_audit_log(cursor=cursor)
+        result["valid"] = result["valid"] and older["valid"]
+        result["checkpoints"] += older["checkpoints"]
+        result["breaks"] += older["breaks"]
+        if "checkpoint_error" in older:
+            result["checkpoint_error"] = older["checkpoint_error"]
+        if "next" in older:
+            result["next"] = older["next"]
+    return result
