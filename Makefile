@@ -3,7 +3,7 @@
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test test-fast chaos soak bench lifecycle simulate deploy check clean
+.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench lifecycle simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -40,6 +40,8 @@ chaos: ## drops under injected faults: make chaos SEED=7 DROPS=500
 soak: ## steady load with leak checks: make soak MINUTES=60
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
+fuzz: $(VENV) ## half a million damaged pictures: make fuzz SEED=7
+	@FUZZED_FILES=500000 FUZZ_SEED=$(SEED) $(BIN)/pytest -q -p no:cacheprovider tests/unit/inference/test_fuzzed_images.py
 bench: ## benchmarks: ratios on the screen, figures and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.benchmark

@@ -2,11 +2,10 @@
 
 import base64
 import binascii
-import mimetypes
 from email.parser import BytesParser
 from email.policy import HTTP
 
-from functions.api.operation import Call
+from functions.api.operation import UNCOMMON_IMAGE_TYPES, Call
 from functions.api.problems import InvalidRequest
 from vigil.errors import EmptyFile
 
@@ -16,10 +15,11 @@ IMAGE_BODY_TYPES = (
     "image/png",
     "image/webp",
     "image/gif",
+    *UNCOMMON_IMAGE_TYPES,
     "application/octet-stream",
     MULTIPART_FORM,
 )
-"""Accepted media types of images, besides base64 in JSON."""
+"""Accepted media types of images, besides base64 in JSON; the content decides the format."""
 
 
 def read_image(call: Call, base64_text: str | None = None) -> bytes:
@@ -31,11 +31,6 @@ def read_image(call: Call, base64_text: str | None = None) -> bytes:
     if not data:
         raise EmptyFile("the body contains no image")
     return data
-
-
-def file_suffix(call: Call) -> str:
-    """The file name suffix of the body's media type, "" if it is not an image type."""
-    return mimetypes.guess_extension(call.media_type) or "" if call.media_type.startswith("image/") else ""
 
 
 def _decode_base64(text: str) -> bytes:

@@ -40,6 +40,9 @@ JSON_TYPE = "application/json"
 MODERN_IMAGE_TYPES = ("image/webp", "image/avif")
 """Types that browsers list first in `Accept`; API Gateway must be configured to treat them as binary."""
 
+UNCOMMON_IMAGE_TYPES = ("image/jpg", "image/pjpeg", "image/bmp", "image/x-ms-bmp", "image/tiff")
+"""Types that clients derive from file names; API Gateway must be configured to treat them as binary."""
+
 BINARY_RESPONSE_TYPES = ("image/jpeg", "image/png", "image/gif", *MODERN_IMAGE_TYPES)
 
 MAX_JSON_BYTES = 256 * 1024

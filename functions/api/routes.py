@@ -7,7 +7,7 @@ from typing import Any
 from chalice import Blueprint, Response
 
 from functions.api.middleware import serve
-from functions.api.operation import MODERN_IMAGE_TYPES, OPERATIONS, Operation
+from functions.api.operation import MODERN_IMAGE_TYPES, OPERATIONS, UNCOMMON_IMAGE_TYPES, Operation
 from functions.api.problems import Forbidden, Headers
 from functions.api.resources import (  # noqa: F401 - each module registers its operations
     alarms,
@@ -36,7 +36,7 @@ trigger = Blueprint(__name__)
 OPERATIONS.sort(key=lambda one: one.handler.__module__)  # whichever module was imported first
 DOCUMENTED_OPERATIONS = tuple(one for one in OPERATIONS if one.documented)
 
-BINARY_MEDIA_TYPES = ["multipart/form-data", *MODERN_IMAGE_TYPES]
+BINARY_MEDIA_TYPES = ["multipart/form-data", *MODERN_IMAGE_TYPES, *UNCOMMON_IMAGE_TYPES]
 """Types that API Gateway passes as bytes, in addition to Chalice's defaults."""
 
 ANY_TYPE = ["*/*"]

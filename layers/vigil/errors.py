@@ -2,8 +2,8 @@
 
     VigilError
     ├── Rejected               the input is at fault: it is recorded and never retried
-    │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels
-    │   ├── WrongType, ObjectTooLarge, ObjectNotFound
+    │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels, TooManyParts
+    │   ├── ObjectTooLarge, ObjectNotFound
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
     ├── Transient              a dependency is at fault: the queue retries with growing delays
@@ -49,16 +49,16 @@ class TruncatedImage(Rejected):
     reason = "truncated-image"
 
 
+class TooManyParts(Rejected):
+    """The file has so many scans, chunks or tags that decoding it takes many times as long as usual."""
+
+    reason = "too-many-parts"
+
+
 class TooManyPixels(Rejected):
     """The decoded image has more pixels than the model card allows."""
 
     reason = "too-many-pixels"
-
-
-class WrongType(Rejected):
-    """The model does not read files of this type."""
-
-    reason = "wrong-type"
 
 
 class ObjectTooLarge(Rejected):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from models.evaluation.metrics import best_threshold, classification_metrics, evaluate_classifier
 from models.training.augmentation import augment
-from models.training.data import INPUT_LIMITS, Samples, read_channel
+from models.training.data import Samples, read_channel
 from models.training.errors import InvalidRecipe
 from models.training.export import classifier_quality, write_release
 from models.training.export_check import check_export, run_onnx
@@ -23,6 +23,7 @@ from models.training.quantise import quantise_model
 from models.training.recipe import Augmentation, ClassifierRecipe, OutputHead
 from models.training.trainer import ProgressLog, StopSignal, Trainer, TrainingGroup
 from vigil.inference.evaluation import ScoredDataset, accuracy
+from vigil.training.examples import IMAGE_LIMITS
 
 SCORING_BATCH_SIZE = 32
 """Pictures per batch when scoring."""
@@ -317,11 +318,11 @@ def _build_card(
         "model": {"name": job.model, "version": job.dataset_id, "summary": recipe.release.summary},
         "pipeline": {"kind": "classifier"},
         "accepts": {
-            "suffixes": sorted(INPUT_LIMITS.suffixes),
-            "formats": INPUT_LIMITS.formats,
-            "max_bytes": INPUT_LIMITS.max_bytes,
-            "max_pixels": INPUT_LIMITS.max_pixels,
-            "background_grey": INPUT_LIMITS.background_grey,
+            "suffixes": sorted(IMAGE_LIMITS.suffixes),
+            "formats": IMAGE_LIMITS.formats,
+            "max_bytes": IMAGE_LIMITS.max_bytes,
+            "max_pixels": IMAGE_LIMITS.max_pixels,
+            "background_grey": IMAGE_LIMITS.background_grey,
         },
         "network": {"file": "model.onnx", "threads": 1},
         "input": {

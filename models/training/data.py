@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.training.errors import InvalidTrainingData
-from vigil.inference.card import InputLimits, Preprocessing
+from vigil.inference.card import Preprocessing
 from vigil.inference.images import decode_image
 from vigil.inference.preprocess import to_tensor
 from vigil.training.dataset import parse_manifest
+from vigil.training.examples import IMAGE_LIMITS
 
 MANIFEST_FILE = "manifest.jsonl"
-INPUT_LIMITS = InputLimits(
-    frozenset({".jpg", ".jpeg", ".png", ".webp"}), ("JPEG", "PNG", "WEBP"), 10_000_000, 40_000_000, 128
-)
-"""The input limits of a trained classifier, in training and in serving."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +87,7 @@ def _decode_file(path: Path, preprocessing: Preprocessing) -> Image.Image:
     """Decoded as in serving: a large JPEG is decoded at a fraction of its size."""
     if not path.is_file():
         raise InvalidTrainingData(f"the manifest lists {path.name}, which is not in the channel")
-    return decode_image(path.read_bytes(), INPUT_LIMITS, side_px=2 * max(preprocessing.size or (0, 0))).image
+    return decode_image(path.read_bytes(), IMAGE_LIMITS, side_px=2 * max(preprocessing.size or (0, 0))).image
 
 
 def _read_npz(path: Path, preprocessing: Preprocessing | None) -> Samples:

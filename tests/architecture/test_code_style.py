@@ -54,6 +54,12 @@ def test_no_handler_catches_every_exception(folder: str):
     assert not blind, _listed(blind)
 
 
+def test_one_module_opens_pictures():
+    opening = [_name(path) for path in FILES if "Image.open(" in path.read_text()]
+
+    assert opening == ["layers/vigil/inference/images.py"]
+
+
 @pytest.mark.parametrize("folder", SOURCE_FOLDERS)
 def test_every_module_has_a_docstring(folder: str):
     modules = [(path, node) for path, node in _nodes(folder) if isinstance(node, ast.Module) and node.body]

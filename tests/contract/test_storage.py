@@ -355,9 +355,9 @@ def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
 
 def test_photos_that_wait_to_be_enrolled_are_discarded_by_person(bucket: Any):
     store = S3Store(bucket, "bucket")
-    kept = store.save_pending_photo("p-2", b"other", ".jpg")
+    kept = store.save_pending_photo("p-2", b"other")
     for _ in range(2):
-        store.save_pending_photo("p-1", b"face", ".jpg")
+        store.save_pending_photo("p-1", b"face")
 
     assert store.delete_pending_photos("p-1") == 2
 

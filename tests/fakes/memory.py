@@ -189,7 +189,6 @@ class FakeModel:
     prediction: Prediction
     name: str = "eye"
     release: str = "r1"
-    suffixes: frozenset[str] = frozenset({".jpg"})
     max_bytes: int = 1000
     before_predict: Callable[[], None] = lambda: None
     received_options: list[Mapping[str, Option]] = field(default_factory=list)

@@ -5,10 +5,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
+from vigil.inference.card import InputLimits
+from vigil.inference.images import decode_image
 from vigil.inference.types import Box, Status
 
+INPUT_LIMITS = InputLimits(
+    suffixes=frozenset(),
+    formats=("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "MPO"),
+    max_bytes=20_000_000,
+    max_pixels=50_000_000,
+    background_grey=128,
+)
 LONGEST_PX = 1600
 SUPERSAMPLING = 2
 """Drawing scale before the final reduction, for smooth lines."""
@@ -32,8 +41,11 @@ class FaceLabel:
 
 
 def annotate(photo: bytes, labels: Sequence[FaceLabel]) -> bytes:
-    """The photograph as an upright PNG, at most LONGEST_PX long, with a frame and a caption at each face."""
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(photo))).convert("RGB")
+    """The photograph as an upright PNG, at most LONGEST_PX long, with a frame and a caption at each face.
+
+    Raises what `decode_image` raises.
+    """
+    image = decode_image(photo, INPUT_LIMITS).image
     factor = min(1.0, LONGEST_PX / max(image.size))
     size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
     canvas = image.resize((size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING), Image.Resampling.LANCZOS)

@@ -58,7 +58,7 @@ def gallery_from_folder(
 ) -> Gallery:
     """Enrol a folder of person/photo; a photo that is rejected is reported and left out."""
     gallery = Gallery(model.embedding_space)
-    for photo in sorted(path for path in folder.glob("*/*") if path.suffix.lower() in model.suffixes):
+    for photo in sorted(path for path in folder.glob("*/*") if path.is_file() and path.name[0] != "."):
         on_progress(f"enrolling {photo.parent.name}")
         try:
             template = create_template(

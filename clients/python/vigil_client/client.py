@@ -1,7 +1,7 @@
 """The API's operations as methods; the types of their results are generated from the OpenAPI document."""
 
 import base64
-import mimetypes
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -55,6 +55,8 @@ from vigil_client.types import (
 
 ReviewDecision = Literal["confirm", "dismiss", "not-this-person"]
 Lane = Literal["live", "bulk"]
+ANY_FILE = "application/octet-stream"
+"""Media type of every upload: the content decides what a file is, not the ending of its name."""
 
 
 class Vigil:
@@ -86,11 +88,9 @@ class Vigil:
     ) -> str:
         """Upload a photo into a lane; returns the id of the upload for `get_upload`."""
         file = Path(photo)
-        request = {"source": source, "lane": lane, "model": model, "suffix": file.suffix.lower()}
+        request = {"source": source, "lane": lane, "model": model, "suffix": _suffix(file)}
         form = self._transport.request(UploadForm, "POST", "/v1/uploads", body=request)
-        self._transport.post_form(
-            form["url"], form["fields"], (file.name, file.read_bytes(), _media_type(file))
-        )
+        self._transport.post_form(form["url"], form["fields"], (file.name, file.read_bytes(), ANY_FILE))
         return form["id"]
 
     def get_upload(self, upload: str, *, wait_s: int = 0) -> UploadStatus:
@@ -118,7 +118,7 @@ class Vigil:
         """Unknown people similar to the one face in a photo, from sources that store unknown faces."""
         file = Path(photo)
         return self._transport.request(
-            SearchHitList, "POST", "/v1/sightings/search", body=file.read_bytes(), media=_media_type(file)
+            SearchHitList, "POST", "/v1/sightings/search", body=file.read_bytes(), media=ANY_FILE
         )["items"]
 
     def list_alerts(self, **filters: Any) -> Iterator[AlertOut]:
@@ -163,7 +163,7 @@ class Vigil:
             "POST",
             f"/v1/people/{person}/photos",
             body=file.read_bytes(),
-            media=_media_type(file),
+            media=ANY_FILE,
         )
 
     def rename_person(self, person: str, name: str) -> None:
@@ -340,5 +340,6 @@ class Vigil:
             query["cursor"] = page["next"]
 
 
-def _media_type(file: Path) -> str:
-    return mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+def _suffix(file: Path) -> str:
+    """The ending of the file's name in the form that an upload declares; "" for any other."""
+    return found.group().lower() if (found := re.search(r"\.[A-Za-z0-9]{1,8}$", file.name)) else ""

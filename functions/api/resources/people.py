@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from cloud.dynamodb.profiles import NameTaken, PersonView
-from functions.api.media import IMAGE_BODY_TYPES, file_suffix, read_image
+from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
 from functions.api.problems import Conflict, Forbidden, NotFound, UnprocessableContent
@@ -114,7 +114,7 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     _find_person(call)
     data = read_image(call, photo.image if photo else None)
     person = call.path["person"]
-    uploaded = container().store.save_pending_photo(person, data, file_suffix(call))
+    uploaded = container().store.save_pending_photo(person, data)
     payload = {"person": person, "photos": [{"key": uploaded.key, "version": uploaded.version}]}
     response = _invoke(container().settings.enrol_function, payload)
     for rejection in response["rejected"]:

@@ -42,9 +42,9 @@ class NewUpload(ApiModel):
     source: Source
     lane: Annotated[Lane, Field(description="live, or bulk for input without urgency")] = "live"
     model: ModelParameter = "faces"
-    suffix: Annotated[str, Field(pattern=r"^\.[a-z0-9]{1,8}$", description="Suffix of the file name")] = (
-        ".jpg"
-    )
+    suffix: Annotated[
+        str, Field(pattern=r"^(\.[a-z0-9]{1,8})?$", description="Suffix of the file name; may be empty")
+    ] = ".jpg"
 
 
 class UploadForm(ApiModel):

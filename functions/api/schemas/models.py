@@ -15,7 +15,10 @@ class ModelOut(ApiModel):
     name: ModelName
     release: Annotated[str, Field(description="Id of the bundled release; empty if there is none")]
     suffixes: Annotated[
-        tuple[str, ...], Field(description="Suffixes of accepted files", examples=[[".jpg", ".png"]])
+        tuple[str, ...],
+        Field(
+            description="Usual suffixes of accepted files; the content decides", examples=[[".jpg", ".png"]]
+        ),
     ]
     max_bytes: Annotated[int, Field(description="Maximum size of an accepted file in bytes")]
 

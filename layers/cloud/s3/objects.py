@@ -191,9 +191,9 @@ class S3Store(S3ObjectStore):
     enrol/<person>/<random>.<type>        a photo that waits to be enrolled
     """
 
-    def save_pending_photo(self, person: str, data: bytes, suffix: str) -> S3Object:
+    def save_pending_photo(self, person: str, data: bytes) -> S3Object:
         """Store a photo until it is enrolled; then it is deleted."""
-        return self._put_version(f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}{suffix}", data)
+        return self._put_version(f"{_pending_photo_prefix(person)}{uuid.uuid4().hex}", data)
 
     def delete_pending_photos(self, person: str) -> int:
         """Delete every version of a person's photos that wait to be enrolled; returns their number."""

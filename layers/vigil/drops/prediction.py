@@ -3,11 +3,10 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Protocol
 
 from vigil.drops.messages import Drop, InlinePayload, S3Object
-from vigil.errors import BrokenRelease, ObjectTooLarge, Rejected, VigilError, WrongType
+from vigil.errors import BrokenRelease, ObjectTooLarge, Rejected, VigilError
 from vigil.inference.types import Model, Models, Option, Prediction, StageCallback, ignore_stage
 
 
@@ -137,14 +136,11 @@ def predict_once(
 
 
 def read_input(payload: S3Object | InlinePayload, model: Model, objects: InputReader) -> bytes:
-    """The bytes of an input. Raises WrongType, ObjectTooLarge, ObjectNotFound, Transient."""
+    """The bytes of an input, whatever its name is. Raises ObjectTooLarge, ObjectNotFound, Transient."""
     if isinstance(payload, InlinePayload):
         if len(payload.data) > model.max_bytes:
             raise ObjectTooLarge(f"{len(payload.data)} bytes, {model.name} takes {model.max_bytes}")
         return payload.data
-    suffix = PurePosixPath(payload.key).suffix.lower()
-    if suffix and suffix not in model.suffixes:
-        raise WrongType(f"{model.name} reads {', '.join(sorted(model.suffixes))}, not {suffix}")
     return objects.fetch(payload, model.max_bytes)
 
 

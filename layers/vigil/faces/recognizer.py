@@ -42,10 +42,6 @@ class FaceRecognizer:
         self._gallery_for = gallery_for
 
     @property
-    def suffixes(self) -> frozenset[str]:
-        return self._limits.suffixes
-
-    @property
     def max_bytes(self) -> int:
         return self._limits.max_bytes
 

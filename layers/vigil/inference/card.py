@@ -50,8 +50,8 @@ class FixedSizePreprocessing(Preprocessing, frozen=True, kw_only=True):
 class InputLimits(TomlTable, frozen=True):
     """Table [accepts]: which files a model reads, and how they are decoded.
 
-    suffixes         lower-case file endings (".jpg")
-    formats          Pillow's names of the accepted formats, whatever the ending is
+    suffixes         usual file endings (".jpg"), for clients that offer files; the content decides
+    formats          Pillow's names of the accepted formats
     max_bytes        of the file
     max_pixels       of the decoded picture
     background_grey  grey level behind transparent pixels

@@ -87,10 +87,6 @@ class Classifier:
         self._card = release.convert_card(ClassifierCard)
 
     @property
-    def suffixes(self) -> frozenset[str]:
-        return self._card.accepts.suffixes
-
-    @property
     def max_bytes(self) -> int:
         return self._card.accepts.max_bytes
 

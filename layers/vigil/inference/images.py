@@ -1,33 +1,42 @@
-"""Pictures from bytes: decoded upright as 8-bit RGB, or rejected with a reason; and thumbnails of them."""
+"""Pictures from bytes: decoded upright as 8-bit RGB, or rejected with a reason; and thumbnails of them.
+
+No other module of the product opens a picture, so that no error of Pillow leaves this one.
+"""
 
 import io
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from vigil.errors import EmptyFile, NotAnImage, TooManyPixels, TruncatedImage
 from vigil.inference.card import InputLimits
+from vigil.inference.pixels import orient, stretched_size, to_rgb
+from vigil.inference.structure_limits import FileReader, check_metadata, check_scans
 from vigil.inference.types import Box
 
-PILLOW_ERRORS = (
+PILLOW_ERRORS: Final = (
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
-    IndexError,
-    KeyError,
+    LookupError,
     TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
     struct.error,
     zlib.error,
 )
-"""What Pillow raises for damaged files (UnidentifiedImageError is an OSError)."""
+"""What Pillow raises for damaged and for unusual files; its plugins let errors of any kind through."""
 
-EXIF_ORIENTATION = 0x0112
+NO_FORMAT_ERRORS = (UnidentifiedImageError, KeyError)
+"""What Pillow raises if no format fits; KeyError for MPO, which its plugin for JPEG opens."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,107 +62,48 @@ def decode_image(data: bytes, limits: InputLimits, *, side_px: int | None = None
     side_px  decode a JPEG at 1/2, 1/4 or 1/8 while its longer side stays at least this long, which is
              several times faster; None for full size
 
-    The pixels are counted from the header before any is decoded. Raises EmptyFile, NotAnImage,
-    TruncatedImage or TooManyPixels.
+    The content decides the format. Pixels, scans and parts are counted before any pixel is decoded. A
+    picture whose file states pixels that are not square is stretched. Raises EmptyFile, NotAnImage,
+    TruncatedImage, TooManyPixels or TooManyParts.
     """
-    image = _open_image(data, limits)
-    width, height = image.size
-    if width * height > limits.max_pixels:
-        raise TooManyPixels(f"{width}×{height} pixels; the limit is {limits.max_pixels:,}")
-    if side_px is not None and image.format == "JPEG":
-        factor = side_px / max(width, height)
-        image.draft("RGB", (round(width * factor), round(height * factor)))
-    upright = _load_pixels(image, limits)
-    is_transposed = (upright.width > upright.height) != (width > height) and upright.width != upright.height
-    return DecodedImage(upright, (height, width) if is_transposed else (width, height))
-
-
-def _open_image(data: bytes, limits: InputLimits) -> Image.Image:
-    """Read the header only. A known signature with a damaged header is a truncated picture."""
     if not data:
         raise EmptyFile("the file has no bytes")
     try:
-        return _read_header(data, limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decode(data, limits, side_px)
     except Image.DecompressionBombError as error:
         raise TooManyPixels(f"far more pixels than the limit of {limits.max_pixels:,}") from error
     except PILLOW_ERRORS as error:
-        if _has_known_signature(data, limits):
-            raise TruncatedImage("the picture's header breaks off or is damaged") from error
-        raise NotAnImage(f"not a picture in any of {', '.join(limits.formats)}") from error
+        if isinstance(error, NO_FORMAT_ERRORS) and not _has_known_signature(data, limits):
+            raise NotAnImage(f"not a picture in any of {', '.join(limits.formats)}") from error
+        raise TruncatedImage(f"the picture breaks off or is damaged: {error}") from error
 
 
-def _read_header(data: bytes, limits: InputLimits) -> Image.Image:
-    """Pillow's warning of many pixels is suppressed, as the card's limit is checked instead."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Image.open(io.BytesIO(data), formats=limits.formats)
+def _decode(data: bytes, limits: InputLimits, side_px: int | None) -> DecodedImage:
+    check_metadata(data)
+    image = Image.open(FileReader(data), formats=limits.formats)
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise TooManyPixels(f"{width}×{height} pixels; the limit is {limits.max_pixels:,}")
+    check_scans(data, image)
+    if side_px is not None and image.format == "JPEG":
+        factor = side_px / max(width, height)
+        image.draft("RGB", (max(1, round(width * factor)), max(1, round(height * factor))))
+    image.load()
+    full_size = stretched_size(image, (width, height), limits.max_pixels)
+    rgb = to_rgb(image, data, limits.background_grey)
+    if full_size != (width, height):
+        across, down = full_size[0] / width, full_size[1] / height
+        rgb = rgb.resize((max(1, round(rgb.width * across)), max(1, round(rgb.height * down))))
+    upright, is_transposed = orient(rgb, image.getexif())
+    return DecodedImage(upright, full_size[::-1] if is_transposed else full_size)
 
 
 def _has_known_signature(data: bytes, limits: InputLimits) -> bool:
-    """Whether the data begins like a format that the card accepts."""
+    """Whether the data begins like a format that the card accepts: its header breaks off or is damaged."""
     tests = (Image.OPEN[name][1] for name in limits.formats if name in Image.OPEN)
     return any(test is not None and test(data[:16]) is True for test in tests)
-
-
-def _load_pixels(image: Image.Image, limits: InputLimits) -> Image.Image:
-    try:
-        return _to_upright_rgb(image, limits.background_grey)
-    except Image.DecompressionBombError as error:
-        raise TooManyPixels(f"far more pixels than the limit of {limits.max_pixels:,}") from error
-    except PILLOW_ERRORS as error:
-        raise TruncatedImage(f"the picture breaks off: {error}") from error
-
-
-def _to_upright_rgb(image: Image.Image, background_grey: int) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image.load()
-        rgb = to_rgb(image, background_grey)
-        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-    if orientation in (None, 1):
-        return rgb
-    rgb.getexif()[EXIF_ORIENTATION] = orientation
-    return ImageOps.exif_transpose(rgb)
-
-
-def to_rgb(image: Image.Image, background_grey: int) -> Image.Image:
-    """The picture as RGB with 8 bits a channel; the same object if it is RGB already.
-
-    background_grey  grey level, 0..255, behind transparent pixels
-    """
-    if image.mode == "RGB":
-        return image
-    if image.mode.startswith(("I", "F")):
-        return _scale_to_8_bit(image)
-    if image.has_transparency_data:
-        return _flatten_transparency(image.convert("RGBA"), background_grey)
-    return image.convert("RGB")
-
-
-def _flatten_transparency(image: Image.Image, background_grey: int) -> Image.Image:
-    canvas = Image.new("RGBA", image.size, (background_grey, background_grey, background_grey, 255))
-    canvas.alpha_composite(image)
-    return canvas.convert("RGB")
-
-
-def _scale_to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey by its full range, and other deep formats by their darkest and brightest pixel."""
-    values = np.asarray(image).astype(np.float32)
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _value_range(values)
-    grey = np.clip((values - low) * (255 / max(high - low, 1e-12)) + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _value_range(values: NDArray[np.float32]) -> tuple[float, float]:
-    """The lowest and highest finite value; 32-bit values that fit in 16 bits use the 16-bit range.
-
-    values  (H, W) float32
-    """
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if low >= 0 and 255 < high <= 65535:
-        return 0.0, 65535.0
-    return low, high
 
 
 THUMBNAIL_SIDE_PX = 320

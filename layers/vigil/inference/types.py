@@ -90,7 +90,6 @@ class Prediction:
 class Model(Protocol):
     """One deployed model, ready to run.
 
-    suffixes   lower-case file endings that it reads (".jpg")
     max_bytes  size of the largest file that it reads
     """
 
@@ -98,8 +97,6 @@ class Model(Protocol):
     def name(self) -> str: ...
     @property
     def release(self) -> str: ...
-    @property
-    def suffixes(self) -> frozenset[str]: ...
     @property
     def max_bytes(self) -> int: ...
 

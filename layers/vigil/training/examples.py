@@ -121,17 +121,15 @@ SOFT_SHARPNESS, GOOD_SHARPNESS = 0.45, 0.6
 """Measured on six photographs: in focus 0.66 to 0.68; blurred by 4 pixels 0.48 to 0.59, by 8 0.36 to 0.50."""
 
 
-def crop_example(image: Image.Image, box: Box) -> bytes:
-    """The box with its margin as PNG; the box is in pixels of this image."""
+def crop_example(image: Image.Image, box: Box) -> Image.Image:
+    """The box with its margin; the box is in pixels of this image."""
     margin_x, margin_y = (box[2] - box[0]) * CROP_MARGIN, (box[3] - box[1]) * CROP_MARGIN
     left, top = max(0, int(box[0] - margin_x)), max(0, int(box[1] - margin_y))
     right, bottom = (
         min(image.width, int(box[2] + margin_x) + 1),
         min(image.height, int(box[3] + margin_y) + 1),
     )
-    buffer = io.BytesIO()
-    image.crop((left, top, right, bottom)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return image.crop((left, top, right, bottom))
 
 
 def image_slices(image: Image.Image, qualities: Sequence[float]) -> dict[str, str]:
@@ -164,8 +162,13 @@ def _quality_grade(value: float, poor: float, good: float) -> str:
 
 MAX_IMAGE_BYTES = 10_000_000
 IMAGE_LIMITS = InputLimits(
-    frozenset({".jpg", ".jpeg", ".png", ".webp"}), ("JPEG", "PNG", "WEBP"), MAX_IMAGE_BYTES, 40_000_000, 128
+    suffixes=frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"}),
+    formats=("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "MPO"),
+    max_bytes=MAX_IMAGE_BYTES,
+    max_pixels=40_000_000,
+    background_grey=128,
 )
+"""The input limits of examples, and of a trained classifier in training and in serving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +223,19 @@ def example_metadata(label: Label, drop: DropForTraining, policy: TrainingPolicy
 def with_image(
     example: Example, label: Label, drop: DropForTraining, fetch_object: Callable[[S3Object, int], bytes]
 ) -> tuple[Example, bytes] | None:
-    """The example with its picture; None if the object is gone after its retention or an erasure."""
+    """The example with its picture; None if the object is no picture, or gone after retention or erasure."""
+    sightings = _labelled_sightings(label, drop)
+    suffix = PurePosixPath(drop.s3_object.key).suffix.lower()
     try:
-        data, suffix = _image_bytes(label, drop, fetch_object)
+        data = fetch_object(drop.s3_object, MAX_IMAGE_BYTES)
+        image = decode_image(data, IMAGE_LIMITS).image
     except Rejected:
         return None
+    if label.sighting is not None and sightings and (box := sightings[0].box_px):
+        image, suffix = crop_example(image, box), ".png"  # so that nobody else is copied
+        data = _encode_png(image)
     digest = hashlib.sha256(data).hexdigest()
-    image = Image.open(io.BytesIO(data))
-    qualities = [one.quality for one in _labelled_sightings(label, drop) if one.quality is not None]
+    qualities = [one.quality for one in sightings if one.quality is not None]
     result = replace(
         example,
         key=f"{digest[:32]}{suffix}",
@@ -245,13 +253,7 @@ def _labelled_sightings(label: Label, drop: DropForTraining) -> tuple[Sighting, 
     return drop.sightings[label.sighting : label.sighting + 1]
 
 
-def _image_bytes(
-    label: Label, drop: DropForTraining, fetch_object: Callable[[S3Object, int], bytes]
-) -> tuple[bytes, str]:
-    """The whole picture; for a label of one sighting only its box, so that nobody else is copied."""
-    data = fetch_object(drop.s3_object, MAX_IMAGE_BYTES)
-    suffix = PurePosixPath(drop.s3_object.key).suffix.lower()
-    box = next((one.box_px for one in _labelled_sightings(label, drop) if label.sighting is not None), None)
-    if box is None:
-        return data, suffix
-    return crop_example(decode_image(data, IMAGE_LIMITS).image, box), ".png"
+def _encode_png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

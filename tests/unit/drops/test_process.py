@@ -100,7 +100,6 @@ def test_stages_are_timed():
     ("arrival", "reason"),
     [
         (drop(S3Object("photos", "live/eye/vault/gone.jpg", "v1")), "object-not-found"),
-        (drop(S3Object("photos", "live/eye/vault/film.mp4", "v1")), "wrong-type"),
         (drop(InlinePayload(b"x" * 1001)), "object-too-large"),
         (drop(model="ear"), "unknown-model"),
         (InvalidMessage("d1", None, NOON, MalformedMessage("no")), "malformed-message"),
@@ -113,6 +112,15 @@ def test_bad_input_is_rejected_with_its_reason_and_not_repeated(arrival: Drop | 
 
     assert (first.outcome, first.reason, second.outcome) == ("rejected", reason, "duplicate")
     assert ledger(w).records["d1"].reason == reason
+
+
+@pytest.mark.parametrize("name", ["a.jfif", "a.jpe", "a.JPG", "a", "a.b c", "film.mp4"])
+def test_the_ending_of_a_name_does_not_decide_whether_an_object_is_read(name: str):
+    w = processing_ports()
+    stored = S3Object("photos", f"live/eye/vault/{name}", "v1")
+    w = replace(w, objects=MemoryInputReader({(stored.key, "v1"): b"photo"}))
+
+    assert process_drop(drop(stored), w, invocation()).outcome == "done"
 
 
 def test_a_transient_failure_releases_the_lease_and_records_its_stage():

@@ -90,3 +90,6 @@ GREY_ENCODINGS: dict[str, Callable[[], bytes]] = {
         high_bit_depth_image(np.uint8, 255).convert("1", dither=Image.Dither.NONE), "PNG"
     ),
 }
+
+FORMATS = {name: make() for name, make in {**COLOUR_ENCODINGS, **GREY_ENCODINGS}.items()}
+"""A file of each format by its name."""

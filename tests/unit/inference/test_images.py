@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.unit.inference.sample_images import (
     COLOUR_ENCODINGS,
+    FORMATS,
     GREY_ENCODINGS,
     HEIGHT,
     LIMITS,
@@ -29,8 +30,6 @@ from vigil.errors import (
     TruncatedImage,
 )
 from vigil.inference.images import THUMBNAIL_SIDE_PX, create_thumbnail, decode_image
-
-FORMATS = {name: make() for name, make in {**COLOUR_ENCODINGS, **GREY_ENCODINGS}.items()}
 
 
 @pytest.mark.parametrize("make", COLOUR_ENCODINGS.values(), ids=COLOUR_ENCODINGS.keys())

@@ -1,6 +1,5 @@
 """What a picture is sliced by is what a person would say of it."""
 
-import io
 from pathlib import Path
 
 import pytest
@@ -34,8 +33,6 @@ def test_bright_images_are_recognised_and_the_models_quality_takes_precedence():
 def test_a_crop_stays_inside_the_image():
     photo = Image.new("RGB", (100, 60))
 
-    cuts = [
-        Image.open(io.BytesIO(crop_example(photo, box))).size for box in ((40, 20, 60, 40), (90, 50, 110, 70))
-    ]
+    cuts = [crop_example(photo, box).size for box in ((40, 20, 60, 40), (90, 50, 110, 70))]
 
     assert cuts == [(33, 33), (16, 16)]

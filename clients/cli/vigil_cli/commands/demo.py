@@ -72,7 +72,7 @@ def _bad_files(folder: Path) -> list[DemoInput]:
         "letter.jpg": (b"Dear door, please find attached no photograph.", "not-an-image"),
         "torn in half.jpg": (photo[: len(photo) // 2], "truncated-image"),
         "bomb 100%.png": (_decompression_bomb(), "too-many-pixels"),
-        "film.mp4": (b"\x00\x00\x00\x18ftypmp42", "wrong-type"),
+        "film.mp4": (b"\x00\x00\x00\x18ftypmp42", "not-an-image"),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, (data, _) in files.items():
