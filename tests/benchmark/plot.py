@@ -34,7 +34,10 @@ def _draw_ratios(axes: Axes, figures: Mapping[str, Any], targets: Mapping[str, t
         "one photo / lower bound": (figures["photo_over_floor"], targets["photo_over_floor"][1]),
         "cold start / bare imports": (figures["cold_start_over_bare"], targets["cold_start_over_bare"][1]),
         **{
-            f"search {int(size):,} / numpy": (value, targets["search_over_numpy"][1])
+            f"search {int(size):,} / numpy": (
+                value,
+                targets.get(f"search_over_numpy.{size}", targets["search_over_numpy"])[1],
+            )
             for size, value in figures["search_over_numpy"].items()
         },
     }

@@ -1,4 +1,4 @@
-"""Gallery search against its lower bound, one matrix product."""
+"""Gallery search against the matrix product of all templates with the probes."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ PROBES_PER_PHOTO = 4
 
 
 def search_over_numpy(sizes: tuple[int, ...] = GALLERY_SIZES, rounds: int = 60) -> dict[str, Ratio]:
-    """Return, by number of people, the time of `identify` over the time of `probes @ templates.T`."""
+    """Return, by number of people, the time of `identify` over that of the better of both plain products."""
     return {str(size): _measure_search(size, rounds) for size in sizes}
 
 
@@ -26,5 +26,7 @@ def _measure_search(size: int, rounds: int) -> Ratio:
         "bench", tuple(EnrolledPerson(str(index), rows[index : index + 1]) for index in range(size))
     )
     probes = rows[rng.integers(0, size, PROBES_PER_PHOTO)]
-    matrix_product = partial(np.matmul, probes, gallery.matrix.T)
-    return measure_ratio(partial(gallery.identify, probes), matrix_product, rounds=rounds)
+    products = [partial(np.matmul, probes, gallery.matrix.T), partial(np.matmul, gallery.matrix, probes.T)]
+    identify = partial(gallery.identify, probes)
+    ratios = [measure_ratio(identify, product, rounds=rounds) for product in products]
+    return max(ratios, key=lambda ratio: ratio.ours_over_theirs)
