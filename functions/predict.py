@@ -47,7 +47,7 @@ def _search(event: Mapping[str, Any]) -> dict[str, Any]:
         hits = search_faces(
             base64.b64decode(event["data"]),
             container().active_models.get(str(event["model"])),
-            container().unknown_faces.stored_faces(since=since),
+            container().unknown_faces.stored_faces(since=since, until=datetime.now(UTC)),
         )
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}

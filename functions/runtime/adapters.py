@@ -107,8 +107,8 @@ class Adapters:
     def ledger(self, lane: str) -> DynamoLedger:
         from cloud.dynamodb.ledger import DynamoLedger
 
-        env = self.settings
-        return DynamoLedger(self.dynamodb, env.records_table, lane=lane, retention=env.retention)
+        tables = (self.settings.records_table, self.settings.faces_table)
+        return DynamoLedger(self.dynamodb, *tables, lane=lane, retention=self.settings.retention)
 
     @cached_property
     def drop_reader(self) -> DynamoDropReader:
@@ -143,7 +143,7 @@ class Adapters:
         """The stored faces of people who are not enrolled."""
         from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces
 
-        return DynamoUnknownFaces(self.dynamodb, self.settings.records_table)
+        return DynamoUnknownFaces(self.dynamodb, self.settings.faces_table)
 
     @cached_property
     def reviews(self) -> DynamoReviews:

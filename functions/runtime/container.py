@@ -373,7 +373,6 @@ class Container(Adapters):
             models=self.face_releases,
             snapshots=self.store,
             unknown_faces=self.unknown_faces,
-            retention=self.settings.retention,
             clock=self.clock,
         )
 

@@ -27,6 +27,11 @@ class Settings:
         return self._get("RECORDS_TABLE")
 
     @property
+    def faces_table(self) -> str:
+        """Faces of people who are not enrolled."""
+        return self._get("FACES_TABLE")
+
+    @property
     def people_table(self) -> str:
         return self._get("PEOPLE_TABLE")
 

@@ -34,7 +34,7 @@ def test_no_dynamodb_attribute_is_read_outside_cloud_dynamodb():
         if name in names and not any(path == place or place in path.parents for place in (*ROWS, *SNAPSHOTS))
     ]
 
-    assert {"subject_id", "drop_id", "list_at", "face_vector"} <= names
+    assert {"subject_id", "drop_id", "list_at", "sighting_numbers"} <= names
     assert found == []
 
 

@@ -55,7 +55,7 @@ def sqs(aws: Callable[[str], Any]) -> Any:
 
 @pytest.fixture
 def table(aws: Callable[[str], Any]) -> Any:
-    """A DynamoDB client that has an empty table "t" with keys pk and sk."""
+    """A DynamoDB client that has the empty tables "t" and "faces" with keys pk and sk."""
     client = aws("dynamodb")
     client.create_table(
         TableName="t",
@@ -66,6 +66,12 @@ def table(aws: Callable[[str], Any]) -> Any:
         ],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         GlobalSecondaryIndexes=[_index("listing", "list_key"), _index("object", "object")],
+    )
+    client.create_table(
+        TableName="faces",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     )
     return client
 

@@ -69,7 +69,7 @@ def test_a_person_being_erased_gets_neither_a_label_nor_a_suppression(table: Any
 def test_a_drop_becomes_a_training_example_with_its_sightings_and_expiry(table: Any):
     where = S3Object("photos", "live/faces/door/a.jpg", "v1")
     drop = Drop("d1", "faces", "door", where, NOON)
-    ledger = DynamoLedger(table, "t", lane="live", retention=timedelta(days=30))
+    ledger = DynamoLedger(table, "t", faces="faces", lane="live", retention=timedelta(days=30))
     claim = ledger.claim(drop, owner="w", now=NOON, until=NOON + timedelta(seconds=20))
     assert isinstance(claim, Lease)
     prediction = Prediction((Sighting(PERSON, "known", 0.8, box_px=(1, 2, 3, 4), quality=0.9),), found=1)

@@ -48,7 +48,7 @@ def ledger(request: pytest.FixtureRequest, table: Any) -> Ledger:
 
 
 def dynamo_ledger(client: Any) -> DynamoLedger:
-    return DynamoLedger(client, "t", lane="live", retention=timedelta(days=90))
+    return DynamoLedger(client, "t", faces="faces", lane="live", retention=timedelta(days=90))
 
 
 def rows(client: Any) -> dict[tuple[str, str], dict[str, Any]]:
@@ -170,18 +170,39 @@ def test_unknown_subjects_are_read_as_they_were_saved(ledger: Ledger):
     np.testing.assert_allclose(stored.vectors, [vector], atol=1e-3)
 
 
-def test_the_largest_window_of_unknown_subjects_fits_into_a_row(table: Any):
+def test_a_face_is_compared_with_the_newest_subjects_of_a_window(table: Any):
     ledger, many = dynamo_ledger(table), UnknownSubjects.MAX_SUBJECTS
-    vectors = np.eye(many, 512, dtype=np.float32)
-    full = UnknownSubjects(
-        "vault", "w", 0, tuple(f"unknown-{n:016}-{n:03}" for n in range(many)), vectors, 0.5
-    )
-
-    ledger.save_result(claim_drop(ledger), DROP, result(strangers=full), now=NOON)
+    vectors = np.eye(many + 20, 512, dtype=np.float32)
+    ids = tuple(f"unknown-{n:016}-{n:03}" for n in range(many + 20))
+    for first in range(0, many + 20, 40):
+        now = NOON + timedelta(seconds=first)
+        drop = Drop(f"d{first}", "faces", "vault", InlinePayload(b""), now)
+        new = ids[first : first + 40]
+        seen = UnknownSubjects("vault", "w", first // 40, new, vectors[first : first + 40], 0.5, new_ids=new)
+        ledger.save_result(claim_drop(ledger, drop=drop), drop, result(strangers=seen), now=now)
 
     stored = ledger.unknown_subjects("vault", "w")
-    assert (stored.ids, stored.same_subject_threshold, stored.revision) == (full.ids, 0.5, 1)
-    np.testing.assert_array_equal(stored.vectors, vectors)
+    assert (stored.ids, stored.revision) == (ids[20:], 8)
+    np.testing.assert_array_equal(stored.vectors, vectors[20:])
+
+
+def test_a_frame_without_a_new_subject_writes_nothing_about_the_window(table: Any):
+    ledger, vector = dynamo_ledger(table), np.array([0.6, 0.8], np.float32)
+    before = ledger.unknown_subjects("vault", "w")
+    _, first = assign_subject(before, vector, same_subject_threshold=0.9, new_id="s1")
+    ledger.save_result(claim_drop(ledger), DROP, result(strangers=first), now=NOON)
+    written = table.scan(TableName="faces")["Items"]
+    again = Drop("d2", "faces", "vault", InlinePayload(b""), NOON)
+
+    ident, same = assign_subject(
+        ledger.unknown_subjects("vault", "w"), vector, same_subject_threshold=0.9, new_id="s2"
+    )
+    ledger.save_result(claim_drop(ledger, drop=again), again, result(strangers=same), now=LATER)
+
+    assert ident == "s1"
+    assert table.scan(TableName="faces")["Items"] == written
+    assert len(written) == 2, "the subject and the revision of its window"
+    assert "vectors" not in str(table.scan(TableName="t")["Items"]), "the stream has no face"
 
 
 def test_a_concurrent_change_of_unknown_subjects_cancels_the_whole_result(ledger: Ledger):

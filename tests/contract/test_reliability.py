@@ -63,7 +63,7 @@ def test_announcements_are_remembered_however_many_they_are(table: Any):
 
 
 def test_records_are_read_as_the_ledger_wrote_them(table: Any):
-    ledger = DynamoLedger(table, "t", lane="live", retention=RETENTION)
+    ledger = DynamoLedger(table, "t", faces="faces", lane="live", retention=RETENTION)
     drop = Drop("d1", "faces", "door", S3Object("bucket", KEY, "v1"), NOON)
     claim = ledger.claim(drop, owner="w1", now=NOON, until=NOON + MINUTE)
     ledger.release_lease(claim, stage="predict", error="E: x", dependency="photos", now=NOON, release="r1")  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_records_are_read_as_the_ledger_wrote_them(table: Any):
 
 
 def test_more_records_are_read_than_fit_in_one_call(table: Any):
-    ledger = DynamoLedger(table, "t", lane="live", retention=RETENTION)
+    ledger = DynamoLedger(table, "t", faces="faces", lane="live", retention=RETENTION)
     for n in range(130):
         ledger.claim(
             Drop(f"d{n}", "faces", "door", InlinePayload(b""), NOON), owner="w", now=NOON, until=NOON
@@ -216,7 +216,7 @@ def test_a_bucket_is_listed_by_version_and_lane_to_its_end(bucket: Any):
 
 
 def test_what_was_not_published_is_found_in_the_rows_of_its_time(table: Any, sqs: Any):
-    ledger = DynamoLedger(table, "t", lane="live", retention=RETENTION)
+    ledger = DynamoLedger(table, "t", faces="faces", lane="live", retention=RETENTION)
     for n, after in enumerate((0 * MINUTE, 10 * MINUTE - CLOCK_SKEW, 10 * MINUTE + CLOCK_SKEW, 20 * MINUTE)):
         drop = Drop(f"d{n}", "faces", "door", S3Object("bucket", KEY, "v1"), NOON)
         now = NOON + after

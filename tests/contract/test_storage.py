@@ -398,7 +398,7 @@ def test_an_erased_object_leaves_no_version(bucket: Any):
 
 def test_a_list_is_newest_first_over_days_from_a_moment_and_up_to_another(table: Any):
     times = [NOON - timedelta(hours=7 * n) for n in range(12)]
-    ledger = DynamoLedger(table, "t", lane="live", retention=timedelta(days=9))
+    ledger = DynamoLedger(table, "t", faces="faces", lane="live", retention=timedelta(days=9))
     for number, at in enumerate(times):
         drop = Drop(f"id{number}", "faces", "door", InlinePayload(b""), at)
         ledger.claim(drop, owner="w", now=at, until=at)
@@ -416,7 +416,7 @@ def test_a_list_is_newest_first_over_days_from_a_moment_and_up_to_another(table:
 
 
 def test_a_drop_is_found_by_its_object(table: Any):
-    ledger = DynamoLedger(table, "t", lane="live", retention=timedelta(days=1))
+    ledger = DynamoLedger(table, "t", faces="faces", lane="live", retention=timedelta(days=1))
     drop = Drop("d1", "faces", "door", S3Object("bucket", "live/faces/door/a.jpg", "v1"), NOON)
     claim = ledger.claim(drop, owner="w", now=NOON, until=NOON)
     assert isinstance(claim, Lease)

@@ -107,13 +107,13 @@ class MemoryLedger:
         record = self._owned(lease)
         if self.being_erased & {one.label for one in result.prediction.sightings}:
             raise SubjectBeingErased(drop.id)
-        if result.unknown_subjects is not None:
+        if result.unknown_subjects is not None and result.unknown_subjects.new_ids:
             window_key = (result.unknown_subjects.source, result.unknown_subjects.window)
             stored = self.windows.get(window_key)
             if result.unknown_subjects.revision != (stored.revision if stored else 0):
                 raise ConcurrentUpdate("strangers changed")
             self.windows[window_key] = replace(
-                result.unknown_subjects, revision=result.unknown_subjects.revision + 1
+                result.unknown_subjects, revision=result.unknown_subjects.revision + 1, new_ids=()
             )
         record.state, record.result = "done", result
         self.sightings[drop.id] = result.prediction.sightings

@@ -76,6 +76,7 @@ def _default(template: Template, value: Any) -> int:
     return int(template["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
 
 
+FACES = "FacesTable"
 BUCKET, TABLE, LOGS = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"
 WITHOUT_EXPIRY = {
     "PeopleTable": "people stay enrolled until they are erased",
@@ -116,7 +117,10 @@ def test_buckets_accept_only_tls(template: Template, buckets: dict[str, dict[str
 
 def test_tables_can_be_restored_and_are_encrypted(template: Template):
     for name, table in resources_of_type(template, TABLE).items():
-        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
+        keeps_backups = "PointInTimeRecoverySpecification" in table
+        assert keeps_backups == (name != FACES), "a backup would keep faces that were deleted"
+        if keeps_backups:
+            assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
         assert table["SSESpecification"]["SSEEnabled"], name
 
 

@@ -50,7 +50,9 @@ class DynamoBackend:
         self._client = mocked_client("dynamodb")
         self._name = f"records-{next(_NUMBERS)}"
         self._client.create_table(TableName=self._name, **_TABLE)
-        self.ledger = DynamoLedger(self._client, self._name, lane="live", retention=timedelta(days=90))
+        self.ledger = DynamoLedger(
+            self._client, self._name, faces=self._name, lane="live", retention=timedelta(days=90)
+        )
         self._seen: dict[str, Any] = {}
 
     def new_event_ids(self) -> list[str]:

@@ -109,8 +109,10 @@ class CrashingErasure:
     def vectors(self, person: str) -> Mapping[str, NDArray[np.float32]]:
         return {}
 
-    def remove_matching(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
-        return self._return_zero()
+    def remove_matching(
+        self, vectors: Mapping[str, NDArray[np.float32]], cursor: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
+        return self._return_zero(), {}
 
     def remove_person(self, person: str, now: datetime) -> int:
         return self._return_zero()

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 
 import numpy as np
@@ -52,7 +52,7 @@ class CrashingReembedding:
     def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         raise NotImplementedError("nothing is retired here")
 
-    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+    def remove_spaces(self, spaces: Collection[str]) -> int:
         raise NotImplementedError("nothing is retired here")
 
     def release_ids(self) -> tuple[str, ...]:
@@ -121,7 +121,6 @@ def run_reembedding(fake: CrashingReembedding) -> ReembeddingProgress:
         models=fake,
         snapshots=fake,
         unknown_faces=fake,
-        retention=timedelta(days=30),
         clock=lambda: NOON,
     )
     return service.reembed("default", NEW, NEW, lambda: next(numbers) < PEOPLE_PER_RUN)

@@ -3,25 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloud.dynamodb.queries import Listing, Table
-from cloud.dynamodb.schema import WINDOW_TTL
-from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces, list_windows, read_window
+from cloud.dynamodb.unknown_subjects import DynamoUnknownFaces
 from cloud.errors import error_code
 from cloud.s3.datasets import DATASETS_PREFIX, MANIFEST_NAME, SUMMARY_NAME
 from cloud.s3.objects import S3ObjectStore
-from vigil.alerts.unknown_subjects import StoredFace
 from vigil.people.search import extract_probe
 from vigil.training.dataset import parse_manifest
 from vigil_cli.deployment import Deployment
 from vigil_cli.offline import load_models
-
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class UnknownFaceScan:
@@ -32,7 +26,7 @@ class UnknownFaceScan:
 
     def __init__(self, cloud: Deployment, photo: Path) -> None:
         """Raises Rejected if the photo cannot be read or does not show exactly one face."""
-        self._client, self._table = cloud.client("dynamodb"), cloud.outputs["RecordsTable"]
+        self._faces = DynamoUnknownFaces(cloud.client("dynamodb"), cloud.outputs["FacesTable"])
         self._probe = extract_probe(
             load_models().get("faces").predict(photo.read_bytes(), {}, lambda _: None).sightings
         )
@@ -40,31 +34,16 @@ class UnknownFaceScan:
 
     def matches(self) -> Iterator[str]:
         """Where a similar face is stored: in sightings, and in time windows of unknown subjects."""
-        for stored in self._stored_faces():
-            if stored.embedding_space == self._probe.embedding_space:
-                self.scanned += 1
-                if stored.vector @ self._probe.vector >= stored.same_subject_threshold:
-                    yield f"sighting {stored.drop}-{stored.sighting_index}: an unknown face"
-        listing = Listing(self._client, self._table)
-        for source, window in list_windows(listing, since=datetime.now(UTC) - 2 * WINDOW_TTL):
-            if window.endswith(f"#{self._probe.embedding_space}"):
-                yield from self._matches_in_window(source, window)
-
-    def _stored_faces(self) -> Iterator[StoredFace]:
-        return DynamoUnknownFaces(self._client, self._table).stored_faces(since=EARLIEST)
-
-    def _matches_in_window(self, source: str, window: str) -> Iterator[str]:
-        unknown_subjects = read_window(Table(self._client, self._table), source, window)
-        for ident, vector in zip(unknown_subjects.ids, unknown_subjects.vectors, strict=True):
+        for place, matches in self._faces.matches(self._probe.embedding_space, self._probe.vector):
             self.scanned += 1
-            if vector @ self._probe.vector >= unknown_subjects.same_subject_threshold:
-                yield f"unknown subjects of {source}, {window.split('#', maxsplit=1)[0]}: {ident}"
+            if matches:
+                yield place
 
 
 LOG_RETENTION_DAYS = 30
 """How long log groups keep their lines."""
 
-SCANNED_TABLES = ("RecordsTable", "PeopleTable", "CallersTable")
+SCANNED_TABLES = ("RecordsTable", "FacesTable", "PeopleTable", "CallersTable")
 """Every table but the audit log, which keeps the random person id on purpose, and no name."""
 
 

@@ -222,7 +222,8 @@ def _note(row: Mapping[str, Any]) -> DropNote:
 
 
 _RECORD_PROJECTION = (
-    "drop_id, #state, attempts, #until, stage, #error, #release, s3_object, model, #source, dependency"
+    "drop_id, #state, attempts, #until, stage, #error, #release, s3_object, model, #source, dependency, "
+    "expires"
 )
 _RECORD_NAMES = {"#state": "state", "#until": "until", "#error": "error", "#release": "release"}
 _RECORD_NAMES |= {"#source": "source"}

@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import numpy as np
 from botocore.exceptions import ClientError
 
 from cloud.dynamodb.attributes import Item, from_item, to_attribute, to_item
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import ALERT, SIGHTING, SUPPRESSION, drop_key, listing_attributes
-from cloud.dynamodb.unknown_subjects import read_window, window_writes
+from cloud.dynamodb.unknown_subjects import read_window, stored_faces_writes, window_writes
 from cloud.errors import CONDITION_FAILED, error_code, repeat_conflicts, translate_errors
 from vigil.alerts.alert import Alert
 from vigil.alerts.unknown_subjects import UnknownSubjects
@@ -31,7 +30,7 @@ from vigil.inference.types import Prediction, Sighting
 
 _MAX_TRANSACTION_ITEMS = 100
 _RESERVED_ITEMS = 3
-"""Of a transaction: the drop's row, and the unknown subjects of a window with their place in a list."""
+"""Of a transaction: the drop's row, the revision of a window's unknown subjects, and the stored faces."""
 
 _OWNED_BY_LEASE = "#state = :claimed AND #owner = :owner"
 _CLAIM_NAMES = {"#state": "state", "#owner": "owner", "#until": "until", "#error": "error"}
@@ -39,10 +38,10 @@ _CLAIMABLE = "attribute_not_exists(pk) OR (#state = :claimed AND (#until <= :now
 
 
 class DynamoLedger:
-    """The rows DROP, SIGHTING and ALERT of schema.py, and the unknown subjects of each window."""
+    """The rows DROP, SIGHTING and ALERT of schema.py, and in the table of faces those of unknown people."""
 
-    def __init__(self, client: Any, table: str, *, lane: str, retention: timedelta) -> None:
-        self._client, self._rows = client, Table(client, table)
+    def __init__(self, client: Any, table: str, faces: str, *, lane: str, retention: timedelta) -> None:
+        self._client, self._rows, self._faces = client, Table(client, table), Table(client, faces)
         self._lane, self._retention = lane, retention
 
     def claim(
@@ -100,7 +99,9 @@ class DynamoLedger:
     def alert_capacity(self, prediction: Prediction) -> int:
         sightings = prediction.sightings
         people = self._rows.unless_being_erased(one.label for one in sightings)
-        return max(0, _MAX_TRANSACTION_ITEMS - _RESERVED_ITEMS - len(sightings) - len(people))
+        unknown = sum(one.status == "unknown" and one.vector is not None for one in sightings)
+        needed = _RESERVED_ITEMS + len(sightings) + len(people) + unknown
+        return max(0, _MAX_TRANSACTION_ITEMS - needed)
 
     def save_result(self, lease: Lease, drop: Drop, result: ProcessingResult, *, now: datetime) -> None:
         expires = int((now + self._retention).timestamp())
@@ -109,20 +110,20 @@ class DynamoLedger:
         completion = _owned_update(lease, _completed_attributes(result, now))
         writes = [self._rows.update_write(drop_key(drop.id), **completion), *people]
         for number, sighting in enumerate(sightings):
-            row = _sighting_row(drop, number, sighting, now, expires)
-            face = _face_attributes(sighting) if result.store_unknown_faces else {}
-            writes.append(self._rows.put_write(row | face))
+            writes.append(self._rows.put_write(_sighting_row(drop, number, sighting, now, expires)))
         for alert in result.alerts:
             update = _alert_update(alert, now, expires)
             writes.append(self._rows.update_write(ALERT.key(alert=alert.id), **update))
         if result.unknown_subjects is not None:
-            writes += window_writes(self._rows, result.unknown_subjects, now)
+            writes += window_writes(self._faces, result.unknown_subjects, now)
+        if result.store_unknown_faces:
+            writes += stored_faces_writes(self._faces, drop, sightings, now, expires)
         reasons = self._rows.transact(writes, "save result")
         if reasons:
             raise _transaction_failure(reasons, drop.id, len(people))
 
     def unknown_subjects(self, source: str, window: str) -> UnknownSubjects:
-        return read_window(self._rows, source, window)
+        return read_window(self._faces, source, window)
 
     def is_suppressed(self, alert: Alert, *, now: datetime) -> bool:
         key = SUPPRESSION.key(rule=alert.rule, source=alert.source, subject=alert.subject)
@@ -228,19 +229,6 @@ def _sighting_row(drop: Drop, number: int, sighting: Sighting, now: datetime, ex
             "subject": sighting.label if sighting.status == "known" else None,
             "expires": expires,
             **listing_attributes("sightings", f"{drop.id}#{number:03}", now),
-        }
-    )
-
-
-def _face_attributes(sighting: Sighting) -> Item:
-    """An unknown face, for sources that store them; it is deleted with its sighting."""
-    if sighting.status != "unknown" or sighting.vector is None:
-        return {}
-    return to_item(
-        {
-            "face_vector": sighting.vector.astype(np.float16).tobytes(),
-            "embedding_space": sighting.embedding_space,
-            "same_subject_threshold": sighting.same_subject_threshold,
         }
     )
 

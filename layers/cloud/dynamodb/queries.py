@@ -1,6 +1,7 @@
 """Requests to one table: single rows, pages, batches, conditional writes and transactions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from cloud.backoff import pause
 from cloud.dynamodb.attributes import Item, from_item, to_item
-from cloud.dynamodb.schema import LIST_SHARDS, erasure_key, list_keys
+from cloud.dynamodb.schema import LIST_SHARDS, TTL_ATTRIBUTES, erasure_key, list_keys
 from cloud.errors import (
     CONDITION_FAILED,
     cancellation_reasons,
@@ -34,6 +35,25 @@ MAX_BATCH_ATTEMPTS = 8
 END_OF_LIST = "~"
 """Later than any `list_at`."""
 
+Cursor = Mapping[str, Any]
+"""The key after which a walk over a table continues, as plain values; empty at its beginning and its end."""
+
+
+def now_s() -> float:
+    """The Unix time at which a row has expired."""
+    return time.time()
+
+
+def is_live(row: Mapping[str, Any]) -> bool:
+    """Whether a row has not expired: DynamoDB deletes it within days, and returns it until then.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+    """
+    return all(row.get(name) is None or row[name] > now_s() for name in _TTL_NAMES)
+
+
+_TTL_NAMES = tuple(sorted({*TTL_ATTRIBUTES.values()}))
+
 
 class Table:
     """One table, with the dependency that its failures are counted against.
@@ -49,17 +69,27 @@ class Table:
         """The row of this key; None if there is none."""
         with translate_errors(self._dependency, operation):
             answer = self._client.get_item(TableName=self.name, Key=key, ConsistentRead=consistent)
-        return from_item(answer["Item"]) if "Item" in answer else None
+        row = from_item(answer["Item"]) if "Item" in answer else None
+        return row if row is not None and is_live(row) else None
 
     def query(self, operation: str, **query: Any) -> Iterator[dict[str, Any]]:
         """All rows of a query, page after page."""
         while True:
             with translate_errors(self._dependency, operation):
                 answer = self._client.query(TableName=self.name, **query)
-            yield from map(from_item, answer["Items"])
+            yield from filter(is_live, map(from_item, answer["Items"]))
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def scan_page(
+        self, operation: str, cursor: Cursor, **request: Any
+    ) -> tuple[list[dict[str, Any]], Cursor]:
+        """The rows of one page of the whole table, expired ones too, and the cursor of the next page."""
+        start = {"ExclusiveStartKey": to_item(cursor)} if cursor else {}
+        with translate_errors(self._dependency, operation):
+            answer = self._client.scan(TableName=self.name, **start, **request)
+        return [*map(from_item, answer["Items"])], from_item(answer.get("LastEvaluatedKey", {}))
 
     def partition(
         self, pk: str, operation: str, *, sk_prefix: str = "", sk_from: str = "", **more: Any
@@ -90,7 +120,7 @@ class Table:
             for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
                 with translate_errors(self._dependency, operation):
                     answer = self._client.batch_get_item(RequestItems=requests)
-                yield from map(from_item, answer["Responses"].get(self.name, ()))
+                yield from filter(is_live, map(from_item, answer["Responses"].get(self.name, ())))
                 requests = answer.get("UnprocessedKeys") or {}
                 if not requests:
                     break

@@ -8,16 +8,17 @@ from zlib import crc32
 
 from cloud.dynamodb.attributes import Item, to_item
 
-Table = Literal["records", "people", "callers", "audit"]
+Table = Literal["records", "faces", "people", "callers", "audit"]
 
 KEY_ATTRIBUTES: dict[Table, tuple[str, ...]] = {
     "records": ("pk", "sk"),
+    "faces": ("pk", "sk"),
     "people": ("pk", "sk"),
     "callers": ("id",),
     "audit": ("pk", "number"),
 }
-TTL_ATTRIBUTES: dict[Table, str] = {"records": "expires", "callers": "expiration"}
-"""DynamoDB deletes a row some time after this Unix time in seconds."""
+TTL_ATTRIBUTES: dict[Table, str] = {"records": "expires", "faces": "expires", "callers": "expiration"}
+"""DynamoDB deletes a row within days after this Unix time in seconds; reads ignore it from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class RowKind:
 
 
 WINDOW_TTL = timedelta(days=1)
-"""Unknown subjects of a time window are stored for so long after its last change."""
+"""An unknown subject of a time window is stored for so long."""
 
 LISTING = "list_key list_at"
 """Attributes of the index `listing`: all rows of one kind, by time."""
@@ -69,7 +70,7 @@ SIGHTING = RowKind(
     "records",
     ("drop#{drop}", "sighting#{number:03}"),
     "drop_id model source occurred_at label status score threshold box_px quality quality_issues tags "
-    f"subject face_vector embedding_space same_subject_threshold expires {LISTING}",
+    f"subject expires {LISTING}",
     "retention",
 )
 NOTE = RowKind("records", ("drop#{drop}", "note#{at}"), "drop_id action_taken reason expires", "retention")
@@ -95,18 +96,6 @@ LABEL = RowKind(
     "drop_id sighting model source label predicted_label subject decision labelled_by labelled_at expires "
     f"{LISTING}",
     timedelta(days=90),
-)
-UNKNOWN_FACES = RowKind(
-    "records",
-    ("unknown_subjects#{source}#{window}", "faces"),
-    "revision ids vectors same_subject_threshold expires",
-    WINDOW_TTL,
-)
-UNKNOWN_WINDOW = RowKind(
-    "records",
-    ("unknown_subjects#{source}#{window}", "window"),
-    f"source window expires {LISTING}",
-    WINDOW_TTL,
 )
 ERASURE = RowKind("records", ("erasure#{person_hash}", "erasure"), "receipt expires", timedelta(days=1))
 LANE_COUNTS = RowKind(
@@ -154,6 +143,24 @@ TRAINING_JOB = RowKind(
 )
 STATE = RowKind("records", ("state#{name}", "state"), "value")
 TASK_RUN = RowKind("records", ("task_run#{run}", "run"), "task state report error expires", timedelta(days=1))
+
+UNKNOWN_SUBJECT = RowKind(
+    "faces",
+    ("unknown_subjects#{source}#{window}", "{at}#{subject}"),
+    "subject_id vectors same_subject_threshold expires",
+    WINDOW_TTL,
+)
+SUBJECT_REVISION = RowKind(
+    "faces", ("unknown_subjects#{source}#{window}", "~revision"), "revision expires", WINDOW_TTL
+)
+"""Counts the new subjects of a window; its sort key is the last of its partition."""
+
+STORED_FACES = RowKind(
+    "faces",
+    ("faces#{day}#{shard:02}", "{at}#{drop}"),
+    "drop_id source occurred_at embedding_space same_subject_threshold sighting_numbers vectors expires",
+    "retention",
+)
 
 PROFILE = RowKind(
     "people",

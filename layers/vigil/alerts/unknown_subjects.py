@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 class UnknownSubjects:
     """The unknown subjects of one source and window.
 
-    revision                of the stored row, which detects concurrent updates; 0 if there is no row
+    revision                counts the writes of new subjects and detects concurrent ones; 0 before the first
     ids                     n ids of the subjects, oldest first
     vectors                 (n, D) float32, unit rows, each subject's first vector
     same_subject_threshold  cosine from which on two vectors are of one subject, as last used
+    new_ids                 those that are not stored yet
     """
 
     source: str
@@ -25,9 +26,10 @@ class UnknownSubjects:
     ids: tuple[str, ...]
     vectors: NDArray[np.float32]
     same_subject_threshold: float = 1.0
+    new_ids: tuple[str, ...] = ()
 
     MAX_SUBJECTS: ClassVar[int] = 300
-    """Highest number of subjects of one window; the oldest is removed (a row holds 400 KB)."""
+    """Highest number of subjects of one window that a face is compared with: the newest."""
 
 
 def no_subjects(source: str, window: str) -> UnknownSubjects:
@@ -56,19 +58,8 @@ def assign_subject(
         ids=(*subjects.ids[retained], new_id),
         vectors=np.stack(vectors),
         same_subject_threshold=same_subject_threshold,
+        new_ids=(*subjects.new_ids, new_id),
     )
-
-
-def remove_matching(subjects: UnknownSubjects, vectors: NDArray[np.float32]) -> UnknownSubjects:
-    """The subjects without those that match any of the vectors.
-
-    vectors  (n, D) float32, unit rows, n >= 1
-    """
-    if not subjects.ids:
-        return subjects
-    remaining = np.flatnonzero((subjects.vectors @ vectors.T).max(axis=1) < subjects.same_subject_threshold)
-    ids = tuple(subjects.ids[index] for index in remaining)
-    return replace(subjects, ids=ids, vectors=subjects.vectors[remaining])
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,8 +66,13 @@ class TemplateReader(Protocol):
 class UnknownFaceStore(Protocol):
     """The stored faces of unknown subjects. Raises Transient."""
 
-    def remove_matching(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
-        """Delete the faces that match one of these vectors; how many."""
+    def remove_matching(
+        self, vectors: Mapping[str, NDArray[np.float32]], cursor: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
+        """Delete the faces of one page that match one of these vectors; how many, and the next cursor.
+
+        The cursor is empty at the beginning and at the end.
+        """
 
 
 class ExampleStore(Protocol):
@@ -160,5 +165,9 @@ class ErasureService:
 
     def _remove_unknown_faces(self, person_id: str) -> int:
         """Sightings of the person from before the enrolment."""
-        since = self.clock() - self.retention
-        return self.unknown_faces.remove_matching(self.templates.vectors(person_id), since=since)
+        vectors = self.templates.vectors(person_id)
+        removed, cursor = self.unknown_faces.remove_matching(vectors, {})
+        while cursor:
+            number, cursor = self.unknown_faces.remove_matching(vectors, cursor)
+            removed += number
+        return removed

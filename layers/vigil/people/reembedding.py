@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -128,7 +128,7 @@ class SnapshotRemover(Protocol):
 class UnknownFaceRemover(Protocol):
     """Deletes stored faces of unknown subjects. Raises Transient."""
 
-    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+    def remove_spaces(self, spaces: Collection[str]) -> int:
         """Delete the faces in these spaces; how many."""
 
 
@@ -138,8 +138,6 @@ class ReembeddingService:
 
     A vector is stored beside its photo before the gallery contains it, so that a concurrent enrolment costs a
     write and no computation.
-
-    retention  of unknown faces
     """
 
     photos: PhotoRepository
@@ -148,7 +146,6 @@ class ReembeddingService:
     models: ReembeddingModels
     snapshots: SnapshotRemover
     unknown_faces: UnknownFaceRemover
-    retention: timedelta
     clock: Callable[[], datetime]
 
     def run(self, previous: ReembeddingState, has_time: Callable[[], bool]) -> ReembeddingRun:
@@ -272,7 +269,7 @@ class ReembeddingService:
             for name in names:
                 pointer = self.people.gallery_pointer(name)
                 self.snapshots.delete_other_snapshots(name, pointer.version, pointer.snapshot_keys.values())
-            self.unknown_faces.remove_spaces(spaces, since=self.clock() - self.retention)
+            self.unknown_faces.remove_spaces(spaces)
 
 
 def _total_progress(by_gallery: Iterable[ReembeddingProgress]) -> ReembeddingProgress:

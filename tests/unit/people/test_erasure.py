@@ -70,10 +70,12 @@ class FakeErasure:
     def vectors(self, person: str) -> Mapping[str, NDArray[np.float32]]:
         return {SPACE: unit_vector(person)[None]}
 
-    def remove_matching(self, vectors: Mapping[str, NDArray[np.float32]], *, since: datetime) -> int:
-        assert (list(vectors), since) == ([SPACE], NOON - timedelta(days=30))
+    def remove_matching(
+        self, vectors: Mapping[str, NDArray[np.float32]], cursor: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
+        assert list(vectors) == [SPACE]
         self._record("faces")
-        return 5
+        return 5, {}
 
     def remove_person(self, person: str, now: datetime) -> int:
         self._record("examples")

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 
 import numpy as np
@@ -100,7 +100,7 @@ class FakeReembedding:
         self.deleted.append("snapshots")
         return 1
 
-    def remove_spaces(self, spaces: Collection[str], *, since: datetime) -> int:
+    def remove_spaces(self, spaces: Collection[str]) -> int:
         self.deleted.append(f"faces of {', '.join(sorted(spaces))}")
         return 1
 
@@ -113,7 +113,6 @@ def service(fake: FakeReembedding) -> ReembeddingService:
         models=fake,
         snapshots=fake,
         unknown_faces=fake,
-        retention=timedelta(days=30),
         clock=lambda: NOON,
     )
 

@@ -144,9 +144,9 @@ class UnreachableService:
 @pytest.mark.parametrize(
     "read",
     [
-        lambda: DynamoLedger(UnreachableService(), "t", lane="live", retention=SECOND).is_suppressed(
-            ALERT, now=NOON
-        ),
+        lambda: DynamoLedger(
+            UnreachableService(), "t", faces="faces", lane="live", retention=SECOND
+        ).is_suppressed(ALERT, now=NOON),
         CachedDegradation(DynamoStateStore(UnreachableService(), "t"), default_steps(), max_age_s=0),
     ],
     ids=["suppression", "degradation"],
