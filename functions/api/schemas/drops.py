@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from functions.api.schemas.fields import (
+    VISIBLE_LINE,
     ApiModel,
     Base64Image,
     DropId,
@@ -232,7 +233,13 @@ class LabelRequest(ApiModel):
     AUDITED_FIELDS: ClassVar = ("label",)
 
     label: Annotated[
-        str, Field(min_length=1, max_length=100, description="Name of a class, or id of a person")
+        str,
+        Field(
+            min_length=1,
+            max_length=100,
+            pattern=VISIBLE_LINE,
+            description="Name of a class, or id of a person",
+        ),
     ]
 
 

@@ -7,11 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vigil.inference.types import GALLERY_NAME_PATTERN
+from vigil.people.person import INVISIBLE
 
 _ISO_8601_START = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 
 VISIBLE_CHARACTER = r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 """A visible character; spelled out because regular expression engines differ about what white space is."""
+
+VISIBLE_LINE = f"^[^{INVISIBLE}]*{VISIBLE_CHARACTER}[^{INVISIBLE}]*$"
+"""One line of text with something to see, and without control characters."""
 
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 """Documented only: decoding validates the text, and a pattern would read six million characters twice."""

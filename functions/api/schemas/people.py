@@ -2,10 +2,10 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.api.schemas.fields import (
-    VISIBLE_CHARACTER,
+    VISIBLE_LINE,
     ApiModel,
     Base64Image,
     GalleryName,
@@ -16,10 +16,25 @@ from functions.api.schemas.fields import (
     Timestamp,
 )
 from vigil.inference.types import DEFAULT_GALLERY
+from vigil.people.person import MAX_NAME_LENGTH, InvalidName, parse_name
+
+
+def _parse_name(text: str) -> str:
+    try:
+        return parse_name(text)
+    except InvalidName as error:
+        raise ValueError(str(error)) from error
+
 
 PersonName = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=VISIBLE_CHARACTER),
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        pattern=VISIBLE_LINE,
+    ),
+    AfterValidator(_parse_name),
     Field(description="Name of the person; stored in the people table only"),
 ]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]

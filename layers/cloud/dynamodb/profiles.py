@@ -10,7 +10,7 @@ from cloud.dynamodb.queries import Table, merge_lists, shard_page_size
 from cloud.dynamodb.schema import NAME, list_key, list_keys, person_key
 from vigil.errors import VigilError
 from vigil.inference.types import DEFAULT_GALLERY
-from vigil.people.person import Person
+from vigil.people.person import Person, name_identity
 
 
 class NameTaken(VigilError):
@@ -50,7 +50,7 @@ class DynamoProfiles:
         """Change the name of a person. Raises NameTaken."""
         after = replace(before, name=name)
         writes = [self._rows.put_write(profile_item(after, now), **unless_changed(before))]
-        if name.casefold() != before.name.casefold():
+        if name_identity(name) != name_identity(before.name):
             old_name = {"TableName": self._rows.name, "Key": name_key(before.name, before.gallery)}
             writes += [self._rows.put_new_write(name_item(after)), {"Delete": old_name}]
         self._transact(writes)
@@ -104,8 +104,8 @@ def person_from_row(row: dict[str, Any]) -> Person:
 
 
 def name_key(name: str, gallery: str) -> Item:
-    """Names in one gallery differ by more than case."""
-    return NAME.key(gallery=gallery, name=name.casefold())
+    """Names in one gallery differ by more than case and the form of their accents."""
+    return NAME.key(gallery=gallery, name=name_identity(name))
 
 
 def name_item(person: Person) -> Item:

@@ -1,9 +1,10 @@
 """Enrolment: a photo becomes a template with a reference image, or is rejected with the reason."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,43 +65,83 @@ def _box_area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+SAME_PICTURE_COSINE = 0.9999
+"""Cosine from which on two templates are of copies of one picture, which count once."""
+
+MEMBER_SHARE = 2 / 3
+"""A face that is not like a person's first template is like more than this share of the others."""
+
+REVIEW_SHARE = 2 / 3
+"""Templates of a person that score less than this share of the threshold are reviewed."""
+
+
 def find_outliers(
     new: NDArray[np.float32], earlier: NDArray[np.float32] | None, threshold: float
 ) -> tuple[int, ...]:
     """Indices in `new` of faces that are not the person's.
 
     new        (n, D) float32, unit rows, n >= 1
-    earlier    (m, D) float32, unit rows of the person's templates; None if there are none
+    earlier    (m, D) float32, unit rows of the person's templates, the first one first; None without any
     threshold  cosine from which on two faces may be of one person
 
-    A face belongs to the person if a chain of faces, each similar to the next, leads to an earlier
-    template. Without earlier templates the largest group of similar faces is the person; if two groups
-    are equally large, all faces are outliers.
+    A face belongs to the person if it is like the first template or like most of all: a chain of faces, each
+    like the next, would lead to another person. Without earlier templates the largest group of faces that
+    are like most of each other is the person; if two groups without a common face are equally large, all
+    faces are outliers. Copies of one picture count once.
     """
-    similar = new @ new.T >= threshold
     if earlier is not None:
-        belongs = _connected_to(similar, (new @ earlier.T).max(axis=1) >= threshold)
-        return tuple(int(index) for index in np.flatnonzero(~belongs))
-    groups = {tuple(_connected_to(similar, row)) for row in np.eye(len(new), dtype=np.bool_)}
-    sizes = sorted((sum(group) for group in groups), reverse=True)
-    if len(groups) > 1 and sizes[0] == sizes[1]:
+        return _others(_join(new, list(earlier), threshold, is_first_known=True)[0])
+    groups = [_join(new, [face], threshold, is_first_known=False) for face in new]
+    size = max(count for _, count in groups)
+    largest = [joined for joined, count in groups if count == size]
+    if any(not (largest[0] & joined).any() for joined in largest):
         return tuple(range(len(new)))
-    largest = max(groups, key=sum)
-    return tuple(place for place, is_member in enumerate(largest) if not is_member)
+    return _others(largest[0])
 
 
-def _connected_to(similar: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) bool: the faces that a chain of similar faces connects with the start.
+def _others(is_member: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.flatnonzero(~is_member))
 
-    similar  (n, n) bool, symmetric
-    start    (n,) bool
+
+def _join(
+    new: NDArray[np.float32], members: list[NDArray[np.float32]], threshold: float, *, is_first_known: bool
+) -> tuple[NDArray[np.bool_], int]:
+    """Which of the new faces belong to a group, and the number of different pictures in it then.
+
+    members         the faces of the group so far
+    is_first_known  whether likeness to the first of them is enough
     """
-    reached = start
-    while True:
-        further = reached | similar[reached].any(axis=0)
-        if (further == reached).all():
-            return reached
-        reached = further
+    members, joined = _different(members), np.zeros(len(new), np.bool_)
+    waiting = [*range(len(new))]
+    while waiting:
+        for index in waiting:
+            scores = np.stack(members) @ new[index]
+            is_like = scores >= threshold
+            if (is_first_known and is_like[0]) or is_like.mean() > MEMBER_SHARE:
+                joined[index] = True
+                members += [new[index]] if scores.max() < SAME_PICTURE_COSINE else []
+        remaining = [index for index in waiting if not joined[index]]
+        if remaining == waiting:
+            break
+        waiting = remaining
+    return joined, len(members)
+
+
+def _different(faces: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """The faces without those of copies of an earlier picture."""
+    found: list[NDArray[np.float32]] = []
+    for face in faces:
+        if not found or (np.stack(found) @ face).max() < SAME_PICTURE_COSINE:
+            found.append(face)
+    return found
+
+
+def needs_review(templates: NDArray[np.float32], threshold: float) -> bool:
+    """Whether a person's templates are so different that they may be of two people.
+
+    templates  (T, D) float32, unit rows
+    """
+    return bool((templates @ templates.T).min() < REVIEW_SHARE * threshold)
 
 
 MIN_SAME_FACE_IOU = 0.4
@@ -143,6 +184,12 @@ class InconsistentFace(RejectedFace):
     """The face is not similar to the person's other photos."""
 
     reason = "inconsistent-face"
+
+
+class DuplicatePhoto(Rejected):
+    """The file is identical to another one of the request: it counts once."""
+
+    reason = "duplicate-photo"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +236,38 @@ def create_template(photo: bytes, *, model: FaceRecognizer, person: str, gallery
     )
 
 
+Photo = TypeVar("Photo")
+
+
+def examine_photos(
+    photos: Iterable[tuple[Photo, bytes | Rejected]],
+    create: Callable[[bytes], Template],
+    find_inconsistent: Callable[[Sequence[Template]], Mapping[int, Rejected]],
+) -> tuple[list[tuple[Photo, Template]], list[tuple[Photo, Rejected]]]:
+    """The accepted photos of one person with their templates, and the rejected ones with the reasons.
+
+    photos             each with its bytes, or why it could not be read
+    create             raises Rejected
+    find_inconsistent  by index, why a template is not of the same person as the others
+    """
+    found: list[tuple[Photo, Template]] = []
+    rejected: list[tuple[Photo, Rejected]] = []
+    examined: set[bytes] = set()
+    for photo, data in photos:
+        try:
+            if isinstance(data, Rejected):
+                raise data
+            if data in examined:
+                raise DuplicatePhoto("the file is the same as that of another photo, which counts once")
+            examined.add(data)
+            found.append((photo, create(data)))
+        except Rejected as error:
+            rejected.append((photo, error))
+    outliers = find_inconsistent([template for _, template in found]) if found else {}
+    rejected += [(found[index][0], error) for index, error in outliers.items()]
+    return [one for index, one in enumerate(found) if index not in outliers], rejected
+
+
 def embed_reference(reference_image: ReferenceImage, model: FaceRecognizer) -> NDArray[np.float32]:
     """The vector of a stored reference image in the model's embedding space. Raises NoFace.
 
@@ -233,6 +312,16 @@ def check_consistency(
         index: InconsistentFace(message, templates[index].box_px)
         for index in find_outliers(vectors, enrolled.templates if enrolled else None, threshold)
     }
+
+
+def is_spread_too_far(gallery: Gallery, person: str, templates: Sequence[Template], threshold: float) -> bool:
+    """Whether a person's templates together with new ones may be of two people.
+
+    threshold  cosine from which on two faces may be of one person
+    """
+    enrolled = gallery.person(person)
+    vectors = [template.vectors[gallery.embedding_space] for template in templates]
+    return needs_review(np.stack([*(enrolled.templates if enrolled else ()), *vectors]), threshold)
 
 
 def add_templates(

@@ -8,18 +8,19 @@ from typing import Protocol
 
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
-from vigil.faces.enrolment_check import Template, add_templates, set_tags
+from vigil.faces.enrolment_check import Template, add_templates, examine_photos, set_tags
 from vigil.faces.gallery import Gallery, GallerySet
 from vigil.inference.types import DEFAULT_GALLERY, Box
 from vigil.people.galleries import GalleryReader, repeat_concurrent_change
-from vigil.people.person import Person, PersonChange, get_person, new_person_id
+from vigil.people.person import Person, PersonChange, get_person, new_person_id, parse_name
 
-MAX_NAME_LENGTH = 100
 MAX_PHOTOS = 20
+REVIEW_TAG = "review"
+"""Tag of a person whose templates are so different that somebody must look at the photos."""
 
 
 class InvalidEnrolment(Rejected):
-    """The request has no name, no photo, or too many photos."""
+    """The request has no photo, or too many photos."""
 
     reason = "invalid-enrolment"
 
@@ -86,6 +87,9 @@ class EnrolmentModels(Protocol):
     ) -> Mapping[int, Rejected]:
         """By index, why a template is not of the same person as the others."""
 
+    def is_spread_too_far(self, galleries: GallerySet, person: str, templates: Sequence[Template]) -> bool:
+        """Whether the person's templates with the new ones may be of two people."""
+
 
 class PhotoReader(Protocol):
     """Reads pending photos. Raises ObjectNotFound, ObjectTooLarge, Transient."""
@@ -126,11 +130,9 @@ class EnrolmentService:
     ) -> EnrolmentResult:
         """Enrol a new person in a gallery, or add photos and tags to the person of that name there.
 
-        Raises InvalidEnrolment, ConcurrentUpdate, Transient.
+        Raises InvalidName, InvalidEnrolment, ConcurrentUpdate, Transient.
         """
-        if not name.strip() or len(name) > MAX_NAME_LENGTH:
-            raise InvalidEnrolment(f"a name of 1 to {MAX_NAME_LENGTH} characters is needed")
-        return self._enrol(partial(self._change_by_name, name.strip(), tags, gallery), photos)
+        return self._enrol(partial(self._change_by_name, parse_name(name), tags, gallery), photos)
 
     def enrol_by_id(self, person_id: str, photos: Sequence[S3Object]) -> EnrolmentResult:
         """Add photos to a person. Raises PersonNotFound, InvalidEnrolment, ConcurrentUpdate, Transient."""
@@ -144,15 +146,14 @@ class EnrolmentService:
         if not 0 < len(photos) <= MAX_PHOTOS:
             raise InvalidEnrolment(f"1 to {MAX_PHOTOS} photos are needed")
         try:
-            max_bytes = self.models.max_bytes
-            images = [(photo, self.photos.fetch(photo, max_bytes)) for photo in photos]
+            images = [(photo, self._fetch(photo)) for photo in photos]
             return repeat_concurrent_change(partial(self._attempt_enrolment, read_change, images))
         finally:
             for photo in photos:
                 self.store.delete_version(photo)
 
     def _attempt_enrolment(
-        self, read_change: Callable[[], PersonChange], images: Sequence[tuple[S3Object, bytes]]
+        self, read_change: Callable[[], PersonChange], images: Sequence[tuple[S3Object, bytes | Rejected]]
     ) -> EnrolmentResult:
         change = read_change()
         person = change.after
@@ -162,30 +163,36 @@ class EnrolmentService:
         if not accepted:
             return EnrolmentResult(person, photos, rejected, galleries.version)
         templates = [template for _, template in accepted]
+        if self.models.is_spread_too_far(galleries, person.id, templates):
+            person = replace(person, tags=person.tags | {REVIEW_TAG})
+            change = replace(change, after=person)
         updated = galleries.apply(partial(_with_templates, galleries, person, templates))
         self.people.commit(change, templates, base=galleries.version, gallery=updated, now=self.clock())
         return EnrolmentResult(person, photos, rejected, updated.version)
 
     def _check_photos(
-        self, images: Sequence[tuple[S3Object, bytes]], galleries: GallerySet, person: str
+        self, images: Sequence[tuple[S3Object, bytes | Rejected]], galleries: GallerySet, person: str
     ) -> tuple[list[tuple[S3Object, Template]], tuple[RejectedPhoto, ...]]:
         """The accepted photos with their templates, and the rejected ones."""
-        found: list[tuple[S3Object, Template]] = []
-        rejected: list[RejectedPhoto] = []
-        for photo, data in images:
-            try:
-                template = self.models.create_template(data, galleries, person)
-                if not self.store_reference_images:
-                    template = replace(template, reference_image=None)
-                found.append((photo, template))
-            except Rejected as error:
-                rejected.append(_rejected_photo(photo, error))
-        if not found:
-            return [], tuple(rejected)
-        templates = [template for _, template in found]
-        inconsistent = self.models.find_inconsistent(galleries, person, templates)
-        rejected += [_rejected_photo(found[index][0], error) for index, error in inconsistent.items()]
-        return [one for index, one in enumerate(found) if index not in inconsistent], tuple(rejected)
+        accepted, rejected = examine_photos(
+            images,
+            lambda data: self._create_template(data, galleries, person),
+            lambda templates: self.models.find_inconsistent(galleries, person, templates),
+        )
+        return accepted, tuple(
+            RejectedPhoto(photo, error.reason, str(error), error.boxes_px) for photo, error in rejected
+        )
+
+    def _create_template(self, data: bytes, galleries: GallerySet, person: str) -> Template:
+        template = self.models.create_template(data, galleries, person)
+        return template if self.store_reference_images else replace(template, reference_image=None)
+
+    def _fetch(self, photo: S3Object) -> bytes | Rejected:
+        """The photo, or why this one photo cannot be read. Raises Transient."""
+        try:
+            return self.photos.fetch(photo, self.models.max_bytes)
+        except Rejected as error:
+            return error
 
     def _attempt_tag_update(self, person_id: str, add: frozenset[str], remove: frozenset[str]) -> Person:
         before = get_person(self.people, person_id)
@@ -223,7 +230,3 @@ def _with_templates(
     if galleries.is_pending(gallery, person.id):
         return gallery
     return add_templates(gallery, person.id, templates, person.tags)
-
-
-def _rejected_photo(photo: S3Object, error: Rejected) -> RejectedPhoto:
-    return RejectedPhoto(photo, error.reason, str(error), error.boxes_px)

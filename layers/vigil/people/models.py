@@ -14,6 +14,7 @@ from vigil.faces.enrolment_check import (
     create_template,
     embed_for_other_releases,
     embed_reference,
+    is_spread_too_far,
 )
 from vigil.faces.evaluation import compare_on_enrolled
 from vigil.faces.gallery import GallerySet
@@ -73,6 +74,11 @@ class FaceReleases:
         active = self._active()
         threshold = active.matching_config.enrolment_consistency_threshold
         return check_consistency(galleries.for_space(active.embedding_space), person, templates, threshold)
+
+    def is_spread_too_far(self, galleries: GallerySet, person: str, templates: Sequence[Template]) -> bool:
+        active = self._active()
+        threshold = active.matching_config.enrolment_consistency_threshold
+        return is_spread_too_far(galleries.for_space(active.embedding_space), person, templates, threshold)
 
     def release_ids(self) -> Sequence[str]:
         return self.releases.release_ids()

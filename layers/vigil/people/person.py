@@ -1,6 +1,8 @@
 """Values of people: profiles, the pointer to their galleries, and erasure receipts; without numpy."""
 
+import re
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,6 +76,36 @@ def get_person(people: PersonLookup, person_id: str) -> Person:
     if person is None:
         raise PersonNotFound(f"no person has the id {person_id}")
     return person
+
+
+MAX_NAME_LENGTH = 100
+INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+"""Control characters, line breaks, marks of direction and characters without width."""
+
+
+class InvalidName(Rejected):
+    """A name of a person is empty, too long, or has characters that nobody sees."""
+
+    reason = "invalid-name"
+
+
+def parse_name(text: str) -> str:
+    """A person's name in Unicode's composed form (NFC), without spaces around it. Raises InvalidName."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise InvalidName(f"a name of 1 to {MAX_NAME_LENGTH} characters is needed")
+    if re.search(f"[{INVISIBLE}\ud800-\udfff]", name):
+        raise InvalidName("a name has no control characters, line breaks or invisible characters")
+    return name
+
+
+def name_identity(name: str) -> str:
+    """What two spellings of one name have in common, which is unique in a gallery.
+
+    Unicode's canonical caseless matching (The Unicode Standard, section 3.13, D145).
+    """
+    decomposed = unicodedata.normalize("NFD", name.strip())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", decomposed.casefold()))
 
 
 def new_person_id() -> str:

@@ -9,12 +9,12 @@ import pytest
 from tests.fakes.memory import NOON
 from tests.unit.people.builders import SPACE, gallery_set, photo_counts, template, unit_vector
 from vigil.drops.messages import S3Object
-from vigil.errors import ConcurrentUpdate, Rejected
+from vigil.errors import ConcurrentUpdate, ObjectTooLarge, Rejected
 from vigil.faces.enrolment_check import Template
 from vigil.faces.gallery import Gallery, GallerySet
-from vigil.people.enrolment import EnrolmentService, InvalidEnrolment
+from vigil.people.enrolment import REVIEW_TAG, EnrolmentService, InvalidEnrolment
 from vigil.people.galleries import MAX_ATTEMPTS
-from vigil.people.person import Person, PersonChange, PersonNotFound
+from vigil.people.person import InvalidName, Person, PersonChange, PersonNotFound
 
 
 class FaceTaken(Rejected):
@@ -90,6 +90,10 @@ class NamedFaces:
         is_eve = [bool((one.vectors[SPACE] == unit_vector("eve")).all()) for one in templates]
         return {index: OtherFace("another face") for index, eve in enumerate(is_eve) if eve != is_eve[0]}
 
+    def is_spread_too_far(self, galleries: GallerySet, person: str, templates: Sequence[Template]) -> bool:
+        """Whoever is not herself."""
+        return any((one.vectors[SPACE] == unit_vector("far")).all() for one in templates)
+
 
 @dataclass
 class PendingPhotos:
@@ -98,6 +102,8 @@ class PendingPhotos:
     deleted: list[S3Object] = field(default_factory=list)
 
     def fetch(self, item: S3Object, max_bytes: int) -> bytes:
+        if item.key == "large":
+            raise ObjectTooLarge("20,000,001 bytes")
         return item.key.encode()
 
     def delete_version(self, item: S3Object) -> None:
@@ -233,8 +239,34 @@ def test_photos_are_deleted_although_the_person_does_not_exist():
 
 @pytest.mark.parametrize(("name", "keys"), [(" ", ["a"]), ("x" * 101, ["a"]), ("Ann", []), ("A", ["a"] * 21)])
 def test_a_request_without_name_or_with_no_or_too_many_photos_is_rejected(name: str, keys: list[str]):
-    with pytest.raises(InvalidEnrolment):
+    with pytest.raises((InvalidEnrolment, InvalidName)):
         service(MemoryPeople()).enrol_by_name(name, photos(*keys))
+
+
+def test_one_photo_that_cannot_be_read_is_refused_by_its_key_and_the_others_are_enrolled():
+    people, pending = MemoryPeople(), PendingPhotos()
+
+    enrolment = service(people, pending).enrol_by_name("Ann", photos("ann1", "large", "ann2"))
+
+    assert [photo.key for photo in enrolment.accepted] == ["ann1", "ann2"]
+    assert [(one.photo.key, one.reason) for one in enrolment.rejected] == [("large", "object-too-large")]
+    assert pending.deleted == photos("ann1", "large", "ann2")
+
+
+def test_identical_files_count_once():
+    enrolment = service(MemoryPeople()).enrol_by_name("Ann", photos("ann", "ann", "bob"))
+
+    assert [photo.key for photo in enrolment.accepted] == ["ann", "bob"]
+    assert [one.reason for one in enrolment.rejected] == ["duplicate-photo"]
+
+
+def test_a_person_whose_templates_spread_too_far_is_tagged_for_review():
+    people = MemoryPeople()
+    enrol = service(people).enrol_by_name
+
+    assert enrol("Ann", photos("ann")).person.tags == frozenset()
+    assert enrol("Ann", photos("far")).person.tags == {REVIEW_TAG}
+    assert people.galleries.tags_for(people.named_people["Ann"].id) == {REVIEW_TAG}
 
 
 def test_a_person_known_by_id_gets_more_templates_under_the_same_name():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from vigil.people.person import name_identity
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.commands.drops import find_photos
 from vigil_cli.console import err, fail, format_time, new_table, out, print_json
@@ -101,8 +102,8 @@ def find_or_create_person(api: Vigil, name: str, gallery: str = "default") -> tu
     try:
         return api.create_person(name, gallery=gallery), True
     except Conflict:
-        people = api.list_people(gallery=gallery)
-        return next(person["id"] for person in people if person["name"] == name), False
+        people, identity = api.list_people(gallery=gallery), name_identity(name)
+        return next(person["id"] for person in people if name_identity(person["name"]) == identity), False
 
 
 def _erase_without_photos(session: Session, person: str) -> None:

@@ -1,0 +1,108 @@
+"""Which photos belong to a person: like the first or most of the templates, never by a chain of blends."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vigil.errors import EmptyFile, Rejected
+from vigil.faces.enrolment_check import Template, examine_photos, find_outliers, needs_review
+
+THRESHOLD = 0.3963
+
+
+def blend(share: float) -> NDArray[np.float32]:
+    """A face between Ann (0) and Bob (1): a unit vector at an angle."""
+    angle = share * np.pi / 2
+    return np.array([np.cos(angle), np.sin(angle), 0], np.float32)
+
+
+ANN, BOB = blend(0), blend(1)
+ANNS = [blend(-0.1), blend(0.05), blend(0.15)]
+
+
+def faces(*vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.stack(vectors)
+
+
+def test_a_face_like_the_first_template_belongs_to_the_person():
+    assert find_outliers(faces(blend(0.7)), faces(ANN), THRESHOLD) == ()
+    assert find_outliers(faces(BOB), faces(ANN), THRESHOLD) == (0,)
+
+
+def test_a_chain_of_blends_does_not_lead_to_another_person_one_by_one():
+    templates = faces(ANN)
+    taken: list[float] = []
+    for share in (0.5, 0.7, 0.8, 0.9, 1.0):
+        if find_outliers(faces(blend(share)), templates, THRESHOLD) == ():
+            templates, taken = faces(*templates, blend(share)), [*taken, share]
+
+    assert taken == [0.5, 0.7]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_a_chain_of_blends_does_not_lead_to_another_person_in_one_request(order: tuple[int, ...]):
+    chain = [ANN, blend(0.5), BOB]
+    new = faces(*(chain[index] for index in order))
+
+    accepted = {order[index] for index in range(3)} - {
+        order[index] for index in find_outliers(new, None, 0.6)
+    }
+
+    assert not {0, 2} <= accepted
+
+
+def test_a_face_unlike_the_first_but_like_most_templates_belongs_to_the_person():
+    old, recent = blend(-0.6), [blend(0.1), blend(0.15), blend(0.2), blend(0.25)]
+
+    assert find_outliers(faces(blend(0.3)), faces(old, *recent), 0.5) == ()
+
+
+def test_copies_of_a_wrong_photo_do_not_make_it_the_person():
+    assert find_outliers(faces(BOB, BOB, BOB, *ANNS[:2]), None, THRESHOLD) == (0, 1, 2)
+
+
+def test_copies_of_a_template_do_not_outvote_the_others():
+    copies = [blend(0.6)] * 6
+
+    assert find_outliers(faces(BOB), faces(ANN, blend(0.05), *copies), THRESHOLD) == (0,)
+
+
+def test_one_wrong_photo_among_good_ones_is_the_outlier():
+    assert find_outliers(faces(ANNS[0], BOB, *ANNS[1:]), None, THRESHOLD) == (1,)
+
+
+def test_two_photos_of_different_people_are_both_refused():
+    assert find_outliers(faces(ANN, BOB), None, THRESHOLD) == (0, 1)
+
+
+def test_templates_that_may_be_of_two_people_are_reviewed():
+    assert needs_review(faces(ANN, blend(0.5), blend(0.9)), THRESHOLD)
+    assert not needs_review(faces(ANN, *ANNS), THRESHOLD)
+
+
+def test_an_unreadable_photo_and_a_copy_are_refused_and_the_others_are_compared():
+    compared: list[int] = []
+
+    def create_template(data: bytes) -> Template:
+        return Template({}, float(len(data)), (0, 0, 1, 1))
+
+    def find_inconsistent(templates: Sequence[Template]) -> Mapping[int, Rejected]:
+        compared.append(len(templates))
+        return {}
+
+    photos: list[tuple[str, bytes | Rejected]] = [
+        ("a", b"1"),
+        ("b", EmptyFile("no bytes")),
+        ("c", b"1"),
+        ("d", b"2"),
+    ]
+    accepted, rejected = examine_photos(photos, create_template, find_inconsistent)
+
+    assert [name for name, _ in accepted] == ["a", "d"]
+    assert [(name, error.reason) for name, error in rejected] == [
+        ("b", "empty-file"),
+        ("c", "duplicate-photo"),
+    ]
+    assert compared == [2]
