@@ -38,6 +38,8 @@ COMMANDS: Mapping[str, str] = {
     "people enrol": "people:enrol",
     "people import": "people:import_people",
     "people rename": "people:rename",
+    "people watch": "people:watch",
+    "people unwatch": "people:unwatch",
     "people tags": "people:tags",
     "people search": "people:search",
     "people erase": "people:erase",

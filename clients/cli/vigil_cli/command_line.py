@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -92,7 +92,7 @@ def _session_options(
 def _parameter(parameter: inspect.Parameter) -> click.Parameter:
     annotation, settings = get_args(parameter.annotation)
     kinds = [one for one in get_args(annotation) if one is not type(None)]
-    kind = kinds[0] if get_origin(annotation) is UnionType else annotation
+    kind = kinds[0] if get_origin(annotation) in (UnionType, Union) else annotation
     repeated = get_origin(kind) is list
     kind = get_args(kind)[0] if repeated else kind
     required = parameter.default is inspect.Parameter.empty

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, get_args
 
 import click
 from rich.console import Console
@@ -18,6 +18,10 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 err = Console(stderr=True, highlight=False)
 
 GOOD, BAD, WARN, DIM = "green", "bold red", "yellow", "dim"
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""Rising."""
+
 STATE_STYLES = {
     "done": GOOD,
     "known": GOOD,
@@ -67,8 +71,8 @@ def format_number(value: float | None, digits: int = 2) -> str:
 
 
 def format_time(timestamp: str) -> str:
-    """An ISO timestamp up to its seconds, in UTC."""
-    return timestamp[:19].replace("T", " ")
+    """An ISO timestamp up to its seconds, in the local time zone and with its name."""
+    return f"{datetime.fromisoformat(timestamp).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
 def format_age(at: str | None) -> str:
@@ -85,6 +89,14 @@ def format_age(at: str | None) -> str:
 def days_ago(days: int) -> str:
     """An ISO timestamp."""
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
+
+
+def parse_time(text: str) -> str:
+    """A date or time in ISO 8601, without an offset in the local zone, as an ISO timestamp with offset."""
+    try:
+        return datetime.fromisoformat(text).astimezone().isoformat()
+    except ValueError:
+        fail(f"{text} is no time: write 2026-01-31, 2026-01-31T18:30 or 2026-01-31T18:30+02:00")
 
 
 class ProgressSteps:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from vigil.access.roles import Role
 from vigil_cli.command_line import Option
@@ -16,15 +17,28 @@ from vigil_cli.console import fail, out, print_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from vigil_cli.deployment import Deployment
     from vigil_client import Problem, Vigil
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
 
 DaysOption = Annotated[int, Option(help="How many days to go back.", min=1, flags=("--days",))]
 LimitOption = Annotated[
     int,
     Option(help="How many rows at most.", min=1, flags=("--limit", "-n")),
 ]
+SourceOption = Annotated[str | None, Option(help="Only from this source.")]
+SinceOption = Annotated[str | None, Option(help="Only from this time on, such as 2026-01-31T18:30.")]
+UntilOption = Annotated[str | None, Option(help="Only before this time.")]
+SHOWN_DIGITS = 12
+"""So much of an id of a drop or an alert is in the tables."""
+
+CANARY_SOURCE = "canary"
+MAX_FETCHED = 2000
+"""Rows that a command fetches at most to count and sort them."""
+
 LaneName = Literal["live", "bulk"]
 LANES: tuple[LaneName, ...] = get_args(LaneName)
 NO_LOCAL_CLOUD = "no local cloud is running: start one with `./vigil up`, or name a stage on AWS with --stage"
@@ -84,6 +98,42 @@ class Session:
             fail("VIGIL_TOKEN is not set: set it to a token of your identity provider")
         url = os.environ.get("VIGIL_URL") or self.deployment().outputs["EndpointURL"]
         return url, os.environ["VIGIL_TOKEN"]
+
+
+def fetch_rows(rows: Iterator[Row], source: str | None) -> tuple[list[Row], str]:
+    """Up to MAX_FETCHED rows without those of the canary, unless it is asked for, and what was left out."""
+    fetched = list(islice(rows, MAX_FETCHED))
+    shown = [one for one in fetched if CANARY_SOURCE in (source,) or one["source"] != CANARY_SOURCE]
+    hidden = len(fetched) - len(shown)
+    notes = [f"{hidden} of the canary are left out (--source {CANARY_SOURCE})"] if hidden else []
+    notes += [f"only the newest {MAX_FETCHED} were read"] if len(fetched) == MAX_FETCHED else []
+    return shown, "; ".join(notes)
+
+
+def counted(title: str, shown: int, total: int, note: str = "") -> str:
+    """The title of a list: how many rows there are, how many of them are shown, and what was left out."""
+    count = f"{total}" if shown == total else f"{shown} of {total}"
+    return f"{title}: {count}" + (f"; {note}" if note else "")
+
+
+def no_rows(kind: str, days: int, note: str) -> str:
+    return f"no such {kind} in the last {days} days" + (f"; {note}" if note else "")
+
+
+def picture_link(row: Mapping[str, Any]) -> Text:
+    """The beginning of a row's id, which opens its picture in a terminal that shows links."""
+    from rich.text import Text
+
+    link = row.get("thumbnail_url")
+    return Text(row["id"][:SHOWN_DIGITS], style=f"link {link}" if link else "")
+
+
+def save_pictures(api: Vigil, rows: Iterable[Mapping[str, Any]], folder: Path) -> None:
+    """Write the picture of each row that has one to <id>.jpg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        if link := row.get("thumbnail_url"):
+            (folder / f"{row['id']}.jpg").write_bytes(api.get_thumbnail(link))
 
 
 def name_lookup(api: Vigil) -> Callable[[str], str]:

@@ -40,6 +40,7 @@ class AlertOut(TypedDict):
     source: str
     model: str
     subject: str
+    subject_name: NotRequired[str]
     drop: str
     sighting: str
     at: str
@@ -233,6 +234,7 @@ class SightingOut(TypedDict):
     model: str
     at: str
     person: NotRequired[str]
+    person_name: NotRequired[str]
     subject_erased: NotRequired[bool]
     thumbnail_url: NotRequired[str]
 

@@ -1,8 +1,10 @@
 """Alerts and their reviews."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from cloud.dynamodb.drops import AlertView
+from functions.api.names import find_names
 from functions.api.operation import Call, operation
 from functions.api.pagination import read_page, row_filter
 from functions.api.problems import Conflict, NotFound
@@ -23,16 +25,24 @@ from vigil.errors import ConcurrentUpdate
 )
 def list_alerts(call: Call, query: AlertsQuery) -> AlertList:
     """List alerts, newest first."""
-    matches = row_filter(query, "source", "review", "rule", "severity")
     list_rows = container().drop_reader.list_alerts
-    page = read_page(call, query, "alerts", matches, list_rows=list_rows, since=query.since)
-    return AlertList(items=[_to_alert(alert, call) for alert in page.rows], next=page.next)
+    page = read_page(call, query, "alerts", _query_filter(query), list_rows=list_rows, since=query.since)
+    names = find_names(call, (alert.subject_id for alert in page.rows))
+    return AlertList(items=[_to_alert(alert, call, names) for alert in page.rows], next=page.next)
+
+
+def _query_filter(query: AlertsQuery) -> Callable[[AlertView], bool]:
+    matches, prefix = row_filter(query, "source", "review", "rule", "severity"), query.id_prefix or ""
+    return lambda alert: (
+        matches(alert) and alert.alert_id.startswith(prefix) and query.person in (None, alert.subject_id)
+    )
 
 
 @operation("GET", "/v1/alerts/{alert}", role="viewer", bound_tokens="limited", audited=True)
 def get_alert(call: Call) -> AlertOut:
     """Get an alert with its reviews."""
-    return _to_alert(_find_alert(call), call)
+    alert = _find_alert(call)
+    return _to_alert(alert, call, find_names(call, [alert.subject_id]))
 
 
 @operation(
@@ -73,7 +83,7 @@ def _find_alert(call: Call) -> AlertView:
     return alert
 
 
-def _to_alert(alert: AlertView, call: Call) -> AlertOut:
+def _to_alert(alert: AlertView, call: Call, names: Mapping[str, str]) -> AlertOut:
     reviews = (
         ReviewOut(reviewer=one.reviewer, decision=one.decision, at=one.reviewed_at) for one in alert.reviews
     )
@@ -85,6 +95,7 @@ def _to_alert(alert: AlertView, call: Call) -> AlertOut:
         source=alert.source,
         model=alert.model,
         subject=alert.subject_id,
+        subject_name=names.get(alert.subject_id),
         drop=alert.drop_id,
         sighting=f"{alert.drop_id}-{alert.sighting}",
         at=alert.occurred_at,

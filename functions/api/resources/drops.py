@@ -3,12 +3,13 @@
 import mimetypes
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
 from cloud.dynamodb.drops import DropView, SightingView
+from functions.api.names import find_names
 from functions.api.operation import Call, operation
 from functions.api.pagination import read_page, row_filter
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
@@ -111,7 +112,7 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
     )
     if found is None or not call.caller.can_access_source(found.drop.source):
         raise NotFound
-    sightings = [to_sighting(one, call) for one in found.sightings]
+    sightings = to_sightings(found.sightings, call)
     if found.drop.s3_object is None:
         sightings = [one.model_copy(update={"thumbnail_url": None}) for one in sightings]
     actions = tuple(DropActionOut(action=one.action, reason=one.reason, at=one.at) for one in found.notes)
@@ -188,7 +189,13 @@ def _to_drop(drop: DropView, call: Call) -> DropOut:
     )
 
 
-def to_sighting(view: SightingView, call: Call) -> SightingOut:
+def to_sightings(views: Sequence[SightingView], call: Call) -> list[SightingOut]:
+    """With names for a caller who may read them."""
+    names = find_names(call, (view.subject for view in views))
+    return [_to_sighting(view, call, names) for view in views]
+
+
+def _to_sighting(view: SightingView, call: Call, names: Mapping[str, str]) -> SightingOut:
     has_thumbnail = view.box_px is not None and not view.is_erased
     return SightingOut(
         id=f"{view.drop_id}-{view.number}",
@@ -198,6 +205,7 @@ def to_sighting(view: SightingView, call: Call) -> SightingOut:
         at=view.occurred_at,
         status=view.status,
         person=view.subject if view.subject is not None and is_person_id(view.subject) else None,
+        person_name=names.get(view.subject or ""),
         label=view.label,
         score=view.score,
         threshold=view.threshold,

@@ -69,6 +69,7 @@ def _is_listed(call: Call, query: PeopleQuery, person: Person) -> bool:
         call.caller.can_access_gallery(person.gallery)
         and query.gallery in (None, person.gallery)
         and (query.tag is None or query.tag in person.tags)
+        and (query.name is None or query.name.casefold() in person.name.casefold())
     )
 
 

@@ -8,7 +8,7 @@ from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import ListedRow, collect_page, is_before, read_page, row_filter, start_position
 from functions.api.problems import CapacityExceeded
-from functions.api.resources.drops import to_sighting
+from functions.api.resources.drops import to_sightings
 from functions.api.resources.predict import invoke_predict
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
@@ -46,7 +46,7 @@ def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
     else:
         list_rows = reader.list_sightings
         page = read_page(call, query, "sightings", matches, list_rows=list_rows, since=query.since)
-    return SightingList(items=[to_sighting(view, call) for view in page.rows], next=page.next)
+    return SightingList(items=to_sightings(page.rows, call), next=page.next)
 
 
 @operation(

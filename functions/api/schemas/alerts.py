@@ -8,9 +8,11 @@ from functions.api.schemas.fields import (
     AlertId,
     ApiModel,
     DropId,
+    IdPrefix,
     ModelName,
     NextCursor,
     PageQuery,
+    PersonFilter,
     RulesToml,
     Severity,
     SightingId,
@@ -18,6 +20,7 @@ from functions.api.schemas.fields import (
     Source,
     SourceName,
     SubjectErased,
+    SubjectName,
     ThumbnailUrl,
     Timestamp,
     Until,
@@ -50,6 +53,7 @@ class AlertOut(ApiModel):
     subject: Annotated[
         str, Field(description="Id of a person, id of an unknown subject within the time window, or a label")
     ]
+    subject_name: SubjectName = None
     drop: DropId
     sighting: SightingId
     at: Timestamp
@@ -65,12 +69,14 @@ class AlertOut(ApiModel):
 class AlertsQuery(PageQuery):
     """Filters of a list of alerts."""
 
-    AUDITED_FIELDS: ClassVar = ("source", "review", "rule")
+    AUDITED_FIELDS: ClassVar = ("source", "review", "rule", "person")
 
     source: Source | None = None
     review: Annotated[AlertState | None, Field(description="Only alerts in this review state")] = None
     rule: Annotated[str | None, Field(max_length=100, description="Only alerts of this rule")] = None
     severity: Annotated[Severity | None, Field(description="Only alerts of this severity")] = None
+    person: PersonFilter = None
+    id_prefix: IdPrefix = None
     since: Since = None
     until: Until = None
 

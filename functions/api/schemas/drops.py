@@ -11,6 +11,7 @@ from functions.api.schemas.fields import (
     DropId,
     DropState,
     FoundCount,
+    IdPrefix,
     LabelText,
     Lane,
     LaneName,
@@ -19,6 +20,7 @@ from functions.api.schemas.fields import (
     ModelResult,
     NextCursor,
     PageQuery,
+    PersonFilter,
     ReleaseId,
     SightingId,
     SightingStatus,
@@ -27,6 +29,7 @@ from functions.api.schemas.fields import (
     Source,
     SourceName,
     SubjectErased,
+    SubjectName,
     ThumbnailUrl,
     TimesMs,
     Timestamp,
@@ -86,6 +89,7 @@ class SightingOut(ModelResult):
     model: ModelName
     at: Timestamp
     person: Annotated[str | None, Field(description="Id of the recognised person")] = None
+    person_name: SubjectName = None
     subject_erased: SubjectErased = False
     thumbnail_url: ThumbnailUrl = None
 
@@ -165,10 +169,7 @@ class DropsQuery(PageQuery):
             examples=["live/faces/door-3/frame.jpg"],
         ),
     ] = None
-    id_prefix: Annotated[
-        str | None,
-        Field(pattern=r"^[0-9a-f]{4,32}$", description="Only drops whose id begins with these characters"),
-    ] = None
+    id_prefix: IdPrefix = None
     since: Since = None
     until: Until = None
 
@@ -186,9 +187,7 @@ class SightingsQuery(PageQuery):
     AUDITED_FIELDS: ClassVar = ("source", "person", "status")
 
     source: Source | None = None
-    person: Annotated[
-        str | None, Field(pattern=r"^p-[0-9a-f]{12}$", description="Only sightings of this person")
-    ] = None
+    person: PersonFilter = None
     status: Annotated[SightingStatus | None, Field(description="Only sightings with this status")] = None
     since: Since = None
     until: Until = None

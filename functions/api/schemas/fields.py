@@ -117,6 +117,20 @@ ThumbnailUrl = Annotated[
 SubjectErased = Annotated[
     bool, Field(description="Whether the person was erased; the photo is then deleted too")
 ]
+SubjectName = Annotated[
+    str | None,
+    Field(
+        description="Name of the person, for callers who may read people (role reviewer)",
+        examples=["Ada Lovelace"],
+    ),
+]
+PersonFilter = Annotated[
+    str | None, Field(pattern=r"^p-[0-9a-f]{12}$", description="Only what concerns the person with this id")
+]
+IdPrefix = Annotated[
+    str | None,
+    Field(pattern=r"^[0-9a-f]{4,32}$", description="Only those whose id begins with these characters"),
+]
 Since = Annotated[
     TimestampParameter | None, Field(description="Only from this time on; one day ago if absent")
 ]

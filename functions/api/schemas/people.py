@@ -78,6 +78,10 @@ class PeopleQuery(PageQuery):
 
     gallery: Annotated[GalleryName | None, Field(description="Only people in this gallery")] = None
     tag: Annotated[Tag | None, Field(description="Only people with this tag")] = None
+    name: Annotated[
+        str | None,
+        Field(min_length=1, max_length=100, description="Only people whose name contains this, in any case"),
+    ] = None
 
 
 class PersonList(ApiModel):

@@ -13,12 +13,12 @@ MAX_AWS_CALLS = {
     "get-openapi": 0,
     "list-drops": LIST_SHARDS,
     "get-rules": 1,
-    "get-drop": 2,
+    "get-drop": 3,
     "get-person": 2,
     "list-people": LIST_SHARDS + 1,
-    "get-alert": 2,
-    "list-alerts": LIST_SHARDS + 1,
-    "list-sightings": 2,
+    "get-alert": 3,
+    "list-alerts": LIST_SHARDS + 2,
+    "list-sightings": 3,
     "get-status": 13,
 }
 """A list reads each of its index keys once, all at the same time; most operations write an audit entry."""

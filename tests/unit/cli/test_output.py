@@ -1,8 +1,10 @@
 """Each command prints a table for people, and with --json exactly the API's objects, one a line."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vigil_cli.__main__ import app
+from vigil_cli.console import format_time
 from vigil_cli.session import Session
 from vigil_client import Conflict, NotFound, UnprocessableContent
 
@@ -57,6 +60,7 @@ ALERT = {
     "severity": "critical",
     "source": "door",
     "subject": PERSON["id"],
+    "subject_name": PERSON["name"],
     "at": AT,
     "drop_count": 3,
     "review": "open",
@@ -119,6 +123,10 @@ class FakeApi:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.more_alerts: list[dict[str, Any]] = []
+        self.more_sightings: list[dict[str, Any]] = []
+        self.more_people: list[dict[str, Any]] = []
+        self.closed: set[str] = set()
         self.audit: dict[str, Any] = {"valid": True, "chains": 8, "entries": 20, "breaks": []}
 
     def upload_photo(self, photo: Path, **_: Any) -> str:
@@ -132,14 +140,32 @@ class FakeApi:
     def get_drop(self, drop: str, *, wait_s: int = 0) -> dict[str, Any]:
         return DROP_RECORD
 
-    def list_drops(self, **_: Any) -> Iterator[dict[str, Any]]:
-        return iter([DROP_RECORD])
+    def list_drops(self, id_prefix: str = "", **_: Any) -> Iterator[dict[str, Any]]:
+        return iter([one for one in [DROP_RECORD] if str(one["id"]).startswith(id_prefix)])
 
-    def list_sightings(self, **_: Any) -> Iterator[dict[str, Any]]:
-        return iter([SIGHTING])
+    def list_sightings(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        self.filters = {name: value for name, value in filters.items() if value is not None}
+        return iter([SIGHTING, *self.more_sightings])
 
-    def list_alerts(self, **_: Any) -> Iterator[dict[str, Any]]:
-        return iter([ALERT])
+    def list_alerts(self, id_prefix: str = "", **filters: Any) -> Iterator[dict[str, Any]]:
+        self.filters = {name: value for name, value in filters.items() if value is not None}
+        rows = [*self.more_alerts, ALERT]
+        return iter([one for one in rows if str(one["id"]).startswith(id_prefix)])
+
+    def review_alert(self, alert: str, decision: str) -> dict[str, Any]:
+        if alert in self.closed:
+            raise Conflict({"status": 409, "detail": "the alert is closed"})
+        self.calls.append(("review", alert, decision))
+        return {"alert": alert, "review": "dismissed", "review_count": 1, "required_reviewers": 1}
+
+    def label_drop(self, drop: str, label: str) -> dict[str, Any]:
+        return {"drop": drop, "label": label}
+
+    def get_thumbnail(self, link: str) -> bytes:
+        return link.encode()
+
+    def unwatch_person(self, person: str) -> None:
+        self.calls.append(("unwatch", person))
 
     def get_person(self, person: str) -> dict[str, Any]:
         if person != PERSON["id"]:
@@ -147,7 +173,7 @@ class FakeApi:
         return PERSON
 
     def list_people(self, **_: Any) -> Iterator[dict[str, Any]]:
-        return iter([PERSON])
+        return iter([PERSON, *self.more_people])
 
     def watch_person(self, person: str) -> None:
         self.calls.append(("watch", person))
@@ -511,3 +537,128 @@ def test_everybody_in_a_folder_of_people_is_enrolled_at_once(
     ]
     assert "1.jpg: no face (no-face)" in result.stderr
     assert api.calls == [("erase", "p-Ben King")]
+
+
+def make_alert(digit: str, **fields: Any) -> dict[str, Any]:
+    return {**ALERT, "id": digit * 32, **fields}
+
+
+def test_alerts_are_critical_first_counted_and_without_the_canary(api: FakeApi):
+    api.more_alerts = [make_alert("b", severity="info"), make_alert("c", source="canary")]
+
+    result = run("alerts -n 1")
+
+    title, _, first = result.stdout.splitlines()
+    assert title.strip() == "Alerts: 1 of 2; 1 of the canary are left out (--source canary)"
+    assert ("critical" in first, "aaaaaaaaaaaa" in first) == (True, True)
+
+
+def test_alerts_are_filtered_by_state_severity_source_person_and_time(api: FakeApi):
+    options = "--open --severity critical --source door --rule r --until 2026-01-31T18:30+02:00"
+    result = run(f"alerts {options} --person", "ada lovelace", "--since", "2026-01-30T00:00+00:00")
+
+    assert result.exit_code == 0, result.output
+    assert api.filters == {
+        "review": "open",
+        "severity": "critical",
+        "source": "door",
+        "rule": "r",
+        "person": PERSON["id"],
+        "since": "2026-01-30T00:00:00+00:00",
+        "until": datetime.fromisoformat("2026-01-31T16:30+00:00").astimezone().isoformat(),
+    }
+    assert run("alerts --since yesterday").exit_code == 2
+
+
+def test_several_alerts_are_reviewed_at_once_by_the_first_digits_of_their_ids(api: FakeApi):
+    api.more_alerts, api.closed = [make_alert("b"), make_alert("c")], {"c" * 32}
+
+    result = run("review aaaa bbbb cccc dismiss")
+
+    assert api.calls == [("review", one * 32, "dismiss") for one in "ab"]
+    assert "cccccccccccc: the alert is closed" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_all_open_alerts_of_a_filter_are_reviewed_after_a_question(api: FakeApi):
+    refused = CliRunner().invoke(app, ["review", "dismiss", "--rule", "watch-listed"], input="n\n")
+    accepted = CliRunner().invoke(app, ["review", "dismiss", "--rule", "watch-listed"], input="y\n")
+
+    assert (refused.exit_code, accepted.exit_code) == (1, 0)
+    assert "dismiss 1 open alerts?" in refused.stderr
+    assert api.calls == [("review", ALERT["id"], "dismiss")]
+    assert api.filters == {"review": "open", "rule": "watch-listed", "since": api.filters["since"]}
+    assert run("review dismiss").exit_code == 2
+
+
+def test_an_id_that_is_not_unique_is_refused_with_what_it_could_be(api: FakeApi):
+    api.more_alerts = [make_alert("a", id="a" * 31 + "b", rule="unknown-people")]
+
+    result = run("review aaaa dismiss")
+
+    assert result.exit_code == 2
+    assert "unknown-people at door" in result.stderr
+    assert "longer beginning" in result.stderr
+    assert run("review aaa dismiss").exit_code == 2
+
+
+def test_the_pictures_of_alerts_are_written_to_a_folder(api: FakeApi, tmp_path: Path):
+    api.more_alerts = [make_alert("b", thumbnail_url="https://picture")]
+
+    run("alerts --pictures", tmp_path / "new")
+
+    (picture,) = (tmp_path / "new").iterdir()
+    assert (picture.name, picture.read_bytes()) == (f"{'b' * 32}.jpg", b"https://picture")
+
+
+@pytest.mark.parametrize("text", ["ada lovelace", "Ada Lovelace", "p-0123", PERSON["id"]])
+def test_a_person_is_found_by_name_and_by_the_beginning_of_an_id(api: FakeApi, text: str):
+    result = run("people unwatch", text)
+
+    assert result.exit_code == 0, result.output
+    assert api.calls == [("unwatch", PERSON["id"])]
+
+
+def test_a_name_of_two_people_and_an_unknown_name_are_refused_with_a_hint(api: FakeApi):
+    api.more_people = [{**PERSON, "id": "p-ffffffffffff", "gallery": "staff"}]
+
+    twice, unknown = run("people show", "Ada Lovelace"), run("people show", "Ada Lovelice")
+
+    assert (twice.exit_code, unknown.exit_code) == (2, 2)
+    assert "p-ffffffffffff (Ada Lovelace in staff)" in twice.stderr
+    assert "did you mean Ada Lovelace" in unknown.stderr
+
+
+def test_a_drop_is_labelled_by_the_first_digits_of_its_id(api: FakeApi):
+    result = run("drops label dddd seven --json")
+
+    assert json.loads(result.stdout) == {"drop": DROP, "label": "seven"}
+
+
+def test_uploads_are_summed_up_and_a_rejected_photo_sets_the_exit_code(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    records = iter([{**DROP_RECORD, "alerts": 2}, {**DROP_RECORD, "state": "rejected", "found": None}])
+    monkeypatch.setattr(FakeApi, "get_drop", lambda *_, **__: next(records))
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"")
+
+    result = run("drop", tmp_path / "a.jpg", tmp_path / "b.jpg")
+
+    assert result.stdout.splitlines()[-1] == "2 files: 1 done, 1 rejected; found 1, in 2 alerts"
+    assert result.exit_code == 1
+
+
+def test_times_are_local_and_name_their_zone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert format_time("2026-07-02T03:04:05Z") == "2026-07-02 05:04:05 CEST"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_choice_of_states_is_a_choice_in_help_and_values(api: FakeApi):
+    assert run("drops list --state done").exit_code == 0
+    assert "'rejected'" in run("drops list --state finished").stderr

@@ -1,6 +1,7 @@
 """`vigil drop`, `vigil sightings`, `vigil drops`: uploads, records of drops and their sightings."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,15 +13,40 @@ from rich.table import Table
 from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.console import coloured, days_ago, err, fail, format_number, format_time, new_table
+from vigil_cli.console import (
+    coloured,
+    days_ago,
+    err,
+    fail,
+    format_number,
+    format_time,
+    new_table,
+    parse_time,
+)
+from vigil_cli.lookup import find_drop, find_person
 from vigil_cli.paths import expand_folders
-from vigil_cli.session import DaysOption, LaneName, LimitOption, Session, name_lookup
+from vigil_cli.session import (
+    SHOWN_DIGITS,
+    DaysOption,
+    LaneName,
+    LimitOption,
+    Session,
+    SinceOption,
+    SourceOption,
+    UntilOption,
+    counted,
+    fetch_rows,
+    name_lookup,
+    no_rows,
+    picture_link,
+    save_pictures,
+)
 from vigil_client import UnprocessableContent, Vigil
 from vigil_client.types import DropOut
 
-DROP_ID_LENGTH = 32
+UNFINISHED = ("uploaded", "claimed")
 MAX_FOUND = 20
-"""Drops that are shown for the beginning of an id."""
+"""Drops that are shown for the key of an object."""
 
 LONG_POLL_S = 20
 """The longest time that the API waits for a drop to end."""
@@ -28,7 +54,7 @@ LONG_POLL_S = 20
 DropArgument = Annotated[
     str, Argument(metavar="ID|KEY", help="Id of a drop or its first digits, or the key of an object.")
 ]
-SourceOption = Annotated[str | None, Option(help="Only from this source.")]
+SightingStatus = Literal["known", "unknown", "ambiguous", "unfit"]
 DropState = Literal["claimed", "done", "rejected", "quarantined"]
 NameLookup = Callable[[str], str]
 
@@ -46,7 +72,7 @@ def upload(
 ) -> None:
     """Upload photos and show the result of each.
 
-    The exit code is 1 if a file is refused or has no result after --wait seconds.
+    The exit code is 1 if a file is refused, rejected or quarantined, or has no result after --wait seconds.
 
     Example: ./vigil drop photos/ --source door-3
     """
@@ -57,12 +83,19 @@ def upload(
             _wait_for_results(api, rows, wait_s)
         for row in rows:
             row.pop("upload", None)
-        session.show(rows, lambda: drops_table(rows, name_lookup(api)))
-    unfinished = sum(row["state"] in ("uploaded", "claimed") for row in rows) if wait_s > 0 else 0
+        session.show(rows, lambda: Group(drops_table(rows, name_lookup(api)), Text(f"\n{summary(rows)}")))
+    unfinished = sum(row["state"] in UNFINISHED for row in rows) if wait_s > 0 else 0
     if unfinished:
         err.print(f"{unfinished} drops have no result after {wait_s:g} s: see `./vigil drops list` later")
-    if unfinished or any(row["state"] == "refused" for row in rows):
+    if unfinished or any(row["state"] not in ("done", *UNFINISHED) for row in rows):
         raise click.exceptions.Exit(1)
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many files there are, by their states, and what was found in them."""
+    states = ", ".join(f"{count} {state}" for state, count in Counter(row["state"] for row in rows).items())
+    found, alerts = (sum(row.get(name) or 0 for row in rows) for name in ("found", "alerts"))
+    return f"{len(rows)} files: {states}; found {found}, in {alerts} alerts"
 
 
 def find_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
@@ -91,7 +124,7 @@ def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], wait_s: float)
 
     deadline_s = time.monotonic() + wait_s
     for row in track(rows, description="processing", console=err, transient=True):
-        while row["state"] in ("uploaded", "claimed"):
+        while row["state"] in UNFINISHED:
             left_s = max(0, min(LONG_POLL_S, round(deadline_s - time.monotonic())))
             status = api.get_upload(row["upload"], wait_s=left_s)
             if "drop" in status and "state" in status:
@@ -105,7 +138,7 @@ def drops_table(rows: Iterable[Mapping[str, Any]], name_of: NameLookup) -> Table
     table = new_table("Drops", "photo", "state", ">found", "who", ">score", ">threshold", ">ms", "drop")
     for row in rows:
         first: list[str | Text] = [Path(row["file"]).name, _state_text(row), str(row.get("found", ""))]
-        last = [duration_text(row), row.get("id", "")[:12]]
+        last = [duration_text(row), row.get("id", "")[:SHOWN_DIGITS]]
         for sighting in row.get("sightings") or [{}]:
             who = subject_text(sighting, name_of) if sighting else ""
             table.add_row(*first, who, *_numbers(sighting, "score", "threshold"), *last)
@@ -115,7 +148,8 @@ def drops_table(rows: Iterable[Mapping[str, Any]], name_of: NameLookup) -> Table
 
 def subject_text(sighting: Mapping[str, Any], name_of: NameLookup) -> Text:
     """The name of a recognised person, or the status of the sighting, with its quality issues."""
-    name = name_of(sighting["label"]) if sighting["status"] == "known" else sighting["status"]
+    known = sighting["status"] == "known"
+    name = sighting.get("person_name") or (name_of(sighting["label"]) if known else sighting["status"])
     issues = f" ({', '.join(sighting['quality_issues'])})" if sighting.get("quality_issues") else ""
     return coloured(f"{name}{issues}", sighting["status"])
 
@@ -137,22 +171,33 @@ def sightings(
     session: Session,
     days: DaysOption = 7,
     limit: LimitOption = 50,
+    status: Annotated[SightingStatus | None, Option(help="Only with this status.")] = None,
     source: SourceOption = None,
-    person: Annotated[str | None, Option(help="Only of the person with this id.")] = None,
+    person: Annotated[str | None, Option(help="Only of this person: a name or an id.")] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    pictures: Annotated[Path | None, Option(help="Folder for a picture of each, named by its id.")] = None,
 ) -> None:
     """List what models found in drops, newest first.
 
-    Example: ./vigil sightings --days 1 -n 20
+    In a terminal that shows links, the id of a sighting opens its picture for five minutes.
+
+    Example: ./vigil sightings --status unknown --source door-3 --since 2026-01-31T18:00
     """
     columns = ("time", "source", "who", ">score", ">threshold", ">quality", "sighting")
-    table = new_table("Sightings", *columns)
     with session.api("reviewer") as api:
-        rows = list(islice(api.list_sightings(since=days_ago(days), source=source, person=person), limit))
-        name_of = name_lookup(api)
+        filters = {"source": source, "status": status, "until": until and parse_time(until)}
+        filters |= {"person": person and find_person(api, person)}
+        pages = api.list_sightings(since=parse_time(since) if since else days_ago(days), **filters)
+        found, note = fetch_rows(pages, source)
+        rows, name_of = found[:limit], name_lookup(api)
+        if pictures is not None:
+            save_pictures(api, rows, pictures)
+        table = new_table(counted("Sightings", len(rows), len(found), note), *columns)
         for row in () if session.as_json else rows:
             who, numbers = subject_text(row, name_of), _numbers(row, "score", "threshold", "quality")
-            table.add_row(format_time(row["at"]), row["source"], who, *numbers, row["id"])
-    session.show(rows, lambda: table if rows else f"no sightings in the last {days} days")
+            table.add_row(format_time(row["at"]), row["source"], who, *numbers, picture_link(row))
+    session.show(rows, lambda: table if found else no_rows("sightings", days, note))
 
 
 def list_drops(
@@ -167,14 +212,16 @@ def list_drops(
     Example: ./vigil drops list --state rejected --days 1
     """
     with session.api("viewer") as api:
-        rows = list(islice(api.list_drops(state=state, source=source, since=days_ago(days)), limit))
-    table = new_table("Drops", "time", "source", "model", "state", ">found", ">attempts", "drop")
+        pages = api.list_drops(state=state, source=source, since=days_ago(days))
+        found, note = fetch_rows(pages, source)
+    rows = found[:limit]
+    columns = ("time", "source", "model", "state", ">found", ">attempts", "drop")
+    table = new_table(counted("Drops", len(rows), len(found), note), *columns)
     for row in rows:
         counts = (str(row.get("found", "")), str(row["attempts"]))
-        table.add_row(
-            format_time(row["at"]), row["source"], row["model"], _state_text(row), *counts, row["id"]
-        )
-    session.show(rows, lambda: table if rows else f"no such drops in the last {days} days")
+        last = (_state_text(row), *counts, picture_link(row))
+        table.add_row(format_time(row["at"]), row["source"], row["model"], *last)
+    session.show(rows, lambda: table if found else no_rows("drops", days, note))
 
 
 def quarantined(
@@ -214,7 +261,7 @@ def notes(session: Session, drop: DropArgument) -> None:
 
 def label(
     session: Session,
-    drop: Annotated[str, Argument(metavar="DROP", help="Id of the drop.")],
+    drop: Annotated[str, Argument(metavar="DROP", help="Id of the drop, or its first digits.")],
     text: Annotated[str, Argument(metavar="LABEL", help="Name of a class, or id of a person.")],
 ) -> None:
     """Label a drop with what it shows; the next data set includes it.
@@ -222,18 +269,16 @@ def label(
     Example: ./vigil drops label 0123456789abcdef0123456789abcdef seven
     """
     with session.api("reviewer") as api:
-        saved = api.label_drop(drop, text)
+        saved = api.label_drop(find_drop(api, drop), text)
     session.show([saved], lambda: f"{saved['drop']} is labelled {saved['label']}")
 
 
 def _get_drops(api: Vigil, text: str) -> list[DropOut]:
-    """The drops of an object's key, or the drops of the last month whose id begins so."""
+    """The drops of an object's key, or the drop whose id begins so."""
     if "/" in text:
-        found = list(api.list_drops(object=text.removeprefix("s3://")))
-    elif len(text) == DROP_ID_LENGTH:
-        return [api.get_drop(text)]
+        found = list(islice(api.list_drops(object=text.removeprefix("s3://")), MAX_FOUND))
     else:
-        found = list(islice(api.list_drops(id_prefix=text, since=days_ago(30)), MAX_FOUND))
+        return [api.get_drop(find_drop(api, text))]
     if not found:
         fail(f"no record of {text}: an object's key has the form live/faces/<source>/<name>")
     return [api.get_drop(row["id"]) for row in found]

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import DIM, coloured, fail, format_number, format_time, new_table
+from vigil_cli.lookup import find_release
 from vigil_cli.paths import BUILD, ROOT
 from vigil_cli.session import Session
 from vigil_client import Vigil
@@ -36,7 +37,7 @@ from vigil_client.types import (
 PRICES_NOTE = "by the example prices in layers/vigil/training/instance_types.toml: set your own"
 DATASET_MANIFEST = "manifest.jsonl"
 ModelArgument = Annotated[str, Argument(help="Name of the model.")]
-ReleaseArgument = Annotated[str, Argument(help="The release, from `./vigil models list`.")]
+ReleaseArgument = Annotated[str, Argument(help="The release, or the first digits of its id.")]
 ReasonOption = Annotated[
     str, Option(help="Saved in the history of the release.", prompt=True, flags=("--reason",))
 ]
@@ -146,7 +147,11 @@ def promote(
 
     Example: ./vigil models promote digits 0123456789abcdef --reason "reviewed by hand"
     """
-    _apply_decision(lambda api: api.promote_release(model, release, reason=reason), session)
+
+    def decide(api: Vigil) -> StagesChanged:
+        return api.promote_release(model, find_release(api, model, release), reason=reason)
+
+    _apply_decision(decide, session)
 
 
 def reject(
@@ -159,7 +164,11 @@ def reject(
 
     Example: ./vigil models reject digits 0123456789abcdef --reason "trained on wrong labels"
     """
-    _apply_decision(lambda api: api.reject_release(model, release, reason=reason), session)
+
+    def decide(api: Vigil) -> StagesChanged:
+        return api.reject_release(model, find_release(api, model, release), reason=reason)
+
+    _apply_decision(decide, session)
 
 
 def rollback(

@@ -12,6 +12,7 @@ from vigil.people.person import name_identity
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.commands.drops import find_photos
 from vigil_cli.console import err, fail, format_time, new_table, out, print_json
+from vigil_cli.lookup import find_person
 from vigil_cli.session import Session
 from vigil_client import Conflict, Forbidden, UnprocessableContent, Vigil
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 GalleryOption = Annotated[str, Option(help="Gallery that the person is in.")]
 PersonArgument = Annotated[
-    str, Argument(metavar="PERSON", help="Id of the person, from `./vigil people list`.")
+    str, Argument(metavar="PERSON", help="Name or id of the person; the beginning of an id is enough.")
 ]
 
 
@@ -129,15 +130,16 @@ def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
 def list_people(
     session: Session,
     tag: Annotated[str | None, Option(help="Only people with this tag, such as watch.")] = None,
+    name: Annotated[str | None, Option(help="Only people whose name contains this text.")] = None,
     gallery: Annotated[str | None, Option(help="Only people in this gallery.")] = None,
 ) -> None:
     """List the people who are enrolled.
 
-    Example: ./vigil people list --tag watch
+    Example: ./vigil people list --name ada
     """
     with session.api("reviewer") as api:
-        rows = list(api.list_people(tag=tag, gallery=gallery))
-    table = new_table("People", "person", "name", "gallery", "tags", "changed")
+        rows = list(api.list_people(tag=tag, gallery=gallery, name=name))
+    table = new_table(f"People: {len(rows)}", "person", "name", "gallery", "tags", "changed")
     for row in rows:
         tags = " ".join(row["tags"])
         table.add_row(row["id"], row["name"], row["gallery"], tags, format_time(row["changed_at"]))
@@ -147,10 +149,10 @@ def list_people(
 def show(session: Session, person: PersonArgument) -> None:
     """Show a person's name, tags and consent.
 
-    Example: ./vigil people show p-0123456789ab
+    Example: ./vigil people show "Ada Lovelace"
     """
     with session.api("reviewer") as api:
-        row = api.get_person(person)
+        row = api.get_person(find_person(api, person))
     table = new_table(row["name"], "", "")
     table.add_row("person", row["id"])
     table.add_row("gallery", row["gallery"])
@@ -169,6 +171,7 @@ def rename(
     Example: ./vigil people rename p-0123456789ab "Ada King"
     """
     with session.api("operator") as api:
+        person = find_person(api, person)
         api.rename_person(person, name)
         row = api.get_person(person)
     session.show([row], lambda: f"{row['id']} is named {row['name']}")
@@ -184,15 +187,32 @@ def tags(
 
     After consent is withdrawn, stored data sets lose the person's pictures within the hour.
 
-    Example: ./vigil people tags p-0123456789ab --consent
+    Example: ./vigil people tags "Ada Lovelace" --consent
     """
     with session.api("operator") as api:
+        person = find_person(api, person)
         if watch is not None:
             (api.watch_person if watch else api.unwatch_person)(person)
         if consent is not None:
             (api.give_consent if consent else api.withdraw_consent)(person)
         row = api.get_person(person)
     session.show([row], lambda: f"{row['id']} {row['name']}: {' '.join(row['tags']) or 'no tags'}")
+
+
+def watch(session: Session, person: PersonArgument) -> None:
+    """Put a person on the watch list: each sighting raises an alert.
+
+    Example: ./vigil people watch "Ada Lovelace"
+    """
+    tags(session, person, watch=True)
+
+
+def unwatch(session: Session, person: PersonArgument) -> None:
+    """Take a person off the watch list.
+
+    Example: ./vigil people unwatch "Ada Lovelace"
+    """
+    tags(session, person, watch=False)
 
 
 def search(
@@ -220,7 +240,7 @@ def erase(
     Example: ./vigil people erase p-0123456789ab --receipt receipt.json
     """
     with session.api("admin") as api:
-        signed = api.erase_person(person)
+        signed = api.erase_person(find_person(api, person))
     receipt.write_text(json.dumps(signed, indent=2) + "\n")
     counts = ", ".join(f"{count} {kind}" for kind, count in signed["receipt"]["erased"].items() if count)
     session.show([signed], lambda: f"[green]erased[/] {counts or 'nothing was stored'}; receipt: {receipt}")

@@ -1,5 +1,6 @@
 """`vigil status`: objectives, lanes, firing alarms and faults of a deployment on one page."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import click
@@ -9,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vigil_cli.commands.alarms import firing_table
-from vigil_cli.console import BAD, DIM, GOOD, WARN, format_age, new_table
-from vigil_cli.session import Session
-from vigil_client.types import AlarmOut, FaultOut, LaneStatus, Slo, SystemStatus, UnpublishedEvents
+from vigil_cli.console import BAD, DIM, GOOD, SEVERITIES, WARN, coloured, days_ago, format_age, new_table
+from vigil_cli.session import Session, fetch_rows
+from vigil_client.types import AlarmOut, AlertOut, FaultOut, LaneStatus, Slo, SystemStatus, UnpublishedEvents
 
 LANE_STATES = {
     "closed": ("running", GOOD),
@@ -20,6 +21,9 @@ LANE_STATES = {
     "paused": ("paused", WARN),
 }
 """State of a lane's worst circuit breaker, or paused -> its label and style."""
+
+OPEN_ALERT_DAYS = 7
+"""The age of the alerts that are counted."""
 
 MAX_FAULTS = 8
 """The newest faults are shown; --json has all."""
@@ -37,9 +41,17 @@ def status(session: Session) -> None:
         current = api.get_status()
         firing = [alarm for alarm in api.list_alarms() if alarm["state"] == "ALARM"]
         faults = api.get_triage()["faults"]
+        pages = api.list_alerts(review="open", since=days_ago(OPEN_ALERT_DAYS))
+        open_alerts, _ = fetch_rows(pages, None)
     healthy = is_healthy(current, firing)
-    row = {**current, "firing_alarms": firing, "faults": faults, "healthy": healthy}
-    session.show([row], lambda: _page(current, firing, faults, healthy=healthy))
+    row = {
+        **current,
+        "firing_alarms": firing,
+        "faults": faults,
+        "open_alerts": open_alerts,
+        "healthy": healthy,
+    }
+    session.show([row], lambda: _page(current, firing, faults, open_alerts, healthy=healthy))
     if not healthy:
         raise click.exceptions.Exit(1)
 
@@ -72,9 +84,15 @@ def _worst_state(lane: LaneStatus) -> str:
 
 
 def _page(
-    current: SystemStatus, firing: Sequence[AlarmOut], faults: Sequence[FaultOut], *, healthy: bool
+    current: SystemStatus,
+    firing: Sequence[AlarmOut],
+    faults: Sequence[FaultOut],
+    open_alerts: Sequence[AlertOut],
+    *,
+    healthy: bool,
 ) -> Panel:
     parts: list[RenderableType] = [_slo_table(current), _lanes_table(current["lanes"])]
+    parts.append(_open_alerts_text(open_alerts))
     if firing:
         parts.append(firing_table(firing))
     parts.append(_faults_table(faults))
@@ -147,6 +165,18 @@ def _faults_table(faults: Sequence[FaultOut]) -> RenderableType:
         last = (fault["dependency"], fault["phase"], format_age(fault["since"]))
         table.add_row(fault["id"][:8], fault["kind"], fault["stage"], *last)
     return table
+
+
+def _open_alerts_text(alerts: Sequence[AlertOut]) -> Text:
+    """How many alerts wait for a decision, by severity and rule."""
+    if not alerts:
+        return Text(f"open alerts: none in {OPEN_ALERT_DAYS} days", style=DIM)
+    counts = Counter((one["severity"], one["rule"]) for one in alerts)
+    ordered = sorted(counts.items(), key=lambda item: (-SEVERITIES.index(item[0][0]), -item[1]))
+    text = Text(f"open alerts: {len(alerts)} (./vigil alerts --open)")
+    for (severity, rule), count in ordered:
+        text.append(f"\n  {count} ").append_text(coloured(severity)).append(f" {rule}")
+    return text
 
 
 def _completeness_text(current: SystemStatus) -> Text:
