@@ -24,7 +24,9 @@ def find_person(api: Vigil, text: str) -> str:
     named = [one for one in people if one["name"].casefold() == text.strip().casefold()]
     found = named or [one for one in people if text.startswith("p-") and one["id"].startswith(text)]
     if not found:
-        close = get_close_matches(text, [one["name"] for one in people], 3)
+        names = [one["name"] for one in people]
+        parts = [one for one in names if text.casefold() in one.casefold()]
+        close = parts[:3] or get_close_matches(text, names, 3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see `./vigil people list`"
         fail(f"no person has the name or id {text}: {hint}")
     return _only(text, [(one["id"], f"{one['name']} in {one['gallery']}") for one in found])

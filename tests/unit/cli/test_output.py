@@ -622,7 +622,7 @@ def test_a_person_is_found_by_name_and_by_the_beginning_of_an_id(api: FakeApi, t
 def test_a_name_of_two_people_and_an_unknown_name_are_refused_with_a_hint(api: FakeApi):
     api.more_people = [{**PERSON, "id": "p-ffffffffffff", "gallery": "staff"}]
 
-    twice, unknown = run("people show", "Ada Lovelace"), run("people show", "Ada Lovelice")
+    twice, unknown = run("people show", "Ada Lovelace"), run("people show", "ada")
 
     assert (twice.exit_code, unknown.exit_code) == (2, 2)
     assert "p-ffffffffffff (Ada Lovelace in staff)" in twice.stderr
@@ -645,7 +645,7 @@ def test_uploads_are_summed_up_and_a_rejected_photo_sets_the_exit_code(
 
     result = run("drop", tmp_path / "a.jpg", tmp_path / "b.jpg")
 
-    assert result.stdout.splitlines()[-1] == "2 files: 1 done, 1 rejected; found 1, in 2 alerts"
+    assert result.stdout.splitlines()[-1] == "2 files: 1 done, 1 rejected; found 1; 2 times an alert"
     assert result.exit_code == 1
 
 

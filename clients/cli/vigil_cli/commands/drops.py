@@ -95,7 +95,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     """How many files there are, by their states, and what was found in them."""
     states = ", ".join(f"{count} {state}" for state, count in Counter(row["state"] for row in rows).items())
     found, alerts = (sum(row.get(name) or 0 for row in rows) for name in ("found", "alerts"))
-    return f"{len(rows)} files: {states}; found {found}, in {alerts} alerts"
+    return f"{len(rows)} files: {states}; found {found}; {alerts} times an alert"
 
 
 def find_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
