@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,11 @@ from chalice import Blueprint
 
 from functions.runtime.container import container
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
-from vigil.drops.messages import S3Object
-from vigil.drops.prediction import PredictionResult, predict_once
+from vigil.drops.messages import InlinePayload, S3Object
+from vigil.drops.prediction import PredictionResult, predict_once, read_input
 from vigil.errors import Rejected
 from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION
+from vigil.people.comparison import compare_photos
 from vigil.people.search import search_faces
 
 trigger = Blueprint(__name__)
@@ -24,20 +26,35 @@ def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
     """{"model", "data": base64} or {"model", "object": {"key", "version"?}}, "galleries"? → prediction."""
     if "search" in event:
         return _search(event)
-    if "object" in event:
-        reference = event["object"]
-        image: S3Object | bytes = S3Object(
-            container().settings.photos_bucket, str(reference["key"]), str(reference.get("version") or "")
-        )
-    else:
-        image = base64.b64decode(event["data"])
     options = {GALLERIES_OPTION: " ".join(map(str, event.get("galleries", [DEFAULT_GALLERY])))}
     models, reader = container().active_models, container().input_reader
     try:
         with exit_if_release_damaged():
+            if "describe" in event:
+                return _describe(event)
+            image = _image_of(event)
             return _prediction_json(predict_once(str(event["model"]), image, options, models, reader))
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
+
+
+def _image_of(event: Mapping[str, Any]) -> S3Object | bytes:
+    if "object" not in event:
+        return base64.b64decode(event["data"])
+    reference = event["object"]
+    return S3Object(
+        container().settings.photos_bucket, str(reference["key"]), str(reference.get("version") or "")
+    )
+
+
+def _describe(event: Mapping[str, Any]) -> dict[str, Any]:
+    """{"model", "describe": [image, another?]} → {"photos": [{"faces", "similarities", ...}], "source"}."""
+    model = container().active_models.get(str(event["model"]))
+    images = map(_image_of, event["describe"])
+    payloads = [InlinePayload(one) if isinstance(one, bytes) else one for one in images]
+    return asdict(
+        compare_photos([read_input(one, model, container().input_reader) for one in payloads], model)
+    )
 
 
 def _search(event: Mapping[str, Any]) -> dict[str, Any]:

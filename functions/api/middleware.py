@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from chalice import Response
 from chalice.app import Request
 from pydantic import BaseModel, ValidationError
 
 from cloud.lambda_api import FunctionThrottled
-from functions.api.operation import JSON_TYPE, Call, FileResponse, Operation, is_well_formed
+from functions.api.operation import JSON_TYPE, BoundTokens, Call, FileResponse, Operation, is_well_formed
 from functions.api.problems import (
     CapacityExceeded,
     Forbidden,
@@ -27,7 +27,7 @@ from functions.api.problems import (
     UnsupportedMediaType,
 )
 from functions.runtime.container import container
-from vigil.access.roles import ROLES, Caller
+from vigil.access.roles import ROLES, Caller, Role
 from vigil.errors import Rejected, Transient
 
 ANONYMOUS = Caller("", "viewer")
@@ -52,7 +52,7 @@ def serve(operation: Operation, request: Request) -> Response:
 
 
 def _handle(operation: Operation, request: Request) -> Response:
-    caller = _authorize(operation, request)
+    caller = authorize(operation, request)
     path = dict(request.uri_params or {})
     if not is_well_formed(path):
         raise NotFound
@@ -80,7 +80,18 @@ def _handle(operation: Operation, request: Request) -> Response:
     )
 
 
-def _authorize(operation: Operation, request: Request) -> Caller:
+class Authorizable(Protocol):
+    """An operation below /v1, or one of Rekognition."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> Role | None: ...
+    @property
+    def bound_tokens(self) -> BoundTokens: ...
+
+
+def authorize(operation: Authorizable, request: Request) -> Caller:
     """The caller. Raises Forbidden, TooManyRequests."""
     if operation.role is None:
         return ANONYMOUS

@@ -56,6 +56,13 @@ def register_routes(blueprint: Blueprint) -> None:
         )(view)
 
 
+def register_rekognition(blueprint: Blueprint) -> None:
+    """Add the route of Rekognition's protocol, whose operations stand in a header."""
+    blueprint.route("/rekognition", methods=["POST"], content_types=ANY_TYPE, authorizer=on_token)(
+        _serve_rekognition
+    )
+
+
 def register_preflights(blueprint: Blueprint) -> None:
     """Add one OPTIONS route for each path, which answers CORS preflight requests."""
     for number, path in enumerate(dict.fromkeys(operation.path for operation in OPERATIONS)):
@@ -79,6 +86,12 @@ def _preflight(methods: str, **_path: Any) -> Response:
     return Response("", headers=headers, status_code=204)
 
 
+def _serve_rekognition() -> Response:
+    from functions.api.rekognition.serve import serve_rekognition  # noqa: PLC0415 - other requests need none of it
+
+    return serve_rekognition(trigger.current_request)
+
+
 def _serve_operation(operation: Operation, **_path: Any) -> Response:
     c = container()
     started_s, calls_before = perf_counter(), c.deadline.attempts
@@ -91,4 +104,5 @@ def _serve_operation(operation: Operation, **_path: Any) -> Response:
 
 
 register_routes(trigger)
+register_rekognition(trigger)
 register_preflights(trigger)

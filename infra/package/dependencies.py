@@ -34,6 +34,10 @@ SERVICES = ("cloudwatch", "dynamodb", "kms", "lambda", "s3", "sagemaker", "sns",
 """AWS services that functions create clients of; botocore's models of the other four hundred do not ship."""
 
 
+ANSWERED_SERVICE_MODEL = "rekognition/2016-06-27/service-2.json"
+"""The model of the service whose protocol the API answers: requests are validated by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackagePart:
     """Packages that ship together.
@@ -111,6 +115,8 @@ LAYERS = (RUNTIME_LAYER, AUTH_LAYER, API_LAYER)
 
 
 def _includes_botocore_data(path: str) -> bool:
+    if path.removesuffix(".gz") == ANSWERED_SERVICE_MODEL:
+        return True
     service, slash, rest = path.partition("/")
     return not slash or (service in SERVICES and not rest.split("/")[-1].startswith("examples-"))
 

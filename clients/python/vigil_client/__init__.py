@@ -8,5 +8,15 @@ drop = vigil.drop_photo("door.jpg", source="door-3")
 
 from vigil_client.client import Vigil
 from vigil_client.problems import Conflict, Forbidden, NotFound, Problem, Unauthorized, UnprocessableContent
+from vigil_client.rekognition import rekognition
 
-__all__ = ["Conflict", "Forbidden", "NotFound", "Problem", "Unauthorized", "UnprocessableContent", "Vigil"]
+__all__ = [
+    "Conflict",
+    "Forbidden",
+    "NotFound",
+    "Problem",
+    "Unauthorized",
+    "UnprocessableContent",
+    "Vigil",
+    "rekognition",
+]

@@ -21,7 +21,7 @@ from vigil.faces.detector import (
 )
 from vigil.faces.embedder import Embedder, open_embedder
 from vigil.faces.landmarks import Landmarker, open_landmarker
-from vigil.faces.quality import QualityGate, measure_sharpness, measure_turn
+from vigil.faces.quality import QualityGate, measure_brightness, measure_sharpness, measure_turn
 from vigil.inference.card import Fraction, InputLimits, ModelCard, PositiveInt
 from vigil.inference.images import DecodedImage, decode_image
 from vigil.inference.release import Release
@@ -128,6 +128,8 @@ class Face:
     embedding_space  id of the space of `vector`
     quality          0 to 1
     quality_issues   why the face is unfit to be matched: "small", "blurred", "turned"
+    sharpness        0 to 1, by the card's ramp
+    brightness       mean grey level of the aligned face, 0 to 1
     """
 
     box_px: Box
@@ -137,6 +139,8 @@ class Face:
     embedding_space: str
     quality: float
     quality_issues: tuple[str, ...]
+    sharpness: float
+    brightness: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,10 +248,10 @@ class FacePipeline:
         vector  (D,) float32, unit length
         """
         scale = np.array(picture.scale, np.float32)
-        box = aligned.box * np.tile(scale, 2)
+        box, sharpness = aligned.box * np.tile(scale, 2), measure_sharpness(aligned.crop)
         quality, quality_issues = self.card.face_quality.assess(
             height_px=float(box[3] - box[1]),
-            sharpness=measure_sharpness(aligned.crop),
+            sharpness=sharpness,
             turn=measure_turn(mean_landmarks(aligned.landmarks, self.embedder.card.alignment)),
         )
         return Face(
@@ -258,6 +262,8 @@ class FacePipeline:
             embedding_space=self.embedder.embedding_space,
             quality=quality,
             quality_issues=quality_issues,
+            sharpness=self.card.face_quality.sharpness(sharpness),
+            brightness=measure_brightness(aligned.crop),
         )
 
 

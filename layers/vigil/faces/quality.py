@@ -65,6 +65,11 @@ def measure_sharpness(face: Image.Image) -> float:
     return float(np.abs(curve).mean() / max(float(grey.std()), 1.0))
 
 
+def measure_brightness(face: Image.Image) -> float:
+    """Mean grey level of an aligned RGB face, 0 to 1."""
+    return float(np.asarray(face.convert("L"), np.float32).mean()) / 255
+
+
 def measure_turn(points: NDArray[np.float32]) -> float:
     """How far a face is turned up, down or sideways: 0 is frontal; from 0.5 one eye is hardly visible.
 

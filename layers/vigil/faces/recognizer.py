@@ -13,6 +13,7 @@ from vigil.inference.repository import OpenPart
 from vigil.inference.types import (
     DEFAULT_GALLERY,
     GALLERIES_OPTION,
+    Model,
     Option,
     Prediction,
     Sighting,
@@ -99,3 +100,9 @@ def open_face_recognizer(
 ) -> FaceRecognizer:
     """A ModelFactory when its first argument is bound: `partial(open_face_recognizer, gallery_for)`."""
     return FaceRecognizer(release, open_face_pipeline(release, open_part), gallery_for)
+
+
+def as_face_recognizer(model: Model) -> FaceRecognizer:
+    if not isinstance(model, FaceRecognizer):
+        raise TypeError("the card of models/faces must name the pipeline faces")
+    return model

@@ -18,7 +18,7 @@ from vigil.faces.enrolment_check import (
 )
 from vigil.faces.evaluation import compare_on_enrolled
 from vigil.faces.gallery import GallerySet
-from vigil.faces.recognizer import FaceRecognizer
+from vigil.faces.recognizer import FaceRecognizer, as_face_recognizer
 from vigil.inference.types import Model, ReferenceImage
 from vigil.people.galleries import GalleryListing
 from vigil.people.reembedding import StoredPhoto
@@ -58,11 +58,11 @@ class FaceReleases:
         return self._active().max_bytes
 
     def embedding_spaces(self) -> Sequence[str]:
-        return [_face_recognizer(one).embedding_space for one in self.releases.all_models()]
+        return [as_face_recognizer(one).embedding_space for one in self.releases.all_models()]
 
     def create_template(self, photo: bytes, galleries: GallerySet, person: str) -> Template:
         """A template by the active release, and by each other release that has a gallery."""
-        active, *others = map(_face_recognizer, self.releases.all_models())
+        active, *others = map(as_face_recognizer, self.releases.all_models())
         space = active.embedding_space
         template = create_template(photo, model=active, person=person, gallery=galleries.for_space(space))
         spaces = galleries.by_space.keys() - {space}
@@ -84,11 +84,11 @@ class FaceReleases:
         return self.releases.release_ids()
 
     def embedding_space(self, release: str) -> str:
-        return _face_recognizer(self.releases.get_model(release)).embedding_space
+        return as_face_recognizer(self.releases.get_model(release)).embedding_space
 
     def embed_reference(self, release: str, reference: ReferenceImage) -> NDArray[np.float32]:
         """(D,) float32, unit length. Raises NoFace."""
-        return embed_reference(reference, _face_recognizer(self.releases.get_model(release)))
+        return embed_reference(reference, as_face_recognizer(self.releases.get_model(release)))
 
     def compare_on_enrolled(self, candidate: Model) -> tuple[Interval, Interval]:
         """The candidate's identification rate, and its difference from the active release's.
@@ -102,13 +102,7 @@ class FaceReleases:
             for photo in self.photos.photos_of(person)
             if photo.reference_image is not None
         ]
-        return compare_on_enrolled(_face_recognizer(candidate), self._active(), images)
+        return compare_on_enrolled(as_face_recognizer(candidate), self._active(), images)
 
     def _active(self) -> FaceRecognizer:
-        return _face_recognizer(self.releases.active_model())
-
-
-def _face_recognizer(model: Model) -> FaceRecognizer:
-    if not isinstance(model, FaceRecognizer):
-        raise TypeError("the card of models/faces must name the pipeline faces")
-    return model
+        return as_face_recognizer(self.releases.active_model())

@@ -109,9 +109,9 @@ def test_a_token_needs_a_subject(tokens: Tokens, subject: Any):
     assert tokens.authenticate(sub=subject) is None
 
 
-def _authorize(operation: Operation, context: dict[str, str]) -> Caller:
+def authorize(operation: Operation, context: dict[str, str]) -> Caller:
     request: Any = SimpleNamespace(context={"authorizer": context})
-    return middleware._authorize(operation, request)
+    return middleware.authorize(operation, request)
 
 
 @pytest.fixture
@@ -135,19 +135,19 @@ def test_the_sources_and_galleries_of_a_token_reach_the_api_unchanged(
     )
 
     context = {"principalId": answer["principalId"], **answer["context"]}
-    assert _authorize(LIST_DROPS, context) == caller
+    assert authorize(LIST_DROPS, context) == caller
 
 
 @pytest.mark.usefixtures("_no_rate_limit")
 def test_a_request_whose_authorizer_states_no_sources_is_refused():
     with pytest.raises(Forbidden, match="states no sources"):
-        _authorize(LIST_DROPS, {"principalId": "ann", "role": "admin"})
+        authorize(LIST_DROPS, {"principalId": "ann", "role": "admin"})
 
 
 @pytest.mark.usefixtures("_no_rate_limit")
 def test_a_caller_without_any_source_is_bound():
     context = {"principalId": "ann", "role": "admin", "sources": json.dumps([]), "galleries": "null"}
 
-    assert not _authorize(LIST_DROPS, context).can_access_source("door-1")
+    assert not authorize(LIST_DROPS, context).can_access_source("door-1")
     with pytest.raises(Forbidden, match="all sources"):
-        _authorize(PAUSE_LANE, context)
+        authorize(PAUSE_LANE, context)

@@ -33,6 +33,8 @@ def face(of_vector: NDArray[np.float32], quality: float = 1.0, quality_issues: t
         EMBEDDING_SPACE,
         quality,
         quality_issues,
+        sharpness=1.0,
+        brightness=0.5,
     )
 
 
