@@ -164,7 +164,7 @@ class Adapters:
 
         env = self.settings
         return SnsSubscriptions(
-            self.clients.get("sns"), env.topic_arn, dynamodb=self.dynamodb, table=env.callers_table
+            self.clients.get("sns"), env.topic_arn, env.dead_events_arn, self.dynamodb, env.callers_table
         )
 
     # Lanes and their reliability

@@ -48,6 +48,11 @@ class Settings:
         return self._get("TOPIC_ARN")
 
     @property
+    def dead_events_arn(self) -> str:
+        """The queue of events that the endpoint of a subscription did not accept."""
+        return self._get("SUBSCRIPTION_DEAD_LETTERS_ARN")
+
+    @property
     def queue_url(self) -> str:
         return self._get("QUEUE_URL")
 

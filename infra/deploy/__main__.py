@@ -11,8 +11,15 @@ from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
 
-from infra.deploy.checks import DeployError, account_id, check_stage_name, describe_checkout, release_tag
-from infra.deploy.deploy import DeployRequest, ResourceChange, deploy_stack
+from infra.deploy.checks import (
+    DeployError,
+    account_id,
+    check_concurrency,
+    check_stage_name,
+    describe_checkout,
+    release_tag,
+)
+from infra.deploy.deploy import DeployRequest, ResourceChange, deploy_stack, effective_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,6 +68,9 @@ def _deploy(chosen: argparse.Namespace) -> dict[str, str] | None:
     console.print(
         f"deploy: {release_name} to {request.stack_name}, account {request.account}, {session.region_name}"
     )
+    effective = effective_parameters(request, session.client("cloudformation"))
+    for warning in check_concurrency(session.client("lambda"), stage, effective):
+        console.print(f"deploy: {warning}", style="yellow", markup=False, soft_wrap=True)
     confirm = _accept_changes if chosen.yes else _ask_for_confirmation
     return deploy_stack(request, session, confirm=confirm, on_progress=_print_progress, now=datetime.now(UTC))
 

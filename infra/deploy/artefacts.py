@@ -72,8 +72,8 @@ def upload_template(template: Template, bucket: ArtefactBucket) -> str:
     if not bucket.contains(key):
         owner = {"ExpectedBucketOwner": bucket.account}
         bucket.s3.put_object(Bucket=bucket.bucket, Key=key, Body=body.encode(), **owner)
-    region = bucket.s3.meta.region_name
-    return f"https://{bucket.bucket}.s3.{region}.amazonaws.com/{key}"
+    suffix = bucket.s3.meta.endpoint_url.split("//s3.", 1)[-1]  # amazonaws.com.cn in China
+    return f"https://{bucket.bucket}.s3.{suffix}/{key}"
 
 
 def content_digest(path: Path) -> str:
@@ -115,7 +115,7 @@ def ensure_bucket(s3: Any, *, account: str, region: str) -> str:
     s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=_ENCRYPTION)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=_LIFECYCLE)
-    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_tls_only_policy(name)))
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(_tls_only_policy(name, s3.meta.partition)))
     return name
 
 
@@ -130,8 +130,8 @@ def _is_owned(s3: Any, name: str, account: str) -> bool:
     return True
 
 
-def _tls_only_policy(name: str) -> dict[str, Any]:
-    arn = f"arn:aws:s3:::{name}"
+def _tls_only_policy(name: str, partition: str) -> dict[str, Any]:
+    arn = f"arn:{partition}:s3:::{name}"
     deny = {
         "Sid": "TlsOnly",
         "Effect": "Deny",

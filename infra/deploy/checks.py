@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,54 @@ def account_id(sts: Any) -> str:
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
     return str(identity["Account"])
+
+
+RESERVATIONS = {"PredictConcurrency": "predict", "ApiConcurrency": "api"}
+"""The function for which each parameter reserves concurrency."""
+
+MIN_UNRESERVED = 100
+"""Lambda refuses a reservation that leaves less than this to all other functions of the account:
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+"""
+
+_INCREASE = (
+    "request an increase of 'Concurrent executions' in Service Quotas (new accounts begin with 10 or 50)"
+)
+
+
+def check_concurrency(lambda_client: Any, stage: str, parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """Compare the parameters with the account's concurrency; returns warnings.
+
+    Raises DeployError if Lambda would refuse the reservations.
+    """
+    limits = lambda_client.get_account_settings()["AccountLimit"]
+    limit, unreserved = int(limits["ConcurrentExecutions"]), int(limits["UnreservedConcurrentExecutions"])
+    wanted = {name: int(parameters.get(name, 0)) for name in RESERVATIONS}
+    own = sum(_reserved(lambda_client, f"vigil-{stage}-{RESERVATIONS[name]}") for name in wanted)
+    remaining = unreserved + own - sum(wanted.values())
+    if any(wanted.values()) and remaining < MIN_UNRESERVED:
+        listed = ", ".join(f"{name}={number}" for name, number in wanted.items() if number)
+        raise DeployError(
+            f"{listed} would leave {remaining} of this account's {limit} concurrent executions unreserved;"
+            f" Lambda requires {MIN_UNRESERVED}. Set them to 0, or {_INCREASE}."
+        )
+    workers, available = int(parameters.get("Workers", 0)), limit - sum(wanted.values())
+    if workers <= available:
+        return ()
+    return (
+        f"Workers={workers} do not fit: {available} functions can run at once in this account and region,"
+        f" and the other functions share them. Lower Workers and MinLiveWorkers, or {_INCREASE}.",
+    )
+
+
+def _reserved(lambda_client: Any, function: str) -> int:
+    try:
+        answer = lambda_client.get_function_concurrency(FunctionName=function)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return 0
+        raise
+    return int(answer.get("ReservedConcurrentExecutions", 0))
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -195,5 +195,14 @@ def _parameters(request: DeployRequest, template: Mapping[str, Any], stack: Stac
     return {name: value for name, value in requested.items() if name in known}
 
 
+def effective_parameters(request: DeployRequest, cloudformation: Any) -> dict[str, str]:
+    """Return the value that each parameter will have: the requested one, the stack's, or the default."""
+    declared = json.loads((request.folder / "sam.json").read_text()).get("Parameters", {})
+    stack = (Stack(cloudformation, request.stack_name).describe() or {}).get("Parameters", [])
+    defaults = {name: str(one["Default"]) for name, one in declared.items() if "Default" in one}
+    existing = {entry["ParameterKey"]: entry["ParameterValue"] for entry in stack}
+    return {**defaults, **existing, **request.parameters}
+
+
 def _tags(request: DeployRequest) -> dict[str, str]:
     return {"app": "vigil", "stage": request.stage, "release": request.release}

@@ -84,6 +84,8 @@ def _sum_expression(queries: list[dict[str, Any]]) -> str:
 
 
 def _metric_alarm_resource(alarm: MetricAlarm) -> Resource:
+    ends_silently = alarm.missing_data == "missing"
+    notify_without_data = {"InsufficientDataActions": [{"Ref": OPS_TOPIC}]} if ends_silently else {}
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
@@ -98,6 +100,7 @@ def _metric_alarm_resource(alarm: MetricAlarm) -> Resource:
             "ComparisonOperator": "GreaterThanThreshold",
             "Threshold": alarm.threshold,
             "TreatMissingData": alarm.missing_data,
+            **notify_without_data,
             "AlarmActions": [{"Ref": OPS_TOPIC}],
             "OKActions": [{"Ref": OPS_TOPIC}],
         },

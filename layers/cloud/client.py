@@ -87,6 +87,7 @@ class AwsClients:
             "read_timeout": 5,
             "retries": {"mode": "standard", "total_max_attempts": 4},  # `attach` makes it adaptive
             "tcp_keepalive": True,
+            "s3": {"addressing_style": "virtual"},  # else links name us-east-1, which redirects or fails
             "signature_version": signature,
         }
         return self._get((service, signature), service, config)

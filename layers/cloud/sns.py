@@ -11,6 +11,7 @@ from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import SUBSCRIPTIONS
 from cloud.errors import error_code, translate_errors
 from vigil.drops.events import OutboundEvent
+from vigil.errors import VigilError
 from vigil.reliability.dead_letters import NewFault
 
 PUBLISH_BATCH = 10
@@ -76,11 +77,19 @@ class SnsOperators:
             self._client.publish(TopicArn=self._arn, Subject=subject, Message=json.dumps(evidence, indent=1))
 
 
-class SnsSubscriptions:
-    """HTTPS subscriptions to the topic of events; the callers table stores which caller owns which."""
+class SubscriptionPending(VigilError):
+    """The endpoint has not confirmed the subscription yet."""
 
-    def __init__(self, client: Any, topic_arn: str, *, dynamodb: Any, table: str) -> None:
+
+class SnsSubscriptions:
+    """HTTPS subscriptions to the topic of events; the callers table stores which caller owns which.
+
+    dead_letters  ARN of the queue for events that an endpoint does not accept
+    """
+
+    def __init__(self, client: Any, topic_arn: str, dead_letters: str, dynamodb: Any, table: str) -> None:
         self._client, self._topic, self._owners = client, topic_arn, Table(dynamodb, table, "callers")
+        self._redrive_policy = json.dumps({"deadLetterTargetArn": dead_letters})
 
     def add(self, url: str, filter_policy: Mapping[str, Any], *, owner: str) -> str:
         """Subscribe a URL, which SNS asks to confirm; returns the id of the subscription."""
@@ -89,7 +98,10 @@ class SnsSubscriptions:
                 TopicArn=self._topic,
                 Protocol="https",
                 Endpoint=url,
-                Attributes={"FilterPolicy": json.dumps(filter_policy)},
+                Attributes={
+                    "FilterPolicy": json.dumps(filter_policy),
+                    "RedrivePolicy": self._redrive_policy,
+                },
                 ReturnSubscriptionArn=True,
             )
         ident = _subscription_id(answer["SubscriptionArn"])
@@ -116,6 +128,24 @@ class SnsSubscriptions:
 
     def get(self, ident: str) -> tuple[str, dict[str, Any]] | None:
         """(URL, filter policy) of a subscription; None if the topic has no such subscription."""
+        attributes = self._attributes(ident)
+        if attributes is None:
+            return None
+        return attributes.get("Endpoint", ""), json.loads(attributes.get("FilterPolicy", "{}"))
+
+    def remove(self, ident: str, *, owner: str) -> None:
+        """Raises SubscriptionPending: SNS ends only what was confirmed, and forgets the rest after two days.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html
+        """
+        attributes = self._attributes(ident) or {}
+        if attributes.get("PendingConfirmation") == "true":
+            raise SubscriptionPending(ident)
+        with translate_errors("topic", "unsubscribe"):
+            self._client.unsubscribe(SubscriptionArn=self._arn(ident))
+        self._update_owned_ids(owner, "DELETE", ident)
+
+    def _attributes(self, ident: str) -> dict[str, str] | None:
         with translate_errors("topic", "read subscription"):
             try:
                 answer = self._client.get_subscription_attributes(SubscriptionArn=self._arn(ident))
@@ -123,13 +153,7 @@ class SnsSubscriptions:
                 if error_code(error) not in {"NotFound", "NotFoundException"}:
                     raise
                 return None
-        attributes = answer["Attributes"]
-        return str(attributes.get("Endpoint", "")), json.loads(attributes.get("FilterPolicy", "{}"))
-
-    def remove(self, ident: str, *, owner: str) -> None:
-        with translate_errors("topic", "unsubscribe"):
-            self._client.unsubscribe(SubscriptionArn=self._arn(ident))
-        self._update_owned_ids(owner, "DELETE", ident)
+        return dict(answer["Attributes"])
 
     def _update_owned_ids(self, owner: str, action: str, ident: str) -> None:
         """Add an id to a caller's subscriptions, or delete it from them."""

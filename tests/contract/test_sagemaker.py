@@ -53,6 +53,23 @@ def trainer(stub: Stubber) -> SageMakerTrainer:
     return SageMakerTrainer(stub.client, TrainingAccount("arn:aws:iam::123456789012:role/training", "key"))
 
 
+def test_a_job_has_no_network_and_encrypts_its_volume_and_traffic(stub: Stubber):
+    sent: list[Mapping[str, Any]] = []
+    stub.client.meta.events.register(
+        "before-parameter-build.sagemaker.CreateTrainingJob", lambda params, **_: sent.append(params)
+    )
+    stub.add_response(
+        "create_training_job",
+        {"TrainingJobArn": f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{REQUEST.name}"},
+    )
+
+    trainer(stub).create_job(REQUEST)
+
+    assert sent[0]["EnableNetworkIsolation"] is True
+    assert sent[0]["EnableInterContainerTrafficEncryption"] is True
+    assert sent[0]["ResourceConfig"]["VolumeKmsKeyId"] == "key"
+
+
 def test_a_job_is_asked_for_in_words_that_sagemaker_knows(stub: Stubber):
     arn = f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{REQUEST.name}"
     stub.add_response("create_training_job", {"TrainingJobArn": arn})

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from botocore.session import Session
+from botocore.stub import Stubber
 
+from cloud.client import AwsClients, Deadline
 from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.people import DynamoPeople, DynamoTemplates
@@ -18,7 +21,7 @@ from cloud.dynamodb.pointers import CachedGallery, GalleryIncomplete
 from cloud.dynamodb.profiles import DynamoProfiles, NameTaken
 from cloud.dynamodb.queries import Listing
 from cloud.dynamodb.schema import listing_attributes
-from cloud.s3.objects import RULES_KEY, CachedRules, S3InputReader, S3Store
+from cloud.s3.objects import RULES_KEY, CachedRules, PresignedPhotos, S3InputReader, S3Store
 from cloud.sns import SnsTopic
 from cloud.sqs import SqsQueue
 from tests.fakes.memory import NOON
@@ -57,6 +60,33 @@ def test_an_object_that_was_deleted_is_gone(bucket: Any):
     for missing in (S3Object("bucket", "k"), S3Object("bucket", "k", marker), S3Object("bucket", "never")):
         with pytest.raises(ObjectNotFound):
             S3InputReader(bucket).fetch(missing, 10)
+
+
+@pytest.mark.parametrize("code", ["InvalidArgument", "KeyTooLongError"])
+def test_a_version_or_key_that_s3_refuses_names_no_object(code: str):
+    """moto looks any version up; S3 refuses one that it cannot have made."""
+    client = Session().create_client("s3", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    stub = Stubber(client)
+    stub.add_client_error("get_object", code, http_status_code=400)
+
+    with stub, pytest.raises(ObjectNotFound):
+        S3InputReader(client).fetch(S3Object("bucket", "k", "not-a-version"), 10)
+
+
+def test_forms_and_links_name_the_region_of_the_bucket(monkeypatch: pytest.MonkeyPatch):
+    """S3 redirects what was signed for us-east-1, and a region after 2019 refuses it:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+    """
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-2")
+    photos = PresignedPhotos(AwsClients(Deadline()).get("s3", "s3v4"), "photos")
+
+    form = photos.upload_form("live/faces/door/1.jpg", content_type="image/jpeg", max_bytes=9, expires_s=9)
+    link = photos.download_url(S3Object("photos", "live/faces/door/1.jpg", "v1"))
+
+    assert form.url == "https://photos.s3.eu-central-2.amazonaws.com/"
+    assert link.startswith("https://photos.s3.eu-central-2.amazonaws.com/live/faces/door/1.jpg?")
 
 
 def test_an_object_that_is_too_large_is_not_read(bucket: Any):

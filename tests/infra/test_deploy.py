@@ -16,9 +16,15 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
 from infra.deploy import checks
-from infra.deploy.artefacts import ArtefactBucket, content_digest, ensure_bucket, upload_artefacts
+from infra.deploy.artefacts import (
+    ArtefactBucket,
+    content_digest,
+    ensure_bucket,
+    upload_artefacts,
+    upload_template,
+)
 from infra.deploy.checks import DeployError
-from infra.deploy.deploy import DeployRequest, ResourceChange, Stack, deploy_stack
+from infra.deploy.deploy import DeployRequest, ResourceChange, Stack, deploy_stack, effective_parameters
 from tests.infra.conftest import Template, resources_of_type, translate
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -186,6 +192,74 @@ def test_a_change_set_without_changes_is_no_error():
 
     assert stack.create_change_set("change", url="https://x", parameters={}, tags={}) == ()
     assert cloudformation.deleted == ["change"]
+
+
+class LambdaQuotas:
+    """Lambda's answers about the concurrency of an account."""
+
+    def __init__(self, limit: int, reserved: dict[str, int] | None = None) -> None:
+        self._limit, self._reserved = limit, reserved or {}
+
+    def get_account_settings(self) -> dict[str, Any]:
+        unreserved = self._limit - sum(self._reserved.values())
+        return {
+            "AccountLimit": {
+                "ConcurrentExecutions": self._limit,
+                "UnreservedConcurrentExecutions": unreserved,
+            }
+        }
+
+    def get_function_concurrency(self, FunctionName: str) -> dict[str, int]:  # noqa: N803 - the name of AWS
+        if FunctionName not in self._reserved:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetFunctionConcurrency")
+        return {"ReservedConcurrentExecutions": self._reserved[FunctionName]}
+
+
+def test_a_reservation_that_a_young_account_cannot_make_is_refused_before_anything_is_uploaded():
+    with pytest.raises(
+        DeployError, match="PredictConcurrency=4 would leave 6 of this account's 10 concurrent"
+    ):
+        checks.check_concurrency(LambdaQuotas(10), "dev", {"PredictConcurrency": "4", "Workers": "12"})
+
+
+def test_workers_that_exceed_the_concurrency_of_the_account_are_reported():
+    (warning,) = checks.check_concurrency(LambdaQuotas(10), "dev", {"Workers": "12"})
+
+    assert "Workers=12 do not fit: 10 functions can run at once" in warning
+    assert "Service Quotas" in warning
+
+
+def test_a_reservation_that_the_stack_already_has_is_not_counted_twice():
+    quotas = LambdaQuotas(200, {"vigil-dev-predict": 90, "other": 5})
+
+    assert checks.check_concurrency(quotas, "dev", {"PredictConcurrency": "95", "Workers": "12"}) == ()
+
+
+def test_a_parameter_is_the_requested_one_or_that_of_the_stack_or_the_default(
+    session: boto3.Session, folder: Path
+):
+    _deploy(session, folder, _confirm, {"Days": "9"})
+    cloudformation = session.client("cloudformation")
+
+    kept = effective_parameters(DeployRequest(folder, "v1", "dev", ACCOUNT, {}), cloudformation)
+    other = effective_parameters(DeployRequest(folder, "v1", "new", ACCOUNT, {}), cloudformation)
+
+    assert (kept["Days"], other["Days"]) == ("9", "4")
+
+
+def test_a_bucket_in_another_partition_has_its_arns_and_domain():
+    class S3:
+        meta = boto3.client("s3", "cn-north-1").meta
+
+        def __getattr__(self, name: str) -> Any:
+            return lambda **words: policies.append(words["Policy"]) if "Policy" in words else None
+
+    policies: list[str] = []
+    bucket = ensure_bucket(S3(), account=ACCOUNT, region="cn-north-1")
+
+    assert f"arn:aws-cn:s3:::{bucket}/*" in policies[0]
+    url = upload_template(QUEUE_TEMPLATE, ArtefactBucket(S3(), bucket, ACCOUNT, _ignore_progress))
+    assert url.startswith(f"https://{bucket}.s3.cn-north-1.amazonaws.com.cn/template/")
 
 
 def test_without_credentials_the_error_explains_how_to_sign_in():

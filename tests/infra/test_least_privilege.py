@@ -1,5 +1,6 @@
 """Each function has only the permissions that it needs."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,6 +104,23 @@ def test_nobody_deletes_or_overwrites_an_audit_checkpoint(template: Template):
     ]
 
 
+def test_a_role_that_reads_objects_may_list_their_bucket(template: Template):
+    """Otherwise S3 answers 403 for an object that does not exist, which looks like a failure."""
+    grants = list(_grants(template))
+    readers = {
+        (role, re.findall(r"\$\{(\w+)\.Arn\}", resource["Fn::Sub"])[0])
+        for role, _, action, resource in grants
+        if action == "s3:GetObject" and role != TRAINING
+    }
+    listers = {
+        (role, resource["Fn::GetAtt"][0])
+        for role, _, action, resource in grants
+        if action == "s3:ListBucket" and not _conditions(template, role, "s3:ListBucket")
+    }
+
+    assert readers - listers == set()
+
+
 def test_every_function_writes_to_its_own_log_group_only(template: Template):
     for name, function in resources_of_type(template, FUNCTION).items():
         role = function["Role"]["Fn::GetAtt"][0]
@@ -113,6 +131,16 @@ def test_every_function_writes_to_its_own_log_group_only(template: Template):
         own = f"/aws/lambda/{function['FunctionName']['Fn::Sub']}:"
         assert logs, name
         assert all(own in resource["Fn::Sub"] for resource in logs), name
+
+
+def _conditions(template: Template, role: str, action: str) -> list[Any]:
+    """The conditions under which a role has an action."""
+    return [
+        statement["Condition"]
+        for policy in resources_of_type(template, ROLE)[role]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if action in _listed(statement["Action"]) and "Condition" in statement
+    ]
 
 
 def _grants(template: Template) -> Iterator[tuple[str, str, str, Any]]:

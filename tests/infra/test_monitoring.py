@@ -72,6 +72,17 @@ def test_thresholds_are_rates_times_the_budget():
     assert RESOURCES["Availability1x3d"]["Properties"]["Threshold"] == pytest.approx(0.005)
 
 
+def test_the_canary_alarm_waits_for_the_first_data_and_notifies_when_they_end():
+    """With `breaching` CloudWatch raises it as soon as the stack exists:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
+    alarm = RESOURCES["CanaryAlarm"]["Properties"]
+
+    assert alarm["TreatMissingData"] == "missing"
+    assert alarm["InsufficientDataActions"] == alarm["AlarmActions"]
+    assert all(one.missing_data != "breaching" for one in CONFIG.metric_alarms)
+
+
 def test_every_period_is_within_the_limits_of_cloudwatch():
     for alarm in (alarm for alarm in cloudwatch_resources("Alarm").values() if "Metrics" in alarm):
         periods = {query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query}

@@ -76,6 +76,105 @@ def _default(template: Template, value: Any) -> int:
     return int(template["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value)
 
 
+def test_functions_reserve_no_concurrency_unless_a_parameter_says_so(template: Template):
+    """An account begins with 10 or 50 concurrent executions, and Lambda keeps 100 unreserved."""
+    for name, function in resources_of_type(template, FUNCTION).items():
+        if reserved := function.get("ReservedConcurrentExecutions"):
+            condition, parameter, otherwise = reserved["Fn::If"]
+            assert template["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [parameter, 0]}]}, name
+            assert template["Parameters"][parameter["Ref"]]["Default"] == 0, name
+            assert otherwise == {"Ref": "AWS::NoValue"}, name
+
+
+def test_the_template_accepts_exactly_the_visibility_timeouts_of_six_times_the_timeout(template: Template):
+    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+    choices = {
+        name: [str(value) for value in template["Parameters"][name]["AllowedValues"]]
+        for name in ("LaneTimeout", "LaneVisibilityTimeout")
+    }
+    accepted: dict[str, list[str]] = {}
+    for rule in template["Rules"].values():
+        (assertion,) = rule["Assertions"]
+        accepted[rule["RuleCondition"]["Fn::Equals"][1]] = assertion["Assert"]["Fn::Contains"][0]
+
+    assert accepted == {
+        timeout: [one for one in choices["LaneVisibilityTimeout"] if int(one) >= 6 * int(timeout)]
+        for timeout in choices["LaneTimeout"]
+    }
+    assert all(accepted.values())
+
+
+def test_a_shard_of_the_stream_is_published_by_several_batches_at_once(template: Template):
+    for _, event in _sources(template, "DynamoDB"):
+        assert event["ParallelizationFactor"] > 1
+
+
+def test_the_api_has_one_stage_with_a_throttle_and_a_deployment_for_each_deploy(translated: Template):
+    """SAM adds a second stage unless OpenApiVersion is set, and hashes the API without its parameters."""
+    (stage,) = resources_of_type(translated, "AWS::ApiGateway::Stage").values()
+    (deployment,) = resources_of_type(translated, "AWS::ApiGateway::Deployment").values()
+    (api,) = [one for one in translated["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi"]
+
+    assert "StageName" not in deployment
+    (throttle,) = stage["MethodSettings"]
+    assert (throttle["HttpMethod"], throttle["ResourcePath"]) == ("*", "/*")
+    assert throttle["ThrottlingRateLimit"] == {"Ref": "ApiRequestsPerSecond"}
+    assert throttle["ThrottlingBurstLimit"] == {"Ref": "ApiBurst"}
+    assert api["Properties"]["Body"]["swagger"] == "2.0"
+
+
+def test_a_changed_parameter_of_the_api_is_deployed(template: Template):
+    (api,) = resources_of_type(template, "AWS::Serverless::Api").values()
+
+    assert api["AlwaysDeploy"] is True
+
+
+def test_no_arn_names_a_partition(template: Template):
+    assert "arn:aws" not in json.dumps(template)
+
+
+def test_pages_of_the_allowed_origin_can_upload_to_the_bucket(buckets: dict[str, dict[str, Any]]):
+    condition, cors, otherwise = buckets["PhotosBucket"]["CorsConfiguration"]["Fn::If"]
+    (rule,) = cors["CorsRules"]
+
+    assert (condition, otherwise) == ("HasCorsOrigin", {"Ref": "AWS::NoValue"})
+    assert rule["AllowedOrigins"] == [{"Ref": "CorsOrigin"}]
+    assert set(rule["AllowedMethods"]) == {"GET", "POST"}
+
+
+def test_the_key_grants_what_each_service_documents(template: Template):
+    """S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
+    CloudWatch Logs: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    SNS: https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+    """
+    policy = resources_of_type(template, "AWS::KMS::Key")["Key"]["KeyPolicy"]
+    by_sid = {one["Sid"]: one for one in policy["Statement"]}
+
+    assert "Condition" not in by_sid["Notifications"]
+    assert set(by_sid["LogGroups"]["Action"]) == {
+        "kms:Encrypt*",
+        "kms:Decrypt*",
+        "kms:ReEncrypt*",
+        "kms:GenerateDataKey*",
+        "kms:Describe*",
+    }
+    assert by_sid["UndeliveredEvents"]["Principal"] == {"Service": "sns.amazonaws.com"}
+
+
+def test_a_training_job_may_encrypt_its_output_and_its_volume(template: Template):
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"""
+    role = resources_of_type(template, "AWS::IAM::Role")["TrainingRole"]
+    granted = {
+        action
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]
+        for action in (
+            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        )
+    }
+
+    assert {"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant"} <= granted
+
+
 FACES = "FacesTable"
 BUCKET, TABLE, LOGS = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Logs::LogGroup"
 WITHOUT_EXPIRY = {

@@ -39,8 +39,8 @@ from vigil.training.labels import CannotLabel
 Found = TypeVar("Found")
 
 UPLOAD_FORM_TTL_S = 300
-POLL_INTERVAL_S = 0.1
-"""Time between two reads while a request waits for the end of a drop."""
+MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 0.1, 1.0
+"""Time between two reads while a request waits for the end of a drop; it doubles with each read."""
 
 
 @operation(
@@ -146,12 +146,14 @@ def list_drops(call: Call, query: DropsQuery) -> DropList:
 
 def _poll(load: Callable[[], Found | None], is_done: Callable[[Found], bool], wait_s: int) -> Found | None:
     """Load again until the result is done or the time is over; the last result."""
-    deadline_s = time.monotonic() + wait_s
+    deadline_s, pause_s = time.monotonic() + wait_s, MIN_POLL_INTERVAL_S
     while True:
         found = load()
-        if (found is not None and is_done(found)) or time.monotonic() >= deadline_s:
+        remaining_s = deadline_s - time.monotonic()
+        if (found is not None and is_done(found)) or remaining_s <= 0:
             return found
-        time.sleep(POLL_INTERVAL_S)
+        time.sleep(min(pause_s, remaining_s))
+        pause_s = min(2 * pause_s, MAX_POLL_INTERVAL_S)
 
 
 def _drops_of_object(call: Call, query: DropsQuery) -> list[DropView]:

@@ -5,8 +5,9 @@ from itertools import islice
 from math import prod
 from typing import Any
 
+from cloud.sns import SubscriptionPending
 from functions.api.operation import Call, operation
-from functions.api.problems import Forbidden, NotFound, UnprocessableContent
+from functions.api.problems import Conflict, Forbidden, NotFound, UnprocessableContent
 from functions.api.schemas.subscriptions import NewSubscription, SubscriptionList, SubscriptionOut
 from functions.runtime.container import container
 
@@ -68,11 +69,22 @@ def get_subscription(call: Call) -> SubscriptionOut:
     bound_tokens="limited",
     status=204,
     audited=True,
+    problems=(Conflict,),
 )
 def delete_subscription(call: Call) -> None:
-    """Delete a subscription."""
+    """Delete a subscription.
+
+    A subscription that its endpoint has not confirmed cannot be deleted: it ends by itself after two days.
+    """
     _owned_subscription(call)
-    container().subscriptions.remove(call.path["subscription"], owner=call.caller.id)
+    try:
+        container().subscriptions.remove(call.path["subscription"], owner=call.caller.id)
+    except SubscriptionPending as error:
+        raise Conflict(
+            "the endpoint has not confirmed the subscription: it ends by itself after two days,"
+            " or confirm it and delete it then",
+            reason="not-confirmed",
+        ) from error
 
 
 def _owned_subscription(call: Call) -> SubscriptionOut:

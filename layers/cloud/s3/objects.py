@@ -28,8 +28,20 @@ RULES_KEY = "rules.toml"
 MANIFEST_FILE = "manifest.json"
 LINK_EXPIRY_S = 300
 _RELEASE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_NOT_FOUND_CODES = {"NoSuchKey", "NoSuchVersion", "404", "NotFound", "MethodNotAllowed"}
-"""MethodNotAllowed: the version is a delete marker."""
+_NOT_FOUND_CODES = {
+    "NoSuchKey",
+    "NoSuchVersion",
+    "404",
+    "NotFound",
+    "MethodNotAllowed",
+    "InvalidArgument",
+    "KeyTooLongError",
+}
+"""MethodNotAllowed: the version is a delete marker. InvalidArgument: the version id is malformed.
+
+S3 answers AccessDenied for a missing key to a role without s3:ListBucket, so each role that reads has it:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+"""
 
 
 class S3InputReader:
@@ -83,15 +95,12 @@ class PresignedPhotos:
         return PresignedForm(signed["url"], signed["fields"])
 
     def latest_version(self, key: str) -> str:
-        """The newest version of an object. Raises ObjectNotFound.
-
-        To a caller that may not list the bucket, S3 answers 403 for an object that does not exist.
-        """
+        """The newest version of an object. Raises ObjectNotFound."""
         with translate_errors("photos", "read object version"):
             try:
                 answer = self._client.head_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
-                if error_code(error) not in {*_NOT_FOUND_CODES, "403"}:
+                if error_code(error) not in _NOT_FOUND_CODES:
                     raise
                 raise ObjectNotFound(f"there is no object {key}") from error
         return str(answer.get("VersionId", ""))
