@@ -51,6 +51,26 @@ def account_id(sts: Any) -> str:
     return str(identity["Account"])
 
 
+def existing_keys(kms: Any, stage: str) -> dict[str, str]:
+    """Return the parameters for the keys of a deleted stack of this stage: only they can read its data."""
+    aliases = {"KeyArn": f"alias/vigil-{stage}", "MacKeyArn": f"alias/vigil-{stage}-mac"}
+    found: dict[str, str] = {}
+    for parameter, alias in aliases.items():
+        try:
+            key = kms.describe_key(KeyId=alias)["KeyMetadata"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NotFoundException":
+                raise
+            continue
+        if key["KeyState"] != "Enabled":
+            raise DeployError(
+                f"The key {alias} of an earlier stack is {key['KeyState']}; its data cannot be read:"
+                " enable it (`aws kms cancel-key-deletion`, `aws kms enable-key`), or delete the alias."
+            )
+        found[parameter] = str(key["Arn"])
+    return found
+
+
 RESERVATIONS = {"PredictConcurrency": "predict", "ApiConcurrency": "api"}
 """The function for which each parameter reserves concurrency."""
 
@@ -71,16 +91,16 @@ def check_concurrency(lambda_client: Any, stage: str, parameters: Mapping[str, s
     """
     limits = lambda_client.get_account_settings()["AccountLimit"]
     limit, unreserved = int(limits["ConcurrentExecutions"]), int(limits["UnreservedConcurrentExecutions"])
-    wanted = {name: int(parameters.get(name, 0)) for name in RESERVATIONS}
-    own = sum(_reserved(lambda_client, f"vigil-{stage}-{RESERVATIONS[name]}") for name in wanted)
-    remaining = unreserved + own - sum(wanted.values())
-    if any(wanted.values()) and remaining < MIN_UNRESERVED:
-        listed = ", ".join(f"{name}={number}" for name, number in wanted.items() if number)
+    reservations = {name: int(parameters.get(name, 0)) for name in RESERVATIONS}
+    own = sum(_reserved(lambda_client, f"vigil-{stage}-{RESERVATIONS[name]}") for name in reservations)
+    remaining = unreserved + own - sum(reservations.values())
+    if any(reservations.values()) and remaining < MIN_UNRESERVED:
+        listed = ", ".join(f"{name}={number}" for name, number in reservations.items() if number)
         raise DeployError(
             f"{listed} would leave {remaining} of this account's {limit} concurrent executions unreserved;"
             f" Lambda requires {MIN_UNRESERVED}. Set them to 0, or {_INCREASE}."
         )
-    workers, available = int(parameters.get("Workers", 0)), limit - sum(wanted.values())
+    workers, available = int(parameters.get("Workers", 0)), limit - sum(reservations.values())
     if workers <= available:
         return ()
     return (

@@ -11,9 +11,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.artefacts import ArtefactBucket, ensure_bucket, upload_artefacts, upload_template
-from infra.deploy.checks import DeployError
+from infra.deploy.checks import DeployError, existing_keys
 
 _FINAL_SUFFIXES = ("COMPLETE", "FAILED")
+_UNFINISHED = {"CREATE_FAILED", "UPDATE_FAILED"}
+_MUST_BE_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 _SUCCESS_STATUSES = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 _NO_CHANGE_MESSAGES = ("didn't contain changes", "No updates are to be performed")
 _POLL_S = 3.0
@@ -55,11 +57,18 @@ class Stack:
     ) -> tuple[ResourceChange, ...]:
         """Create a change set from a template and return its changes; one without changes is deleted.
 
-        A parameter without a value keeps the value that the stack has.
+        A parameter without a value keeps the value that the stack has. Named resources that exist already,
+        such as those that a deleted stack left, become part of the stack. If the creation fails, what was
+        created stays and the next deployment continues:
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
         """
         before = self.describe()
-        if before and before["StackStatus"] == "ROLLBACK_COMPLETE":
-            raise DeployError(f"The creation of {self.name} failed: delete the stack, then deploy again.")
+        status = before["StackStatus"] if before else ""
+        if status in _MUST_BE_DELETED:
+            raise DeployError(
+                f"{self.name} is {status}: delete the stack, then deploy again; data are adopted."
+            )
+        on_failure = {"OnStackFailure": "DO_NOTHING"} if not status or status in _UNFINISHED else {}
         self.cloudformation.create_change_set(
             StackName=self.name,
             ChangeSetName=change_set,
@@ -68,6 +77,8 @@ class Stack:
             Parameters=[_change_set_parameter(key, value) for key, value in parameters.items()],
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            ImportExistingResources=True,
+            **on_failure,
         )
         return self._wait_for_changes(change_set)
 
@@ -78,11 +89,12 @@ class Stack:
         while True:
             status = str((self.describe() or {"StackStatus": "REVIEW_IN_PROGRESS"})["StackStatus"])
             yield status
-            if status.endswith(_FINAL_SUFFIXES):
+            if status.endswith(_FINAL_SUFFIXES) and self._last_event() != since:
                 break
             self.sleep(_POLL_S)
         if status not in _SUCCESS_STATUSES:
-            raise DeployError(f"{self.name} is {status}: {self._first_failure(since)}")
+            advice = ". Remove the cause and deploy again: it continues" if status in _UNFINISHED else ""
+            raise DeployError(f"{self.name} is {status}: {self._first_failure(since)}{advice}")
 
     def read_outputs(self) -> dict[str, str]:
         """Return the stack's outputs by name."""
@@ -172,9 +184,8 @@ def deploy_stack(
     stack = Stack(session.client("cloudformation"), request.stack_name)
     change_set = f"vigil-{now:%Y%m%d-%H%M%S}"
     on_progress("computing the changes")
-    changes = stack.create_change_set(
-        change_set, url=url, parameters=_parameters(request, template, stack), tags=_tags(request)
-    )
+    parameters = _parameters(request, template, stack, session.client("kms"))
+    changes = stack.create_change_set(change_set, url=url, parameters=parameters, tags=_tags(request))
     if not changes:
         on_progress("no changes")
         return stack.read_outputs()
@@ -186,12 +197,15 @@ def deploy_stack(
     return stack.read_outputs()
 
 
-def _parameters(request: DeployRequest, template: Mapping[str, Any], stack: Stack) -> dict[str, str | None]:
+def _parameters(
+    request: DeployRequest, template: Mapping[str, Any], stack: Stack, kms: Any
+) -> dict[str, str | None]:
     """Return the requested parameters; others of the template keep the value that the stack has."""
     known = template.get("Parameters", {})
     existing = (stack.describe() or {}).get("Parameters", [])
     unchanged = dict.fromkeys(entry["ParameterKey"] for entry in existing)
-    requested: dict[str, str | None] = {**unchanged, **request.parameters, "Stage": request.stage}
+    keys = {} if existing else existing_keys(kms, request.stage)
+    requested: dict[str, str | None] = {**unchanged, **keys, **request.parameters, "Stage": request.stage}
     return {name: value for name, value in requested.items() if name in known}
 
 

@@ -186,6 +186,108 @@ def test_a_failed_deploy_reports_the_first_reason_not_the_cancellations():
         list(stack.execute_change_set("change"))
 
 
+class StrictCloudFormation:
+    """CloudFormation's rules about failed creations and about resources that exist already.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+    """
+
+    def __init__(self, *, failing: bool) -> None:
+        self.failing, self.status, self.resources = failing, "", set[str]()
+        self.in_account: set[str] = set()
+        self._change_set: dict[str, Any] = {}
+        self._events: list[dict[str, Any]] = []
+
+    def describe_stacks(self, **_: Any) -> dict[str, Any]:
+        if not self.status:
+            raise ClientError({"Error": {"Code": "V", "Message": "stack does not exist"}}, "DescribeStacks")
+        return {"Stacks": [{"StackStatus": self.status}]}
+
+    def create_change_set(self, **words: Any) -> None:
+        if self.status.startswith("ROLLBACK"):
+            raise ClientError({"Error": {"Code": "V", "Message": self.status}}, "CreateChangeSet")
+        assert words["ChangeSetType"] == ("UPDATE" if self.status else "CREATE")
+        self._change_set = words
+
+    def execute_change_set(self, **_: Any) -> None:
+        preserves = self._change_set.get("OnStackFailure") == "DO_NOTHING"
+        foreign = self.in_account - self.resources
+        taken = bool(foreign) and not self._change_set.get("ImportExistingResources")
+        self.in_account.add("vigil-dev-records")
+        self.resources.add("vigil-dev-records")
+        if self.failing or taken:
+            reason = "already exists" if taken else "concurrency"
+            self._events.insert(0, _event("Records", "CREATE_FAILED", len(self._events) + 1, reason))
+            self.status = "CREATE_FAILED" if preserves else "ROLLBACK_COMPLETE"
+        else:
+            self.status = "UPDATE_COMPLETE" if self.status else "CREATE_COMPLETE"
+            self._events.insert(0, _event("Stack", self.status, len(self._events) + 1))
+
+    def delete_stack(self) -> None:
+        """What has the deletion policy Retain stays in the account."""
+        self.status, self.resources = "", set()
+
+    def describe_stack_events(self, **_: Any) -> dict[str, Any]:
+        return {"StackEvents": self._events}
+
+    def get_paginator(self, name: str) -> Any:
+        change = {"Action": "Add", "LogicalResourceId": "Records", "ResourceType": "T"}
+        page = {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": change}]}
+        return _Pages(page | {"StackEvents": self._events})
+
+
+def deploy_to(cloudformation: StrictCloudFormation) -> None:
+    stack = Stack(cloudformation, "vigil-dev", sleep=lambda _: None)
+    stack.create_change_set("change", url="https://x", parameters={}, tags={})
+    list(stack.execute_change_set("change"))
+
+
+def test_a_first_deployment_that_failed_is_repeated_by_the_same_command():
+    cloudformation = StrictCloudFormation(failing=True)
+
+    with pytest.raises(
+        DeployError, match=r"CREATE_FAILED: Records: concurrency\. Remove the cause and deploy"
+    ):
+        deploy_to(cloudformation)
+    cloudformation.failing = False
+    deploy_to(cloudformation)
+
+    assert cloudformation.status == "UPDATE_COMPLETE"
+
+
+def test_the_data_that_a_deleted_stack_left_become_part_of_the_next_one():
+    cloudformation = StrictCloudFormation(failing=False)
+    deploy_to(cloudformation)
+    cloudformation.delete_stack()
+
+    deploy_to(cloudformation)
+
+    assert cloudformation.status == "CREATE_COMPLETE"
+    assert cloudformation.resources == {"vigil-dev-records"}
+
+
+def test_a_stack_that_was_rolled_back_is_deleted_first():
+    cloudformation = StrictCloudFormation(failing=False)
+    cloudformation.status = "ROLLBACK_COMPLETE"
+
+    with pytest.raises(DeployError, match="delete the stack, then deploy again; data are adopted"):
+        deploy_to(cloudformation)
+
+
+def test_the_keys_of_a_deleted_stack_are_used_again(session: boto3.Session):
+    kms = session.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/vigil-dev", TargetKeyId=key["KeyId"])
+
+    assert checks.existing_keys(kms, "dev") == {"KeyArn": key["Arn"]}
+    assert checks.existing_keys(kms, "prod") == {}
+
+    kms.schedule_key_deletion(KeyId=key["KeyId"])
+    with pytest.raises(DeployError, match="PendingDeletion"):
+        checks.existing_keys(kms, "dev")
+
+
 def test_a_change_set_without_changes_is_no_error():
     cloudformation = _FailingCloudFormation([], reason="The submitted information didn't contain changes.")
     stack = Stack(cloudformation, "vigil-dev", sleep=lambda _: None)

@@ -238,6 +238,33 @@ def test_stored_data_is_retained_when_the_stack_is_deleted(template: Template):
             assert {word: resource.get(word) for word in retained} == retained, name
 
 
+def test_what_outlives_the_stack_can_be_adopted_by_the_next_one(template: Template):
+    """CloudFormation adopts resources with names; a key has none, so an alias and a parameter name it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+    """
+    names = {BUCKET: "BucketName", TABLE: "TableName", "AWS::KMS::Alias": "AliasName"}
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::KMS::Key":
+            condition = template["Conditions"][resource["Condition"]]
+            assert condition == {"Fn::Equals": [{"Ref": f"{name}Arn"}, ""]}, name
+            assert template["Resources"][f"{name}Alias"]["DeletionPolicy"] == "Retain", name
+        elif resource.get("DeletionPolicy") == "Retain":
+            assert names[resource["Type"]] in resource["Properties"], name
+
+
+def test_no_resource_refers_to_a_key_that_the_stack_may_not_create(template: Template):
+    text = json.dumps(template["Resources"])
+    for name in ("Key", "MacKey"):
+        own = json.dumps({"Fn::GetAtt": [name, "Arn"]})
+        choice = json.dumps(
+            {"Fn::If": [f"Creates{name}", {"Fn::GetAtt": [name, "Arn"]}, {"Ref": f"{name}Arn"}]}
+        )
+
+        assert text.count(own) == text.count(choice) > 0
+        assert json.dumps({"Ref": name}) not in text
+
+
 def test_every_function_has_a_log_group_with_a_retention(template: Template):
     logs = {group["LogGroupName"]["Fn::Sub"]: group for group in resources_of_type(template, LOGS).values()}
     functions = resources_of_type(template, "AWS::Serverless::Function").values()

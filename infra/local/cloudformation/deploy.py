@@ -207,7 +207,8 @@ def _create_signing_key(
 ) -> None:
     """Create a key for signing under its alias; keys for encryption are not needed."""
     keys = {stack.name(one): body for one, body in stack.resources_of("AWS::KMS::Key")}
-    usage = {name: keys[properties["TargetKeyId"]].get(name) for name in ("KeyUsage", "KeySpec")}
+    key = keys[properties["TargetKeyId"].rsplit("/", 1)[-1]]
+    usage = {name: key.get(name) for name in ("KeyUsage", "KeySpec")}
     if usage["KeyUsage"] in (None, "ENCRYPT_DECRYPT"):
         return
     kms = clients.get("kms")
