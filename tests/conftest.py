@@ -1,9 +1,10 @@
-"""Which tests are slow, and the order in which files are given to the processes that run them."""
+"""Which tests are slow, in which order files are started, and no limits on the time of an example."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cloud.dynamodb import queries
 from tests.fakes.memory import NOON
@@ -37,6 +38,10 @@ LONGEST_FIRST = (
     "properties",
 )
 """Files and folders that are started first, so that no process is left with a long file at the end."""
+
+
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session", autouse=True)
