@@ -14,6 +14,7 @@ from functions.runtime.adapters import Adapters
 from functions.runtime.settings import settings
 
 if TYPE_CHECKING:
+    from cloud.dynamodb.erasure import DynamoPersonData
     from cloud.dynamodb.people import DynamoPeople
     from cloud.dynamodb.pointers import CachedPointers
     from functions.api.model_cards import DeployedModel
@@ -118,14 +119,11 @@ class Container(Adapters):
     def _release_cache(self, bundled: BundledModels, folder: str, **options: Any) -> ReleaseCache:
         from vigil.inference.repository import ReleaseCache, ReleaseCacheConfig
 
-        return ReleaseCache(
-            ReleaseCacheConfig(
-                folder=Path(gettempdir()) / folder,
-                fetch=self.release_files.fetch,
-                factories=bundled.factories,
-                **options,
-            )
+        path = Path(gettempdir()) / folder
+        config = ReleaseCacheConfig(
+            folder=path, fetch=self.release_files.fetch, factories=bundled.factories, **options
         )
+        return ReleaseCache(config)
 
     def _log_failed_download(self, model: str, release: str, reason: str) -> None:
         fields = {"model": model, "release": release, "detail": reason}
@@ -344,20 +342,23 @@ class Container(Adapters):
         )
 
     @cached_property
-    def erasure(self) -> ErasureService:
+    def person_data(self) -> DynamoPersonData:
         from cloud.dynamodb.erasure import DynamoPersonData
+
+        return DynamoPersonData(self.dynamodb, self.settings.records_table, self.settings.callers_table)
+
+    @cached_property
+    def erasure(self) -> ErasureService:
         from vigil.people.erasure import ErasureService
 
-        env = self.settings
         return ErasureService(
             records=self.people,
-            personal_data=DynamoPersonData(self.dynamodb, env.records_table, env.callers_table),
+            personal_data=self.person_data,
             galleries=self.galleries,
             templates=self.templates,
             unknown_faces=self.unknown_faces,
             datasets=self.dataset_store,
             objects=self.store,
-            retention=env.retention,
             wait_for_index=partial(time.sleep, INDEX_DELAY_S),
             clock=self.clock,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser  # type: ignore[attr-defined]
 from moto.dynamodb.parsing.validators import ActionCountValidator, OverlappingPathsValidator
@@ -12,6 +13,7 @@ from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from moto.s3.models import FakeKey, S3Backend
 from moto.sqs.models import Queue, SQSBackend
 
+from infra.local.moto_.patches.dynamodb_writes import patch_writes
 from infra.local.moto_.patches.locking import patch_locking
 from infra.local.moto_.patches.performance import patch_performance
 from infra.local.moto_.patches.query_by_key import patch_queries
@@ -19,6 +21,8 @@ from tests.fakes.aws import mocked_client
 
 PATCHED_ATTRIBUTES = (
     (Table, "query"),
+    (DynamoDBBackend, "update_item"),
+    (DynamoDBBackend, "transact_write_items"),
     (DynamoResult, "execute_result"),
     (UpdateExpressionParser, "make"),
     (ActionCountValidator, "traverse"),
@@ -40,11 +44,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     monkeypatch.setattr(FakeKey, "__deepcopy__", None, raising=False)
     for owner, name in PATCHED_ATTRIBUTES:
         monkeypatch.setattr(owner, name, getattr(owner, name))  # so that they are put back afterwards
+    patch_moto()
+    with mock_aws():
+        yield mocked_client
+
+
+def patch_moto() -> None:
+    """What the local cloud corrects in moto and these tests need."""
     patch_locking()
     patch_queries()
     patch_performance()
-    with mock_aws():
-        yield mocked_client
+    patch_writes()
 
 
 @pytest.fixture
@@ -57,23 +67,30 @@ def sqs(aws: Callable[[str], Any]) -> Any:
 def table(aws: Callable[[str], Any]) -> Any:
     """A DynamoDB client that has the empty tables "t" and "faces" with keys pk and sk."""
     client = aws("dynamodb")
+    create_tables(client)
+    return client
+
+
+def create_tables(client: Any) -> None:
+    """The tables "t" and "faces"."""
+    key_schema = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    indexes = {"listing": "list_key", "object": "object", "subject": "subject"}
     client.create_table(
         TableName="t",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"}
-            for name in ("pk", "sk", "list_key", "list_at", "object")
+            for name in ("pk", "sk", "list_at", *indexes.values())
         ],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[_index("listing", "list_key"), _index("object", "object")],
+        KeySchema=key_schema,
+        GlobalSecondaryIndexes=[_index(name, key) for name, key in indexes.items()],
     )
     client.create_table(
         TableName="faces",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        KeySchema=key_schema,
     )
-    return client
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 A search finds what was committed before it only after a pause, as with DynamoDB's indexes.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain, count, repeat
@@ -32,7 +32,14 @@ from vigil.errors import Transient
 from vigil.faces.gallery import GallerySet
 from vigil.inference.types import Prediction, Sighting
 from vigil.people.erasure import ErasureService
-from vigil.people.person import ErasureReceipt, GalleryPointer, Person
+from vigil.people.person import (
+    DropReferences,
+    ErasureProgress,
+    ErasureReceipt,
+    ErasureStep,
+    GalleryPointer,
+    Person,
+)
 
 ADA = Person("p-0123456789ab", "Ada")
 PHOTO = S3Object("photos", "live/eye/door/a.jpg", "v1")
@@ -57,6 +64,7 @@ class CrashingErasure:
     galleries: GallerySet = field(default_factory=lambda: gallery_set([ADA.id], version=1))
     profile: Person | None = ADA
     receipt: ErasureReceipt | None = None
+    progress: ErasureProgress | None = None
     indexed: set[str] = field(default_factory=set)
     pending_results: list[tuple[Lease, Drop, Prediction]] = field(default_factory=list)
     names: Iterator[int] = field(default_factory=count)
@@ -98,7 +106,6 @@ class CrashingErasure:
             unknown_faces=self,
             datasets=self,
             objects=self,
-            retention=timedelta(days=30),
             wait_for_index=self.wait_for_index,
             clock=lambda: NOON,
         )
@@ -114,8 +121,8 @@ class CrashingErasure:
     ) -> tuple[int, Mapping[str, str]]:
         return self._return_zero(), {}
 
-    def remove_person(self, person: str, now: datetime) -> int:
-        return self._return_zero()
+    def remove_person(self, person: str, now: datetime) -> tuple[int, tuple[str, ...]]:
+        return self._return_zero(), ()
 
     def delete_pending_photos(self, person: str) -> int:
         return self._return_zero()
@@ -123,8 +130,9 @@ class CrashingErasure:
     def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         return self._return_zero()
 
-    def delete_version(self, item: S3Object) -> None:
-        assert item == PHOTO
+    def delete_photo(self, item: S3Object) -> None:
+        with _ScriptedCall(self):
+            assert item == PHOTO
 
     def begin_erasure(self, person_id: str, now: datetime) -> Person | None:
         with _ScriptedCall(self):
@@ -149,19 +157,46 @@ class CrashingErasure:
         with _ScriptedCall(self):
             self.indexed = set(self.ledger.sightings)
 
-    def recognised_photos(self, person: str) -> Iterable[S3Object]:
+    def begin_progress(self, person: str, now: datetime) -> ErasureProgress:
         with _ScriptedCall(self):
-            return [PHOTO for _ in self.remaining_references() & self.indexed]
+            self.progress = self.progress or ErasureProgress(person, now, "galleries", {})
+            return self.progress
 
-    def remove_references(self, person: str) -> Iterable[str]:
-        for drop in sorted(self.remaining_references() & self.indexed):
-            with _ScriptedCall(self):
-                sightings = self.ledger.sightings[drop]
-                self.ledger.sightings[drop] = tuple(replace(one, label="erased") for one in sightings)
-            yield "sightings"
+    def unfinished_erasures(self, now: datetime) -> Sequence[ErasureProgress]:
+        return [self.progress] if self.progress else []
 
-    def delete_cached_answers(self, person: str) -> int:
-        return self._return_zero()
+    def advance(
+        self,
+        progress: ErasureProgress,
+        *,
+        step: ErasureStep,
+        cursor: Mapping[str, str],
+        counts: Mapping[str, int],
+        now: datetime,
+    ) -> ErasureProgress:
+        with _ScriptedCall(self):
+            self.progress = replace(progress, step=step, cursor=cursor)
+            return self.progress
+
+    def delete_progress(self, person: str) -> None:
+        with _ScriptedCall(self):
+            self.progress = None
+
+    def references(
+        self, person: str, cursor: Mapping[str, str]
+    ) -> tuple[Sequence[DropReferences], Mapping[str, str]]:
+        with _ScriptedCall(self):
+            found = sorted(self.remaining_references() & self.indexed)
+            return [DropReferences(((drop, "sighting#000"),), drop, PHOTO) for drop in found], {}
+
+    def remove_references(self, person: str, found: DropReferences, now: datetime) -> None:
+        with _ScriptedCall(self):
+            drop = str(found.drop)
+            sightings = self.ledger.sightings[drop]
+            self.ledger.sightings[drop] = tuple(replace(one, label="erased") for one in sightings)
+
+    def delete_cached_answers(self, person: str, cursor: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        return self._return_zero(), {}
 
     def delete_templates(self, person: Person) -> int:
         return self._return_zero()
@@ -205,7 +240,7 @@ def run_until_erased(fake: CrashingErasure) -> None:
     """Call it until it returns."""
     for _ in range(40):
         try:
-            fake.erasure_service().erase_person(ADA.id)
+            fake.erasure_service().erase_person(ADA.id, lambda: True)
         except Killed:
             continue
         break

@@ -71,6 +71,7 @@ class ErasureScan:
         """Name of a place -> its search."""
         return {
             "object versions": self._scan_objects,
+            "hidden photos": self._scan_hidden_photos,
             "data sets": self._scan_datasets,
             "rows": self._scan_rows,
             "queues": self._scan_queues,
@@ -89,6 +90,16 @@ class ErasureScan:
                         self._read_version(s3, version)
                     ):
                         yield f"s3://{bucket}/{entry['Key']} version {entry['VersionId']}"
+
+    def _scan_hidden_photos(self) -> Iterator[str]:
+        """Find photos that are readable below a delete marker: nobody sees in a list that they are stored."""
+        s3, bucket = self._cloud.client("s3"), self._cloud.outputs["PhotosBucket"]
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            hidden = {marker["Key"] for marker in page.get("DeleteMarkers", ()) if marker["IsLatest"]}
+            for entry in page.get("Versions", ()):
+                self.scanned["hidden photos"] += 1
+                if entry["Key"] in hidden:
+                    yield f"s3://{bucket}/{entry['Key']} version {entry['VersionId']}: below a delete marker"
 
     def _scan_datasets(self) -> Iterator[str]:
         """Find pictures that no manifest lists any more: their person is unknown."""

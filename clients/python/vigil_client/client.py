@@ -22,6 +22,7 @@ from vigil_client.types import (
     DropOut,
     DryRunResult,
     EnrolledPhoto,
+    ErasureOut,
     LabelOut,
     ModelDetails,
     ModelList,
@@ -38,7 +39,6 @@ from vigil_client.types import (
     SearchHitList,
     SearchHitOut,
     SightingOut,
-    SignedReceipt,
     StagesChanged,
     SubscriptionList,
     SubscriptionOut,
@@ -181,9 +181,13 @@ class Vigil:
     def withdraw_consent(self, person: str) -> None:
         self._transport.send("DELETE", f"/v1/people/{person}/consent")
 
-    def erase_person(self, person: str) -> SignedReceipt:
-        """Erase a person; `./vigil people verify-erasure` checks the returned receipt."""
-        return self._transport.request(SignedReceipt, "DELETE", f"/v1/people/{person}")
+    def erase_person(self, person: str) -> ErasureOut:
+        """Begin or continue the erasure of a person; at its end the answer has a signed receipt."""
+        return self._transport.request(ErasureOut, "DELETE", f"/v1/people/{person}")
+
+    def get_erasure(self, person: str) -> ErasureOut:
+        """How far the erasure of a person is."""
+        return self._transport.request(ErasureOut, "GET", f"/v1/people/{person}/erasure")
 
     def predict(
         self, photo: Path | str, *, model: str = "faces", galleries: Sequence[str] = ("default",)

@@ -312,6 +312,21 @@ class ErasureReceiptOut(TypedDict):
     erased_at: str
     gallery_version: int
     erased: dict[str, int]
+    unreadable_datasets: list[str]
+    retained_days: dict[str, int]
+
+
+class ErasureOut(TypedDict):
+    """How far an erasure is; at its end with a signed receipt.
+
+`./vigil people verify-erasure` checks the signature and that nothing remains."""
+
+    person: str
+    state: Literal["running", "completed"]
+    step: NotRequired[str]
+    erased: dict[str, int]
+    receipt: NotRequired[ErasureReceiptOut]
+    mac: NotRequired[str]
 
 
 class EstimateOut(TypedDict):
@@ -662,13 +677,6 @@ class SightingList(TypedDict):
 
     items: list[SightingOut]
     next: NotRequired[str]
-
-
-class SignedReceipt(TypedDict):
-    """A signed receipt; `./vigil people verify-erasure` checks the signature and that nothing remains."""
-
-    receipt: ErasureReceiptOut
-    mac: str
 
 
 class Slo(TypedDict):

@@ -11,6 +11,7 @@ from cloud.dynamodb.maintenance_state import DynamoFaultCases, TaskRun, load_rec
 from functions.api.operation import Call, operation
 from functions.api.pagination import sign_cursor, verify_cursor
 from functions.api.problems import NotFound
+from functions.api.scheduled import SCHEDULED_EVENT
 from functions.api.schemas.lanes import BackfillRequest, BackfillResult, TaskStarted
 from functions.api.schemas.status import (
     CompletenessOut,
@@ -24,19 +25,6 @@ from functions.api.schemas.status import (
 from functions.runtime.container import container
 from vigil.reliability.dead_letters import FaultCase
 from vigil.reliability.reconcile import ReconcileProgress
-
-SCHEDULED_EVENT = {
-    "version": "0",
-    "id": "by-hand",
-    "account": "",
-    "region": "",
-    "time": "",
-    "source": "vigil.api",
-    "detail-type": "Scheduled Event",
-    "detail": {},
-    "resources": [],
-}
-"""The event of a schedule, to start a scheduled function outside of its schedule."""
 
 TaskName = Literal["triage", "reconcile"]
 start_task = partial(operation, "POST", role="operator", bound_tokens="refused", status=202, audited=True)

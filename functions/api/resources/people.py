@@ -9,8 +9,10 @@ from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
 from functions.api.problems import Conflict, Forbidden, NotFound, UnprocessableContent
+from functions.api.scheduled import SCHEDULED_EVENT
 from functions.api.schemas.people import (
     EnrolledPhoto,
+    ErasureOut,
     NewName,
     NewPerson,
     PeopleQuery,
@@ -18,9 +20,9 @@ from functions.api.schemas.people import (
     PersonOut,
     PersonRef,
     PhotoUpload,
-    SignedReceipt,
 )
 from functions.runtime.container import container
+from functions.runtime.receipts import erasure_json
 from vigil.people.consent import TRAINING_CONSENT_TAG
 from vigil.people.person import Person, new_person_id
 
@@ -125,15 +127,31 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
 
 
 @operation("DELETE", "/v1/people/{person}", role="admin", bound_tokens="gallery", audited=True)
-def erase_person(call: Call) -> SignedReceipt:
+def erase_person(call: Call) -> ErasureOut:
     """Erase a person.
 
-    Deletes everything that is stored about the person and returns a signed receipt.
+    Deletes everything that is stored about the person and returns a signed receipt. What takes longer than a
+    call is `running` and continues in the background.
     """
     if call.caller.is_bound or call.caller.galleries is not None:
         _find_person(call)
-    payload = {"person": call.path["person"]}
-    return SignedReceipt(**_invoke(container().settings.erase_function, payload))
+    payload = {**SCHEDULED_EVENT, "detail": {"person": call.path["person"]}}
+    return ErasureOut(**_invoke(container().settings.erase_function, payload))
+
+
+@operation("GET", "/v1/people/{person}/erasure", role="admin", bound_tokens="gallery", audited=True)
+def get_erasure(call: Call) -> ErasureOut:
+    """Get how far the erasure of a person is.
+
+    The receipt can be read for a day after the end.
+    """
+    person = call.path["person"]
+    if call.caller.is_bound or call.caller.galleries is not None:
+        _find_person(call)
+    erasure = container().person_data.find_receipt(person) or container().person_data.find_progress(person)
+    if erasure is None:
+        raise NotFound
+    return ErasureOut(**erasure_json(erasure, container().mac))
 
 
 def _invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:

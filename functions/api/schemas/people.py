@@ -1,6 +1,6 @@
 """Models of people, enrolment and erasure."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -125,12 +125,27 @@ class ErasureReceiptOut(ApiModel):
             examples=[{"photos": 3, "sightings": 4, "templates": 2}],
         ),
     ]
-
-
-class SignedReceipt(ApiModel):
-    """A signed receipt; `./vigil people verify-erasure` checks the signature and that nothing remains."""
-
-    receipt: ErasureReceiptOut
-    mac: Annotated[
-        str, Field(description="KMS HMAC of the receipt as JSON with sorted keys and without spaces")
+    unreadable_datasets: Annotated[
+        tuple[str, ...], Field(description="Data sets that could not be searched, as model/data set")
     ]
+    retained_days: Annotated[
+        dict[str, int],
+        Field(description="Days for which AWS keeps older backups of tables and older logs"),
+    ]
+
+
+class ErasureOut(ApiModel):
+    """How far an erasure is; at its end with a signed receipt.
+
+    `./vigil people verify-erasure` checks the signature and that nothing remains.
+    """
+
+    person: PersonId
+    state: Literal["running", "completed"]
+    step: Annotated[str | None, Field(description="What is being erased while it is running")] = None
+    erased: Annotated[dict[str, int], Field(description="Number of erased items so far, by kind")]
+    receipt: ErasureReceiptOut | None = None
+    mac: Annotated[
+        str | None,
+        Field(description="KMS HMAC of the receipt as JSON with sorted keys and without spaces"),
+    ] = None

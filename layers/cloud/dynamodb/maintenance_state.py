@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -75,6 +75,26 @@ def load_reembedding_state(states: DynamoStateStore, model: str) -> ReembeddingS
 
 def save_reembedding_state(states: DynamoStateStore, model: str, state: ReembeddingState) -> None:
     states.put(reembedding_state_name(model), asdict(state))
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryWalk:
+    """A walk over the table of faces that deletes what has expired; `cursor` is empty at its end."""
+
+    began_at: datetime | None = None
+    cursor: Mapping[str, str] = field(default_factory=dict)
+
+    def next(self, cursor: Mapping[str, str], now: datetime) -> ExpiryWalk:
+        """The walk after some of its pages; one that was at its end has begun now."""
+        return ExpiryWalk(self.began_at if self.cursor else now, dict(cursor))
+
+
+def load_expiry_walk(states: DynamoStateStore) -> ExpiryWalk:
+    return msgspec.convert(states.get("expired_faces") or {}, ExpiryWalk)
+
+
+def save_expiry_walk(states: DynamoStateStore, walk: ExpiryWalk) -> None:
+    states.put("expired_faces", asdict(walk))
 
 
 @dataclass(frozen=True, slots=True)

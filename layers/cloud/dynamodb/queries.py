@@ -82,6 +82,14 @@ class Table:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def query_page(self, operation: str, cursor: Cursor, **query: Any) -> tuple[list[dict[str, Any]], Cursor]:
+        """The rows of one page of a query, and the cursor of the next page."""
+        start = {"ExclusiveStartKey": to_item(cursor)} if cursor else {}
+        with translate_errors(self._dependency, operation):
+            answer = self._client.query(TableName=self.name, **query, **start)
+        rows = filter(is_live, map(from_item, answer["Items"]))
+        return list(rows), from_item(answer.get("LastEvaluatedKey", {}))
+
     def scan_page(
         self, operation: str, cursor: Cursor, **request: Any
     ) -> tuple[list[dict[str, Any]], Cursor]:
@@ -199,6 +207,10 @@ class Table:
     def update_write(self, key: Item, **request: Any) -> Item:
         """An update for a transaction."""
         return {"Update": {"TableName": self.name, "Key": key, **request}}
+
+    def delete_write(self, key: Item, **condition: Any) -> Item:
+        """A delete for a transaction."""
+        return {"Delete": {"TableName": self.name, "Key": key, **condition}}
 
     def unless_being_erased(self, labels: Iterable[str]) -> list[Item]:
         """Conditions for a transaction: of no person among the labels has the erasure begun."""

@@ -98,6 +98,13 @@ LABEL = RowKind(
     timedelta(days=90),
 )
 ERASURE = RowKind("records", ("erasure#{person_hash}", "erasure"), "receipt expires", timedelta(days=1))
+ERASURE_PROGRESS = RowKind(
+    "records",
+    ("erasures", "{person}"),
+    "person began_at step cursor counts gallery_version unreadable_datasets held_until",
+)
+"""Deleted at the end of the erasure."""
+
 LANE_COUNTS = RowKind(
     "records",
     ("lane_counts#{lane}", "{start}"),

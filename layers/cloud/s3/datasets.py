@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from vigil.training.dataset import format_manifest, parse_manifest
+from vigil.training.dataset import InvalidDatasetManifest, format_manifest, parse_manifest
 from vigil.training.dataset_store import DatasetCounts
 from vigil.training.examples import DatasetEntry, Split
 
@@ -70,7 +70,10 @@ class S3DatasetRepository:
         key = f"{dataset_prefix(model, dataset_id)}/{SUMMARY_NAME}"
         if not self._objects.exists(key):
             return None
-        return msgspec.json.decode(self._objects.get_object(key), type=DatasetCounts)
+        try:
+            return msgspec.json.decode(self._objects.get_object(key), type=DatasetCounts)
+        except msgspec.MsgspecError as error:
+            raise InvalidDatasetManifest(f"{key}: {error}") from error
 
     def save_summary(self, model: str, dataset_id: str, summary: DatasetCounts) -> None:
         text = msgspec.json.format(msgspec.json.encode(summary), indent=1)

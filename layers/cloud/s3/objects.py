@@ -173,6 +173,19 @@ class S3ObjectStore:
         with translate_errors("store", "delete object version"):
             self._client.delete_object(Bucket=item.bucket, Key=item.key, **_version(item))
 
+    def delete_photo(self, item: S3Object) -> None:
+        """Delete one version of a photo, or all versions if it is not known which one was read.
+
+        Without a version S3 would only put a delete marker on top, below which the photo stays readable.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html
+        """
+        versions = [item.version]
+        if not item.version:
+            listed = list_versions(self._client, item.bucket, item.key, dependency="photos")
+            versions = [one["VersionId"] for one in listed if one["Key"] == item.key]
+        for version in versions:
+            self.delete_version(S3Object(item.bucket, item.key, version))
+
     def delete_all_versions(self, key: str, *, except_newest: bool = False) -> None:
         """Delete every version of an object, delete markers too; or all but the newest."""
         for one in [one for one in self.list_versions(key) if one["Key"] == key]:

@@ -1,8 +1,9 @@
 """Erases a person: from the galleries first, then from every row and object."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -10,9 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.drops.messages import S3Object
+from vigil.errors import ConcurrentUpdate
 from vigil.faces.gallery import GallerySet
 from vigil.people.galleries import GalleryReader, repeat_concurrent_change
-from vigil.people.person import ErasureReceipt, GalleryPointer, Person, PersonNotFound
+from vigil.people.person import (
+    ERASURE_STEPS,
+    DropReferences,
+    ErasureProgress,
+    ErasureReceipt,
+    ErasureStep,
+    GalleryPointer,
+    Person,
+    PersonNotFound,
+)
 
 
 class PersonRecords(Protocol):
@@ -46,14 +57,35 @@ class PersonData(Protocol):
 
     def find_receipt(self, person: str) -> ErasureReceipt | None: ...
 
-    def remove_references(self, person: str) -> Iterable[str]:
-        """Remove the person from each sighting, alert, label and suppression; yields the kind of each."""
+    def begin_progress(self, person: str, now: datetime) -> ErasureProgress:
+        """The stored progress, or a new one at the first step."""
 
-    def recognised_photos(self, person: str) -> Iterable[S3Object]:
-        """The photos in which they were recognised, while the sightings still refer to them."""
+    def unfinished_erasures(self, now: datetime) -> Sequence[ErasureProgress]:
+        """Those that no other run is at work on."""
 
-    def delete_cached_answers(self, person: str) -> int:
-        """Delete stored API responses that name them; how many."""
+    def advance(
+        self,
+        progress: ErasureProgress,
+        *,
+        step: ErasureStep,
+        cursor: Mapping[str, str],
+        counts: Mapping[str, int],
+        now: datetime,
+    ) -> ErasureProgress:
+        """Store where to continue and add to the counts. Raises ConcurrentUpdate if it is complete."""
+
+    def delete_progress(self, person: str) -> None: ...
+
+    def references(
+        self, person: str, cursor: Mapping[str, str]
+    ) -> tuple[Sequence[DropReferences], Mapping[str, str]]:
+        """The drops of one page of rows about the person, and the next cursor."""
+
+    def remove_references(self, person: str, found: DropReferences, now: datetime) -> None:
+        """Remove the person from the rows of a drop, and count that, at once. Raises ConcurrentUpdate."""
+
+    def delete_cached_answers(self, person: str, cursor: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        """Delete stored API responses of one page that name them; how many, and the next cursor."""
 
 
 class TemplateReader(Protocol):
@@ -78,8 +110,8 @@ class UnknownFaceStore(Protocol):
 class ExampleStore(Protocol):
     """The stored data sets. Raises Transient."""
 
-    def remove_person(self, person: str, now: datetime) -> int:
-        """Remove the examples that show a person; how many."""
+    def remove_person(self, person: str, now: datetime) -> tuple[int, tuple[str, ...]]:
+        """Remove the examples that show a person; how many, and the data sets that cannot be read."""
 
 
 class PersonObjects(Protocol):
@@ -91,19 +123,19 @@ class PersonObjects(Protocol):
     def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
         """Delete every version of a gallery's snapshots up to `version` except these keys; how many."""
 
-    def delete_version(self, item: S3Object) -> None: ...
+    def delete_photo(self, item: S3Object) -> None:
+        """Delete one version of a photo, or all if the version is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureService:
-    """Erasure of people.
+    """Erasure of people, in steps that any number of runs share: each run continues where the last one ended.
 
     Writes that name the person fail first: a lane that matched before the galleries changed cannot store its
     result and repeats the match. Consent is withdrawn before the data sets are searched, because a data set
     that is being stored checks consent again at its end. The profile is deleted last: while it exists, the
     erasure is not complete.
 
-    retention       of sightings
     wait_for_index  returns when all rows that were stored before are in the indexes
     """
 
@@ -114,45 +146,97 @@ class ErasureService:
     unknown_faces: UnknownFaceStore
     datasets: ExampleStore
     objects: PersonObjects
-    retention: timedelta
     wait_for_index: Callable[[], None]
     clock: Callable[[], datetime]
 
-    def erase_person(self, person_id: str) -> ErasureReceipt:
-        """Erase a person; after a failure, the next call continues. Within a day it returns the same receipt.
+    def erase_person(self, person_id: str, has_time: Callable[[], bool]) -> ErasureReceipt | ErasureProgress:
+        """Erase a person, or a part of what is stored: the next call continues.
 
-        Raises PersonNotFound, ConcurrentUpdate, Transient.
+        Within a day after the end it returns the same receipt. Raises PersonNotFound, ConcurrentUpdate,
+        Transient.
         """
         person = self.records.begin_erasure(person_id, self.clock())
         receipt = self.personal_data.find_receipt(person_id)
         if receipt is None:
             if person is None:
+                self.personal_data.delete_progress(person_id)
                 raise PersonNotFound(f"no person has the id {person_id}")
-            receipt = self._erase_data(person)
+            self.personal_data.mark_being_erased(person_id, self.clock())
+            progress = self.personal_data.begin_progress(person_id, self.clock())
+            while progress.step != "receipt":
+                if not has_time():
+                    return progress
+                progress = self._take_step(person, progress)
+            receipt = ErasureReceipt(
+                person_id,
+                self.clock(),
+                progress.gallery_version,
+                dict(progress.counts),
+                progress.unreadable_datasets,
+            )
             self.personal_data.save_receipt(receipt)
         self.records.delete_profile(person_id)
+        self.personal_data.delete_progress(person_id)
         return receipt
 
-    def _erase_data(self, person: Person) -> ErasureReceipt:
-        """Everything but the profile."""
-        self.personal_data.mark_being_erased(person.id, self.clock())
+    def continue_erasures(self, has_time: Callable[[], bool]) -> int:
+        """Continue every erasure that is not complete; how many are complete now."""
+        completed = 0
+        for progress in self.personal_data.unfinished_erasures(self.clock()):
+            if has_time():
+                with suppress(PersonNotFound, ConcurrentUpdate):
+                    completed += isinstance(self.erase_person(progress.person, has_time), ErasureReceipt)
+        return completed
+
+    def _take_step(self, person: Person, progress: ErasureProgress) -> ErasureProgress:
+        """One page of the step that the progress names; after its last page the next step begins."""
+        version, unreadable = progress.gallery_version, progress.unreadable_datasets
+        counts: dict[str, int] = {}
+        cursor: Mapping[str, str] = {}
+        match progress.step:
+            case "galleries":
+                counts, version = self._erase_from_galleries(person)
+            case "references":
+                cursor = self._remove_references(person, progress.cursor)
+            case "examples":
+                counts["examples"], unreadable = self.datasets.remove_person(person.id, self.clock())
+            case "faces":
+                vectors = self.templates.vectors(person.id)
+                counts["faces"], cursor = self.unknown_faces.remove_matching(vectors, progress.cursor)
+            case "answers":
+                counts["answers"], cursor = self.personal_data.delete_cached_answers(
+                    person.id, progress.cursor
+                )
+            case "templates":
+                counts["templates"] = self.records.delete_templates(person)
+        step = progress.step if cursor else ERASURE_STEPS[ERASURE_STEPS.index(progress.step) + 1]
+        return self.personal_data.advance(
+            replace(progress, gallery_version=version, unreadable_datasets=unreadable),
+            step=step,
+            cursor=cursor,
+            counts=counts,
+            now=self.clock(),
+        )
+
+    def _erase_from_galleries(self, person: Person) -> tuple[dict[str, int], int]:
+        """The counts, and the version of the gallery without the person."""
         self._remove_from_galleries(person)
         self.records.withdraw_consent(person.id)
         self.wait_for_index()
         pointer = self.records.gallery_pointer(person.gallery)
         keys = frozenset(pointer.snapshot_keys.values())
-        counts = {"snapshots": self.objects.delete_other_snapshots(person.gallery, pointer.version, keys)}
-        counts["photos"] = self.objects.delete_pending_photos(person.id)
-        for photo in list(self.personal_data.recognised_photos(person.id)):
-            self.objects.delete_version(photo)
-            counts["photos"] += 1
-        for kind in self.personal_data.remove_references(person.id):
-            counts[kind] = counts.get(kind, 0) + 1
-        counts["examples"] = self.datasets.remove_person(person.id, self.clock())
-        counts["faces"] = self._remove_unknown_faces(person.id)
-        counts["answers"] = self.personal_data.delete_cached_answers(person.id)
-        counts["templates"] = self.records.delete_templates(person)
-        return ErasureReceipt(person.id, self.clock(), pointer.version, counts)
+        snapshots = self.objects.delete_other_snapshots(person.gallery, pointer.version, keys)
+        pending = self.objects.delete_pending_photos(person.id)
+        return {"snapshots": snapshots, "photos": pending}, pointer.version
+
+    def _remove_references(self, person: Person, cursor: Mapping[str, str]) -> Mapping[str, str]:
+        """One page of the drops that name the person, each after its photo was deleted."""
+        found, following = self.personal_data.references(person.id, cursor)
+        for drop in found:
+            if drop.photo is not None:
+                self.objects.delete_photo(drop.photo)
+            self.personal_data.remove_references(person.id, drop, self.clock())
+        return following
 
     def _remove_from_galleries(self, person: Person) -> None:
         repeat_concurrent_change(partial(self._attempt_removal, person))
@@ -162,12 +246,3 @@ class ErasureService:
         if galleries.contains_person(person.id):
             updated = galleries.apply(lambda one: one.without_person(person.id))
             self.records.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())
-
-    def _remove_unknown_faces(self, person_id: str) -> int:
-        """Sightings of the person from before the enrolment."""
-        vectors = self.templates.vectors(person_id)
-        removed, cursor = self.unknown_faces.remove_matching(vectors, {})
-        while cursor:
-            number, cursor = self.unknown_faces.remove_matching(vectors, cursor)
-            removed += number
-        return removed

@@ -6,8 +6,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
+from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.inference.types import DEFAULT_GALLERY
 
@@ -56,12 +57,66 @@ class GalleryPointer:
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:
-    """What an erasure deleted, counted by kind; of the person it contains the random id only."""
+    """What an erasure deleted, counted by kind; of the person it contains the random id only.
+
+    unreadable_datasets  data sets that could not be searched, as model/data set
+    """
 
     person: str
     erased_at: datetime
     gallery_version: int
     counts: dict[str, int]
+    unreadable_datasets: tuple[str, ...] = ()
+
+
+ErasureStep = Literal["galleries", "references", "examples", "faces", "answers", "templates", "receipt"]
+ERASURE_STEPS: tuple[ErasureStep, ...] = get_args(ErasureStep)
+"""In their order; `references` are the rows about the person with the photos of their drops."""
+
+ERASED_KINDS = (
+    "snapshots",
+    "photos",
+    "sightings",
+    "alerts",
+    "labels",
+    "suppressions",
+    "examples",
+    "faces",
+    "answers",
+    "templates",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureProgress:
+    """How far the erasure of a person is.
+
+    step             the one that is to be continued
+    cursor           the place in it; empty at its beginning
+    counts           what was deleted so far, by kind
+    gallery_version  of the gallery without the person; 0 before it was changed
+    """
+
+    person: str
+    began_at: datetime
+    step: ErasureStep
+    counts: Mapping[str, int]
+    cursor: Mapping[str, str] = field(default_factory=dict)
+    gallery_version: int = 0
+    unreadable_datasets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DropReferences:
+    """The rows about a person that belong to one drop, by their keys.
+
+    drop   None for rows that belong to no drop
+    photo  None if the drop has none, or none any more
+    """
+
+    keys: tuple[tuple[str, str], ...]
+    drop: str | None = None
+    photo: S3Object | None = None
 
 
 class PersonLookup(Protocol):

@@ -16,6 +16,7 @@ from vigil.releases.manifest import RemovedTrainingData
 from vigil.training.dataset import (
     Dataset,
     ExclusionReason,
+    InvalidDatasetManifest,
     SplitPolicy,
     assemble_dataset,
     compute_dataset_id,
@@ -94,12 +95,20 @@ class DatasetStore:
     repository: DatasetRepository
     record_removal: Callable[[str, str, RemovedTrainingData], None]
 
-    def remove_person(self, person: str, now: datetime) -> int:
-        """Remove the entries of a person from every dataset; returns their number. Raises Transient."""
-        return sum(
-            prune_dataset(model, dataset_id, lambda entry: person in entry.people, self, now=now)
-            for model, dataset_id in self.repository.list_datasets()
-        )
+    def remove_person(self, person: str, now: datetime) -> tuple[int, tuple[str, ...]]:
+        """Remove the entries of a person from every dataset; their number. Raises Transient.
+
+        A dataset that cannot be read stops no other one; they are returned as model/dataset.
+        """
+        removed, unreadable = 0, []
+        for model, dataset_id in self.repository.list_datasets():
+            try:
+                removed += prune_dataset(
+                    model, dataset_id, lambda entry: person in entry.people, self, now=now
+                )
+            except InvalidDatasetManifest:
+                unreadable.append(f"{model}/{dataset_id}")
+        return removed, tuple(unreadable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 
-from functions.api.resources.maintenance import SCHEDULED_EVENT
+from functions.api.scheduled import SCHEDULED_EVENT
 from tests.e2e.api.conftest import Site
 
 

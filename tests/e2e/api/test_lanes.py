@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cloud.dynamodb.maintenance_state import DynamoFaultCases
 from cloud.dynamodb.state import DynamoStateStore
-from functions.api.resources.maintenance import SCHEDULED_EVENT
+from functions.api.scheduled import SCHEDULED_EVENT
 from tests.e2e.api.conftest import PHOTOS, Site, wait_for_reload
 from tests.e2e.conftest import wait_until
 from vigil.drops.messages import compute_drop_id

@@ -1,8 +1,8 @@
 """Erasure: from the galleries first, the profile last; a repeated call continues."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -14,7 +14,16 @@ from vigil.drops.messages import S3Object
 from vigil.errors import ConcurrentUpdate, Transient
 from vigil.faces.gallery import GallerySet
 from vigil.people.erasure import ErasureService
-from vigil.people.person import ErasureReceipt, GalleryPointer, Person, PersonNotFound
+from vigil.people.person import (
+    ERASED_KINDS,
+    DropReferences,
+    ErasureProgress,
+    ErasureReceipt,
+    ErasureStep,
+    GalleryPointer,
+    Person,
+    PersonNotFound,
+)
 
 ADA = Person("p-ada", "Ada")
 PHOTO = S3Object("photos", "live/faces/door/a.jpg", "1")
@@ -43,6 +52,9 @@ class FakeErasure:
     people: dict[str, Person] = field(default_factory=lambda: {ADA.id: ADA})
     calls: list[str] = field(default_factory=list)
     receipts: dict[str, ErasureReceipt] = field(default_factory=dict)
+    progress: dict[str, ErasureProgress] = field(default_factory=dict)
+    drops: int = 1
+    removed: list[str] = field(default_factory=list)
     concurrent_updates: int = 0
     fails_at: str = ""
 
@@ -77,9 +89,9 @@ class FakeErasure:
         self._record("faces")
         return 5, {}
 
-    def remove_person(self, person: str, now: datetime) -> int:
+    def remove_person(self, person: str, now: datetime) -> tuple[int, tuple[str, ...]]:
         self._record("examples")
-        return 3
+        return 3, ("eye/damaged",)
 
     def delete_templates(self, person: Person) -> int:
         self._record("templates")
@@ -99,21 +111,55 @@ class FakeErasure:
     def mark_being_erased(self, person: str, now: datetime) -> None:
         self._record("mark")
 
-    def remove_references(self, person: str) -> Iterable[str]:
+    def begin_progress(self, person: str, now: datetime) -> ErasureProgress:
+        return self.progress.setdefault(
+            person, ErasureProgress(person, now, "galleries", dict.fromkeys(ERASED_KINDS, 0))
+        )
+
+    def unfinished_erasures(self, now: datetime) -> Sequence[ErasureProgress]:
+        return list(self.progress.values())
+
+    def advance(
+        self,
+        progress: ErasureProgress,
+        *,
+        step: ErasureStep,
+        cursor: Mapping[str, str],
+        counts: Mapping[str, int],
+        now: datetime,
+    ) -> ErasureProgress:
+        stored = self.progress[progress.person]
+        total = {kind: count + counts.get(kind, 0) for kind, count in stored.counts.items()}
+        self.progress[progress.person] = replace(progress, step=step, cursor=cursor, counts=total)
+        return self.progress[progress.person]
+
+    def delete_progress(self, person: str) -> None:
+        self.progress.pop(person, None)
+
+    def references(
+        self, person: str, cursor: Mapping[str, str]
+    ) -> tuple[Sequence[DropReferences], Mapping[str, str]]:
+        """One drop on each page."""
+        number = int(cursor.get("drop", 0))
+        following = {"drop": str(number + 1)} if number + 1 < self.drops else {}
+        return [DropReferences(((f"drop#{number}", "sighting#000"),), f"d{number}", PHOTO)], following
+
+    def remove_references(self, person: str, found: DropReferences, now: datetime) -> None:
         self._record("references")
-        yield from ("sightings", "sightings", "alerts")
+        self.removed.append(str(found.drop))
+        counts = dict(self.progress[person].counts)
+        for kind in ("photos", "sightings", "sightings", "alerts"):
+            counts[kind] += 1
+        self.progress[person] = replace(self.progress[person], counts=counts)
 
-    def recognised_photos(self, person: str) -> Iterable[S3Object]:
-        yield PHOTO
-
-    def delete_cached_answers(self, person: str) -> int:
-        return 0
+    def delete_cached_answers(self, person: str, cursor: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        return 0, {}
 
     def delete_pending_photos(self, person: str) -> int:
         self._record("pending")
         return 1
 
-    def delete_version(self, item: S3Object) -> None:
+    def delete_photo(self, item: S3Object) -> None:
         assert item == PHOTO
         self._record("object")
 
@@ -141,23 +187,32 @@ def service(fake: FakeErasure) -> ErasureService:
         unknown_faces=fake,
         datasets=fake,
         objects=fake,
-        retention=timedelta(days=30),
         wait_for_index=fake.wait_for_index,
         clock=lambda: NOON,
     )
 
 
+def erase(fake: FakeErasure, person: str = "p-ada") -> ErasureReceipt:
+    """A run that has time for everything."""
+    receipt = service(fake).erase_person(person, lambda: True)
+    assert isinstance(receipt, ErasureReceipt)
+    return receipt
+
+
 def test_the_galleries_change_first_and_the_profile_is_deleted_last():
     fake = FakeErasure()
 
-    receipt = service(fake).erase_person("p-ada")
+    receipt = erase(fake)
 
     assert tuple(fake.calls) == STEPS
+    assert receipt.unreadable_datasets == ("eye/damaged",)
     assert receipt.counts == {
         "snapshots": 4,
         "photos": 2,
         "sightings": 2,
         "alerts": 1,
+        "labels": 0,
+        "suppressions": 0,
         "examples": 3,
         "faces": 5,
         "answers": 0,
@@ -169,7 +224,7 @@ def test_the_galleries_change_first_and_the_profile_is_deleted_last():
 def test_an_erasure_is_repeated_after_a_concurrent_enrolment():
     fake = FakeErasure(concurrent_updates=2)
 
-    service(fake).erase_person("p-ada")
+    erase(fake)
 
     assert (fake.galleries.version, fake.galleries.person_ids()) == (6, ("p-bob",))
 
@@ -178,9 +233,9 @@ def test_an_erasure_is_repeated_after_a_concurrent_enrolment():
 def test_a_failed_erasure_is_completed_by_the_next_call(fails_at: str):
     fake = FakeErasure(fails_at=fails_at)
     with pytest.raises(Transient):
-        service(fake).erase_person("p-ada")
+        erase(fake)
 
-    service(fake).erase_person("p-ada")
+    erase(fake)
 
     assert "p-ada" not in fake.people
     assert "p-ada" not in fake.galleries.person_ids()
@@ -188,10 +243,10 @@ def test_a_failed_erasure_is_completed_by_the_next_call(fails_at: str):
 
 def test_a_repeated_call_returns_the_same_receipt():
     fake = FakeErasure()
-    first = service(fake).erase_person("p-ada")
+    first = erase(fake)
     fake.calls.clear()
 
-    again = service(fake).erase_person("p-ada")
+    again = erase(fake)
 
     assert again == first
     assert fake.calls == ["profile"]
@@ -200,11 +255,42 @@ def test_a_repeated_call_returns_the_same_receipt():
 def test_the_call_that_deletes_the_profile_returns_the_complete_receipt():
     fake = FakeErasure(fails_at="profile")
     with pytest.raises(Transient):
-        service(fake).erase_person("p-ada")
+        erase(fake)
 
-    assert service(fake).erase_person("p-ada").counts["photos"] > 0
+    assert erase(fake).counts["photos"] > 0
 
 
 def test_an_unknown_person_cannot_be_erased():
     with pytest.raises(PersonNotFound):
-        service(FakeErasure()).erase_person("p-eve")
+        erase(FakeErasure(), "p-eve")
+
+
+def test_an_erasure_stops_when_its_time_is_over_and_each_run_continues_where_the_last_one_ended():
+    fake, times = FakeErasure(drops=7), iter([True, True, True, False] * 20)
+
+    runs = 0
+    while isinstance(found := service(fake).erase_person("p-ada", lambda: next(times)), ErasureProgress):
+        runs += 1
+        assert found == fake.progress["p-ada"], "what the caller is told"
+
+    assert runs > 2
+    assert fake.removed == [f"d{number}" for number in range(7)]
+    assert (found.counts["photos"], found.counts["sightings"], found.counts["snapshots"]) == (8, 14, 4)
+    assert fake.progress == {}
+
+
+def test_the_schedule_continues_erasures_and_forgets_those_that_are_complete():
+    fake = FakeErasure()
+    service(fake).erase_person("p-ada", lambda: False)
+
+    assert service(fake).continue_erasures(lambda: True) == 1
+    assert service(fake).continue_erasures(lambda: True) == 0
+    assert "p-ada" not in fake.people
+
+
+def test_the_progress_of_a_person_who_does_not_exist_is_deleted():
+    fake = FakeErasure(people={})
+    fake.begin_progress("p-ada", NOON)
+
+    assert service(fake).continue_erasures(lambda: True) == 0
+    assert fake.progress == {}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,9 @@ GalleryOption = Annotated[str, Option(help="Gallery that the person is in.")]
 PersonArgument = Annotated[
     str, Argument(metavar="PERSON", help="Name or id of the person; the beginning of an id is enough.")
 ]
+
+PROGRESS_INTERVAL_S = 2.0
+"""Between two questions how far an erasure is."""
 
 
 def enrol(
@@ -237,13 +241,25 @@ def erase(
 ) -> None:
     """Erase a person for good and save the signed receipt; `people verify-erasure` checks it.
 
+    A long erasure continues in the background, also without this command; run it again for the receipt.
+
     Example: ./vigil people erase p-0123456789ab --receipt receipt.json
     """
     with session.api("admin") as api:
-        signed = api.erase_person(find_person(api, person))
-    receipt.write_text(json.dumps(signed, indent=2) + "\n")
-    counts = ", ".join(f"{count} {kind}" for kind, count in signed["receipt"]["erased"].items() if count)
-    session.show([signed], lambda: f"[green]erased[/] {counts or 'nothing was stored'}; receipt: {receipt}")
+        person = find_person(api, person)
+        erasure = api.erase_person(person)
+        while erasure["state"] == "running":
+            err.print(f"erasing {erasure['step']}: {_counts_text(erasure['erased'])} so far")
+            time.sleep(PROGRESS_INTERVAL_S)
+            erasure = api.get_erasure(person)
+    receipt.write_text(json.dumps(erasure, indent=2) + "\n")
+    session.show([erasure], lambda: f"[green]erased[/] {_counts_text(erasure['erased'])}; receipt: {receipt}")
+    for name in erasure["receipt"]["unreadable_datasets"]:
+        err.print(f"[red]the data set {name} could not be read[/]: mend its manifest and search it by hand")
+
+
+def _counts_text(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count) or "nothing was stored"
 
 
 def verify_erasure(
