@@ -283,7 +283,7 @@ class Container(Adapters):
         env, policy = self.settings, ReconcilePolicy(retention=self.settings.retention)
         return ReconcilePorts(
             objects=listing,
-            records=self.drop_records,
+            records=self.drop_records.eventually_consistent(),
             bulk_queue=self.lane_queue("bulk"),
             reannouncements=DynamoReannouncements(self.dynamodb, env.records_table),
             announcement=announcement,

@@ -1,5 +1,6 @@
 """What every ledger promises: the one in memory and the one in DynamoDB."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -326,3 +327,14 @@ def test_a_receipt_can_be_had_again_and_names_nobody(table: Any):
     traces.save_receipt(erased)
     assert traces.find_receipt(erased.person) == erased
     assert erased.person not in str(rows(table))
+
+
+def test_the_ledger_stores_the_version_that_was_read(table: Any):
+    item = S3Object("photos", "live/faces/vault/a.jpg")
+    job = Drop("d9", "faces", "vault", item, NOON)
+    claim = claim_drop(dynamo_ledger(table), drop=job)
+
+    read = replace(job, payload=replace(item, version="v7"))
+    dynamo_ledger(table).save_result(claim, read, result(), now=NOON)
+
+    assert rows(table)["drop#d9", "drop"]["s3_object"]["version"] == "v7"

@@ -477,3 +477,15 @@ def test_publishing_continues_at_the_first_event_that_was_not_accepted():
 
     assert SnsTopic(Picky(), "arn").publish(facts) == "mark-12"
     assert SnsTopic(Picky(), "arn").publish(facts[:12]) == ""
+
+
+def test_an_object_without_a_version_is_read_in_the_one_that_is_its_newest(bucket: Any):
+    first, second = (
+        bucket.put_object(Bucket="bucket", Key="k", Body=body)["VersionId"] for body in (b"1", b"2")
+    )
+    reader = S3InputReader(bucket)
+
+    assert reader.with_version(S3Object("bucket", "k")).version == second
+    assert reader.with_version(S3Object("bucket", "k", first)).version == first
+    with pytest.raises(ObjectNotFound):
+        reader.with_version(S3Object("bucket", "absent"))

@@ -148,6 +148,10 @@ class MemoryInputReader:
             raise ObjectTooLarge("too large")
         return data
 
+    def with_version(self, item: S3Object) -> S3Object:
+        versions = [version for key, version in self.stored if key == item.key]
+        return item if item.version or not versions else replace(item, version=versions[-1])
+
 
 @dataclass
 class MemoryObjectStore:

@@ -107,7 +107,7 @@ class DynamoLedger:
         expires = int((now + self._retention).timestamp())
         sightings = result.prediction.sightings
         people = self._rows.unless_being_erased(one.label for one in sightings)
-        completion = _owned_update(lease, _completed_attributes(result, now))
+        completion = _owned_update(lease, _completed_attributes(drop, result, now))
         writes = [self._rows.update_write(drop_key(drop.id), **completion), *people]
         for number, sighting in enumerate(sightings):
             writes.append(self._rows.put_write(_sighting_row(drop, number, sighting, now, expires)))
@@ -195,9 +195,11 @@ def _initial_attributes(
     return row
 
 
-def _completed_attributes(result: ProcessingResult, now: datetime) -> dict[str, Any]:
+def _completed_attributes(drop: Drop, result: ProcessingResult, now: datetime) -> dict[str, Any]:
+    """With the object in the version that was read, which the first claim may not have known."""
     prediction = result.prediction
     return {
+        "s3_object": asdict(drop.payload) if isinstance(drop.payload, S3Object) else None,
         "state": "done",
         "release": result.release,
         "sightings": len(prediction.sightings),

@@ -120,11 +120,13 @@ class Table:
             **more,
         )
 
-    def batch_get(self, keys: Sequence[Item], operation: str, **projection: Any) -> Iterator[dict[str, Any]]:
-        """The rows of these keys that exist, read consistently, in any order."""
+    def batch_get(
+        self, keys: Sequence[Item], operation: str, *, consistent: bool = True, **projection: Any
+    ) -> Iterator[dict[str, Any]]:
+        """The rows of these keys that exist, in any order; an eventual read costs half as much."""
         for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
             batch = list(keys[start : start + BATCH_GET_MAX_KEYS])
-            requests: Item = {self.name: {"Keys": batch, "ConsistentRead": True, **projection}}
+            requests: Item = {self.name: {"Keys": batch, "ConsistentRead": consistent, **projection}}
             for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
                 with translate_errors(self._dependency, operation):
                     answer = self._client.batch_get_item(RequestItems=requests)

@@ -65,6 +65,11 @@ def _next_bucket_cursor(prefix: str, response: Mapping[str, Any]) -> str:
     return json.dumps([LANE_PREFIXES[following]]) if following < len(LANE_PREFIXES) else ""
 
 
+def is_in_inventory(cursor: str) -> bool:
+    """Whether a cursor is a place in an inventory."""
+    return cursor.startswith("{")
+
+
 class InventoryUnusable(Exception):
     """An inventory is incomplete, damaged, old or gone; the bucket is listed instead."""
 

@@ -65,6 +65,18 @@ class S3InputReader:
                     raise ObjectTooLarge(f"{answer['ContentLength']} bytes are more than {max_bytes}")
                 return bytes(body.read())
 
+    def with_version(self, item: S3Object) -> S3Object:
+        if item.version:
+            return item
+        with translate_errors("photos", "read object version"):
+            try:
+                answer = self._client.head_object(Bucket=item.bucket, Key=item.key)
+            except (ClientError, ParamValidationError) as error:
+                if not is_invalid_request(error) and error_code(error) not in _NOT_FOUND_CODES:
+                    raise
+                raise ObjectNotFound("the object was deleted before it was read") from error
+        return S3Object(item.bucket, item.key, str(answer.get("VersionId", "")))
+
 
 @dataclass(frozen=True, slots=True)
 class PresignedForm:

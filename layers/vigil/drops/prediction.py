@@ -16,6 +16,9 @@ class InputReader(Protocol):
     def fetch(self, item: S3Object, max_bytes: int) -> bytes:
         """Read the given version. Raises ObjectNotFound, ObjectTooLarge (before reading), Transient."""
 
+    def with_version(self, item: S3Object) -> S3Object:
+        """The object with its newest version, unless it has one. Raises ObjectNotFound, Transient."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseAssignment:

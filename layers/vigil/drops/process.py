@@ -9,7 +9,7 @@ from vigil.alerts.alert import Alert
 from vigil.alerts.evaluate import evaluate_rules
 from vigil.alerts.rules import SEVERITIES, RuleSet
 from vigil.drops.ledger import AlreadyCompleted, Lease, LeaseHeld, Ledger, ProcessingResult
-from vigil.drops.messages import Drop, InvalidMessage
+from vigil.drops.messages import Drop, InvalidMessage, S3Object
 from vigil.drops.prediction import (
     InputReader,
     PredictionFailed,
@@ -120,6 +120,7 @@ def process_drop(drop: Drop | InvalidMessage, ports: ProcessingPorts, invocation
             if isinstance(drop, InvalidMessage):
                 raise drop.rejection
             assignment, rules = ports.router.assign(drop), ports.rules()
+            drop = _with_version(drop, ports)
             run, prediction = _predict(drop, assignment, rules, ports=ports, lease=lease)
             alerts = _evaluate_and_save(drop, prediction, rules, ports=ports, lease=lease)
             result = lease.result("done", alerts=len(alerts), sightings=len(prediction.sightings))
@@ -161,6 +162,16 @@ def _claim_drop(
     if isinstance(claim, LeaseHeld):
         raise DropInProgress(claim.until)
     return claim
+
+
+def _with_version(drop: Drop, ports: ProcessingPorts) -> Drop:
+    """The drop with the version of its object that is read, which the ledger stores as the evidence.
+
+    A job may name an object without a version: overwriting the object must not change what a drop shows.
+    """
+    if not isinstance(drop.payload, S3Object):
+        return drop
+    return replace(drop, payload=ports.objects.with_version(drop.payload))
 
 
 def _predict(

@@ -55,12 +55,19 @@ class ReconcilePolicy:
     lease_grace  time after the end of a lease in which its message may be delivered again
     max_wait     longest wait between two announcements of one object
     retention    age at which ledger records expire: the absence of an older one means nothing
+    pause        after a whole pass, for each object that it compared; at most max_pause
     """
 
     event_grace: timedelta = timedelta(minutes=15)
     lease_grace: timedelta = timedelta(hours=1)
     max_wait: timedelta = timedelta(days=1)
     retention: timedelta = timedelta(days=90)
+    pause: timedelta = timedelta(milliseconds=36)
+    max_pause: timedelta = timedelta(days=1)
+
+    def pause_after(self, objects: int) -> timedelta:
+        """The pause after a pass: its cost by the hour does not grow with the bucket."""
+        return min(self.pause * objects, self.max_pause)
 
     def wait_after(self, announcements: int) -> timedelta:
         """The wait before the next announcement: the message of the last one may still be in the lane."""
@@ -247,13 +254,14 @@ class ReconcilePorts:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileProgress:
-    """The state of a pass; `last_complete` is the result of the last complete pass."""
+    """The state of a pass, and the result and the end of the last complete pass."""
 
     cursor: str = START_CURSOR
     partial: Completeness = field(default_factory=Completeness)
     last_complete: Completeness | None = None
     reannounced: int = 0
     snapshot_id: str = ""
+    ended_at: datetime | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -264,6 +272,12 @@ class ReconcileProgress:
             and not completeness.too_recent
         )
 
+    def is_pausing(self, snapshot_id: str, now: datetime, policy: ReconcilePolicy) -> bool:
+        """Whether the objects were compared so recently that another pass would only cost money."""
+        if self.last_complete is None or self.ended_at is None or snapshot_id != self.snapshot_id:
+            return False
+        return now < self.ended_at + policy.pause_after(self.last_complete.objects)
+
 
 def reconcile_bucket(
     progress: ReconcileProgress, ports: ReconcilePorts, *, max_messages: int
@@ -271,12 +285,14 @@ def reconcile_bucket(
     """Continue where the last run stopped, until the end of the bucket, the time or the message limit.
 
     A page is announced before its announcements are stored: after a crash they are sent again, which the
-    ledger recognises as duplicates. A listing in which everything was complete is not compared again.
+    ledger recognises as duplicates. A listing in which everything was complete is not compared again, and
+    after each pass there is a pause.
     """
     current = replace(progress, reannounced=0)
     if current.cursor == START_CURSOR:
         snapshot_id = ports.objects.snapshot_id()
-        if snapshot_id and snapshot_id == current.snapshot_id and current.is_complete:
+        is_known = snapshot_id and snapshot_id == current.snapshot_id and current.is_complete
+        if is_known or current.is_pausing(snapshot_id, ports.clock(), ports.policy):
             return current
         current = replace(current, snapshot_id=snapshot_id)
     while ports.has_time() and current.reannounced < max_messages:
@@ -288,7 +304,9 @@ def reconcile_bucket(
             current, cursor=cursor, partial=current.partial + completeness, reannounced=reannounced
         )
         if cursor == START_CURSOR:
-            return replace(current, partial=Completeness(), last_complete=current.partial)
+            return replace(
+                current, partial=Completeness(), last_complete=current.partial, ended_at=ports.clock()
+            )
     return current
 
 

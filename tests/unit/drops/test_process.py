@@ -80,6 +80,14 @@ def test_a_drop_is_done_with_its_sightings_and_alerts():
     assert ledger(w).sightings == {"d1": PREDICTION.sightings}
 
 
+def test_a_job_without_a_version_is_read_in_one_version_of_its_object():
+    w = processing_ports()
+
+    processed = process_drop(drop(S3Object(PHOTO.bucket, PHOTO.key)), w, invocation())
+
+    assert processed.outcome == "done"
+
+
 def test_a_drop_delivered_five_times_is_done_once():
     w = processing_ports()
 

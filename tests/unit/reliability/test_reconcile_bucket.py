@@ -1,7 +1,7 @@
 """A walk through the bucket, page by page, and back-filling."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from cloud.s3_events import QueueMessage, announcement, parse_message
@@ -13,6 +13,7 @@ from vigil.reliability.reconcile import (
     Completeness,
     ListedObject,
     Reannouncement,
+    ReconcilePolicy,
     ReconcilePorts,
     ReconcileProgress,
     backfill,
@@ -86,7 +87,8 @@ def test_missing_objects_are_announced_and_completeness_is_of_the_whole_bucket()
 
     ended = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
 
-    assert ended == ReconcileProgress("", Completeness(), Completeness(5, 4, 0, {"unannounced": 1}), 1)
+    completeness = Completeness(5, 4, 0, {"unannounced": 1})
+    assert ended == ReconcileProgress("", Completeness(), completeness, 1, ended_at=NOON)
     (message,) = house.sent
     assert parse_message(QueueMessage("m", message, NOON), "photos") == [to_drop(OBJECTS[4])]
 
@@ -190,7 +192,7 @@ def test_an_incomplete_listing_is_compared_until_it_is_complete():
     for listed in OBJECTS:
         house.complete(listed)
 
-    second = reconcile_bucket(first, house.ports(), max_messages=100)
+    second = reconcile_bucket(first, house.ports(timedelta(minutes=1)), max_messages=100)
 
     assert (first.is_complete, second.is_complete) == (False, True)
 
@@ -203,3 +205,26 @@ def test_an_object_erased_after_the_listing_is_neither_missing_nor_counted():
     ended = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
 
     assert (ended.reannounced, ended.last_complete) == (0, Completeness(4, 4))
+
+
+def test_after_a_whole_pass_there_is_a_pause_that_grows_with_the_bucket():
+    house, policy = FakeBucket(), ReconcilePolicy()
+    ended = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+    pages = house.pages
+
+    assert reconcile_bucket(ended, house.ports(timedelta(milliseconds=100)), max_messages=100) == replace(
+        ended, reannounced=0
+    )
+    assert house.pages == pages
+    assert reconcile_bucket(ended, house.ports(timedelta(minutes=5)), max_messages=100) != ended
+    assert policy.pause_after(1_000) < timedelta(minutes=5), "a small bucket is compared at each run"
+    assert policy.pause_after(100_000) == timedelta(hours=1)
+    assert policy.pause_after(10**9) == timedelta(days=1)
+
+
+def test_a_pass_that_is_not_complete_continues_without_a_pause():
+    house = FakeBucket(pages=1)
+    first = reconcile_bucket(ReconcileProgress(), house.ports(), max_messages=100)
+    house.pages = 99
+
+    assert reconcile_bucket(first, house.ports(), max_messages=100).last_complete is not None
