@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -14,8 +15,10 @@ from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import (
     COMPARISON,
     LANE_COUNTS,
+    LIST_SHARDS,
     RELEASE_HEALTH,
     RowKind,
+    shard_of,
 )
 from vigil.releases.health import HealthCounts
 from vigil.releases.shadow import ShadowComparison
@@ -133,18 +136,27 @@ class DynamoComparisons:
 
     def save(self, comparison: ShadowComparison, now: datetime) -> None:
         row = asdict(comparison)
-        key = COMPARISON.key(model=row.pop("model"), release=row.pop("release"), drop=row.pop("drop_id"))
+        drop = row.pop("drop_id")
+        where = {"model": row.pop("model"), "release": row.pop("release"), "shard": shard_of(drop)}
+        key = COMPARISON.key(**where, drop=drop)
         row |= {"at": now.isoformat(), "expires": COMPARISON.expires(now)}
         self._rows.put(key | to_item(row), "save comparison")
 
     def comparisons_since(self, model: str, release: str, since: datetime) -> tuple[ShadowComparison, ...]:
-        pk = COMPARISON.partition(model=model, release=release)
-        rows = self._rows.query(
-            "read comparisons",
-            KeyConditionExpression="pk = :pk",
-            FilterExpression="#at >= :since",
-            ExpressionAttributeNames={"#at": "at"},
-            ExpressionAttributeValues=to_item({":pk": pk, ":since": since.isoformat()}),
+        rows = chain.from_iterable(
+            self._rows.query(
+                "read comparisons",
+                KeyConditionExpression="pk = :pk",
+                FilterExpression="#at >= :since",
+                ExpressionAttributeNames={"#at": "at"},
+                ExpressionAttributeValues=to_item(
+                    {
+                        ":pk": COMPARISON.partition(model=model, release=release, shard=shard),
+                        ":since": since.isoformat(),
+                    }
+                ),
+            )
+            for shard in range(LIST_SHARDS)
         )
         return tuple(
             msgspec.convert(

@@ -138,7 +138,7 @@ RELEASE = RowKind(
 )
 COMPARISON = RowKind(
     "records",
-    ("shadow_comparison#{model}#{release}", "{drop}"),
+    ("shadow_comparison#{model}#{release}#{shard:02}", "{drop}"),
     "at agreed failed failed_active latency_ms latency_ms_active nothing_recognised expires",
     timedelta(days=30),
 )
@@ -219,6 +219,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-ke
 """
 
 
+def shard_of(row_id: str) -> int:
+    """Which of LIST_SHARDS keys a row has."""
+    return crc32(row_id.encode()) % LIST_SHARDS
+
+
 def list_keys(kind: str) -> tuple[str, ...]:
     """All index keys of the list of a kind."""
     return (kind, *(f"{kind}#{shard:02}" for shard in range(1, LIST_SHARDS)))
@@ -226,7 +231,7 @@ def list_keys(kind: str) -> tuple[str, ...]:
 
 def list_key(kind: str, row_id: str) -> str:
     """The index key of one row in the list of a kind; it follows from the row's id."""
-    return list_keys(kind)[crc32(row_id.encode()) % LIST_SHARDS]
+    return list_keys(kind)[shard_of(row_id)]
 
 
 def listing_attributes(kind: str, row_id: str, at: datetime) -> dict[str, str]:

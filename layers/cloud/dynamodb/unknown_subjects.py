@@ -8,14 +8,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.queries import Cursor, Table, merge_lists
-from cloud.dynamodb.schema import LIST_SHARDS, STORED_FACES, SUBJECT_REVISION, UNKNOWN_SUBJECT
+from cloud.dynamodb.schema import (
+    LIST_SHARDS,
+    STORED_FACES,
+    SUBJECT_REVISION,
+    UNKNOWN_SUBJECT,
+    shard_of,
+)
 from vigil.alerts.unknown_subjects import StoredFace, UnknownSubjects, no_subjects
 from vigil.drops.messages import Drop
 from vigil.errors import ConcurrentUpdate
@@ -91,8 +96,8 @@ def stored_faces_writes(
         "vectors": b"".join(_to_bytes(one.vector) for _, one in found if one.vector is not None),
         "expires": expires,
     }
-    shard = crc32(drop.id.encode()) % LIST_SHARDS
-    key = STORED_FACES.key(day=now.date().isoformat(), shard=shard, at=now.isoformat(), drop=drop.id)
+    day, shard = now.date().isoformat(), shard_of(drop.id)
+    key = STORED_FACES.key(day=day, shard=shard, at=now.isoformat(), drop=drop.id)
     return [faces.put_write(key | to_item(row))]
 
 
