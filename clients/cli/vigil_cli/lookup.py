@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 
+from vigil.people.person import name_identity
 from vigil_cli.console import days_ago, fail
 from vigil_client import Vigil
 
@@ -21,7 +22,7 @@ def find_person(api: Vigil, text: str) -> str:
     if text.startswith("p-") and len(text) == PERSON_ID_LENGTH:
         return text
     people = list(api.list_people())
-    named = [one for one in people if one["name"].casefold() == text.strip().casefold()]
+    named = [one for one in people if name_identity(one["name"]) == name_identity(text)]
     found = named or [one for one in people if text.startswith("p-") and one["id"].startswith(text)]
     if not found:
         names = [one["name"] for one in people]

@@ -1,6 +1,6 @@
 """Models and galleries on this machine, without a deployment: the work of `vigil predict`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,14 @@ from typing import Any
 
 from models.build.files import RELEASES
 from vigil.errors import ObjectTooLarge, Rejected
-from vigil.faces.enrolment_check import add_templates, create_template
+from vigil.faces.enrolment_check import (
+    Template,
+    add_templates,
+    check_consistency,
+    create_template,
+    examine_photos,
+    is_spread_too_far,
+)
 from vigil.faces.gallery import Gallery
 from vigil.faces.matching import MatchDecision
 from vigil.faces.pipeline import Face
@@ -16,6 +23,7 @@ from vigil.faces.recognizer import FaceRecognizer, open_face_recognizer
 from vigil.inference.classifier import open_classifier
 from vigil.inference.repository import BundledModels
 from vigil.inference.types import Model, Option
+from vigil.people.person import InvalidName, name_identity, parse_name
 
 ProgressCallback = Callable[[str], None]
 
@@ -24,6 +32,12 @@ class UnreadableFile(Rejected):
     """The file does not exist, or this user may not read it."""
 
     reason = "unreadable-file"
+
+
+class UnusableGallery(Rejected):
+    """The folder of a gallery has not the form person/photo, or no photo in it can be enrolled."""
+
+    reason = "unusable-gallery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +70,82 @@ def load_models(releases: Path = RELEASES) -> BundledModels:
 def gallery_from_folder(
     model: FaceRecognizer, folder: Path, *, on_rejected: ProgressCallback, on_progress: ProgressCallback
 ) -> Gallery:
-    """Enrol a folder of person/photo; a photo that is rejected is reported and left out."""
+    """Enrol a folder of person/photo with the checks of an enrolment; what is left out is reported.
+
+    Raises UnusableGallery.
+    """
     gallery = Gallery(model.embedding_space)
-    for photo in sorted(path for path in folder.glob("*/*") if path.is_file() and path.name[0] != "."):
-        on_progress(f"enrolling {photo.parent.name}")
-        try:
-            template = create_template(
-                _read_photo(photo, model), model=model, person=photo.parent.name, gallery=gallery
-            )
-        except Rejected as rejection:
+    threshold = model.matching_config.enrolment_consistency_threshold
+    for name, photos in _photos_by_person(folder, on_rejected).items():
+        on_progress(f"enrolling {name}")
+        accepted, rejected = _examine_person(model, gallery, name, photos)
+        templates = [template for _, template in accepted]
+        for photo, rejection in rejected:
             on_rejected(f"{photo}: not enrolled: {rejection}")
-        else:
-            gallery = add_templates(gallery, photo.parent.name, [template], frozenset())
+        if templates and is_spread_too_far(gallery, name, templates, threshold):
+            on_rejected(f"{name}: the photos differ so much that they may show two people: review them")
+        if templates:
+            gallery = add_templates(gallery, name, templates, frozenset())
+    if not gallery.people:
+        raise UnusableGallery(f"no photo in {folder} could be enrolled: there is nobody to compare with")
     return gallery
+
+
+def _examine_person(
+    model: FaceRecognizer, gallery: Gallery, name: str, photos: Sequence[Path]
+) -> tuple[list[tuple[Path, Template]], list[tuple[Path, Rejected]]]:
+    threshold = model.matching_config.enrolment_consistency_threshold
+    return examine_photos(
+        ((photo, _photo_or_rejection(photo, model)) for photo in photos),
+        lambda data: create_template(data, model=model, person=name, gallery=gallery),
+        lambda templates: check_consistency(gallery, name, templates, threshold),
+    )
+
+
+def _photos_by_person(folder: Path, on_rejected: ProgressCallback) -> dict[str, list[Path]]:
+    """The photos of each folder under the name of its person. Raises UnusableGallery.
+
+    Folders whose names are spellings of one name are one person.
+    """
+    inside = _visible_entries(folder)
+    if not any(one.is_dir() for one in inside):
+        state = "has no folder" if inside else "is empty"
+        raise UnusableGallery(f"{folder} {state}: it needs one for each person, as in NAME/photo.jpg")
+    names: dict[str, str] = {}
+    photos: dict[str, list[Path]] = {}
+    for entry in inside:
+        if entry.is_file():
+            on_rejected(f"{entry}: not enrolled: it is not in the folder of a person")
+            continue
+        try:
+            name = names.setdefault(name_identity(entry.name), parse_name(entry.name))
+        except InvalidName as error:
+            on_rejected(f"{entry}: not enrolled: {error}")
+            continue
+        photos.setdefault(name, []).extend(_photos_in(entry, on_rejected))
+    if not any(photos.values()):
+        raise UnusableGallery(
+            f"the folders in {folder} have no photos directly in them, as in NAME/photo.jpg"
+        )
+    return photos
+
+
+def _photos_in(folder: Path, on_rejected: ProgressCallback) -> list[Path]:
+    entries = _visible_entries(folder)
+    for deeper in (one for one in entries if one.is_dir()):
+        on_rejected(f"{deeper}: not enrolled: photos must be directly in the folder of their person")
+    return [one for one in entries if not one.is_dir()]
+
+
+def _visible_entries(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.iterdir() if not one.name.startswith("."))
+
+
+def _photo_or_rejection(photo: Path, model: FaceRecognizer) -> bytes | Rejected:
+    try:
+        return _read_photo(photo, model)
+    except Rejected as rejection:
+        return rejection
 
 
 def predict_photo(

@@ -11,11 +11,16 @@ PACKAGE = BUILD / "package" / "local"
 PHOTOS = ROOT / "tests" / "photos"
 
 
-def expand_folders(paths: Iterable[Path], suffixes: Collection[str]) -> Iterator[Path]:
-    """The files as they are; of a folder all files with these suffixes, also those in its subfolders."""
+def expand_folders(paths: Iterable[Path], suffixes: Collection[str] | None = None) -> Iterator[Path]:
+    """The files as they are; of a folder all files with these suffixes, also those in its subfolders.
+
+    suffixes  None for files of any name
+    """
     for path in paths:
         if path.is_dir():
-            inside = (one for one in sorted(path.rglob("*")) if one.suffix.lower() in suffixes)
+            inside = (
+                one for one in sorted(path.rglob("*")) if suffixes is None or one.suffix.lower() in suffixes
+            )
             yield from (one for one in inside if one.is_file() and not one.name.startswith("."))
         else:
             yield path

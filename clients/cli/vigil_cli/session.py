@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 from vigil.access.roles import Role
 from vigil_cli.command_line import Option
 from vigil_cli.console import fail, out, print_json
+from vigil_cli.output_files import prepare_folder
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
     from vigil_cli.deployment import Deployment
-    from vigil_client import Problem, Vigil
+from vigil_client import Problem, Vigil
 
 Row = TypeVar("Row", bound=Mapping[str, Any])
 
@@ -130,7 +131,7 @@ def picture_link(row: Mapping[str, Any]) -> Text:
 
 def save_pictures(api: Vigil, rows: Iterable[Mapping[str, Any]], folder: Path) -> None:
     """Write the picture of each row that has one to <id>.jpg."""
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare_folder(folder, "--pictures")
     for row in rows:
         if link := row.get("thumbnail_url"):
             (folder / f"{row['id']}.jpg").write_bytes(api.get_thumbnail(link))

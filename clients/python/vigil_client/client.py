@@ -90,7 +90,7 @@ class Vigil:
         file = Path(photo)
         request = {"source": source, "lane": lane, "model": model, "suffix": _suffix(file)}
         form = self._transport.request(UploadForm, "POST", "/v1/uploads", body=request)
-        self._transport.post_form(form["url"], form["fields"], (file.name, file.read_bytes(), ANY_FILE))
+        self._transport.post_form(form["url"], form["fields"], ("file", file.read_bytes(), ANY_FILE))
         return form["id"]
 
     def get_upload(self, upload: str, *, wait_s: int = 0) -> UploadStatus:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from vigil_cli.__main__ import app
 from vigil_cli.console import format_time
 from vigil_cli.session import Session
-from vigil_client import Conflict, NotFound, UnprocessableContent
+from vigil_client import Conflict, NotFound, Problem, UnprocessableContent
 
 AT = "2026-01-02T03:04:05+00:00"
 DROP = "d" * 32
@@ -662,3 +662,102 @@ def test_times_are_local_and_name_their_zone(monkeypatch: pytest.MonkeyPatch):
 def test_a_choice_of_states_is_a_choice_in_help_and_values(api: FakeApi):
     assert run("drops list --state done").exit_code == 0
     assert "'rejected'" in run("drops list --state finished").stderr
+
+
+@pytest.mark.parametrize("name", ["[/]", "[bold", "[link=https://example.test]Ada[/link]", "a\\"])
+def test_people_with_brackets_in_their_names_are_listed_as_they_are(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.setattr(FakeApi, "list_people", lambda _, **__: iter([{**PERSON, "name": name}]))
+
+    result = run("people list")
+
+    assert result.exit_code == 0
+    assert name in result.stdout
+
+
+def _too_large(_: FakeApi, *arguments: Any, **__: Any) -> str:
+    photo = next(one for one in arguments if isinstance(one, Path))
+    if photo.name == "large.jpg":
+        raise Problem({"status": 413, "title": "Too large", "detail": "the limit is 4400000 bytes"})
+    photo.read_bytes()
+    return "upload-id"
+
+
+def test_one_photo_that_is_too_large_is_refused_by_its_name_and_the_others_are_enrolled(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    photos = [tmp_path / name for name in ("a.jpg", "large.jpg", "b.jpg")]
+    for photo in photos:
+        photo.write_bytes(b"photo")
+    monkeypatch.setattr(FakeApi, "create_person", lambda *_, **__: "p-new", raising=False)
+    monkeypatch.setattr(FakeApi, "enrol_photo", _too_large, raising=False)
+
+    result = run("enrol Ann --json", *photos)
+
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert [row["accepted"] for row in rows] == [True, False, True]
+    assert "large.jpg: the limit is 4400000 bytes" in result.stderr
+
+
+def test_a_dropped_file_that_is_too_large_does_not_stop_the_others(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    photos = [tmp_path / name for name in ("large.jpg", "a.jpg")]
+    for photo in photos:
+        photo.write_bytes(b"photo")
+    monkeypatch.setattr(FakeApi, "upload_photo", _too_large)
+
+    rows = [json.loads(line) for line in run("drop --wait 0 --json", *photos).stdout.splitlines()]
+
+    assert [(row["state"], row.get("reason")) for row in rows] == [
+        ("refused", "too-large"),
+        ("uploaded", None),
+    ]
+
+
+def test_a_spelling_of_an_enrolled_name_adds_photos_to_the_person(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def create_person(*_: Any, **__: Any) -> str:
+        raise Conflict({"status": 409})
+
+    (tmp_path / "a.jpg").write_bytes(b"photo")
+    monkeypatch.setattr(FakeApi, "create_person", create_person, raising=False)
+    monkeypatch.setattr(FakeApi, "enrol_photo", lambda *_: api.calls.append(_[1:]), raising=False)
+
+    result = CliRunner().invoke(app, ["enrol", str(PERSON["name"]).upper(), str(tmp_path / "a.jpg")])
+
+    assert result.exit_code == 0
+    assert api.calls == [(PERSON["id"], tmp_path / "a.jpg")]
+
+
+@pytest.mark.parametrize("receipt", ["old.json", "nowhere/new.json"])
+def test_a_receipt_that_cannot_be_written_is_told_before_the_person_is_erased(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receipt: str
+):
+    (tmp_path / "old.json").write_text("the receipt of another person")
+    monkeypatch.setattr(FakeApi, "erase_person", lambda *_: api.calls.append(("erased",)), raising=False)
+
+    result = run("people erase p-0123456789ab --receipt", tmp_path / receipt)
+
+    assert (result.exit_code, api.calls) == (2, [])
+    assert "--receipt" in result.stderr
+    assert (tmp_path / "old.json").read_text() == "the receipt of another person"
+
+
+def test_a_folder_of_a_person_without_photos_does_not_stop_the_import(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("Ann", "Ben"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "Ben" / "1.jfif").write_bytes(b"photo")
+    monkeypatch.setattr(FakeApi, "create_person", lambda _, name, **__: f"p-{name}", raising=False)
+    monkeypatch.setattr(FakeApi, "enrol_photo", lambda *_: None, raising=False)
+
+    result = run("people import", tmp_path)
+
+    assert result.exit_code == 1
+    assert "Ann: the folder has no photo" in result.stderr.replace("\n", "")
+    assert "p-Ben" in result.stdout

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,102 @@ def test_a_marked_photograph_is_upright_and_not_larger_than_shown():
 
     assert drawn.size == (800, 1600)
     assert len(drawn.getcolors(10**6) or ()) > 20
+
+
+def _gallery(folder: Path, photos: dict[str, str]) -> Path:
+    """A folder with copies of sample photographs: {"Ann/1.jpg": "obama.jpg"}."""
+    for place, name in photos.items():
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PHOTOS / name, folder / place)
+    return folder
+
+
+def test_somebody_else_s_photo_in_a_folder_of_the_gallery_is_refused(tmp_path: Path):
+    photos = {
+        "Ann/1.jpg": "obama.jpg",
+        "Ann/2": "obama2.jpg",
+        "Ann/3.jpg": "biden.jpg",
+        "Ann/4.jpg": "obama.jpg",
+    }
+    people = _gallery(tmp_path / "people", photos)
+    ran = CliRunner().invoke(
+        app,
+        [
+            "predict",
+            "faces",
+            "--json",
+            "--gallery",
+            str(people),
+            str(PHOTOS / "biden.jpg"),
+            str(PHOTOS / "obama3.jpg"),
+        ],
+    )
+
+    found = [json.loads(line)["faces"][0]["match"] for line in ran.stdout.splitlines()]
+    assert found == [None, "Ann"]
+    assert "3.jpg: not enrolled: the face is not that of the person" in ran.stderr
+    assert "4.jpg: not enrolled: the file is the same" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        ({}, "is empty"),
+        ({"1.jpg": "obama.jpg"}, "has no folder"),
+        ({"Ann/old/1.jpg": "obama.jpg"}, "no photos directly in them"),
+    ],
+)
+def test_a_gallery_that_is_empty_flat_or_too_deep_is_refused(
+    tmp_path: Path, photos: dict[str, str], message: str
+):
+    (tmp_path / "people").mkdir()
+    people = _gallery(tmp_path / "people", photos)
+
+    ran = CliRunner().invoke(
+        app,
+        ["predict", "faces", "--gallery", str(people), str(PHOTOS / "obama3.jpg")],
+        env={"COLUMNS": "400"},
+    )
+
+    assert ran.exit_code == 2
+    assert message in ran.stderr
+    assert "NAME/photo.jpg" in ran.stderr
+
+
+def test_a_folder_of_photos_is_processed_and_an_empty_one_is_an_error(tmp_path: Path):
+    photos = _gallery(tmp_path / "photos", {"a.jpg": "obama.jpg", "deep/b": "biden.jpg"})
+    (tmp_path / "none").mkdir()
+
+    answers = _run_json("faces", "--json", photos)
+
+    assert [Path(answer["photo"]).name for answer in answers] == ["a.jpg", "b"]
+    assert CliRunner().invoke(app, ["predict", "faces", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_photos_of_one_base_name_are_drawn_under_different_names(tmp_path: Path):
+    photos = _gallery(tmp_path, {"one/a.jpg": "obama.jpg", "two/a.jpg": "biden.jpg"})
+
+    _run_json("faces", "--json", "--draw", tmp_path / "out", photos / "one", photos / "two")
+
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-2.png", "a.png"]
+
+
+def test_an_output_folder_that_cannot_be_made_is_told_before_anything_is_done(tmp_path: Path):
+    (tmp_path / "file").touch()
+
+    ran = CliRunner().invoke(
+        app, ["predict", "faces", "--json", "--draw", str(tmp_path / "file"), str(PHOTOS / "obama.jpg")]
+    )
+
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "--draw" in ran.stderr
+
+
+def test_a_file_name_that_is_no_utf_8_is_processed_and_shown(tmp_path: Path):
+    shutil.copy(PHOTOS / "obama.jpg", tmp_path / os.fsdecode(b"caf\xe9.jpg"))
+
+    answer = _run_json("faces", "--json", tmp_path, "--draw", tmp_path / "out")[0]
+    table = CliRunner().invoke(app, ["predict", "faces", str(tmp_path)])
+
+    assert (len(answer["faces"]), os.fsencode(answer["photo"])[-8:]) == (1, b"caf\xe9.jpg"[-8:])
+    assert "caf\\xe9.jpg" in table.stdout

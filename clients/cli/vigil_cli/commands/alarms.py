@@ -10,7 +10,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from vigil_cli.command_line import Argument
-from vigil_cli.console import BAD, DIM, GOOD, fail, format_age, new_table
+from vigil_cli.console import BAD, DIM, GOOD, fail, format_age, new_table, plain, styled, visible
 from vigil_cli.paths import ROOT
 from vigil_cli.session import Session
 from vigil_client.types import AlarmOut
@@ -44,25 +44,25 @@ def firing_table(rows: Sequence[AlarmOut]) -> RenderableType:
     table = new_table("Firing alarms", "alarm", "since", "meaning")
     for row in rows:
         if row["state"] == "ALARM":
-            table.add_row(Text(row["name"], style=BAD), format_age(row.get("since")), row["description"])
+            table.add_row(plain(row["name"], BAD), format_age(row.get("since")), row["description"])
     return table if table.row_count else Text("no alarm is firing", style=GOOD)
 
 
 def _list_view(rows: Sequence[AlarmOut]) -> RenderableType:
     parts: list[RenderableType] = [firing_table(rows)]
     for state in ("OK", "INSUFFICIENT_DATA"):
-        names = [Text(row["name"], style=DIM) for row in rows if row["state"] == state]
+        names = [plain(row["name"], DIM) for row in rows if row["state"] == state]
         if names:
             parts += [f"\n{STATES[state][0]}:", Columns(names, padding=(0, 3), column_first=True)]
-    return Group(*parts, "\nMeaning and action of an alarm: [bold]./vigil ops alarms NAME[/]")
+    return Group(*parts, styled("\nMeaning and action of an alarm: [bold]./vigil ops alarms NAME[/]"))
 
 
 def _alarm_view(row: AlarmOut, stage: str) -> RenderableType:
-    state = Text.assemble((row["name"], "bold"), "  ", STATES[row["state"]])
+    state = Text.assemble((visible(row["name"]), "bold"), "  ", STATES[row["state"]])
     if since := row.get("since"):
         state.append(f", since {format_age(since)}")
     section = row.get("runbook", "").partition("#")[2]
-    reason = Text(row.get("reason", ""), style=DIM)
+    reason = plain(row.get("reason", ""), DIM)
     return Group(state, row["description"], reason, Markdown(runbook_section(section, stage)))
 
 

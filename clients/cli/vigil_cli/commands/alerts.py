@@ -22,6 +22,7 @@ from vigil_cli.console import (
     new_table,
     parse_time,
     print_json,
+    styled,
 )
 from vigil_cli.lookup import SEARCHED_DAYS, find_alert, find_person
 from vigil_cli.session import (
@@ -171,4 +172,4 @@ def rules(
         else:
             active = api.replace_rules(file.read_text("utf-8"))
             summary = f"{len(active['rules'])} rules, version {active['version']}"
-            session.show([active], lambda: f"[green]active[/] within seconds: {summary}")
+            session.show([active], lambda: styled("[green]active[/] within seconds: {}", summary))

@@ -4,7 +4,7 @@ from itertools import islice
 
 import click
 
-from vigil_cli.console import err, format_time, new_table
+from vigil_cli.console import err, format_time, new_table, styled
 from vigil_cli.session import LimitOption, Session
 from vigil_client import Vigil
 from vigil_client.types import AuditVerification
@@ -32,9 +32,10 @@ def verify(session: Session) -> None:
     with session.api("admin") as api:
         result = _verify_all(api)
     for one in result["breaks"]:
-        err.print(f"[red]broken[/] {one['chain']}, entry {one['number']}: {one['reason']}")
+        place = f"{one['chain']}, entry {one['number']}: {one['reason']}"
+        err.print(styled("[red]broken[/] {}", place))
     if error := result.get("checkpoint_error"):
-        err.print(f"[red]invalid[/] signature of a checkpoint: {error}")
+        err.print(styled("[red]invalid[/] signature of a checkpoint: {}", error))
     checkpoint = result.get("checkpoint_at")
     text = (
         f"{result['checkpoints']} checkpoints, the newest of {format_time(checkpoint)}"
@@ -42,8 +43,8 @@ def verify(session: Session) -> None:
         else "no checkpoint yet: removed last entries are not detected"
     )
     state = "[green]valid[/]" if result["valid"] else "[red]invalid[/]"
-    summary = f"{state}: {result['entries']} entries in {result['chains']} chains; {text}"
-    session.show([result], lambda: summary)
+    summary = f"{result['entries']} entries in {result['chains']} chains; {text}"
+    session.show([result], lambda: styled(f"{state}: {{}}", summary))
     if not result["valid"]:
         raise click.exceptions.Exit(1)
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from models.build.files import PHOTOS as GROUPS
 from vigil_cli.commands.drops import duration_text, subject_text
 from vigil_cli.commands.people import enrol_photo, find_or_create_person
-from vigil_cli.console import ProgressSteps, coloured, err, format_number, new_table, out
+from vigil_cli.console import ProgressSteps, coloured, err, format_number, new_table, out, styled
 from vigil_cli.paths import BUILD, PACKAGE, PHOTOS
 from vigil_cli.session import name_lookup
 from vigil_client import Vigil
@@ -154,7 +154,7 @@ def _drop_all(cloud: Deployment, api: Vigil, steps: ProgressSteps) -> list[DemoR
         person, _ = find_or_create_person(api, name)
         result = enrol_photo(api, person, photo)
         if not result["accepted"]:
-            err.print(f"[red]{photo.name} is refused:[/] {result['message']}")
+            err.print(styled("[red]{} is refused:[/] {}", photo.name, result["message"]))
         if watched:
             api.watch_person(person)
     steps.begin("dropping photographs and bad files")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.console import fail, format_age, new_table
+from vigil_cli.console import fail, format_age, new_table, styled
 from vigil_cli.session import LANES, LaneName, Session
 from vigil_client import NotFound, Vigil
 
@@ -77,7 +77,9 @@ def redrive(session: Session, message: SelectionArgument, reason: ReasonOption =
     """
     with session.api("operator") as api:
         processed = _process(api.redrive_dead_letters, _select(api, message), reason)
-    session.show([{"action": "redrive", "processed": processed}], lambda: f"[green]redriven[/] {processed}")
+    session.show(
+        [{"action": "redrive", "processed": processed}], lambda: styled("[green]redriven[/] {}", processed)
+    )
 
 
 def quarantine(session: Session, message: SelectionArgument, reason: ReasonOption) -> None:
@@ -88,7 +90,7 @@ def quarantine(session: Session, message: SelectionArgument, reason: ReasonOptio
     with session.api("operator") as api:
         processed = _process(api.quarantine_dead_letters, _select(api, message), reason)
     result = {"action": "quarantine", "processed": processed}
-    session.show([result], lambda: f"[yellow]quarantined[/] {processed}")
+    session.show([result], lambda: styled("[yellow]quarantined[/] {}", processed))
 
 
 def _process(call: Callable[..., int], selected: Mapping[LaneName, list[str]], reason: str) -> int:

@@ -41,7 +41,7 @@ from vigil_cli.session import (
     picture_link,
     save_pictures,
 )
-from vigil_client import UnprocessableContent, Vigil
+from vigil_client import Problem, Vigil
 from vigil_client.types import DropOut
 
 UNFINISHED = ("uploaded", "claimed")
@@ -50,6 +50,14 @@ MAX_FOUND = 20
 
 LONG_POLL_S = 20
 """The longest time that the API waits for a drop to end."""
+
+UNUSUAL_SUFFIXES = ("", ".jfif", ".jpe")
+"""Of photos that a folder may contain, besides the suffixes in the model's card."""
+
+REFUSALS = {413: "too-large", 422: "refused"}
+"""Status codes about one file, with a reason for an answer that has none."""
+
+REFUSED_BY_S3 = "Upload rejected"
 
 DropArgument = Annotated[
     str, Argument(metavar="ID|KEY", help="Id of a drop or its first digits, or the key of an object.")
@@ -83,7 +91,7 @@ def upload(
             _wait_for_results(api, rows, wait_s)
         for row in rows:
             row.pop("upload", None)
-        session.show(rows, lambda: Group(drops_table(rows, name_lookup(api)), Text(f"\n{summary(rows)}")))
+        session.show(rows, lambda: Group(drops_table(rows, name_lookup(api)), f"\n{summary(rows)}"))
     unfinished = sum(row["state"] in UNFINISHED for row in rows) if wait_s > 0 else 0
     if unfinished:
         err.print(f"{unfinished} drops have no result after {wait_s:g} s: see `./vigil drops list` later")
@@ -99,21 +107,36 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def find_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
-    """The files, and all files in the folders that the model accepts; ends the command without any."""
+    """The files, and all photos in the folders; ends the command without any."""
+    found = list_photos(api, paths, model)
+    if not found:
+        suffixes = ", ".join(api.get_model(model)["suffixes"])
+        fail(f"no file in {', '.join(map(str, paths))} has one of the suffixes {suffixes}")
+    return found
+
+
+def list_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
+    """The files, and all files in the folders with a usual suffix of the model's files, or none."""
     if not any(path.is_dir() for path in paths):
         return [*paths]
-    suffixes = api.get_model(model)["suffixes"]
-    found = list(expand_folders(paths, suffixes))
-    if not found:
-        fail(f"no file in {', '.join(map(str, paths))} has one of the suffixes {', '.join(suffixes)}")
-    return found
+    return list(expand_folders(paths, {*api.get_model(model)["suffixes"], *UNUSUAL_SUFFIXES}))
+
+
+def refusal_of(error: Problem | OSError) -> dict[str, Any]:
+    """Why one file is refused. Raises the error if it is not about this file."""
+    if isinstance(error, OSError):
+        return {"reason": "unreadable-file", "message": error.strerror or str(error)}
+    if error.status not in REFUSALS and error.title != REFUSED_BY_S3:
+        raise error
+    reason = error.reason or REFUSALS.get(error.status, "too-large")
+    return {"reason": reason, "message": error.detail or error.title}
 
 
 def _upload_file(api: Vigil, file: Path, source: str, lane: LaneName, model: str) -> dict[str, Any]:
     try:
         uploaded = api.upload_photo(file, source=source, lane=lane, model=model)
-    except UnprocessableContent as problem:
-        return {"state": "refused", "reason": problem.reason, "message": problem.detail}
+    except (Problem, OSError) as error:
+        return {"state": "refused", **refusal_of(error)}
     drop = api.get_upload(uploaded, wait_s=0).get("drop")
     return {"state": "uploaded", "upload": uploaded} | ({"id": drop} if drop else {})
 

@@ -9,7 +9,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.console import coloured, err, fail, new_table, out
+from vigil_cli.console import coloured, err, fail, new_table, out, styled
 from vigil_cli.paths import ROOT
 from vigil_cli.session import LaneName, Session
 from vigil_client import Vigil
@@ -100,7 +100,9 @@ def canary(session: Session) -> None:
             fail(f"{error}; see `./vigil status`")
     passed = drop["state"] == "done" and drop.get("found") == 1
     summary = f"drop {drop['id']} is {drop['state']}, {drop.get('found', 0)} faces found"
-    session.show([drop], lambda: f"{'[green]passed[/]' if passed else '[red]failed[/]'}: {summary}")
+    session.show(
+        [drop], lambda: styled(f"{'[green]passed[/]' if passed else '[red]failed[/]'}: {{}}", summary)
+    )
     if not passed:
         raise click.exceptions.Exit(1)
 
@@ -132,8 +134,10 @@ def backfill(
         err.print(f"stopped after {announced} objects; continue with:")
         print(_resume_command(model, position, session.stage))
         raise click.exceptions.Exit(130) from None
-    summary = f"[green]announced[/] {announced} objects to {model}; `./vigil status` shows the bulk lane"
-    session.show([{"model": model, "announced": announced}], lambda: summary)
+    summary = f"{announced} objects to {model}; `./vigil status` shows the bulk lane"
+    session.show(
+        [{"model": model, "announced": announced}], lambda: styled("[green]announced[/] {}", summary)
+    )
 
 
 def _backfill_parts(api: Vigil, model: str, cursor: str, max_queued: int) -> Iterator[BackfillResult]:
@@ -165,10 +169,10 @@ def pause(session: Session, lane: LaneArgument) -> None:
     with session.api("admin") as api:
         api.pause_lane(lane)
     text = (
-        f"[yellow]{lane} is paused[/]; its queue keeps messages for {QUEUE_RETENTION[lane]}, after that "
+        f"its queue keeps messages for {QUEUE_RETENTION[lane]}, after that "
         f"reconcile announces the objects again. Continue with `./vigil ops resume {lane}`"
     )
-    session.show([{"lane": lane, "paused": True}], lambda: text)
+    session.show([{"lane": lane, "paused": True}], lambda: styled("[yellow]{} is paused[/]; {}", lane, text))
 
 
 def resume(session: Session, lane: LaneArgument) -> None:
@@ -178,4 +182,4 @@ def resume(session: Session, lane: LaneArgument) -> None:
     """
     with session.api("admin") as api:
         api.resume_lane(lane)
-    session.show([{"lane": lane, "paused": False}], lambda: f"[green]{lane} runs[/]")
+    session.show([{"lane": lane, "paused": False}], lambda: styled("[green]{} runs[/]", lane))

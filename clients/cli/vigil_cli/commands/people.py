@@ -11,11 +11,12 @@ import click
 
 from vigil.people.person import name_identity
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.commands.drops import find_photos
-from vigil_cli.console import err, fail, format_time, new_table, out, print_json
+from vigil_cli.commands.drops import find_photos, list_photos, refusal_of
+from vigil_cli.console import err, fail, format_time, new_table, out, print_json, styled
 from vigil_cli.lookup import find_person
+from vigil_cli.output_files import require_new_file
 from vigil_cli.session import Session
-from vigil_client import Conflict, Forbidden, UnprocessableContent, Vigil
+from vigil_client import Conflict, Forbidden, Problem, Vigil
 
 if TYPE_CHECKING:
     from vigil_cli.deployment import Deployment
@@ -46,15 +47,16 @@ def enrol(
     Example: ./vigil enrol "Ada Lovelace" ada-1.jpg ada-2.jpg --watch
     """
     with session.api("operator") as api:
+        found = find_photos(api, photos)
         person, is_new = find_or_create_person(api, name, gallery)
-        rows = _enrol_photos(api, person, find_photos(api, photos))
+        rows = _enrol_photos(api, person, found)
         if watch and _accepted(rows):
             api.watch_person(person)
     if is_new and not _accepted(rows):
         _erase_without_photos(session, person)
     if _accepted(rows) or session.as_json:
         counts = f"{_accepted(rows)} of {len(rows)} photos"
-        session.show(rows, lambda: f"[green]enrolled[/] {name} as {person}: {counts}")
+        session.show(rows, lambda: styled("[green]enrolled[/] {} as {}: {}", name, person, counts))
     if not _accepted(rows):
         raise click.exceptions.Exit(1)
 
@@ -74,18 +76,25 @@ def import_people(
     """
     names = sorted(one for one in folder.iterdir() if one.is_dir())
     rows: list[dict[str, Any]] = []
+    is_complete = bool(names)
     table = new_table("Enrolled", "name", "person", ">accepted", ">refused")
     for home in names:
         with session.api("operator") as api:
+            photos = list_photos(api, [home])
+            if not photos:
+                err.print(styled("[yellow]refused[/] {}: the folder has no photo", home), soft_wrap=True)
+                is_complete = False
+                continue
             person, is_new = find_or_create_person(api, home.name, gallery)
-            found = _enrol_photos(api, person, find_photos(api, [home]))
+            found = _enrol_photos(api, person, photos)
         if is_new and not _accepted(found):
             _erase_without_photos(session, person)
         accepted = _accepted(found)
         table.add_row(home.name, person if accepted else "", str(accepted), str(len(found) - accepted))
         rows += found
     session.show(rows, lambda: table if names else f"{folder} has no folder: it needs one for each name")
-    if {one["person"] for one in rows} != {one["person"] for one in rows if one["accepted"]} or not names:
+    is_complete &= {one["person"] for one in rows} == {one["person"] for one in rows if one["accepted"]}
+    if not is_complete:
         raise click.exceptions.Exit(1)
 
 
@@ -94,7 +103,8 @@ def _enrol_photos(api: Vigil, person: str, photos: Sequence[Path]) -> list[dict[
     rows = [{"person": person, "photo": str(one), **enrol_photo(api, person, one)} for one in photos]
     for row in rows:
         if not row["accepted"]:
-            err.print(f"[yellow]refused[/] {row['photo']}: {row['message']} ({row['reason']})")
+            text = "[yellow]refused[/] {}: {} ({})"
+            err.print(styled(text, row["photo"], row["message"], row["reason"]), soft_wrap=True)
     return rows
 
 
@@ -126,8 +136,8 @@ def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
     """Whether the photo is accepted; if not, the reason and a message."""
     try:
         api.enrol_photo(person, photo)
-    except UnprocessableContent as problem:
-        return {"accepted": False, "reason": problem.reason, "message": problem.detail}
+    except (Problem, OSError) as error:
+        return {"accepted": False, **refusal_of(error)}
     return {"accepted": True}
 
 
@@ -245,6 +255,7 @@ def erase(
 
     Example: ./vigil people erase p-0123456789ab --receipt receipt.json
     """
+    require_new_file(receipt, "--receipt")
     with session.api("admin") as api:
         person = find_person(api, person)
         erasure = api.erase_person(person)
@@ -253,9 +264,11 @@ def erase(
             time.sleep(PROGRESS_INTERVAL_S)
             erasure = api.get_erasure(person)
     receipt.write_text(json.dumps(erasure, indent=2) + "\n")
-    session.show([erasure], lambda: f"[green]erased[/] {_counts_text(erasure['erased'])}; receipt: {receipt}")
+    text = "[green]erased[/] {}; receipt: {}"
+    session.show([erasure], lambda: styled(text, _counts_text(erasure["erased"]), receipt))
     for name in erasure["receipt"]["unreadable_datasets"]:
-        err.print(f"[red]the data set {name} could not be read[/]: mend its manifest and search it by hand")
+        text = "[red]the data set {} could not be read[/]: mend its manifest and search it by hand"
+        err.print(styled(text, name))
 
 
 def _counts_text(counts: Mapping[str, int]) -> str:
@@ -324,6 +337,10 @@ def _print_hits(scanned: Mapping[str, int], hits: Mapping[str, Sequence[str]]) -
         table.add_row(place, str(scanned.get(place, 0)), str(len(found)))
     out.print(table)
     for hit in (hit for found in hits.values() for hit in found):
-        err.print(f"[red]found[/] {hit}")
+        err.print(styled("[red]found[/] {}", hit))
     if not any(hits.values()):
-        out.print("[green]erased[/] the receipt is valid, nothing else is stored; the audit log keeps the id")
+        out.print(
+            styled(
+                "[green]erased[/] the receipt is valid, nothing else is stored; the audit log keeps the id"
+            )
+        )

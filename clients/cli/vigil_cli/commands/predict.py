@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
+from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.console import err, fail, new_table, out, print_json
+from vigil_cli.console import DIM, err, fail, new_table, out, plain, print_json, styled
+from vigil_cli.output_files import different_names, prepare_folder
+from vigil_cli.paths import expand_folders
 
 if TYPE_CHECKING:
     from vigil.faces.gallery import Gallery
@@ -25,7 +28,7 @@ DrawOption = Option(help="Folder for copies of the photos with their faces marke
 
 def predict(
     model: Annotated[str, Argument(help="Name of the model: faces, or a classifier.")],
-    photos: Annotated[list[Path], Argument(help="Photos to process.")],
+    photos: Annotated[list[Path], Argument(help="Photos to process, or folders of them.")],
     *,
     as_json: Annotated[bool, Option(help="Print JSON, one object a photo.", flags=("--json",))] = False,
     gallery: Annotated[Path | None, GalleryOption] = None,
@@ -40,10 +43,15 @@ def predict(
     """
     from vigil_cli.offline import predict_photo
 
+    if draw is not None:
+        prepare_folder(draw, "--draw")
+    found = list(expand_folders(photos))
+    if not found:
+        fail(f"there is no file in {', '.join(map(str, photos))}")
     loaded = _load_model(model)
     options: dict[str, types.Option] = {} if detect is None else {"detect": detect}
     known_faces = _load_gallery(loaded, gallery)
-    results = (predict_photo(loaded, photo, options, known_faces) for photo in photos)
+    results = (predict_photo(loaded, photo, options, known_faces) for photo in found)
     printed = list(_print_json_lines(results) if as_json else _print_table(results))
     if draw is not None:
         _write_annotated(printed, draw)
@@ -72,21 +80,29 @@ def _build_models() -> None:
 
     try:
         with err.status("building the models") as status:
-            build_all(lambda name, doing: status.update(f"{name}: {doing}"))
+            build_all(lambda name, doing: status.update(plain(f"{name}: {doing}")))
     except BuildFailure as failure:
         fail(str(failure))
 
 
 def _load_gallery(model: Model, folder: Path | None) -> Gallery | None:
     from vigil.faces.recognizer import FaceRecognizer
-    from vigil_cli.offline import gallery_from_folder
+    from vigil_cli.offline import UnusableGallery, gallery_from_folder
 
     if folder is None:
         return None
     if not isinstance(model, FaceRecognizer):
         fail(f"--gallery works with faces only: {model.name} does not recognise people")
-    with err.status("enrolling") as status:
-        return gallery_from_folder(model, folder, on_rejected=err.print, on_progress=status.update)
+    try:
+        with err.status("enrolling") as status:
+            return gallery_from_folder(
+                model,
+                folder,
+                on_rejected=lambda text: err.print(text, soft_wrap=True),
+                on_progress=lambda text: status.update(plain(text)),
+            )
+    except UnusableGallery as error:
+        fail(str(error))
 
 
 def _print_json_lines(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
@@ -101,9 +117,9 @@ def _print_table(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
     for result in results:
         name = Path(result.photo).name
         if result.error:
-            table.add_row(name, f"[red]{result.error.reason}[/]: {result.error}")
+            table.add_row(name, styled("[red]{}[/]: {}", result.error.reason, result.error))
         elif not result.rows:
-            table.add_row(name, "[dim]no face[/]")
+            table.add_row(name, plain("no face", DIM))
         for index, row in enumerate(result.rows):
             decision = result.decisions[index] if result.decisions else None
             table.add_row("" if index else name, *_row_cells(row, decision))
@@ -111,14 +127,14 @@ def _print_table(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
     out.print(table)
 
 
-def _row_cells(row: dict[str, Any], decision: MatchDecision | None) -> list[str]:
+def _row_cells(row: dict[str, Any], decision: MatchDecision | None) -> list[str | Text]:
     """One face or label as the columns of the table; with a gallery, score is the best candidate's."""
     if "label" in row:
         return [row["label"], f"{row['score']:.3f}", "", "", ""]
     box = " ".join(f"{edge:.0f}" for edge in row["box"])
     if decision is None:
         return ["face", f"{row['score']:.3f}", f"{row['quality']:.2f}", "", box]
-    text = f"[bold green]{decision.label}[/]" if decision.status == "known" else decision.label
+    text = plain(decision.label, "bold green" if decision.status == "known" else "")
     score = "" if decision.score is None else f"{decision.score:.3f}"
     fmr = "" if decision.fmr is None else f"{decision.fmr:.1e}"
     return [text, score, f"{row['quality']:.2f}", fmr, box]
@@ -127,11 +143,10 @@ def _row_cells(row: dict[str, Any], decision: MatchDecision | None) -> list[str]
 def _write_annotated(results: Iterable[PhotoResult], folder: Path) -> None:
     from vigil_cli.annotate import annotate
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for result in results:
-        if result.error is None and result.kind == "faces":
-            photo = Path(result.photo)
-            (folder / f"{photo.stem}.png").write_bytes(annotate(photo.read_bytes(), _face_labels(result)))
+    drawn = [one for one in results if one.error is None and one.kind == "faces"]
+    photos = [Path(one.photo) for one in drawn]
+    for result, photo, name in zip(drawn, photos, different_names(photos, ".png"), strict=True):
+        (folder / name).write_bytes(annotate(photo.read_bytes(), _face_labels(result)))
 
 
 def _face_labels(result: PhotoResult) -> list[FaceLabel]:
