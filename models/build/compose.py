@@ -9,13 +9,10 @@ import onnxruntime as ort
 import tomli_w
 
 from models.build.files import RELEASES, BuildFailure
-from vigil.faces.calibration import Calibration
+from vigil.faces.embedder import EmbedderCard, embedding_space_id
 from vigil.inference.card import NetworkCard
-from vigil.inference.release import CARD_FILE, open_release
+from vigil.inference.release import CARD_FILE, Release, open_release
 from vigil.toml_file import TomlFile
-
-FMR_OF_THRESHOLDS = {"same_subject_threshold": 0.001, "enrolment_consistency_threshold": 0.01}
-"""False match rates of the card's thresholds between two faces."""
 
 GOLDEN_SEED = 7
 DYNAMIC_AXIS_PX = 128
@@ -44,20 +41,24 @@ def compose_release(model: str, part: Path, bundled: Path = RELEASES) -> dict[st
         golden += _golden_entry(name, files[graph])
     card: dict[str, Any] = {"licence": {"spdx": " AND ".join(sorted(licences))}, **composite.card_file.values}
     if roles.get("embedder") == replaced:
-        card["matching"] = _matching(composite.card_file, replacement.card_file)
+        card["matching"] = _matching(composite.card_file, replacement)
     return files | {CARD_FILE: tomli_w.dumps(card).encode(), "golden.toml": golden.encode()}
 
 
-def _matching(composite: TomlFile, embedder: TomlFile) -> dict[str, Any]:
-    """The composite's [matching] with the new embedder's calibration and the thresholds derived from it."""
-    measured = embedder.values.get("calibration")
-    if not measured:
-        raise BuildFailure(f"{embedder.file} has no [calibration], so its scores have no threshold.")
+def _matching(composite: TomlFile, embedder: Release) -> dict[str, Any]:
+    """The composite's [matching] with the new embedder's calibration."""
+    card = embedder.convert_card(EmbedderCard)
+    if not card.calibration:
+        raise BuildFailure(
+            f"{embedder.card_file.file} has no [calibration], so its scores have no threshold."
+        )
     matching = composite.values["matching"]
-    values = {**matching["calibration"], **measured}
-    calibration = TomlFile(embedder.file, values).convert(Calibration)
-    cosines = {key: round(calibration.threshold(1, fmr).cosine, 4) for key, fmr in FMR_OF_THRESHOLDS.items()}
-    return {**matching, **cosines, "calibration": values}
+    calibration = {
+        "min_fmr": matching["calibration"]["min_fmr"],
+        **card.calibration,
+        "embedding_space": embedding_space_id(embedder, card),
+    }
+    return {**matching, "calibration": calibration}
 
 
 def _golden_entry(name: str, graph: bytes) -> str:

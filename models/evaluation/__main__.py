@@ -1,9 +1,13 @@
-"""`python -m models.evaluation MODEL FOLDER`: measures a release on one split of a labelled dataset."""
+"""`python -m models.evaluation MODEL FOLDER`: measures a release on one split of a labelled dataset.
+
+`python -m models.evaluation faces --impostors FOLDER` makes the calibration of a faces card instead.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
+from models.evaluation.faces.command import calibrate_card
 from models.evaluation.report import evaluate_release
 from vigil.errors import VigilError
 
@@ -12,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     arguments = _parser().parse_args()
+    if arguments.impostors is not None:
+        return calibrate_card(arguments.models, arguments.model, arguments.impostors, arguments.card)
     target = arguments.out or ROOT / "build" / "evaluation" / arguments.model
     try:
         report = evaluate_release(arguments.models, arguments.model, arguments.data, target)
@@ -33,7 +39,11 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.evaluation", description="Measure a release.")
     parser.add_argument("model", help="name of the release's folder")
-    parser.add_argument("data", type=Path, help="folder of one split: manifest.jsonl with its files, or .npz")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="folder of one split: manifest.jsonl with its files, or .npz"
+    )
+    parser.add_argument("--impostors", type=Path, help="folder of enrolled/PERSON/ and strangers/PERSON/")
+    parser.add_argument("--card", type=Path, help="card to write the calibration to; it is printed anyway")
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="folder with releases")
     parser.add_argument("--out", type=Path, help="output folder; by default build/evaluation/MODEL")
     return parser

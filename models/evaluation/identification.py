@@ -117,14 +117,25 @@ def identification_rate(searches: SearchScores, fpirs: Sequence[float] = (0.1, 0
     return float(np.mean([1 - fnir_at_fpir(searches, fpir, NO_RESAMPLING).fnir.value for fpir in fpirs]))
 
 
-def impostor_scores(vectors: NDArray[np.float32], subjects: Sequence[str]) -> tuple[list[float], list[float]]:
-    """Falling false match rates that at least ten pairs resolve, and the cosine threshold of each."""
+FALSE_MATCH_RATES = tuple(
+    round(digit * 10.0**-power, power) for power in range(1, 7) for digit in (5, 3, 2, 1)
+)
+"""The rates of a calibration, falling."""
+
+MIN_FALSE_MATCHES = 10
+"""Fewer pairs above a score do not measure its rate."""
+
+
+def impostor_scores(
+    vectors: NDArray[np.float32], subjects: Sequence[str]
+) -> tuple[list[float], list[float], int]:
+    """Falling false match rates that enough pairs resolve, the cosine of each, and the number of pairs."""
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     names = np.asarray(subjects)
     one, other = np.triu_indices(len(names), 1)
     cosine = np.sort((unit @ unit.T)[one, other][names[one] != names[other]])
-    rates = [rate for rate in (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-5) if rate * len(cosine) >= 10]
-    return rates, [round(float(np.quantile(cosine, 1 - rate)), 4) for rate in rates]
+    rates = [rate for rate in FALSE_MATCH_RATES if rate * len(cosine) >= MIN_FALSE_MATCHES]
+    return rates, [round(float(np.quantile(cosine, 1 - rate)), 4) for rate in rates], len(cosine)
 
 
 def search_scores(

@@ -329,7 +329,7 @@ def _measure_quality(
     trained_backbone  embeds the test split's pictures as before training; None if it has vectors
     """
     before = test.values if trained_backbone is None else run_onnx(trained_backbone.model, test.values)
-    rates, cosines = impostor_scores(vectors, test.labels)
+    rates, cosines, _ = impostor_scores(vectors, test.labels)
     return {
         "quality": {**_quality_table(vectors, test), "before": _quality_table(before, test)},
         "calibration": {"fmr": rates, "cosine": cosines},

@@ -190,7 +190,7 @@ def test_degradation_in_force_is_noticed_within_its_freshness(table: Any):
         states, replace(initial_state(CapacityLimits(total=20), NOON), degradation=DegradationLevel(2, NOON))
     )
 
-    assert [step.name for step in at_once()] == ["tiles-off", "landmarks-once"]
+    assert [step.name for step in at_once()] == ["tiles-off", "large-faces-only"]
     assert lazily() == ()
 
 

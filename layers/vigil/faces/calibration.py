@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.inference.card import Fraction
+from vigil.inference.card import Fraction, PositiveInt
 from vigil.toml_file import TomlTable
 
 TAIL_MAX_RATE = 0.05
@@ -89,17 +89,35 @@ class Threshold:
     extrapolated: bool
 
 
-class Calibration(TomlTable, frozen=True):
-    """Table [matching.calibration]: false match rates of impostor pairs by score.
+class CalibrationSource(TomlTable, frozen=True):
+    """Table [matching.calibration.source]: what the rates were measured on, as the command writes it.
 
-    fmr      falling false match rates, 0 to 1
-    cosine   rising scores, one for each rate
-    min_fmr  lowest rate that is reported, however high the score
+    release  id of the release that was run; the id of a release with this table is another
+    date     day of the measurement
+    data     id of the photographs, a hash of their content
+    pairs    number of pairs of different people
     """
 
+    release: str
+    date: str
+    data: str
+    pairs: PositiveInt
+
+
+class Calibration(TomlTable, frozen=True, kw_only=True):
+    """Table [matching.calibration]: false match rates of impostor pairs by score.
+
+    embedding_space  id of the space of the vectors that were compared
+    fmr              falling false match rates, 0 to 1
+    cosine           rising scores, one for each rate
+    min_fmr          lowest rate that is reported, however high the score
+    """
+
+    embedding_space: str
     fmr: tuple[Fraction, ...]
     cosine: tuple[float, ...]
     min_fmr: Fraction
+    source: CalibrationSource | None = None
 
     def __post_init__(self) -> None:
         rates, scores = np.array(self.fmr), np.array(self.cosine)

@@ -1,15 +1,16 @@
-"""The detector: an SSD-style network finds the boxes of faces in a picture, or in tiles of a large one.
+"""The detector: an SSD-style network finds the boxes of faces at one scale, at all scales, or in tiles.
 
 Anchors are computed for any input size; overlapping boxes of one face are reduced to one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vigil.inference.card import Fraction, NetworkCard, PositiveInt, Size
 from vigil.inference.preprocess import pad_to_tensor, resize_to_input
@@ -139,14 +140,29 @@ class DetectorInput(TomlTable, frozen=True):
 class TileConfig(DetectorInput, frozen=True):
     """Table [detection.tiles]: how a large picture is cut into tiles.
 
-    tile_px        (width, height) of a tile, in pixels of the full picture
-    overlap        share of a tile that its neighbour also covers
-    max_contained  largest share of a box within a larger box, if both are reported
+    tile_px  (width, height) of a tile, in pixels of the full picture
+    overlap  share of a tile that its neighbour also covers
     """
 
     tile_px: Size
     overlap: Fraction
-    max_contained: Fraction
+
+
+class ScalesConfig(TomlTable, frozen=True):
+    """Table [detection.auto]: a face is boxed at the scale at which the anchors fit it.
+
+    coarse          input at which every picture is processed
+    large_above_px  a face higher than this in the coarse input is boxed with the picture at half that scale
+    fine            largest input for small faces; the picture fills it, or is not enlarged
+    small_below_px  a face lower than this in the coarse input is boxed in the fine one
+    tolerance       share by which a box may miss these limits, as it differs between scales
+    """
+
+    coarse: DetectorInput
+    large_above_px: float
+    fine: DetectorInput
+    small_below_px: float
+    tolerance: Fraction
 
 
 class DetectorOutput(TomlTable, frozen=True):
@@ -180,21 +196,56 @@ class Detections:
 class Detector:
     """The network with its card.
 
-    max_iou  largest intersection over union, 0..1, of two faces
+    max_iou        largest intersection over union, 0..1, of two faces
+    max_contained  largest share of a face's box within a larger box, 0..1
     """
 
     session: Session
     card: DetectorCard
     max_iou: float
+    max_contained: float
 
     def detect(self, image: Image.Image, detector_input: DetectorInput) -> Detections:
         """Every face with the score of the input size or more, in an RGB picture."""
-        output, preprocessing = self.card.output, self.card.input
-        size = detector_input.size if image.width >= image.height else detector_input.size[::-1]
-        fitted = resize_to_input(image, preprocessing, size)
-        tensor = pad_to_tensor(fitted, preprocessing, size)
+        size = _orient(detector_input.size, image)
+        fitted = resize_to_input(image, self.card.input, size)
+        return self._run(image, fitted, size, detector_input.min_score)
+
+    def detect_large(self, image: Image.Image, detector_input: DetectorInput) -> Detections:
+        """As `detect` with the picture at half the scale, amid padding: for faces that fill the picture."""
+        size = _orient(detector_input.size, image)
+        fitted = resize_to_input(image, self.card.input, (size[0] // 2, size[1] // 2))
+        margins = fitted.width // 2, fitted.height // 2
+        padded = ImageOps.expand(fitted, margins, (self.card.input.fill,) * 3)
+        scale = image.width / fitted.width, image.height / fitted.height
+        found = self._run(padded, padded, size, detector_input.min_score)
+        boxes = (found.boxes - np.array(margins * 2, np.float32)) * np.array(scale * 2, np.float32)
+        inside = _is_centred_in(image, boxes)
+        return Detections(boxes[inside], found.scores[inside])
+
+    def detect_small(self, image: Image.Image, detector_input: DetectorInput) -> Detections:
+        """As `detect` without padding, and without enlarging the picture."""
+        width, height = _orient(detector_input.size, image)
+        limits = min(width, image.width), min(height, image.height)
+        fitted = resize_to_input(image, self.card.input, limits)
+        return self._run(image, fitted, fitted.size, detector_input.min_score)
+
+    def remove_contained(self, found: Detections) -> Detections:
+        """Without boxes that lie mostly inside a larger one: one face at another scale, or a part of it."""
+        selected = suppress_contained(found.boxes, found.scores, self.max_contained)
+        return Detections(found.boxes[selected], found.scores[selected])
+
+    def _run(
+        self, image: Image.Image, fitted: Image.Image, size: tuple[int, int], min_score: float
+    ) -> Detections:
+        """
+        fitted  `image` in the scale of the input
+        size    (width, height) of the input, of which `fitted` covers the top left corner
+        """
+        output = self.card.output
+        tensor = pad_to_tensor(fitted, self.card.input, size)
         scores, offsets = self.session.run([output.scores, output.offsets], tensor)
-        likely = np.flatnonzero(scores[0, :, output.face_column] >= detector_input.min_score)
+        likely = np.flatnonzero(scores[0, :, output.face_column] >= min_score)
         anchors = cached_anchor_grid(self.card.anchors, size)[likely]
         relative_boxes = decode_boxes(offsets[0, likely], anchors, self.card.anchors)
         across, down = size[0] * image.width / fitted.width, size[1] * image.height / fitted.height
@@ -202,12 +253,12 @@ class Detector:
         face_scores = scores[0, likely, output.face_column]
         selected = non_max_suppression(boxes, face_scores, self.max_iou)
         selected = selected[_is_centred_in(image, boxes[selected])]
-        return Detections(boxes[selected], face_scores[selected])
+        return self.remove_contained(Detections(boxes[selected], face_scores[selected]))
 
 
-def open_detector(release: Release, max_iou: float) -> Detector:
+def open_detector(release: Release, *, max_iou: float, max_contained: float) -> Detector:
     """Raises InvalidToml or BrokenRelease."""
-    return Detector(open_session(release), release.convert_card(DetectorCard), max_iou)
+    return Detector(open_session(release), release.convert_card(DetectorCard), max_iou, max_contained)
 
 
 @lru_cache(maxsize=16)
@@ -222,6 +273,54 @@ def _is_centred_in(image: Image.Image, boxes: NDArray[np.float32]) -> NDArray[np
     return np.asarray(((middle >= 0) & (middle < image.size)).all(axis=1))
 
 
+def _orient(size: tuple[int, int], image: Image.Image) -> tuple[int, int]:
+    """The size of an input for this picture: (width, height) for a wide one, swapped for a tall one."""
+    return size if image.width >= image.height else size[::-1]
+
+
+def detect_at_all_scales(detector: Detector, image: Image.Image, config: ScalesConfig) -> Detections:
+    """Every face in an RGB picture, each boxed at the scale at which it fits the anchors.
+
+    Only a picture with more pixels than the coarse input is processed at the fine scale, and only one that
+    shows a large face, or none, at the scale for large ones.
+    """
+    coarse_size = _orient(config.coarse.size, image)
+    coarse_px = max(image.width / coarse_size[0], image.height / coarse_size[1])
+    small_px, large_px = config.small_below_px * coarse_px, config.large_above_px * coarse_px
+    found = [detector.detect(image, config.coarse)]
+    if coarse_px > 1 + config.tolerance:
+        fine = detector.detect_small(image, config.fine)
+        found = [
+            _within(found[0], small_px * (1 - config.tolerance), np.inf),
+            _within(fine, 0, small_px * (1 + config.tolerance)),
+        ]
+    heights = np.concatenate([_heights(one) for one in found])
+    if not heights.size or heights.max() > large_px:
+        large = detector.detect_large(image, config.coarse)
+        lowest_px = large_px * (1 - config.tolerance) if heights.size else 0
+        found = [_within(one, 0, large_px * (1 + config.tolerance)) for one in found]
+        found.append(_within(large, lowest_px, np.inf))
+    return detector.remove_contained(_join(found))
+
+
+def _heights(found: Detections) -> NDArray[np.float32]:
+    """(n,) float32, in pixels of the picture."""
+    return np.asarray(found.boxes[:, 3] - found.boxes[:, 1], np.float32)
+
+
+def _within(found: Detections, low_px: float, high_px: float) -> Detections:
+    """The faces whose height is between two limits."""
+    heights = _heights(found)
+    selected = (heights >= low_px) & (heights <= high_px)
+    return Detections(found.boxes[selected], found.scores[selected])
+
+
+def _join(found: Sequence[Detections]) -> Detections:
+    return Detections(
+        np.concatenate([one.boxes for one in found]), np.concatenate([one.scores for one in found])
+    )
+
+
 def detect_in_tiles(detector: Detector, image: Image.Image, config: TileConfig) -> Detections:
     """Every face in the whole RGB picture and in each of its tiles, with one box for each face."""
     detections = [detector.detect(image, config)]
@@ -233,10 +332,7 @@ def detect_in_tiles(detector: Detector, image: Image.Image, config: TileConfig) 
         detections += [
             _detect_in_tile(detector, image, config, left=left, top=top) for top in tops for left in lefts
         ]
-    boxes = np.concatenate([found.boxes for found in detections])
-    scores = np.concatenate([found.scores for found in detections])
-    selected = suppress_contained(boxes, scores, config.max_contained)
-    return Detections(boxes[selected], scores[selected])
+    return detector.remove_contained(_join(detections))
 
 
 def tile_starts(length: int, tile: int, overlap: float) -> list[int]:

@@ -62,10 +62,10 @@ class Embedder:
 def open_embedder(release: Release) -> Embedder:
     """Raises InvalidToml or BrokenRelease."""
     card = release.convert_card(EmbedderCard)
-    return Embedder(open_session(release), card, _embedding_space_id(release, card))
+    return Embedder(open_session(release), card, embedding_space_id(release, card))
 
 
-def _embedding_space_id(release: Release, card: EmbedderCard) -> str:
+def embedding_space_id(release: Release, card: EmbedderCard) -> str:
     """Changes with the network's bytes, its preprocessing or the alignment, and with nothing else."""
     preprocessing, alignment = msgspec.structs.astuple(card.input), msgspec.structs.astuple(card.alignment)
     content = msgspec.json.encode((release.digests[card.network.file], preprocessing, alignment))

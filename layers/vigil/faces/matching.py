@@ -24,22 +24,32 @@ class EmbeddingSpaceMismatch(Transient):
 class MatchingConfig(TomlTable, frozen=True):
     """Table [matching]: how faces are matched.
 
-    target_fpir                      false positive identification rate of the whole gallery
-    ambiguity_margin                 smallest difference in cosine to the second person of a match
-    same_subject_threshold           cosine from which on two sightings are of one person
-    low_quality_below                faces of lower quality need a score higher by `low_quality_margin`
-    min_enrolment_quality            lowest quality of an enrolled face
-    enrolment_consistency_threshold  cosine from which on two enrolment photos may be of one person
+    target_fpir                false positive identification rate of the whole gallery
+    ambiguity_margin           smallest difference in cosine to the second person of a match
+    same_subject_fmr           false match rate at which two sightings are of one person
+    low_quality_below          faces of lower quality need a score higher by `low_quality_margin`
+    min_enrolment_quality      lowest quality of an enrolled face
+    enrolment_consistency_fmr  false match rate at which two enrolment photos may be of one person
     """
 
     target_fpir: Fraction
     ambiguity_margin: float
-    same_subject_threshold: float
+    same_subject_fmr: Fraction
     low_quality_below: Fraction
     low_quality_margin: float
     min_enrolment_quality: Fraction
-    enrolment_consistency_threshold: float
+    enrolment_consistency_fmr: Fraction
     calibration: Calibration
+
+    @property
+    def same_subject_threshold(self) -> float:
+        """Cosine from which on two sightings are of one person."""
+        return self.calibration.threshold(1, self.same_subject_fmr).cosine
+
+    @property
+    def enrolment_consistency_threshold(self) -> float:
+        """Cosine from which on two enrolment photos may be of one person."""
+        return self.calibration.threshold(1, self.enrolment_consistency_fmr).cosine
 
 
 @dataclass(frozen=True, slots=True)

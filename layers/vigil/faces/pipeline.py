@@ -1,6 +1,6 @@
 """The face pipeline: from a photo's bytes to all its faces with landmarks, quality and vectors, unmatched."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,13 +15,16 @@ from vigil.faces.detector import (
     Detections,
     Detector,
     DetectorInput,
+    ScalesConfig,
     TileConfig,
+    detect_at_all_scales,
     detect_in_tiles,
     open_detector,
 )
 from vigil.faces.embedder import Embedder, open_embedder
-from vigil.faces.landmarks import Landmarker, open_landmarker
-from vigil.faces.quality import QualityGate, measure_brightness, measure_sharpness, measure_turn
+from vigil.faces.landmarks import Landmarker, Landmarks, open_landmarker
+from vigil.faces.quality import FaceMeasures, QualityGate, measure_brightness, measure_sharpness, measure_turn
+from vigil.faces.turned import locate_turned
 from vigil.inference.card import Fraction, InputLimits, ModelCard, PositiveInt
 from vigil.inference.images import DecodedImage, decode_image
 from vigil.inference.release import Release
@@ -29,10 +32,8 @@ from vigil.inference.repository import OpenPart
 from vigil.inference.types import Box, Option, StageCallback
 from vigil.toml_file import TomlTable
 
-TILES = "tiles"
-
-LANDMARK_PASSES = ("twice", "once")
-"""How often the landmarks of a small face are located; the first value is the default."""
+AUTO, TILES = "auto", "tiles"
+"""Ways of detection beside the input sizes of the card."""
 
 
 class UnknownOption(Rejected):
@@ -70,35 +71,47 @@ class DecodingConfig(TomlTable, frozen=True):
 class DetectionConfig(TomlTable, frozen=True):
     """Table [detection].
 
-    default_input  name of the input size that is used without the option `detect`
+    default_input  "auto", "tiles" or the name of an input size: what is used without the option `detect`
     max_faces      highest number of faces reported for one picture
     max_iou        largest intersection over union of two faces
+    max_contained  largest share of a face's box within a larger box
     inputs         input sizes by name
     """
 
     default_input: str
     max_faces: PositiveInt
     max_iou: Fraction
+    max_contained: Fraction
     inputs: dict[str, DetectorInput]
+    auto: ScalesConfig
     tiles: TileConfig
 
     def __post_init__(self) -> None:
-        if self.default_input not in (*self.inputs, TILES):
-            raise ValueError(f"default_input must be one of {', '.join([*self.inputs, TILES])}")
+        if self.default_input not in self.names:
+            raise ValueError(f"default_input must be one of {', '.join(self.names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The values of the option `detect`."""
+        return (AUTO, *self.inputs, TILES)
 
     def select_input(self, options: Mapping[str, Option]) -> str:
-        """The name of the input size for these options. Raises UnknownOption."""
+        """The value of the option `detect`, or the default. Raises UnknownOption."""
         requested = str(options.get("detect", self.default_input))
-        if requested not in (*self.inputs, TILES):
-            names = ", ".join([*self.inputs, TILES])
-            raise UnknownOption(f"detect = {requested!r}; there are: {names}")
+        if requested not in self.names:
+            raise UnknownOption(f"detect = {requested!r}; there are: {', '.join(self.names)}")
         return requested
 
 
 class LandmarksConfig(TomlTable, frozen=True):
-    """Table [landmarks]: lower faces get a second pass."""
+    """Table [landmarks]: what the movement of the points in the last pass says.
 
-    second_pass_below_px: float
+    turned_above   the face is located again at each quarter turn
+    no_face_above  it is no face, if this is the least movement of all turns
+    """
+
+    turned_above: Fraction
+    no_face_above: Fraction
 
 
 class FacePipelineCard(ModelCard, frozen=True, kw_only=True):
@@ -113,10 +126,6 @@ class FacePipelineCard(ModelCard, frozen=True, kw_only=True):
     face_quality: QualityGate
 
 
-LocateLandmarks = Callable[[Image.Image, NDArray[np.float32]], NDArray[np.float32]]
-"""`Landmarker.locate` or `Landmarker.locate_single_pass`."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face.
@@ -127,7 +136,7 @@ class Face:
     vector           (D,) float32, unit length
     embedding_space  id of the space of `vector`
     quality          0 to 1
-    quality_issues   why the face is unfit to be matched: "small", "blurred", "turned"
+    quality_issues   why the face is unfit to be matched: "small", "blurred", "turned", "rotated"
     sharpness        0 to 1, by the card's ramp
     brightness       mean grey level of the aligned face, 0 to 1
     """
@@ -137,6 +146,7 @@ class Face:
     landmarks: NDArray[np.float32]
     vector: NDArray[np.float32]
     embedding_space: str
+    measures: FaceMeasures
     quality: float
     quality_issues: tuple[str, ...]
     sharpness: float
@@ -162,13 +172,13 @@ class AlignedFace:
     """A face before it is embedded.
 
     box        (4,) float32, left, top, right, bottom in pixels of the decoded picture
-    landmarks  (68, 2) float32, x and y in pixels of the decoded picture
+    landmarks  in pixels of the decoded picture
     crop       RGB, aligned, of the embedder's input size
     """
 
     box: NDArray[np.float32]
     detector_score: float
-    landmarks: NDArray[np.float32]
+    landmarks: Landmarks
     crop: Image.Image
 
 
@@ -184,31 +194,33 @@ class FacePipeline:
     def analyze(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> FaceAnalysis:
         """All faces of a photo. Raises UnknownOption and what `decode_image` raises."""
         detection = self.card.detection
-        input_name, passes = detection.select_input(options), _landmark_passes(options)
+        input_name = detection.select_input(options)
         on_stage("decode")
         picture = decode_image(data, self.card.accepts, side_px=self.decode_side_px(input_name))
         on_stage("detect")
         found = self._detect(picture.image, input_name)
         on_stage("align")
         picture, boxes = self._ensure_resolution(data, picture, found.boxes[: detection.max_faces])
-        locate = self.landmarker.locate if passes == "twice" else self.landmarker.locate_single_pass
-        aligned = [self._align(picture, *each, locate) for each in zip(boxes, found.scores, strict=False)]
+        placed = [self._align(picture, *each) for each in zip(boxes, found.scores, strict=False)]
+        aligned = [each for each in placed if each is not None]
         on_stage("embed")
         vectors = self.embedder.embed([each.crop for each in aligned])
         faces = [self._build_face(picture, *each) for each in zip(aligned, vectors, strict=True)]
-        notes: dict[str, Option] = {"detect": input_name}
-        if passes != LANDMARK_PASSES[0]:
-            notes["landmarks"] = passes
-        return FaceAnalysis(tuple(faces), len(found.scores), picture.size_px, notes)
+        total_found = len(found.scores) - len(placed) + len(faces)
+        return FaceAnalysis(tuple(faces), total_found, picture.size_px, {"detect": input_name})
 
     def decode_side_px(self, input_name: str) -> int | None:
         """Smallest longer side of the decoded JPEG for an input size; None for full size."""
+        detection = self.card.detection
         if input_name == TILES:
             return None
-        return max(self.card.decoding.side_px, *self.card.detection.inputs[input_name].size)
+        largest = detection.auto.fine if input_name == AUTO else detection.inputs[input_name]
+        return max(self.card.decoding.side_px, *largest.size)
 
     def _detect(self, image: Image.Image, input_name: str) -> Detections:
         detection = self.card.detection
+        if input_name == AUTO:
+            return detect_at_all_scales(self.detector, image, detection.auto)
         if input_name == TILES:
             return detect_in_tiles(self.detector, image, detection.tiles)
         return self.detector.detect(image, detection.inputs[input_name])
@@ -229,40 +241,58 @@ class FacePipeline:
         return decode_image(data, self.card.accepts), boxes * scale
 
     def _align(
-        self,
-        picture: DecodedImage,
-        box: NDArray[np.float32],
-        detector_score: np.float32,
-        locate: LocateLandmarks,
-    ) -> AlignedFace:
-        """
+        self, picture: DecodedImage, box: NDArray[np.float32], detector_score: np.float32
+    ) -> AlignedFace | None:
+        """The aligned face; None if the box holds no face.
+
         box  (4,) float32, left, top, right, bottom in pixels of `picture.image`
         """
         patch = denoise_face(picture.image, box, self.card.denoising)
-        landmarks = locate(patch.image, patch.to_patch(box.reshape(2, 2)).ravel())
-        crop = align_face(patch.image, landmarks, self.embedder.card.alignment, self.embedder.card.input.size)
-        return AlignedFace(box, float(detector_score), patch.to_image(landmarks), crop)
+        landmarks = self._locate(patch.image, patch.to_patch(box.reshape(2, 2)).ravel())
+        if landmarks is None:
+            return None
+        crop = align_face(
+            patch.image, landmarks.points, self.embedder.card.alignment, self.embedder.card.input.size
+        )
+        in_picture = Landmarks(patch.to_image(landmarks.points), landmarks.movement)
+        return AlignedFace(box, float(detector_score), in_picture, crop)
+
+    def _locate(self, image: Image.Image, box: NDArray[np.float32]) -> Landmarks | None:
+        """The landmarks; if they do not fit, those at the quarter turn at which they fit best, if any does.
+
+        box  (4,) float32, left, top, right, bottom in pixels of `image`
+        """
+        limits = self.card.landmarks
+        upright = self.landmarker.locate(image, box)
+        if upright.movement <= limits.turned_above:
+            return upright
+        coarse = self.card.detection.auto.coarse
+        best = locate_turned(self.detector, self.landmarker, image, box, coarse)
+        return best if best is not None and best.movement <= limits.no_face_above else None
 
     def _build_face(self, picture: DecodedImage, aligned: AlignedFace, vector: NDArray[np.float32]) -> Face:
         """
         vector  (D,) float32, unit length
         """
         scale = np.array(picture.scale, np.float32)
-        box, sharpness = aligned.box * np.tile(scale, 2), measure_sharpness(aligned.crop)
-        quality, quality_issues = self.card.face_quality.assess(
+        box = aligned.box * np.tile(scale, 2)
+        measures = FaceMeasures(
             height_px=float(box[3] - box[1]),
-            sharpness=sharpness,
-            turn=measure_turn(mean_landmarks(aligned.landmarks, self.embedder.card.alignment)),
+            sharpness=measure_sharpness(aligned.crop),
+            turn=measure_turn(mean_landmarks(aligned.landmarks.points, self.embedder.card.alignment)),
+            movement=aligned.landmarks.movement,
         )
+        quality, quality_issues = self.card.face_quality.assess(measures)
         return Face(
             box_px=_clip_box(box, picture.size_px),
             detector_score=aligned.detector_score,
-            landmarks=aligned.landmarks * scale,
+            landmarks=aligned.landmarks.points * scale,
             vector=vector,
             embedding_space=self.embedder.embedding_space,
+            measures=measures,
             quality=quality,
             quality_issues=quality_issues,
-            sharpness=self.card.face_quality.sharpness(sharpness),
+            sharpness=self.card.face_quality.sharpness(measures.sharpness),
             brightness=measure_brightness(aligned.crop),
         )
 
@@ -272,19 +302,15 @@ def open_face_pipeline(release: Release, open_part: OpenPart) -> FacePipeline:
     card = release.convert_card(FacePipelineCard)
     parts = card.pipeline.parts
     return FacePipeline(
-        detector=open_detector(open_part(parts.detector), card.detection.max_iou),
-        landmarker=open_landmarker(open_part(parts.landmarker), card.landmarks.second_pass_below_px),
+        detector=open_detector(
+            open_part(parts.detector),
+            max_iou=card.detection.max_iou,
+            max_contained=card.detection.max_contained,
+        ),
+        landmarker=open_landmarker(open_part(parts.landmarker)),
         embedder=open_embedder(open_part(parts.embedder)),
         card=card,
     )
-
-
-def _landmark_passes(options: Mapping[str, Option]) -> str:
-    """How often small faces are located. Raises UnknownOption."""
-    requested = str(options.get("landmarks", LANDMARK_PASSES[0]))
-    if requested not in LANDMARK_PASSES:
-        raise UnknownOption(f"landmarks = {requested!r}; there are: {', '.join(LANDMARK_PASSES)}")
-    return requested
 
 
 def _clip_box(box: NDArray[np.float32], size_px: tuple[int, int]) -> Box:

@@ -1,5 +1,7 @@
 """Quality of a face, 0 to 1, from its size, sharpness and pose, and the names of its faults."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,26 +27,41 @@ class Ramp(TomlTable, frozen=True):
         return min(1.0, max(0.0, (value - self.poor) / (self.good - self.poor)))
 
 
-class QualityGate(TomlTable, frozen=True):
-    """Table [face_quality]: how measures of a face become its quality.
+@dataclass(frozen=True, slots=True)
+class FaceMeasures:
+    """What the quality of a face follows from.
 
-    height_px    of the box in the full-size picture
-    sharpness    as `measure_sharpness` returns it
-    turn         as `measure_turn` returns it
+    height_px  of the box in the full-size picture
+    sharpness  as `measure_sharpness` returns it
+    turn       as `measure_turn` returns it
+    movement   of the landmarks between two passes, which is large if the face is rotated
+    """
+
+    height_px: float
+    sharpness: float
+    turn: float
+    movement: float
+
+
+class QualityGate(TomlTable, frozen=True):
+    """Table [face_quality]: how each of FaceMeasures becomes a quality.
+
     unfit_below  a measure that maps to less than this makes the face unfit
     """
 
     height_px: Ramp
     sharpness: Ramp
     turn: Ramp
+    movement: Ramp
     unfit_below: Fraction
 
-    def assess(self, *, height_px: float, sharpness: float, turn: float) -> tuple[float, tuple[str, ...]]:
+    def assess(self, face: FaceMeasures) -> tuple[float, tuple[str, ...]]:
         """The quality, 0..1, which is that of the worst measure, and the names of the faults."""
         measures = {
-            "small": self.height_px(height_px),
-            "blurred": self.sharpness(sharpness),
-            "turned": self.turn(turn),
+            "small": self.height_px(face.height_px),
+            "blurred": self.sharpness(face.sharpness),
+            "turned": self.turn(face.turn),
+            "rotated": self.movement(face.movement),
         }
         return min(measures.values()), tuple(
             name for name, measure in measures.items() if measure < self.unfit_below

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from PIL import Image
 
+from vigil.errors import BrokenRelease
 from vigil.faces.gallery import Gallery
 from vigil.faces.matching import MatchDecision, MatchingConfig, best_decisions, match_faces
 from vigil.faces.pipeline import Face, FaceAnalysis, FacePipeline, FacePipelineCard, open_face_pipeline
@@ -54,7 +55,7 @@ class FaceRecognizer:
     def predict(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> Prediction:
         """Find and match all faces of a photo. Raises Rejected for unreadable input.
 
-        options  `detect`: "320", "480", "640" or "tiles"; `landmarks`: "once" or "twice";
+        options  `detect`: "auto", "320", "480", "640" or "tiles";
                  `galleries`: names of the galleries that faces are compared with, separated by spaces
         """
         analysis = self.analyze(data, options, on_stage)
@@ -98,8 +99,18 @@ class FaceRecognizer:
 def open_face_recognizer(
     gallery_for: GalleryProvider, release: Release, open_part: OpenPart
 ) -> FaceRecognizer:
-    """A ModelFactory when its first argument is bound: `partial(open_face_recognizer, gallery_for)`."""
-    return FaceRecognizer(release, open_face_pipeline(release, open_part), gallery_for)
+    """A ModelFactory when its first argument is bound: `partial(open_face_recognizer, gallery_for)`.
+
+    Raises BrokenRelease if the card's calibration is of another embedding space, and InvalidToml.
+    """
+    model = FaceRecognizer(release, open_face_pipeline(release, open_part), gallery_for)
+    calibrated_space = model.matching_config.calibration.embedding_space
+    if calibrated_space != model.embedding_space:
+        raise BrokenRelease(
+            f"{release.name} {release.id}: [matching.calibration] was made with embedding space "
+            f"{calibrated_space}, the embedder's is {model.embedding_space}"
+        )
+    return model
 
 
 def as_face_recognizer(model: Model) -> FaceRecognizer:

@@ -44,7 +44,7 @@ class Sighting:
     embedding_space         id of the space of `vector`; vectors of different spaces are never compared
     same_subject_threshold  dot product from which on two vectors of one space are of one subject
     tags                    of the subject, such as its watch lists
-    quality_issues          why it is unfit: "small", "blurred", "turned"
+    quality_issues          why it is unfit: "small", "blurred", "turned", "rotated"
     """
 
     label: str

@@ -258,7 +258,7 @@ def test_an_unknown_subject_in_two_drops_at_once_is_one_alert():
 
 def test_degraded_options_reach_the_model_and_are_noted_on_the_drop():
     model = FakeModel(PREDICTION)
-    step = DegradationStep("landmarks-once", set_options={"landmarks": "once"})
+    step = DegradationStep("large-faces-only", set_options={"detect": "320"})
     w = replace(processing_ports(model), degradation_steps=lambda: (step,))
 
     process_drop(drop(), w, invocation())
@@ -266,8 +266,8 @@ def test_degraded_options_reach_the_model_and_are_noted_on_the_drop():
     result = ledger(w).records["d1"].result
     assert result is not None
     assert (model.received_options, result.prediction.notes) == (
-        [{"landmarks": "once"}],
-        {"degraded": "landmarks-once"},
+        [{"detect": "320"}],
+        {"degraded": "large-faces-only"},
     )
 
 

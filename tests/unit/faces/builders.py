@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from vigil.faces.gallery import EnrolledPerson, Gallery
 from vigil.faces.pipeline import Face
+from vigil.faces.quality import FaceMeasures
 
 VECTOR_LENGTH = 64
 EMBEDDING_SPACE = "space"
@@ -31,6 +32,7 @@ def face(of_vector: NDArray[np.float32], quality: float = 1.0, quality_issues: t
         np.zeros((68, 2), np.float32),
         of_vector,
         EMBEDDING_SPACE,
+        FaceMeasures(120, 0.4, 0.1, 0.01),
         quality,
         quality_issues,
         sharpness=1.0,

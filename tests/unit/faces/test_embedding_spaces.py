@@ -1,16 +1,19 @@
 """Releases with different embedding spaces are used side by side, and their vectors are never compared."""
 
+import tomllib
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from numpy.typing import NDArray
 
 from models.build.compose import compose_release
 from models.build.files import BuildFailure
 from tests.fakes.built_models import built_releases, empty_gallery, faces_model, photo
 from tests.fakes.rotated_embedding import write_rotated
+from vigil.errors import BrokenRelease
 from vigil.faces.enrolment_check import (
     add_templates,
     create_template,
@@ -174,6 +177,16 @@ def test_a_composed_release_has_the_thresholds_of_its_embedder(rotated: FaceReco
     assert ours.same_subject_threshold == pytest.approx(
         faces_model().matching_config.same_subject_threshold, abs=1e-3
     )
+
+
+def test_a_card_whose_calibration_is_of_another_embedding_space_is_refused(tmp_path: Path):
+    files = compose_release("faces", write_rotated(tmp_path))
+    ours = faces_model().embedding_space
+    card = tomllib.loads(files["card.toml"].decode())
+    card["matching"]["calibration"]["embedding_space"] = ours
+
+    with pytest.raises(BrokenRelease, match=f"made with embedding space {ours}"):
+        open_composed(files | {"card.toml": tomli_w.dumps(card).encode()}, tmp_path)
 
 
 def test_an_embedder_without_calibration_cannot_be_composed(tmp_path: Path):

@@ -1,6 +1,7 @@
 """A face is known, unknown, ambiguous or unfit."""
 
 import pytest
+from msgspec import structs
 
 from models.build.files import CARDS
 from tests.unit.faces.builders import (
@@ -41,16 +42,17 @@ def test_a_face_below_the_threshold_is_unknown_and_has_its_score():
 
 
 def test_a_face_of_low_quality_needs_a_higher_score():
-    score = REQUIRED_SCORE + SETTINGS.low_quality_margin / 2
+    with_margin = structs.replace(SETTINGS, low_quality_margin=0.1)
+    score = REQUIRED_SCORE + 0.05
 
     good, poor = match_faces(
         [face(vector_at_cosine(vector(1), score)), face(vector_at_cosine(vector(1), score), quality=0.3)],
         gallery(ANN, BOB),
-        SETTINGS,
+        with_margin,
     )
 
     assert (good.status, poor.status) == ("known", "unknown")
-    assert poor.threshold == pytest.approx(REQUIRED_SCORE + SETTINGS.low_quality_margin)
+    assert poor.threshold == pytest.approx(REQUIRED_SCORE + 0.1)
 
 
 def test_two_people_too_close_are_ambiguous():

@@ -1,31 +1,38 @@
 """Quality issues are named, and noise is estimated and reduced."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
 from models.build.files import CARDS
 from vigil.faces.denoise import bilateral_filter, denoise_face, estimate_noise
-from vigil.faces.quality import measure_sharpness, measure_turn
+from vigil.faces.quality import FaceMeasures, measure_sharpness, measure_turn
 from vigil.faces.recognizer import FacesCard
 from vigil.toml_file import load_toml
 
 CARD = load_toml(CARDS / "faces" / "card.toml").convert(FacesCard)
 GATE = CARD.face_quality
 DENOISING = CARD.denoising
-GOOD = {"height_px": 200.0, "sharpness": 0.4, "turn": 0.1}
+GOOD = FaceMeasures(height_px=200.0, sharpness=0.4, turn=0.1, movement=0.01)
 
 
 def test_a_large_sharp_straight_face_is_of_full_quality():
-    assert GATE.assess(**GOOD) == (1.0, ())
+    assert GATE.assess(GOOD) == (1.0, ())
 
 
 @pytest.mark.parametrize(
     ("measure", "value", "quality_issue"),
-    [("height_px", 18.0, "small"), ("sharpness", 0.09, "blurred"), ("turn", 0.7, "turned")],
+    [
+        ("height_px", 18.0, "small"),
+        ("sharpness", 0.09, "blurred"),
+        ("turn", 0.7, "turned"),
+        ("movement", 0.04, "rotated"),
+    ],
 )
 def test_each_quality_issue_has_a_name(measure: str, value: float, quality_issue: str):
-    quality, quality_issues = GATE.assess(**{**GOOD, measure: value})
+    quality, quality_issues = GATE.assess(replace(GOOD, **{measure: value}))
 
     assert quality < GATE.unfit_below
     assert quality_issues == (quality_issue,)

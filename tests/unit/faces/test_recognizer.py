@@ -24,7 +24,7 @@ from vigil.faces.pipeline import UnknownOption
 from vigil.faces.recognizer import FaceRecognizer
 from vigil.inference.types import Prediction
 
-DETECTOR_INPUTS = ("320", "480", "640", "tiles")
+DETECTOR_INPUTS = ("auto", "320", "480", "640", "tiles")
 
 
 @cache
@@ -67,21 +67,67 @@ def test_an_enrolled_person_is_recognised_at_every_detector_size(
     assert prediction.notes["detect"] == detector_input
 
 
-def test_a_small_face_is_recognised_with_one_landmark_pass():
-    small = io.BytesIO()
-    picture = Image.open(io.BytesIO(photo("obama2.jpg")))
-    picture.resize((picture.width // 8, picture.height // 8)).save(small, "PNG")
+def test_a_face_of_thirty_pixels_is_found_in_a_frame_and_not_at_the_smaller_inputs():
+    frame = _frame_with_face_of(30)
 
-    twice, once = _predict(small.getvalue()), _predict(small.getvalue(), landmarks="once")
+    found = {one: len(_predict(frame, detect=one).sightings) for one in ("auto", "320", "480")}
 
-    assert [one.label for one in once.sightings] == [one.label for one in twice.sightings] == ["obama"]
-    assert once.sightings[0].score != twice.sightings[0].score
-    assert ("landmarks" in twice.notes, once.notes["landmarks"]) == (False, "once")
+    assert found == {"auto": 1, "320": 0, "480": 0}
 
 
-def test_an_unknown_number_of_landmark_passes_is_rejected():
-    with pytest.raises(UnknownOption, match="once"):
-        _predict(photo("obama2.jpg"), landmarks="thrice")
+@pytest.mark.parametrize("width", [112, 250, 640, 1920, 3840])
+def test_one_face_of_a_portrait_has_one_steady_box_whatever_the_picture_s_size(width: int):
+    portrait = _open_photo("obama2.jpg").crop((60, 150, 560, 750))
+    reference = _predict(_encoded(portrait)).sightings[0]
+    scaled = portrait.resize(
+        (width, round(width * portrait.height / portrait.width)), Image.Resampling.LANCZOS
+    )
+
+    sightings = _predict(_encoded(scaled)).sightings
+
+    assert [one.label for one in sightings] == ["obama"]
+    box, expected = (np.array(one.box_px) for one in (sightings[0], reference))
+    height = expected[3] - expected[1]
+    np.testing.assert_allclose(box * portrait.width / width, expected, atol=0.12 * height)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize("name", ["obama", "obama2", "obama3", "biden"])
+def test_a_face_that_fills_the_picture_is_one_face(name: str, margin: float):
+    image, box = _open_photo(f"{name}.jpg"), _predict(photo(f"{name}.jpg")).sightings[0].box_px
+    assert box is not None
+    left, top, right, bottom = box
+    across, down = margin * (right - left), margin * (bottom - top)
+    close = image.crop((int(left - across), int(top - down), int(right + across), int(bottom + down)))
+
+    prediction = _predict(_encoded(close))
+
+    assert [(one.label, one.status) for one in prediction.sightings] == [(name.rstrip("23"), "known")]
+
+
+TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("name", ["obama", "obama2", "biden"])
+def test_a_person_in_a_picture_turned_without_exif_is_never_a_stranger(name: str, turn: Image.Transpose):
+    sightings = _predict(_encoded(_open_photo(f"{name}.jpg").transpose(turn))).sightings
+
+    assert {one.label for one in sightings} <= {name.rstrip("2"), "unfit"}
+
+
+@pytest.mark.parametrize(
+    ("name", "turn"), [("biden", TURNS[0]), ("obama", TURNS[1]), ("obama2", TURNS[0]), ("obama2", TURNS[1])]
+)
+def test_a_person_in_a_picture_turned_without_exif_is_recognised(name: str, turn: Image.Transpose):
+    sightings = _predict(_encoded(_open_photo(f"{name}.jpg").transpose(turn))).sightings
+
+    assert [one.label for one in sightings] == [name.rstrip("2")]
+
+
+@pytest.mark.parametrize("name", ["obama_partial_face2", "obama3"])
+def test_a_pattern_whose_landmarks_do_not_fit_is_no_face(name: str):
+    assert len(_predict(photo(f"{name}.jpg")).sightings) == 1
 
 
 def test_an_unknown_person_is_similar_to_themselves_in_another_photo():
@@ -202,7 +248,7 @@ def test_faces_beyond_the_card_s_limit_are_counted_but_not_reported():
 
 
 def test_an_unknown_option_is_rejected():
-    with pytest.raises(UnknownOption, match="320, 480, 640, tiles"):
+    with pytest.raises(UnknownOption, match="auto, 320, 480, 640, tiles"):
         _predict(photo("obama.jpg"), detect="1000")
 
 
@@ -261,6 +307,17 @@ def test_enrolment_rejects_the_face_of_another_person_without_naming_them():
 
     assert "obama" not in str(refused.value)
     assert refused.value.reason == "already-enrolled"
+
+
+def _frame_with_face_of(height_px: int) -> bytes:
+    """A frame of 1920×1080 pixels with one person."""
+    person = _open_photo("obama2.jpg").crop((0, 100, 626, 900))
+    scale = height_px / 400  # the face's height in the photograph
+    frame = Image.new("RGB", (1920, 1080), (112, 118, 124))
+    frame.paste(
+        person.resize((round(626 * scale), round(800 * scale)), Image.Resampling.LANCZOS), (1200, 500)
+    )
+    return _encoded(frame, quality=92)
 
 
 def _create_template(data: bytes, person: str) -> Template:

@@ -46,15 +46,15 @@ def test_a_step_is_named_only_on_drops_that_it_changes():
         apply_steps(drop(), {"detect": one}, STEPS[:1], is_first_of_burst=False) for one in ("tiles", "320")
     )
 
-    assert (tiles.options, tiles.steps) == ({"detect": "640"}, ("tiles-off",))
+    assert (tiles.options, tiles.steps) == ({"detect": "auto"}, ("tiles-off",))
     assert (plain.options, plain.steps) == ({"detect": "320"}, ())
 
 
 def test_steps_are_cumulative():
-    all_ = apply_steps(drop(), {"detect": "tiles"}, STEPS[:3], is_first_of_burst=False)
+    all_ = apply_steps(drop(), {"detect": "tiles"}, STEPS[:2], is_first_of_burst=False)
 
-    assert all_.options == {"detect": "480", "landmarks": "once"}
-    assert all_.steps == ("tiles-off", "landmarks-once", "smaller-detection")
+    assert all_.options == {"detect": "320"}
+    assert all_.steps == ("tiles-off", "large-faces-only")
 
 
 def test_one_in_three_frames_of_a_burst_is_processed_and_redelivery_gives_the_same_result():

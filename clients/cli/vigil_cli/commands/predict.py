@@ -32,7 +32,7 @@ def predict(
     *,
     as_json: Annotated[bool, Option(help="Print JSON, one object a photo.", flags=("--json",))] = False,
     gallery: Annotated[Path | None, GalleryOption] = None,
-    detect: Annotated[str | None, Option(help="Input of the detector: 320, 480, 640 or tiles.")] = None,
+    detect: Annotated[str | None, Option(help="Input of the detector: auto, 320, 480, 640 or tiles.")] = None,
     draw: Annotated[Path | None, DrawOption] = None,
 ) -> None:
     """Recognise faces or labels in photos on this machine, without a deployment.

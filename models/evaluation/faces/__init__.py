@@ -1,0 +1,1 @@
+"""Face recognition on a folder of people, as it serves."""

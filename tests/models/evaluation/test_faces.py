@@ -1,0 +1,85 @@
+"""Face recognition is calibrated on a folder of people through the pipeline that serves."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models.build.files import CARDS
+from models.evaluation.faces.calibration import calibrate
+from models.evaluation.faces.card import write_calibration
+from models.evaluation.faces.photos import AnalyzedPhoto, analyze_folder, data_id
+from tests.fakes.built_models import PHOTOS, faces_model
+from vigil.faces.recognizer import FacesCard
+from vigil.toml_file import load_toml
+
+PEOPLE = {
+    "enrolled/obama": ("obama.jpg", "obama2.jpg"),
+    "enrolled/biden": ("biden.jpg",),
+    "strangers/obama-again": ("obama3.jpg",),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("people")
+    for home, names in PEOPLE.items():
+        (root / home).mkdir(parents=True)
+        for name in names:
+            shutil.copy(PHOTOS / name, root / home / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def photos(folder: Path) -> tuple[AnalyzedPhoto, ...]:
+    return analyze_folder(faces_model(), folder)
+
+
+def test_every_photograph_has_the_face_nearest_to_its_middle(photos: tuple[AnalyzedPhoto, ...]):
+    assert [(photo.subject, photo.is_enrolled) for photo in photos] == [
+        ("biden", True),
+        ("obama", True),
+        ("obama", True),
+        ("obama-again", False),
+    ]
+    assert all(photo.main_face is not None for photo in photos)
+
+
+def test_rates_are_of_pairs_of_different_people_and_carry_what_they_were_measured_on(
+    photos: tuple[AnalyzedPhoto, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("models.evaluation.identification.MIN_FALSE_MATCHES", 1)
+
+    made = calibrate(faces_model(), photos, date="2026-01-31", data=data_id(folder))
+
+    assert made.embedding_space == faces_model().embedding_space
+    assert made.source is not None
+    assert (made.source.pairs, made.source.release) == (5, faces_model().release)
+    assert made.cosine[0] < made.cosine[-1]
+
+
+def test_a_calibration_that_is_written_to_a_card_is_read_from_it(tmp_path: Path):
+    card = tmp_path / "card.toml"
+    shutil.copy(CARDS / "faces" / "card.toml", card)
+    before = load_toml(card).convert(FacesCard).matching
+
+    write_calibration(card, before.calibration, 0.07)
+
+    after = load_toml(card).convert(FacesCard).matching
+    assert (after.calibration, after.low_quality_margin) == (before.calibration, 0.07)
+
+
+def test_the_data_id_changes_with_a_photograph(folder: Path, tmp_path: Path):
+    other = shutil.copytree(folder, tmp_path / "other")
+    same = data_id(other)
+    (other / "enrolled" / "biden" / "biden.jpg").write_bytes((PHOTOS / "obama.jpg").read_bytes())
+
+    assert (same, data_id(other) == same) == (data_id(folder), False)
+
+
+def test_the_card_s_calibration_was_measured():
+    calibration = load_toml(CARDS / "faces" / "card.toml").convert(FacesCard).matching.calibration
+
+    assert calibration.source is not None
+    assert calibration.source.pairs > 1_000_000
+    assert calibration.embedding_space == faces_model().embedding_space
