@@ -13,7 +13,7 @@ from vigil.errors import Rejected
 from vigil.faces.pipeline import Face
 from vigil.faces.recognizer import FaceRecognizer
 
-ENROLLED, STRANGERS = "enrolled", "strangers"
+ENROLLED, UNENROLLED = "enrolled", "strangers"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,5 +73,5 @@ def data_id(folder: Path) -> str:
 
 def _photo_paths(folder: Path) -> list[Path]:
     return sorted(
-        path for kind in (ENROLLED, STRANGERS) for path in (folder / kind).glob("*/*") if path.is_file()
+        path for kind in (ENROLLED, UNENROLLED) for path in (folder / kind).glob("*/*") if path.is_file()
     )
