@@ -20,12 +20,16 @@ from vigil.people.search import search_faces
 trigger = Blueprint(__name__)
 
 
+SEARCH_MARGIN_MS = 5_000
+"""A search compares no more faces with less time left, and says how far it came."""
+
+
 @trigger.lambda_function(name="predict")
 @lambda_handler
-def on_predict(event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+def on_predict(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """{"model", "data": base64} or {"model", "object": {"key", "version"?}}, "galleries"? → prediction."""
     if "search" in event:
-        return _search(event)
+        return _search(event, context)
     options = {GALLERIES_OPTION: " ".join(map(str, event.get("galleries", [DEFAULT_GALLERY])))}
     models, reader = container().active_models, container().input_reader
     try:
@@ -57,14 +61,17 @@ def _describe(event: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _search(event: Mapping[str, Any]) -> dict[str, Any]:
-    """{"model", "data", "search": {"days"}} → {"hits": [...]}, the best first."""
-    since = datetime.now(UTC) - timedelta(days=int(event["search"]["days"]))
+def _search(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """{"model", "data", "search": {"days"}} → {"hits": [...], "searched_since"}, the best first."""
+    now = datetime.now(UTC)
+    since = now - timedelta(days=int(event["search"]["days"]))
     try:
-        hits = search_faces(
+        found = search_faces(
             base64.b64decode(event["data"]),
             container().active_models.get(str(event["model"])),
-            container().unknown_faces.stored_faces(since=since, until=datetime.now(UTC)),
+            container().unknown_faces.stored_faces(since=since, until=now),
+            since=since,
+            has_time=lambda: context.get_remaining_time_in_millis() > SEARCH_MARGIN_MS,
         )
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
@@ -77,8 +84,9 @@ def _search(event: Mapping[str, Any]) -> dict[str, Any]:
                 "at": one.face.occurred_at.isoformat(),
                 "score": round(one.score, 4),
             }
-            for one in hits
-        ]
+            for one in found.hits
+        ],
+        "searched_since": found.searched_since.isoformat(),
     }
 
 

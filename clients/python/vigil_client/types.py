@@ -670,6 +670,7 @@ class SearchHitList(TypedDict):
     """The result of a face search."""
 
     items: list[SearchHitOut]
+    searched_since: str
 
 
 class SightingList(TypedDict):

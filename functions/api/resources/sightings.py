@@ -61,7 +61,8 @@ def list_sightings(call: Call, query: SightingsQuery) -> SightingList:
 def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> SearchHitList:
     """Search unknown faces that are similar to a face.
 
-    Only sources with `store_unknown_faces = true` in the rules store unknown faces.
+    Only sources with `store_unknown_faces = true` in the rules store unknown faces. The newest ones are
+    compared first, while there is time: `searched_since` says how far the search came.
     """
     data = read_image(call, photo.image if photo else None)
     days = photo.days if photo else DEFAULT_SEARCH_DAYS
@@ -69,7 +70,8 @@ def search_sightings(call: Call, photo: FaceSearchRequest | None = None) -> Sear
         {"model": "faces", "data": base64.b64encode(data).decode(), "search": {"days": days}}
     )
     visible = (one for one in response["hits"] if call.caller.can_access_source(one["source"]))
-    return SearchHitList(items=tuple(_to_search_hit(one, call) for one in visible))
+    items = tuple(_to_search_hit(one, call) for one in visible)
+    return SearchHitList(items=items, searched_since=response["searched_since"])
 
 
 def _to_search_hit(hit: dict[str, Any], call: Call) -> SearchHitOut:

@@ -224,6 +224,12 @@ class SearchHitList(ApiModel):
     """The result of a face search."""
 
     items: Annotated[tuple[SearchHitOut, ...], Field(description="Hits, most similar first")]
+    searched_since: Annotated[
+        Timestamp,
+        Field(
+            description="Faces from this time on were compared; older ones were not if it is later than asked"
+        ),
+    ]
 
 
 class LabelRequest(ApiModel):

@@ -1,7 +1,8 @@
 """Searches the stored faces of unknown subjects for the face in a photo."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import nlargest
 
 import numpy as np
@@ -36,19 +37,41 @@ class SearchHit:
     score: float
 
 
-def search_faces(photo: bytes, model: Model, stored_faces: Iterable[StoredFace]) -> tuple[SearchHit, ...]:
-    """The best matches first, at most MAX_HITS. Raises NeedExactlyOneFace, and what decoding raises.
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The best matches first, at most MAX_HITS.
 
-    Faces in another embedding space, stored by another release, are not compared.
+    searched_since  the faces from this time on were compared; older ones were not, for lack of time
+    """
+
+    hits: tuple[SearchHit, ...]
+    searched_since: datetime
+
+
+def search_faces(
+    photo: bytes,
+    model: Model,
+    stored_faces: Iterable[StoredFace],
+    *,
+    since: datetime,
+    has_time: Callable[[], bool],
+) -> SearchResult:
+    """Compare a face with stored ones, newest first, while there is time.
+
+    Faces in another embedding space, stored by another release, are not compared. Raises NeedExactlyOneFace,
+    and what decoding raises.
     """
     face = extract_probe(model.predict(photo, {}, ignore_stage).sightings)
-    comparable = (one for one in stored_faces if one.embedding_space == face.embedding_space)
-    found = (SearchHit(one, float(one.vector @ face.vector)) for one in comparable)
-    return tuple(
-        nlargest(
-            MAX_HITS, (one for one in found if one.score >= one.face.same_subject_threshold), key=_hit_score
-        )
-    )
+    found: list[SearchHit] = []
+    for one in stored_faces:
+        if not has_time():
+            since = one.occurred_at
+            break
+        if one.embedding_space == face.embedding_space:
+            score = float(one.vector @ face.vector)
+            if score >= one.same_subject_threshold:
+                found.append(SearchHit(one, score))
+    return SearchResult(tuple(nlargest(MAX_HITS, found, key=_hit_score)), since)
 
 
 def extract_probe(sightings: Iterable[Sighting]) -> Probe:
