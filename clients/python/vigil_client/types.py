@@ -789,6 +789,7 @@ class TriageReportOut(TypedDict):
     new_faults: int
     reasons: dict[str, int]
     republished: int
+    unpublished: int
 
 
 class TriageRun(TypedDict):

@@ -173,6 +173,9 @@ class TriageReportOut(ApiModel):
     republished: Annotated[
         int, Field(description="Number of batches of events that were published after an earlier failure")
     ]
+    unpublished: Annotated[
+        int, Field(description="Number of batches of events that could not be published again either")
+    ]
 
 
 class TaskRunOut(ApiModel):

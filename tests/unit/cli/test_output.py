@@ -410,7 +410,7 @@ def test_status_needs_attention_for_a_missed_objective_and_for_a_lane_that_does_
     assert "KeyError" in result.stdout
 
 
-REPORT = {"messages": 3, "redriven": 1, "waiting": 2, "republished": 0} | {
+REPORT = {"messages": 3, "redriven": 1, "waiting": 2, "republished": 0, "unpublished": 0} | {
     "reasons": {"redriven: fault 5d0c: canary": 1, "waiting: others like it go first": 2}
 }
 
