@@ -16,6 +16,10 @@ MAX_MESSAGES_PER_LANE = 500
 """The number of dead letters of one lane in one run."""
 
 
+REPUBLISH_MARGIN_MS = 8_000
+"""No page of events is published again with less time left."""
+
+
 @trigger.schedule(Rate(2, unit=Rate.MINUTES), name="triage")
 @lambda_handler
 def on_triage(event: Any) -> dict[str, Any]:
@@ -32,6 +36,7 @@ def on_triage(event: Any) -> dict[str, Any]:
                 c.drop_records,
                 origin=c.settings.event_source,
                 clock=c.clock,
+                has_time=lambda: event.context.get_remaining_time_in_millis() > REPUBLISH_MARGIN_MS,
             )
         )
         save_report(report)

@@ -80,10 +80,13 @@ def create_tables(client: Any) -> None:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"}
-            for name in ("pk", "sk", "list_at", *indexes.values())
+            for name in ("pk", "sk", "list_at", "completed_key", "completed_at", *indexes.values())
         ],
         KeySchema=key_schema,
-        GlobalSecondaryIndexes=[_index(name, key) for name, key in indexes.items()],
+        GlobalSecondaryIndexes=[
+            _index("completed", "completed_key", "completed_at"),
+            *(_index(name, key) for name, key in indexes.items()),
+        ],
     )
     client.create_table(
         TableName="faces",

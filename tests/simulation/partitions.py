@@ -24,7 +24,7 @@ import numpy as np
 
 from cloud.dynamodb.attributes import Item
 from cloud.dynamodb.ledger import DynamoLedger
-from cloud.dynamodb.schema import LIST_SHARDS, list_key, list_keys
+from cloud.dynamodb.schema import FACE_SHARDS, LIST_SHARDS, list_key, list_keys, shard_of
 from tests.fakes.memory import NOON
 from vigil.alerts.alert import create_alert
 from vigil.alerts.rules import default_rules
@@ -41,7 +41,7 @@ FACES_SHARES = (0.3, 0.4, 0.2, 0.1)
 """Shares of photos with 0, 1, 2 and 3 faces; every second face is unknown and stored, every tenth drop with a
 face raises an alert, and every twentieth shows a new unknown subject."""
 
-SPREAD = {"listing": "list_key"}
+SPREAD = {"listing": "list_key", "completed": "completed_key"}
 """Indexes that hold whole rows, by the attribute of their key."""
 
 
@@ -188,7 +188,7 @@ def _key(group: str, drop_id: str, number: int, shards: int) -> tuple[str, str]:
     if group.startswith("listing"):
         return group, list_key(kind, drop_id) if shards == LIST_SHARDS else kind
     if group == "faces stored":
-        return group, list_key("faces", drop_id)
+        return group, str(shard_of(drop_id, FACE_SHARDS))
     if group == "faces window":
         return group, str(number % SOURCES)
     return group, drop_id
@@ -209,6 +209,8 @@ def _units_by_shape() -> dict[Shape, list[tuple[str, int]]]:
 
 def _group(place: str, key: str) -> str:
     """Keys of one kind: a list, the stored faces, a window, or a row of its own."""
+    if place == "completed":
+        return "listing completed"
     if place == "listing":
         return next(f"listing {kind}" for kind in ("drops", "sightings", "alerts") if key in list_keys(kind))
     if place == "faces":

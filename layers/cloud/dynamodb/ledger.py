@@ -10,7 +10,14 @@ from botocore.exceptions import ClientError
 
 from cloud.dynamodb.attributes import Item, from_item, to_attribute, to_item
 from cloud.dynamodb.queries import Table
-from cloud.dynamodb.schema import ALERT, SIGHTING, SUPPRESSION, drop_key, listing_attributes
+from cloud.dynamodb.schema import (
+    ALERT,
+    SIGHTING,
+    SUPPRESSION,
+    completed_key,
+    drop_key,
+    listing_attributes,
+)
 from cloud.dynamodb.unknown_subjects import read_window, stored_faces_writes, window_writes
 from cloud.errors import CONDITION_FAILED, error_code, repeat_conflicts, translate_errors
 from vigil.alerts.alert import Alert
@@ -131,7 +138,8 @@ class DynamoLedger:
         return row is not None and int(row["until"]) > now.timestamp()
 
     def _complete(self, lease: Lease, state: str, attributes: Mapping[str, Any], now: datetime) -> None:
-        self._update_owned(lease, {"state": state, **attributes, "completed_at": now.isoformat()})
+        end = {"completed_at": now.isoformat(), "completed_key": completed_key(lease.drop_id)}
+        self._update_owned(lease, {"state": state, **attributes, **end})
 
     def _update_owned(self, lease: Lease, change: Mapping[str, Any]) -> None:
         """Change the drop's row. Raises LeaseLost."""
@@ -209,6 +217,7 @@ def _completed_attributes(drop: Drop, result: ProcessingResult, now: datetime) -
         "notes": dict(prediction.notes),
         "times_ms": dict(result.times_ms),
         "completed_at": now.isoformat(),
+        "completed_key": completed_key(drop.id),
     }
 
 

@@ -276,6 +276,31 @@ class Listing:
         rows = merge_lists(lists, "list_at", newest_first=True)
         return (row for row in rows if row["list_at"] != before)
 
+    def completed_drops(self, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """The drops that were completed in this time, oldest first."""
+        return self._oldest("completed", ("completed", "completed_key", "completed_at"), since, until)
+
+    def oldest(self, kind: str, *, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """The rows of a kind of this time, oldest first."""
+        return self._oldest(kind, ("listing", "list_key", "list_at"), since, until)
+
+    def _oldest(
+        self, kind: str, index: tuple[str, str, str], since: datetime, until: datetime
+    ) -> Iterator[dict[str, Any]]:
+        name, key, at = index
+        times = {":since": since.isoformat(), ":until": until.isoformat() + END_OF_LIST}
+        lists = [
+            self._rows.query(
+                "list rows",
+                IndexName=name,
+                KeyConditionExpression=f"{key} = :key AND {at} BETWEEN :since AND :until",
+                ExpressionAttributeValues=to_item(times | {":key": one}),
+                Limit=100,
+            )
+            for one in list_keys(kind)
+        ]
+        return merge_lists(lists, at)
+
     def for_subject(
         self, subject: str, *, before: str = END_OF_LIST, page_size: int = 1000
     ) -> Iterator[dict[str, Any]]:

@@ -62,7 +62,7 @@ DROP = RowKind(
     ("drop#{drop}", "drop"),
     "drop_id lane model source state owner until attempts stage error dependency release reason message "
     "occurred_at first_claimed_at completed_at s3_object object sightings found alerts size_px notes "
-    "times_ms "
+    "times_ms completed_key "
     f"expires {LISTING}",
     "retention",
 )
@@ -219,9 +219,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-ke
 """
 
 
-def shard_of(row_id: str) -> int:
-    """Which of LIST_SHARDS keys a row has."""
-    return crc32(row_id.encode()) % LIST_SHARDS
+FACE_SHARDS = 32
+"""The same for stored faces, whose rows are larger and written in transactions."""
+
+
+def shard_of(row_id: str, shards: int = LIST_SHARDS) -> int:
+    """Which of the keys a row has."""
+    return crc32(row_id.encode()) % shards
 
 
 def list_keys(kind: str) -> tuple[str, ...]:
@@ -232,6 +236,11 @@ def list_keys(kind: str) -> tuple[str, ...]:
 def list_key(kind: str, row_id: str) -> str:
     """The index key of one row in the list of a kind; it follows from the row's id."""
     return list_keys(kind)[shard_of(row_id)]
+
+
+def completed_key(drop: str) -> str:
+    """The key of a completed drop in the index `completed`, which lists them by the time of completion."""
+    return list_key("completed", drop)
 
 
 def listing_attributes(kind: str, row_id: str, at: datetime) -> dict[str, str]:

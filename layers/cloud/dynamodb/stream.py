@@ -3,19 +3,24 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 from cloud.dynamodb.attributes import from_item
-from cloud.dynamodb.queries import END_OF_LIST, Listing, Table
+from cloud.dynamodb.queries import Listing, Table
 from cloud.dynamodb.schema import POINTERS, RELEASE
+from cloud.dynamodb.state import DynamoStateStore
 from cloud.sqs import SqsQueue
 from vigil.drops.events import AlertRaised, DropCompleted, ReleaseStageChanged, UnpublishedInterval
 
 _CLOCK_TOLERANCE = timedelta(seconds=6)
 """The stream has times in whole seconds, and clocks of writers may differ by a few."""
 
-_MAX_PROCESSING_TIME = timedelta(days=1)
-"""Between the first claim of a drop, by which it is listed, and its end."""
+_POSITIONS = "unpublished"
+"""The name of the state."""
+
+Fact = DropCompleted | ReleaseStageChanged | AlertRaised
 
 _TERMINAL_STATES = ("done", "rejected", "quarantined")
 
@@ -97,29 +102,46 @@ class SqsUnpublishedQueue:
     def __init__(self, sqs: Any, url: str, *, dynamodb: Any, table: str) -> None:
         self._queue = SqsQueue(sqs, url)
         self._rows, self._listing = Table(dynamodb, table), Listing(dynamodb, table)
+        self._states = DynamoStateStore(dynamodb, table)
 
     def receive(self) -> Sequence[UnpublishedInterval]:
-        return [_interval_from_message(one) for one in self._queue.receive_messages(10, 90)]
+        positions = self._positions()
+        return [
+            _interval_from_message(one, positions.get(one["MessageId"]))
+            for one in self._queue.receive_messages(10, 90)
+        ]
 
-    def facts_in(
-        self, interval: UnpublishedInterval
-    ) -> Iterator[DropCompleted | ReleaseStageChanged | AlertRaised]:
-        for row in self._listed_rows("drops", interval, interval.since - _MAX_PROCESSING_TIME):
-            if "completed_at" in row and _is_within(row["completed_at"], interval):
-                yield completed_event(row)
-        for row in self._listed_rows("alerts", interval, interval.since):
-            yield alert_event(row)
-        for row in self._stage_transitions():
-            if _is_within(row["since"], interval):
-                yield transition_event(row)
+    def facts_in(self, interval: UnpublishedInterval) -> Iterator[tuple[datetime, Fact]]:
+        since = max(interval.since, interval.position or interval.since)
+        drops = self._listing.completed_drops(since=since, until=interval.until)
+        alerts = self._listing.oldest("alerts", since=since, until=interval.until)
+        changes = self._stage_transitions()
+        return merge(
+            ((_time(row["completed_at"]), completed_event(row)) for row in drops),
+            ((_time(row["list_at"]), alert_event(row)) for row in alerts),
+            sorted(
+                (
+                    (_time(row["since"]), transition_event(row))
+                    for row in changes
+                    if _is_within(row["since"], interval)
+                ),
+                key=itemgetter(0),
+            ),
+            key=itemgetter(0),
+        )
+
+    def save_position(self, interval: UnpublishedInterval, position: datetime) -> None:
+        self._states.put(_POSITIONS, {**self._positions(), interval.id: position.isoformat()})
 
     def delete(self, interval: UnpublishedInterval) -> None:
         self._queue.delete_message(interval.receipt)
+        positions = self._positions()
+        if positions.pop(interval.id, None):
+            self._states.put(_POSITIONS, positions)
 
-    def _listed_rows(
-        self, kind: str, interval: UnpublishedInterval, since: datetime
-    ) -> Iterator[dict[str, Any]]:
-        return self._listing.newest(kind, since=since, before=interval.until.isoformat() + END_OF_LIST)
+    def _positions(self) -> dict[str, str]:
+        """How far the events of each interval that took more than a run were published."""
+        return dict(self._states.get(_POSITIONS) or {})
 
     def _stage_transitions(self) -> Iterator[dict[str, Any]]:
         """The row of every release as it was after each of its transitions."""
@@ -136,10 +158,21 @@ def _is_within(text: str, interval: UnpublishedInterval) -> bool:
     return interval.since <= datetime.fromisoformat(text) <= interval.until
 
 
-def _interval_from_message(message: Mapping[str, Any]) -> UnpublishedInterval:
+def _time(text: str) -> datetime:
+    """A time, also at the beginning of a position in a list."""
+    return datetime.fromisoformat(text.partition("#")[0])
+
+
+def _interval_from_message(message: Mapping[str, Any], position: str | None) -> UnpublishedInterval:
     batch = json.loads(message["Body"])["DDBStreamBatchInfo"]
     first, last = (
         datetime.fromisoformat(batch[f"approximateArrivalOf{which}Record"].replace("Z", "+00:00"))
         for which in ("First", "Last")
     )
-    return UnpublishedInterval(first - _CLOCK_TOLERANCE, last + _CLOCK_TOLERANCE, message["ReceiptHandle"])
+    return UnpublishedInterval(
+        first - _CLOCK_TOLERANCE,
+        last + _CLOCK_TOLERANCE,
+        message["ReceiptHandle"],
+        message["MessageId"],
+        _time(position) if position else None,
+    )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.queries import Cursor, Table, merge_lists
 from cloud.dynamodb.schema import (
-    LIST_SHARDS,
+    FACE_SHARDS,
     STORED_FACES,
     SUBJECT_REVISION,
     UNKNOWN_SUBJECT,
@@ -96,7 +96,7 @@ def stored_faces_writes(
         "vectors": b"".join(_to_bytes(one.vector) for _, one in found if one.vector is not None),
         "expires": expires,
     }
-    day, shard = now.date().isoformat(), shard_of(drop.id)
+    day, shard = now.date().isoformat(), shard_of(drop.id, FACE_SHARDS)
     key = STORED_FACES.key(day=day, shard=shard, at=now.isoformat(), drop=drop.id)
     return [faces.put_write(key | to_item(row))]
 
@@ -123,7 +123,7 @@ class DynamoUnknownFaces:
                     ),
                     ScanIndexForward=False,
                 )
-                for shard in range(LIST_SHARDS)
+                for shard in range(FACE_SHARDS)
             ]
             for row in merge_lists(lists, "sk", newest_first=True):
                 yield from _stored_faces(row)

@@ -1,12 +1,12 @@
 """Turns stored outcomes into CloudEvents, and republishes those that could not be published."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 from vigil.drops.ledger import DropNotes
-from vigil.drops.messages import compute_drop_id
 from vigil.errors import VigilError
 
 
@@ -150,11 +150,20 @@ def _alert_raised_fields(fact: AlertRaised) -> tuple[str, str, str, dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class UnpublishedInterval:
-    """A period in which events may not have been published."""
+    """A period in which events may not have been published.
+
+    position  the time up to which an earlier run published them; None if none did
+    """
 
     since: datetime
     until: datetime
     receipt: str
+    id: str = ""
+    position: datetime | None = None
+
+
+REPUBLISHED_PAGE = 250
+"""Events that are published before the time is checked."""
 
 
 class UnpublishedQueue(Protocol):
@@ -164,8 +173,11 @@ class UnpublishedQueue(Protocol):
 
     def facts_in(
         self, interval: UnpublishedInterval
-    ) -> Iterable[DropCompleted | ReleaseStageChanged | AlertRaised]:
-        """All facts of the period, published or not."""
+    ) -> Iterator[tuple[datetime, DropCompleted | ReleaseStageChanged | AlertRaised]]:
+        """The facts of the period from its position on, published or not, by the time of their completion."""
+
+    def save_position(self, interval: UnpublishedInterval, position: datetime) -> None:
+        """The next run continues at this time."""
 
     def delete(self, interval: UnpublishedInterval) -> None: ...
 
@@ -192,15 +204,18 @@ def republish(
     *,
     origin: str,
     clock: Callable[[], datetime],
+    has_time: Callable[[], bool],
 ) -> UnpublishedReport:
     """Publish all events of the periods in the queue, with the same ids.
 
-    A period that fails stays in the queue and stops no other one.
+    A period that fails, or that takes longer than there is time, stays in the queue and stops no other one.
     """
     completed, failed = 0, 0
     for interval in queue.receive():
         try:
-            is_complete = _republish_interval(interval, queue, publisher, notes, origin=origin, clock=clock)
+            is_complete = _republish_interval(
+                interval, queue, publisher, notes, origin=origin, clock=clock, has_time=has_time
+            )
         except VigilError:
             is_complete = False
         completed, failed = completed + is_complete, failed + (not is_complete)
@@ -215,13 +230,19 @@ def _republish_interval(
     *,
     origin: str,
     clock: Callable[[], datetime],
+    has_time: Callable[[], bool],
 ) -> bool:
-    """Whether all events were published."""
-    facts = list(queue.facts_in(interval))
-    events = [to_cloud_event(fact, origin=origin) for fact in facts]
-    if publisher.publish([(str(one.event["id"]), one) for one in events]):
-        return False
-    _note_republished(interval, facts, notes, clock())
+    """Whether all events were published; page by page, and the next run continues after the last page."""
+    found = queue.facts_in(interval)
+    while page := list(islice(found, REPUBLISHED_PAGE)):
+        facts = [fact for _, fact in page]
+        events = [to_cloud_event(fact, origin=origin) for fact in facts]
+        if publisher.publish([(str(one.event["id"]), one) for one in events]):
+            return False
+        _note_republished(interval, facts, notes, clock())
+        if len(page) == REPUBLISHED_PAGE and not has_time():
+            queue.save_position(interval, page[-1][0])
+            return False
     queue.delete(interval)
     return True
 
@@ -232,10 +253,9 @@ def _note_republished(
     notes: DropNotes,
     now: datetime,
 ) -> None:
-    """A period without completed drops is noted under an id of its own."""
+    """Note at each completed drop that its event was published again."""
     reason = (
         f"events from {interval.since.isoformat()} to {interval.until.isoformat()} could not be published"
     )
-    drops = [fact.drop for fact in facts if isinstance(fact, DropCompleted)]
-    for drop in drops or [compute_drop_id("unpublished", interval.since.isoformat())]:
+    for drop in (fact.drop for fact in facts if isinstance(fact, DropCompleted)):
         notes.add_note(drop, action="republished", reason=reason, now=now)

@@ -215,7 +215,7 @@ def test_sightings_of_an_erased_person_contain_no_id(site: Site, receipt: Path):
 
 def test_the_gallery_keeps_the_templates_of_other_people(site: Site, receipt: Path, biden: str):
     row = site.cloud.client("dynamodb").get_item(
-        TableName=site.cloud.outputs["PeopleTable"], Key={"pk": {"S": "gallery"}, "sk": {"S": "pointer"}}
+        TableName=site.cloud.outputs["PeopleTable"], Key={"pk": {"S": "gallery"}, "sk": {"S": "default"}}
     )["Item"]
     (key,) = (one["S"] for one in row["keys"]["M"].values())
     body = (

@@ -7,6 +7,7 @@ def test_no_key_takes_more_than_a_third_of_a_partition():
     load = play(20_000)
 
     assert {group for group in load.peaks if group.startswith("listing")} == {
+        "listing completed",
         "listing drops",
         "listing sightings",
         "listing alerts",
