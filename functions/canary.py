@@ -1,14 +1,12 @@
 """Schedule → a known photograph is dropped, and the result of the previous one is checked."""
 
-from pathlib import Path
 from typing import Any
 
 from chalice import Blueprint, Rate
 
-from functions.runtime.container import container
+from functions.runtime.container import CANARY_PHOTO, container
 from functions.runtime.handler import lambda_handler
-from vigil.alerts.evaluate import CANARY_SOURCE
-from vigil.drops.messages import compute_drop_id
+from vigil.drops.messages import CANARY_SOURCE, compute_drop_id
 from vigil.reliability.canary import (
     CanaryCheck,
     CanaryRun,
@@ -18,7 +16,6 @@ from vigil.reliability.canary import (
 
 trigger = Blueprint(__name__)
 
-CANARY_PHOTO = Path(__file__).with_name("canary.jpg")
 EXPECTED_DETECTIONS = ExpectedDetections(((345, 95, 568, 432),))
 """The face in the photograph, from models/faces/golden.toml."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property, partial
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from vigil.reliability.triage import TriagePorts
     from vigil.training.dataset_store import DatasetBuilder, DatasetStore
     from vigil.training.service import TrainingService
+
+CANARY_PHOTO = Path(__file__).parents[1] / "canary.jpg"
+"""The known photograph of the canary."""
 
 GALLERY_REFRESH_S = 2.0
 """Seconds within which a warm lane notices a new gallery or new rules."""
@@ -204,6 +208,7 @@ class Container(Adapters):
             self.rules(GALLERY_REFRESH_S),
             self.clock,
             self._active_degradation(),
+            canary_digest=hashlib.sha256(CANARY_PHOTO.read_bytes()).hexdigest(),
         )
         telemetry = (self.lane_telemetry, releases, drift)
         queue = self._queue(env.queue_url)

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cloud.cloudwatch import EmfMetrics, ReleaseMetrics
-from vigil.alerts.evaluate import CANARY_SOURCE
 from vigil.drops.ledger import LeaseLost
-from vigil.drops.messages import Drop
+from vigil.drops.messages import CANARY_SOURCE, Drop
 from vigil.drops.prediction import ReleaseOutputs
 from vigil.drops.process import DropResult
 from vigil.errors import MODEL, Transient, failed_dependency

@@ -30,7 +30,7 @@ from functions.api.schemas.drops import (
 from functions.api.schemas.predict import ObjectReference
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
-from vigil.drops.messages import compute_drop_id, parse_object_key
+from vigil.drops.messages import CANARY_CHECK_SOURCE, CANARY_SOURCE, compute_drop_id, parse_object_key
 from vigil.errors import ObjectNotFound
 from vigil.people.consent import is_person_id
 from vigil.training import labels
@@ -41,6 +41,18 @@ Found = TypeVar("Found")
 UPLOAD_FORM_TTL_S = 300
 MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 0.1, 1.0
 """Time between two reads while a request waits for the end of a drop; it doubles with each read."""
+
+
+def require_source(call: Call, source: str) -> None:
+    """Raises Forbidden for a source of others, UnprocessableContent for a name that is reserved."""
+    if not call.caller.can_access_source(source):
+        raise Forbidden(f"the token cannot access the source {source}")
+    if source == CANARY_SOURCE:
+        raise UnprocessableContent(
+            f"the source {source} is reserved for the canary function; use {CANARY_CHECK_SOURCE} to check by"
+            " hand, or another name",
+            reason="reserved-source",
+        )
 
 
 @operation(
@@ -57,8 +69,7 @@ def create_upload(call: Call, new: NewUpload) -> UploadForm:
 
     S3 accepts one file of the declared type with this form, within five minutes.
     """
-    if not call.caller.can_access_source(new.source):
-        raise Forbidden(f"the token cannot access the source {new.source}")
+    require_source(call, new.source)
     models = container().model_cards
     card = models.get(new.model)
     if card is None:

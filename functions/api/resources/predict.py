@@ -7,6 +7,7 @@ from typing import Any
 from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.problems import CapacityExceeded, Forbidden, NotFound, UnprocessableContent
+from functions.api.resources.drops import require_source
 from functions.api.schemas.predict import BatchAccepted, BatchRequest, ImageInput, InlineImage, PredictionOut
 from functions.runtime.container import container
 from vigil.drops.messages import S3Object, compute_drop_id, parse_object_key
@@ -60,8 +61,7 @@ def predict_batch(call: Call, batch: BatchRequest) -> BatchAccepted:
     Each object is processed as a drop on the bulk lane.
     """
     model = _deployed_model(call)
-    if not call.caller.can_access_source(batch.source):
-        raise Forbidden(f"the token cannot access the source {batch.source}")
+    require_source(call, batch.source)
     for reference in batch.objects:
         _require_readable(call, reference.key)
     bucket = container().settings.photos_bucket

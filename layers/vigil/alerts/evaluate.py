@@ -8,9 +8,6 @@ from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject
 from vigil.drops.messages import Drop
 from vigil.inference.types import Prediction, Sighting
 
-CANARY_SOURCE = "canary"
-"""The source of canary probes, whose sightings are recorded and never raise alerts."""
-
 UnknownSubjectLookup = Callable[[str, str], UnknownSubjects]
 """(source, window) -> the unknown subjects so far; a window's name ends with the embedding space."""
 
@@ -24,8 +21,6 @@ def evaluate_rules(
     one of all rules, so that one row serves all rules. All vectors of a prediction are of one embedding
     space; each space has a row of its own.
     """
-    if drop.source == CANARY_SOURCE:
-        return (), None
     source = rule_set.source_settings(drop.source)
     matches = _matching_rules(prediction, drop, source, rule_set)
     unknown = _find_unknown_subjects(matches, drop, rule_set, lookup)

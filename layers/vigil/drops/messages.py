@@ -55,6 +55,11 @@ class InvalidMessage:
     rejection: Rejected
 
 
+CANARY_SOURCE, CANARY_CHECK_SOURCE = "canary", "canary-check"
+"""The sources of canary probes: of the schedule, and of a person who checks by hand. Their known photograph
+raises no alert; any other picture of these sources is treated like every picture."""
+
+
 def compute_drop_id(*parts: str) -> str:
     """The hash of the parts, 32 hex digits; a NUL separates them, so that different lists differ."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

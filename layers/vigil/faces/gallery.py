@@ -38,16 +38,18 @@ CANDIDATE_ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The person most similar to one probe, and the similarity of the next person.
+    """The person most similar to one probe, and the next person.
 
-    index      in `Gallery.people`
-    score      cosine to the person's best template, -1 to 1
-    runner_up  cosine to the best template of all other people; -1 if there are none
+    index            in `Gallery.people`
+    score            cosine to the person's best template, -1 to 1
+    runner_up        cosine to the best template of all other people; -1 if there are none
+    runner_up_index  in `Gallery.people`; `index` if there is nobody else
     """
 
     index: int
     score: float
     runner_up: float
+    runner_up_index: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +123,10 @@ class Gallery:
         others = scores[owners != owners[best]]
         if not len(others) and len(rows) < len(self.matrix):
             return self._rank(np.arange(len(self.matrix)), probe)
-        return Candidate(int(owners[best]), float(scores[best]), float(others.max(initial=-1)))
+        second = int(np.where(owners == owners[best], -2, scores).argmax())
+        return Candidate(
+            int(owners[best]), float(scores[best]), float(others.max(initial=-1)), int(owners[second])
+        )
 
 
 def sort_by_id(people: Iterable[EnrolledPerson]) -> tuple[EnrolledPerson, ...]:
@@ -136,7 +141,8 @@ def _best_candidate(scores: NDArray[np.float32]) -> Candidate:
     index = int(scores.argmax())
     score = float(scores[index])
     scores[index] = -1
-    return Candidate(index, score, float(scores[scores.argmax()]))
+    second = int(scores.argmax())
+    return Candidate(index, score, float(scores[second]), second)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

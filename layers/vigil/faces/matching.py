@@ -60,6 +60,7 @@ class MatchDecision:
     score      cosine to the best candidate, -1 to 1; None for an empty gallery or an unfit face
     threshold  the required score; None for an empty gallery
     fmr        false match rate at `score`, 0 to 1
+    tags       of the person; if ambiguous, of both candidates
     """
 
     label: str
@@ -116,7 +117,8 @@ def _decide(
     fmr = config.calibration.threshold_at_score(candidate.score).fmr
     if candidate.score < required_score:
         return MatchDecision("unknown", "unknown", candidate.score, required_score, fmr)
-    if candidate.score - candidate.runner_up < config.ambiguity_margin:
-        return MatchDecision("ambiguous", "ambiguous", candidate.score, required_score, fmr)
     person = gallery.people[candidate.index]
+    if candidate.score - candidate.runner_up < config.ambiguity_margin:
+        tags = person.tags | gallery.people[candidate.runner_up_index].tags
+        return MatchDecision("ambiguous", "ambiguous", candidate.score, required_score, fmr, tags)
     return MatchDecision(person.id, "known", candidate.score, required_score, fmr, person.tags)

@@ -97,11 +97,25 @@ def test_an_unknown_person_in_an_open_area_raises_no_alert():
     ) == ((), None)
 
 
-def test_an_unfit_face_raises_no_alert():
-    assert evaluate_rules(prediction(Sighting("unfit", "unfit")), drop(), default_rules(), no_subjects) == (
-        (),
-        None,
-    )
+@pytest.mark.parametrize("status", ["ambiguous", "unfit"])
+def test_a_face_that_cannot_be_decided_raises_an_alert_in_a_restricted_area_only(status: Any):
+    alerts = {
+        source: evaluate_rules(
+            prediction(Sighting(status, status)), drop(source=source), default_rules(), no_subjects
+        )[0]
+        for source in ("vault", "lobby")
+    }
+
+    assert [one.rule for one in alerts["vault"]] == ["undecided-in-restricted-area"]
+    assert alerts["lobby"] == ()
+
+
+def test_an_ambiguous_face_of_which_one_candidate_is_on_the_watch_list_raises_a_critical_alert():
+    twin = Sighting("ambiguous", "ambiguous", 0.8, tags=frozenset({"watch", "staff"}))
+
+    (alert,), _ = evaluate_rules(prediction(twin), drop(source="lobby"), default_rules(), no_subjects)
+
+    assert (alert.rule, alert.severity) == ("possibly-watch-listed", "critical")
 
 
 HOURS = """

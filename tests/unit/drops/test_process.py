@@ -1,5 +1,6 @@
 """Processing one drop, by what the ledger records."""
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -307,11 +308,24 @@ def test_the_next_frame_of_a_burst_is_processed_if_the_first_is_unreadable():
 
 
 def test_the_canary_is_recorded_and_raises_no_alert():
-    w = processing_ports()
+    w = replace(processing_ports(), canary_digest=hashlib.sha256(b"photo").hexdigest())
 
     processed = process_drop(replace(drop(), source="canary"), w, invocation())
 
     assert (processed.outcome, processed.sightings, processed.alerts) == ("done", 1, 0)
+
+
+@pytest.mark.parametrize("source", ["canary", "canary-check"])
+def test_another_picture_of_the_source_canary_raises_alerts(source: str):
+    w = replace(processing_ports(), canary_digest=hashlib.sha256(b"another photo").hexdigest())
+
+    assert process_drop(replace(drop(), source=source), w, invocation()).alerts == 1
+
+
+def test_the_photograph_of_the_canary_raises_alerts_at_other_sources():
+    w = replace(processing_ports(), canary_digest=hashlib.sha256(b"photo").hexdigest())
+
+    assert process_drop(drop(), w, invocation()).alerts == 1
 
 
 def test_the_options_of_the_source_reach_the_model():

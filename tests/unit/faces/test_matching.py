@@ -1,5 +1,7 @@
 """A face is known, unknown, ambiguous or unfit."""
 
+from dataclasses import replace
+
 import pytest
 from msgspec import structs
 
@@ -61,6 +63,15 @@ def test_two_people_too_close_are_ambiguous():
     decision = match_faces([face(vector(1))], gallery(ANN, twin), SETTINGS)[0]
 
     assert (decision.status, decision.label) == ("ambiguous", "ambiguous")
+
+
+def test_an_ambiguous_face_has_the_tags_of_both_candidates():
+    twin = replace(person("twin", vector_at_cosine(vector(1), 0.99)), tags=frozenset({"watch"}))
+    ann = replace(ANN, tags=frozenset({"staff"}))
+
+    decision = match_faces([face(vector(1))], gallery(ann, twin), SETTINGS)[0]
+
+    assert (decision.status, decision.tags) == ("ambiguous", frozenset({"watch", "staff"}))
 
 
 def test_two_templates_of_one_person_are_not_ambiguous():

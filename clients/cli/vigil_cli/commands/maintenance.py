@@ -95,7 +95,7 @@ def canary(session: Session) -> None:
     """
     with session.api("operator") as api:
         try:
-            drop = api.drop_photo(ROOT / "functions" / "canary.jpg", source="canary")
+            drop = api.drop_photo(ROOT / "functions" / "canary.jpg", source="canary-check")
         except TimeoutError as error:
             fail(f"{error}; see `./vigil status`")
     passed = drop["state"] == "done" and drop.get("found") == 1
