@@ -4,8 +4,9 @@ from typing import Any
 
 from chalice import Blueprint, Rate
 
-from functions.runtime.container import CANARY_PHOTO, container
+from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
+from functions.runtime.settings import CANARY_PHOTO
 from vigil.drops.messages import CANARY_SOURCE, compute_drop_id
 from vigil.reliability.canary import (
     CanaryCheck,

@@ -5,12 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from functions.api.openapi import openapi_document
 from functions.api.operation import Operation
 from functions.api.routes import DOCUMENTED_OPERATIONS
+from vigil.alerts.rules import RuleSet
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENAPI_PATH = ROOT / "docs" / "openapi.json"
+RULES_SCHEMA_PATH = ROOT / "docs" / "schemas" / "rules.json"
 ACCESS_PATH = ROOT / "docs" / "access.md"
 TYPES_PATH = ROOT / "clients" / "python" / "vigil_client" / "types.py"
 
@@ -115,12 +119,31 @@ def access_page(operations: Sequence[Operation]) -> str:
     return ACCESS_HEADER + "".join(rows)
 
 
+def rules_schema() -> dict[str, Any]:
+    """The JSON Schema of rules.toml, which editors use for completion."""
+    schema = _with_sorted_defaults(msgspec.json.schema(RuleSet))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Vigil rules", **schema}
+
+
+def _with_sorted_defaults(schema: Any) -> Any:
+    """The schema with the members of sets, which have no order, sorted."""
+    if isinstance(schema, list):
+        return [_with_sorted_defaults(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: sorted(part) if name == "default" and isinstance(part, list) else _with_sorted_defaults(part)
+        for name, part in schema.items()
+    }
+
+
 def generated_files() -> dict[Path, str]:
     """The generated files and their contents."""
     document = openapi_document(DOCUMENTED_OPERATIONS)
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return {
         OPENAPI_PATH: text,
+        RULES_SCHEMA_PATH: json.dumps(rules_schema(), indent=2, ensure_ascii=False) + "\n",
         ACCESS_PATH: access_page(DOCUMENTED_OPERATIONS),
         TYPES_PATH: types_module(document),
     }

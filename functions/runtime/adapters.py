@@ -306,10 +306,10 @@ class Adapters:
 
         return S3ObjectStore(self.s3, self.settings.store_bucket)
 
-    def rules(self, max_age_s: float) -> CachedRules:
+    def rules(self, max_age_s: float, on_invalid: Callable[[str], None] | None = None) -> CachedRules:
         from cloud.s3.objects import CachedRules
 
-        return CachedRules(self.s3, self.settings.store_bucket, max_age_s=max_age_s)
+        return CachedRules(self.s3, self.settings.store_bucket, max_age_s=max_age_s, on_invalid=on_invalid)
 
     @cached_property
     def profiles(self) -> DynamoProfiles:

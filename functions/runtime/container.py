@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property, partial
@@ -12,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from functions.runtime.adapters import Adapters
-from functions.runtime.settings import settings
+from functions.runtime.settings import canary_digest, settings
 
 if TYPE_CHECKING:
     from cloud.dynamodb.erasure import DynamoPersonData
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from vigil.reliability.triage import TriagePorts
     from vigil.training.dataset_store import DatasetBuilder, DatasetStore
     from vigil.training.service import TrainingService
-
-CANARY_PHOTO = Path(__file__).parents[1] / "canary.jpg"
-"""The known photograph of the canary."""
 
 GALLERY_REFRESH_S = 2.0
 """Seconds within which a warm lane notices a new gallery or new rules."""
@@ -97,6 +93,7 @@ class Container(Adapters):
                 empty=Gallery(space),
                 max_age_s=gallery_max_age_s,
                 on_use=self.lane_telemetry.record_gallery_age if gallery_max_age_s else None,
+                on_invalid=self.lane_telemetry.record_invalid if gallery_max_age_s else None,
             )
 
         faces = partial(open_face_recognizer, lambda name, space: gallery_source(name, space)())
@@ -200,17 +197,16 @@ class Container(Adapters):
             self.comparisons.save,
             self._pointers,
         )
-        drift = DriftTelemetry(self.output_sketches.add)
         ports = ProcessingPorts(
             self.ledger(env.lane),
             self.input_reader,
             self._rollout_router(self.lane_models),
-            self.rules(GALLERY_REFRESH_S),
+            self.rules(GALLERY_REFRESH_S, self.lane_telemetry.record_invalid),
             self.clock,
             self._active_degradation(),
-            canary_digest=hashlib.sha256(CANARY_PHOTO.read_bytes()).hexdigest(),
+            canary_digest=canary_digest(),
         )
-        telemetry = (self.lane_telemetry, releases, drift)
+        telemetry = (self.lane_telemetry, releases, DriftTelemetry(self.output_sketches.add))
         queue = self._queue(env.queue_url)
         return LaneRuntime(ports, queue, env.photos_bucket, env.lease, self.logger, *telemetry, self.deadline)
 

@@ -1,10 +1,19 @@
 """The settings of a function, from its environment; nothing else reads the environment."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+CANARY_PHOTO = Path(__file__).parents[1] / "canary.jpg"
+"""The known photograph of the canary."""
+
+
+def canary_digest() -> str:
+    """The SHA-256 of the canary's photograph."""
+    return hashlib.sha256(CANARY_PHOTO.read_bytes()).hexdigest()
 
 
 class MissingSetting(KeyError):

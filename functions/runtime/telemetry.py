@@ -90,6 +90,11 @@ class LaneTelemetry:
         self.metrics.count("GalleryStale", int(gallery_age_s > self.stale_s))
         self.metrics.seconds("GalleryAgeS", gallery_age_s)
 
+    def record_invalid(self, detail: str) -> None:
+        """Count rules or a gallery that cannot be read; the last valid ones stay in use."""
+        self.metrics.count("ConfigurationInvalid")
+        self.metrics.add_metadata("configuration-invalid", detail)
+
     def record_failure(self, error: BaseException) -> None:
         """Count a failed delivery against its dependency; one for which none failed is not counted at all."""
         self.metrics.count("LeaseLost", int(isinstance(error, LeaseLost)))

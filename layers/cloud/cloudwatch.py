@@ -1,17 +1,21 @@
 """CloudWatch metrics: written as EMF lines to the log, and read back."""
 
+from __future__ import annotations
+
 import json
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from cloud.errors import translate_errors
-from vigil.reliability.slo import MetricRef
+
+if TYPE_CHECKING:  # the lanes write metrics only
+    from vigil.reliability.slo import MetricRef
 
 _HOUR = timedelta(hours=1)
 AlarmState = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]

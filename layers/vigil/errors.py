@@ -7,6 +7,7 @@
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
     │   └── (a model may add its own, each with its own reason)
     ├── Transient              a dependency is at fault: the queue retries with growing delays
+    │   ├── InvalidConfiguration   stored rules or a gallery snapshot are not valid
     │   └── NoDependencyFailed another worker was first, or too little time is left
     │       └── ConcurrentUpdate   another writer changed a row first: read it again and decide again
     ├── RefusedRequest         a service refuses a request as wrong: a bug, which no repetition mends
@@ -137,6 +138,13 @@ class NoDependencyFailed(Transient):
     def __init__(self, detail: str) -> None:
         VigilError.__init__(self, detail)
         self.dependency, self.operation = None, ""
+
+
+class InvalidConfiguration(Transient):
+    """A stored file that the deployment works with is not valid; whoever has a valid one goes on with it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, dependency="store", operation="read configuration")
 
 
 class ConcurrentUpdate(NoDependencyFailed):

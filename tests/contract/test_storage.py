@@ -29,7 +29,7 @@ from vigil.alerts.rules import default_rules
 from vigil.drops.events import OutboundEvent
 from vigil.drops.ledger import Lease, ProcessingResult
 from vigil.drops.messages import Drop, InlinePayload, S3Object
-from vigil.errors import ConcurrentUpdate, ObjectNotFound, ObjectTooLarge, Transient
+from vigil.errors import ConcurrentUpdate, InvalidConfiguration, ObjectNotFound, ObjectTooLarge, Transient
 from vigil.faces.enrolment_check import Template
 from vigil.faces.gallery import GallerySet
 from vigil.inference.types import Prediction, Sighting
@@ -151,6 +151,42 @@ def test_changed_rules_take_effect(bucket: Any):
     assert [rule.name for rule in watch().rules] == ["mine"]
 
 
+@pytest.mark.parametrize("text", [b"x =", b"", b"[doors]", '[[rules]]\nname = "T\u00fcr"'.encode("latin-1")])
+def test_rules_that_are_not_valid_leave_the_last_valid_ones_in_force_and_are_reported(
+    bucket: Any, text: bytes
+):
+    problems: list[str] = []
+    rules = CachedRules(bucket, "bucket", max_age_s=0, on_invalid=problems.append)
+    for data in (b'[[rules]]\nname = "mine"', text):
+        bucket.put_object(Bucket="bucket", Key=RULES_KEY, Body=data)
+        names = [rule.name for rule in rules().rules]
+    bucket.put_object(Bucket="bucket", Key=RULES_KEY, Body=b'[[rules]]\nname = "mended"')
+
+    assert names == ["mine"]
+    assert len(problems) == 1
+    assert problems[0].startswith("read configuration: rules.toml")
+    assert [rule.name for rule in rules().rules] == ["mended"]
+    assert CachedRules(bucket, "bucket", max_age_s=0)().rules[0].name == "mended"
+
+
+def test_a_container_that_starts_with_invalid_rules_uses_the_default_ones(bucket: Any):
+    bucket.put_object(Bucket="bucket", Key=RULES_KEY, Body=b"x =")
+
+    assert CachedRules(bucket, "bucket", max_age_s=0)() == default_rules()
+
+
+def test_rules_that_were_put_into_force_are_in_the_history_newest_first(bucket: Any):
+    store = S3Store(bucket, "bucket")
+    for number in range(3):
+        store.save_rules(
+            f"rules = [] # {number}", version=str(number), caller="ann", now=NOON + timedelta(seconds=number)
+        )
+
+    assert [(one["version"], one["caller"]) for one in store.rules_history(2)] == [("2", "ann"), ("1", "ann")]
+    assert store.rules_history(9)[-1]["toml"] == "rules = [] # 0"
+    assert store.read_rules() == "rules = [] # 2"
+
+
 def test_rules_are_not_read_again_within_their_maximum_age(bucket: Any):
     watch = CachedRules(bucket, "bucket", max_age_s=60)
     watch()
@@ -249,6 +285,41 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
 
     assert versions == [0, 1, 1, 2, 2]
     assert loaded == ["gallery/1", "gallery/2"]
+
+
+def test_a_gallery_that_cannot_be_read_leaves_the_last_one_in_use_and_is_reported(table: Any):
+    problems: list[str] = []
+
+    def load(key: str) -> FakeGallery:
+        if key == "gallery/2":
+            raise InvalidConfiguration("not a gallery snapshot")
+        return FakeGallery(int(key.split("/")[1]))
+
+    def cached() -> CachedGallery[FakeGallery]:
+        return CachedGallery(
+            table,
+            "t",
+            name="default",
+            space="s",
+            load=load,
+            empty=FakeGallery(0),
+            max_age_s=0,
+            on_invalid=problems.append,
+        )
+
+    warm, versions = cached(), []
+    for version in (1, 2, 3):
+        before = ANN if version > 1 else None
+        dynamo_people(table).commit(
+            PersonChange(before, ANN), [FACE], base=version - 1, gallery=GallerySet(version), now=NOON
+        )
+        versions.append(warm().version)
+        if version == 2:
+            with pytest.raises(InvalidConfiguration):
+                cached()()
+
+    assert versions == [1, 1, 3]
+    assert len(problems) == 2
 
 
 def test_the_time_of_use_of_a_replaced_gallery_is_reported(table: Any, monkeypatch: pytest.MonkeyPatch):

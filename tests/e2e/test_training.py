@@ -54,7 +54,9 @@ def labels_and_records(site: RunningSystem) -> tuple[DynamoLabels, DynamoDropRec
 
 def drop_labelled_pictures(site: RunningSystem, count: int) -> None:
     """Drops of a source that models may learn from, and what they show."""
-    S3Store(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]).save_rules(RULES_WITH_TRAINING)
+    S3Store(site.cloud.client("s3"), site.cloud.outputs["StoreBucket"]).put_object(
+        "rules.toml", RULES_WITH_TRAINING.encode()
+    )
     labels, records = labels_and_records(site)
     colours = [list(COLOURS)[n % 3] for n in range(count)]
     drops = [

@@ -93,8 +93,8 @@ class Harness:
 
     def allow_training(self) -> None:
         """Activate rules that allow training on every source."""
-        S3Store(self.deployment.client("s3"), self.dataset_store.bucket).save_rules(
-            '[sources."*"]\ntraining_policy = "always"\n'
+        S3Store(self.deployment.client("s3"), self.dataset_store.bucket).put_object(
+            "rules.toml", b'rules = []\n[sources."*"]\ntraining_policy = "always"\n'
         )
 
     def label_drops(self, label_by_drop: Mapping[str, str], reviewer: str) -> None:

@@ -65,7 +65,7 @@ COMMANDS: Mapping[str, str] = {
     "ops canary": "maintenance:canary",
     "ops pause": "maintenance:pause",
     "ops resume": "maintenance:resume",
-    "ops rules": "alerts:rules",
+    "ops rules": "rules:rules",
     "ops dlq list": "dlq:list_dead_letters",
     "ops dlq show": "dlq:show",
     "ops dlq redrive": "dlq:redrive",

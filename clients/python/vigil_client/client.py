@@ -35,6 +35,8 @@ from vigil_client.types import (
     ReconcileStatus,
     ReleaseList,
     ReviewResult,
+    RulesHistory,
+    RulesHistoryEntry,
     RulesOut,
     SearchHitList,
     SearchHitOut,
@@ -134,6 +136,12 @@ class Vigil:
 
     def get_rules(self) -> RulesOut:
         return self._transport.request(RulesOut, "GET", "/v1/rules")
+
+    def list_rules_history(self, *, limit: int = 10) -> list[RulesHistoryEntry]:
+        """Rules that were put into force, newest first."""
+        return self._transport.request(RulesHistory, "GET", "/v1/rules/history", query={"limit": limit})[
+            "items"
+        ]
 
     def replace_rules(self, toml: str, *, version: str | None = None) -> RulesOut:
         body = {"toml": toml} | ({"version": version} if version else {})

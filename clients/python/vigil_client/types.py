@@ -288,6 +288,7 @@ class RuleDryRun(TypedDict):
     rule: str
     sightings: int
     alerts: int
+    max_alerts: int
     current_alerts: int
 
 
@@ -295,6 +296,7 @@ class DryRunResult(TypedDict):
     """What the rules select among recent sightings."""
 
     sightings: int
+    complete: bool
     rules: list[RuleDryRun]
 
 
@@ -647,12 +649,28 @@ class RuleOut(TypedDict):
     required_reviewers: int
 
 
+class RulesHistoryEntry(TypedDict):
+    """Rules that were put into force."""
+
+    at: str
+    version: str
+    caller: str
+    toml: str
+
+
+class RulesHistory(TypedDict):
+    """Rules that were put into force."""
+
+    items: list[RulesHistoryEntry]
+
+
 class RulesOut(TypedDict):
     """The current rules."""
 
     toml: str
     version: str
     rules: list[RuleOut]
+    problem: NotRequired[str]
 
 
 class SearchHitOut(TypedDict):

@@ -132,6 +132,28 @@ class RulesOut(ApiModel):
     toml: RulesToml
     version: Annotated[str, Field(description="Hash of the text")]
     rules: Annotated[list[RuleOut], Field(description="Rules in the order of the text")]
+    problem: Annotated[str | None, Field(description="Why the stored text is not valid")] = None
+
+
+class RulesHistoryQuery(ApiModel):
+    """How many versions."""
+
+    limit: Annotated[int, Field(ge=1, le=50, description="Maximum number of versions")] = 10
+
+
+class RulesHistoryEntry(ApiModel):
+    """Rules that were put into force."""
+
+    at: Timestamp
+    version: Annotated[str, Field(description="Hash of the text")]
+    caller: Annotated[str, Field(description="Subject of the caller's token")]
+    toml: RulesToml
+
+
+class RulesHistory(ApiModel):
+    """Rules that were put into force."""
+
+    items: Annotated[tuple[RulesHistoryEntry, ...], Field(description="Versions, newest first")]
 
 
 class NewRules(ApiModel):
@@ -158,8 +180,13 @@ class RuleDryRun(ApiModel):
 
     rule: Annotated[str, Field(description="Name of the rule")]
     sightings: Annotated[int, Field(description="Number of selected sightings")]
-    alerts: Annotated[
-        int, Field(description="Maximum number of alerts; similar unknown people may be one subject")
+    alerts: Annotated[int, Field(description="Minimum number of alerts")]
+    max_alerts: Annotated[
+        int,
+        Field(
+            description="Maximum number of alerts: unknown faces of one source and time window may be of one"
+            " person or of several, which stored sightings do not tell"
+        ),
     ]
     current_alerts: Annotated[
         int, Field(description="Number of alerts that a current rule of this name raised in this time")
@@ -170,4 +197,5 @@ class DryRunResult(ApiModel):
     """What the rules select among recent sightings."""
 
     sightings: Annotated[int, Field(description="Number of evaluated sightings")]
+    complete: Annotated[bool, Field(description="Whether these are all sightings; the newest 5000 at most")]
     rules: Annotated[list[RuleDryRun], Field(description="Result of each rule")]

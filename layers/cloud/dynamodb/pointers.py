@@ -33,7 +33,7 @@ class CachedGallery(PollingCache[GalleryT]):
 
     An incomplete gallery is never used, because people who are missing in it would count as unknown.
 
-    load    reads a snapshot by its key
+    load    reads a snapshot by its key; raises InvalidConfiguration
     empty   the gallery before the first enrolment
     on_use  is called at each use with the age of the gallery in seconds: the time since the pointer was read;
             when the pointer has moved, the time from its change to the last use of the gallery before
@@ -50,8 +50,9 @@ class CachedGallery(PollingCache[GalleryT]):
         empty: GalleryT,
         max_age_s: float,
         on_use: Callable[[float], None] | None = None,
+        on_invalid: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(empty, max_age_s=max_age_s)
+        super().__init__(empty, max_age_s=max_age_s, on_invalid=on_invalid)
         self._rows, self._name, self._space = Table(client, table, "people"), name, space
         self._load, self._empty, self._on_use = load, empty, on_use
         self._key, self._used_at_s, self._outdated_s = "", 0.0, 0.0

@@ -1,9 +1,11 @@
 """Objects in S3: input in the photos bucket, and all that Vigil stores in its own bucket."""
 
+import json
 import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from cloud.errors import error_code, is_invalid_request, translate_errors
 from cloud.polling_cache import PollingCache
-from vigil.alerts.rules import RuleSet, default_rules, parse_rules
+from vigil.alerts.rules import InvalidRules, RuleSet, default_rules, read_rules
 from vigil.drops.messages import S3Object
-from vigil.errors import Dependency, ObjectNotFound, ObjectTooLarge
+from vigil.errors import Dependency, InvalidConfiguration, ObjectNotFound, ObjectTooLarge
 from vigil.releases.manifest import (
     InvalidReleaseManifest,
     ReleaseManifest,
@@ -25,6 +27,7 @@ from vigil.releases.manifest import (
 )
 
 RULES_KEY = "rules.toml"
+RULES_HISTORY_PREFIX = "rules/"
 MANIFEST_FILE = "manifest.json"
 LINK_EXPIRY_S = 300
 _RELEASE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -257,11 +260,22 @@ class S3Store(S3ObjectStore):
                 if error_code(error) != "NoSuchKey":
                     raise
                 return ""
-            return str(answer["Body"].read().decode())
+            return str(answer["Body"].read().decode("utf-8-sig", "replace"))
 
-    def save_rules(self, text: str) -> None:
-        """Put rules into use; the caller has parsed them."""
+    def save_rules(self, text: str, *, version: str, caller: str, now: datetime) -> None:
+        """Put rules into use, and keep them in their history; the caller has parsed them."""
+        key = f"{RULES_HISTORY_PREFIX}{_countdown(now)}-{now:%Y%m%dT%H%M%SZ}-{version}.json"
+        entry = {"at": now.isoformat(), "version": version, "caller": caller, "toml": text}
+        self.put_object(key, json.dumps(entry).encode())
         self.put_object(RULES_KEY, text.encode())
+
+    def rules_history(self, limit: int) -> list[Mapping[str, str]]:
+        """Rules that were put into use, newest first: `at`, `version`, `caller` and `toml`."""
+        with translate_errors("store", "list rules"):
+            listed = self._client.list_objects_v2(
+                Bucket=self.bucket, Prefix=RULES_HISTORY_PREFIX, MaxKeys=limit
+            )
+        return [json.loads(self.get_object(one["Key"])) for one in listed.get("Contents", ())]
 
     def _delete_versions(self, versions: Collection[Mapping[str, Any]]) -> int:
         for one in versions:
@@ -270,10 +284,17 @@ class S3Store(S3ObjectStore):
 
 
 class CachedRules(PollingCache[RuleSet]):
-    """The stored rules, or the default ones if none were ever stored."""
+    """The last valid stored rules, or the default ones if none were ever stored."""
 
-    def __init__(self, client: Any, bucket: str, *, max_age_s: float) -> None:
-        super().__init__(default_rules(), max_age_s=max_age_s)
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        *,
+        max_age_s: float,
+        on_invalid: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(default_rules(), max_age_s=max_age_s, is_usable=True, on_invalid=on_invalid)
         self._client, self._bucket, self._etag = client, bucket, ""
 
     def _read(self) -> RuleSet:
@@ -285,7 +306,11 @@ class CachedRules(PollingCache[RuleSet]):
                 if error_code(error) not in {"NoSuchKey", "304", "NotModified"}:
                     raise
                 return self._value
-            rules = parse_rules(answer["Body"].read().decode())
+            data = bytes(answer["Body"].read())
+        try:
+            rules = read_rules(RULES_KEY, data)
+        except InvalidRules as error:
+            raise InvalidConfiguration(str(error)) from error
         self._etag = answer["ETag"]
         return rules
 
@@ -337,6 +362,11 @@ class S3ReleaseStore:
 
 def _version(item: S3Object) -> dict[str, str]:
     return {"VersionId": item.version} if item.version else {}
+
+
+def _countdown(now: datetime) -> str:
+    """Falls as time passes, because S3 lists in the order of keys."""
+    return f"{10**13 - int(now.timestamp() * 1000):013}"
 
 
 def _pending_photo_prefix(person: str) -> str:

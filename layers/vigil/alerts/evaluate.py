@@ -1,14 +1,19 @@
 """Evaluation of the rules on a prediction: which sightings raise alerts, and about which subjects."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vigil.alerts.alert import Alert, create_alert, window_start
-from vigil.alerts.rules import Rule, RuleSet, Source
-from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject
+from vigil.alerts.rules import Rule, RuleSet
 from vigil.drops.messages import Drop
 from vigil.inference.types import Prediction, Sighting
 
-UnknownSubjectLookup = Callable[[str, str], UnknownSubjects]
+if TYPE_CHECKING:  # the API evaluates rules without numpy
+    from vigil.alerts.unknown_subjects import UnknownSubjects
+
+UnknownSubjectLookup = Callable[[str, str], "UnknownSubjects"]
 """(source, window) -> the unknown subjects so far; a window's name ends with the embedding space."""
 
 
@@ -21,8 +26,7 @@ def evaluate_rules(
     one of all rules, so that one row serves all rules. All vectors of a prediction are of one embedding
     space; each space has a row of its own.
     """
-    source = rule_set.source_settings(drop.source)
-    matches = _matching_rules(prediction, drop, source, rule_set)
+    matches = match_rules(prediction, drop, rule_set)
     unknown = _find_unknown_subjects(matches, drop, rule_set, lookup)
     alerts: dict[str, Alert] = {}
     subjects: dict[int, str] = {}
@@ -34,9 +38,9 @@ def evaluate_rules(
     return tuple(alerts.values()), unknown
 
 
-def _matching_rules(
-    prediction: Prediction, drop: Drop, source: Source, rule_set: RuleSet
-) -> list[tuple[Rule, int, Sighting]]:
+def match_rules(prediction: Prediction, drop: Drop, rule_set: RuleSet) -> list[tuple[Rule, int, Sighting]]:
+    """(rule, number of the sighting, sighting) of each match, in the order of sightings and rules."""
+    source = rule_set.source_settings(drop.source)
     return [
         (rule, number, sighting)
         for number, sighting in enumerate(prediction.sightings)
@@ -62,6 +66,8 @@ def _resolve_subject(
 ) -> tuple[str, UnknownSubjects | None]:
     if unknown is None or not _is_comparable_unknown(sighting) or sighting.vector is None:
         return sighting.label, unknown
+    from vigil.alerts.unknown_subjects import assign_subject  # noqa: PLC0415 - loads numpy
+
     threshold = sighting.same_subject_threshold
     return assign_subject(
         unknown,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.errors import VigilError
+from vigil.errors import InvalidConfiguration
 from vigil.faces.int8_search import TemplateIndex
 from vigil.inference.types import DEFAULT_GALLERY
 
@@ -224,7 +224,7 @@ class GallerySet:
 SNAPSHOT_FORMAT = "vigil-gallery/1"
 
 
-class InvalidSnapshot(VigilError):
+class InvalidSnapshot(InvalidConfiguration):
     """The bytes are no gallery snapshot of a format that this version reads."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.errors import Rejected
+from vigil.errors import NoDependencyFailed
 from vigil.faces.alignment import align_face, mean_landmarks
 from vigil.faces.denoise import DenoisingConfig, denoise_face
 from vigil.faces.detector import (
@@ -36,10 +36,11 @@ AUTO, TILES = "auto", "tiles"
 """Ways of detection beside the input sizes of the card."""
 
 
-class UnknownOption(Rejected):
-    """An option of a source or a message has a value that the model's card does not offer."""
+class UnknownOption(NoDependencyFailed):
+    """An option of a source has a value that the model's card does not offer.
 
-    reason = "unknown-option"
+    The configuration is at fault and no input: the drop is processed again until the rules are corrected.
+    """
 
 
 class FaceParts(TomlTable, frozen=True):

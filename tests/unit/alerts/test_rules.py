@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.memory import NOON
 from vigil.alerts.evaluate import evaluate_rules
-from vigil.alerts.rules import InvalidRules, default_rules, parse_rules
+from vigil.alerts.rules import InvalidRules, default_rules, parse_rules, read_rules
 from vigil.alerts.unknown_subjects import UnknownSubjects, assign_subject, no_subjects
 from vigil.drops.messages import Drop, InlinePayload
 from vigil.inference.types import Prediction, Sighting
@@ -190,9 +190,104 @@ def test_the_error_for_invalid_rules_names_the_key(text: str, told: str):
         parse_rules(text)
 
 
+WRONG_SHAPES = [
+    ('sources = ["door"]', "expected object, got array at sources"),
+    ("sources = 1", "expected object, got int at sources"),
+    ("rules = 7", "expected array, got int at rules"),
+    ('[rules]\nname = "a"', "expected array, got object at rules"),
+    ("rules = [1]", r"expected object, got int at rules\[0\]"),
+    ("rules = [[]]", r"expected object, got array at rules\[0\]"),
+    ("[sources]\ndoor = 1", "line 2: expected object, got int at sources.door"),
+    ("[sources.door]\nhours = 8", "line 2: expected object, got int at sources.door.hours"),
+    ("[sources.door]\narea = 5", "line 2: expected str, got int at sources.door.area; expected lower-case"),
+    (
+        "[sources.door.hours]\nopens = 08:00:00\ncloses = 09:00:00",
+        r'line 2: expected str, got time at .*opens; expected a time in quotes such as "08:00"',
+    ),
+    (
+        '[sources.door.hours]\nopens = "08:00+01:00"\ncloses = "09:00"',
+        "line 2: .*opens; expected a time in quotes",
+    ),
+    ('[sources.door.hours]\nopens = "00:00"\ncloses = "00:00"', "opens and closes are equal"),
+    ('[sources.door.hours]\nopens = "08:00"\ncloses = "09:00"\ndays = []', "at least one day"),
+    (
+        '[sources.door.hours]\nopens = "08:00"\ncloses = "09:00"\ndays = "mon"',
+        r'write it as a list: \["mon"\]',
+    ),
+    ('[sources.door.hours]\nopens = "08:00"\ncloses = "09:00"\ntimezone = "../etc"', "unknown timezone"),
+    (
+        '[sources.door.options]\nresolution = "high"',
+        "unknown key resolution at sources.door.options; keys: detect",
+    ),
+    ("[sources.door.options]\ndetect = 480", 'line 2: .*detect; expected "480" or'),
+    ('[sources."door 1"]\narea = "open"', "a source, or a pattern such as"),
+    ('[sources."door-*"]\n[sources.door-1]', r"door-1 has no effect: door-\* before it"),
+    ('[[rules]]\nname = "a"\nwhen = "always"', r"expected object, got str at rules\[0\].when"),
+    (
+        '[[rules]]\nname = "a"\n[[rules]]\nname = "b"\nwhen = { status = "unknown" }',
+        r'line 5: expected array, got str at rules\[1\].when.status; write it as a list: \["unknown"\]',
+    ),
+    (
+        '[[rules]]\nname = "a"\nwhen = { status = ["unkown"] }',
+        r"line 3: .*'unkown' at rules\[0\].when.status\[0\]; allowed: .*; did you mean unknown\?",
+    ),
+    ('[[rules]]\nname = "a"\nwhen = { tags = "watch" }', r'write it as a list: \["watch"\]'),
+    ('[[rules]]\nname = "a"\nwhen = { tags = [["watch"]] }', r"at rules\[0\].when.tags\[0\]"),
+    ('[[rules]]\nname = "a"\nwhen = { tags = [] }', "at least one word"),
+    ('[[rules]]\nname = "a"\nwhen = { min_score = 80 }', "a number from -1 to 1"),
+    ('[[rules]]\nname = "a"\nwhen = { min_score = nan }', "a number from -1 to 1"),
+    (
+        '[[rules]]\nname = "a"\nwhen = { area = "restriced" }',
+        "no source is in the area restriced; areas: open",
+    ),
+    ('[[rules]]\nname = "a"\nsevrity = "info"', "did you mean severity"),
+    ('[[rules]]\nname = ""', "a name"),
+    ('[[rules]]\nname = "a"\nwindow_s = 1.5', "expected int, got float"),
+    ('[[rules]]\nname = "a"\nwindow_s = 1e9', "window_s"),
+    ("[[rules]]\nname = 2026-03-02T08:00:00+01:00", "expected str, got datetime"),
+    ("", "there is no rule"),
+    ("# rules", "there is no rule"),
+    ('[sources.door]\narea = "open"', "there is no rule"),
+    ("x" * 1_100_000, "the limit is"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), WRONG_SHAPES, ids=range(len(WRONG_SHAPES)))
+def test_every_wrong_shape_is_refused_with_its_line_its_place_and_what_is_right(text: str, told: str):
+    with pytest.raises(InvalidRules, match=told):
+        parse_rules(text)
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line_and_a_byte_order_mark_is_accepted():
+    with pytest.raises(InvalidRules, match=r"^door\.toml, line 2: byte 0xfc is not UTF-8"):
+        read_rules("door.toml", b'[[rules]]\nname = "T\xfcr"\n')
+
+    (rule,) = read_rules("door.toml", '\ufeff[[rules]]\nname = "Tür"\n'.encode()).rules
+    assert rule.name == "Tür"
+
+
+@pytest.mark.parametrize("key", ["a." * 50_000 + "a", "'a'." * 20_000 + "a", "x = {" + "a . " * 20_000 + "a"])
+def test_a_dotted_key_of_many_parts_is_refused_before_it_is_parsed(key: str):
+    with pytest.raises(InvalidRules, match="a key has more than 16 parts"):
+        parse_rules(f"{key} = 1")
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 900_000, '"' * 900_000, "a " * 450_000, "[" * 900_000, "x = " + "[" * 900_000]
+)
+def test_a_text_without_an_end_is_refused_quickly(text: str):
+    with pytest.raises(InvalidRules):
+        parse_rules(text)
+
+
+def test_an_explicit_empty_list_of_rules_switches_alerts_off():
+    assert parse_rules("rules = []").rules == ()
+
+
 def test_a_source_allows_no_training_by_default():
     watch = parse_rules(
-        '[sources.studio]\ntraining_policy = "always"\n[sources."door-*"]\nstore_unknown_faces = true'
+        'rules = []\n[sources.studio]\ntraining_policy = "always"\n'
+        '[sources."door-*"]\nstore_unknown_faces = true'
     )
 
     assert [watch.source_settings(name).training_policy for name in ("studio", "door-1", "hall")] == [

@@ -274,7 +274,7 @@ def test_degraded_options_reach_the_model_and_are_noted_on_the_drop():
 
 def test_a_skipped_frame_of_a_burst_is_done_without_being_read():
     model = FakeModel(PREDICTION)
-    rules = parse_rules('[sources."vault*"]\noptions = { burst = true }')
+    rules = parse_rules('rules = []\n[sources."vault*"]\noptions = { burst = true }')
     w = replace(
         processing_ports(model),
         rules=lambda: rules,
@@ -294,7 +294,7 @@ def test_a_skipped_frame_of_a_burst_is_done_without_being_read():
 
 def test_the_next_frame_of_a_burst_is_processed_if_the_first_is_unreadable():
     model = FakeModel(PREDICTION)
-    rules = parse_rules('[sources."vault*"]\noptions = { burst = true }')
+    rules = parse_rules('rules = []\n[sources."vault*"]\noptions = { burst = true }')
     w = replace(
         processing_ports(model),
         rules=lambda: rules,
@@ -339,7 +339,7 @@ def test_the_options_of_the_source_reach_the_model():
 
 def test_the_galleries_of_the_source_reach_the_model():
     model = FakeModel(PREDICTION)
-    rules = parse_rules('[sources."vault*"]\ngalleries = ["staff", "members"]')
+    rules = parse_rules('rules = []\n[sources."vault*"]\ngalleries = ["staff", "members"]')
     w = replace(processing_ports(model), rules=lambda: rules)
 
     process_drop(replace(drop(), source="vault-1"), w, invocation())

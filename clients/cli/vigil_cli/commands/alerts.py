@@ -1,4 +1,4 @@
-"""`vigil alerts`, `vigil review`, `vigil ops rules`: alerts, decisions about them, and their rules."""
+"""`vigil alerts`, `vigil review`: alerts, and decisions about them."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -21,8 +21,6 @@ from vigil_cli.console import (
     format_time,
     new_table,
     parse_time,
-    print_json,
-    styled,
 )
 from vigil_cli.lookup import SEARCHED_DAYS, find_alert, find_person
 from vigil_cli.session import (
@@ -144,32 +142,3 @@ def _review_alert(api: Vigil, alert: str, decision: ReviewDecision) -> ReviewRes
     except Conflict as problem:
         err.print(Text.assemble(("not reviewed ", WARN), f"{alert[:SHOWN_DIGITS]}: {problem.detail}"))
         return None
-
-
-def rules(
-    session: Session,
-    file: Annotated[Path | None, Argument(help="A rules file to activate.", exists=True)] = None,
-    dry_run: Annotated[
-        bool, Option(help="Count its alerts of the last 24 hours; activate nothing.", flags=("--dry-run",))
-    ] = False,
-) -> None:
-    """Print the active rules file (sources, hours, rules), or check another one and activate it.
-
-    Example: ./vigil ops rules rules.toml
-    """
-    with session.api("operator") as api:
-        if file is None:
-            active = api.get_rules()
-            print_json([active]) if session.as_json else print(active["toml"], end="")
-        elif dry_run:
-            result = api.dry_run_rules(file.read_text("utf-8"))
-            title = f"Dry run on {result['sightings']} sightings"
-            table = new_table(title, "rule", ">sightings", ">alerts", ">alerts now")
-            for row in result["rules"]:
-                counts = (row["sightings"], row["alerts"], row["current_alerts"])
-                table.add_row(row["rule"], *map(str, counts))
-            session.show([result], lambda: table)
-        else:
-            active = api.replace_rules(file.read_text("utf-8"))
-            summary = f"{len(active['rules'])} rules, version {active['version']}"
-            session.show([active], lambda: styled("[green]active[/] within seconds: {}", summary))
