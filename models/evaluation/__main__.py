@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from models.evaluation.faces.command import calibrate_card
+from models.evaluation.faces.command import calibrate_card, evaluate_folder, is_folder_of_people
 from models.evaluation.report import evaluate_release
 from vigil.errors import VigilError
 
@@ -20,7 +20,8 @@ def main() -> int:
         return calibrate_card(arguments.models, arguments.model, arguments.impostors, arguments.card)
     target = arguments.out or ROOT / "build" / "evaluation" / arguments.model
     try:
-        report = evaluate_release(arguments.models, arguments.model, arguments.data, target)
+        evaluate = evaluate_folder if is_folder_of_people(arguments.data) else evaluate_release
+        report = evaluate(arguments.models, arguments.model, arguments.data, target)
     except VigilError as error:
         sys.stderr.write(f"evaluate: {error}\n")
         return 1
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.evaluation", description="Measure a release.")
     parser.add_argument("model", help="name of the release's folder")
     parser.add_argument(
-        "data", type=Path, nargs="?", help="folder of one split: manifest.jsonl with its files, or .npz"
+        "data", type=Path, nargs="?", help="folder of one split, or of enrolled/PERSON/ and strangers/PERSON/"
     )
     parser.add_argument("--impostors", type=Path, help="folder of enrolled/PERSON/ and strangers/PERSON/")
     parser.add_argument("--card", type=Path, help="card to write the calibration to; it is printed anyway")

@@ -66,13 +66,17 @@ class IdentificationEvaluation:
 
 
 def evaluate_identification(
-    searches: SearchScores, slices: Slices, resampling: Resampling | None = None
+    searches: SearchScores,
+    slices: Slices,
+    resampling: Resampling | None = None,
+    *,
+    fpirs: Sequence[float] = FPIRS,
 ) -> IdentificationEvaluation:
-    """Rank-1 rate and FNIR at each of FPIRS; each slice has a threshold from its own unenrolled probes."""
+    """Rank-1 rate and FNIR at each FPIR; each slice has a threshold from its own unenrolled probes."""
     return IdentificationEvaluation(
         probes=len(searches.subjects),
         rank_one=rank_one_rate(searches, resampling),
-        miss_rates=tuple(fnir_at_fpir(searches, fpir, resampling) for fpir in FPIRS),
+        miss_rates=tuple(fnir_at_fpir(searches, fpir, resampling) for fpir in fpirs),
         slices={
             name: {
                 value: _slice_figures(searches.subset(items), resampling)

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
+from numpy.typing import NDArray
 
 from models.evaluation.identification import SearchScores
 from models.evaluation.metrics import ClassifierEvaluation, Curve, Figures, ReliabilityTable
@@ -32,6 +33,17 @@ def plot_roc(evaluation: ClassifierEvaluation) -> str:
     figure, axes = _new_axes("False positive rate", "Recall")
     axes.plot([0, 1], [0, 1], color=MUTED_COLOUR, linewidth=0.8, linestyle=":")
     _draw_curves(axes, evaluation.roc, "AUC")
+    return to_svg(figure)
+
+
+def plot_pairs_roc(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> str:
+    """True match rate of (G,) genuine scores against the false match rate of (I,) impostor scores."""
+    figure, axes = _new_axes("False match rate", "True match rate")
+    rates = np.geomspace(1 / len(impostor), 1, 200)
+    thresholds = np.quantile(impostor, 1 - rates)
+    axes.set_xscale("log")
+    axes.set_xlim(rates[0], 1)
+    axes.plot(rates, [(genuine >= one).mean() for one in thresholds], color=INK_COLOUR, linewidth=1.6)
     return to_svg(figure)
 
 

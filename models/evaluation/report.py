@@ -42,7 +42,7 @@ def classifier_json(evaluation: ClassifierEvaluation) -> dict[str, Any]:
         "kind": "classifier",
         "items": evaluation.items,
         "labels": list(evaluation.labels),
-        "figures": _figures_json(evaluation.figures),
+        "figures": figures_json(evaluation.figures),
         "by_class": {label: dict(rates) for label, rates in evaluation.by_class.items()},
         "confusion": evaluation.confusion.tolist(),
         "reliability": [
@@ -66,7 +66,7 @@ def identification_json(result: IdentificationEvaluation) -> dict[str, Any]:
     return {
         "kind": "identification",
         "items": result.probes,
-        "figures": _figures_json({"rank_one": result.rank_one}),
+        "figures": figures_json({"rank_one": result.rank_one}),
         "fnir_at_fpir": misses,
         "slices": _slices_json(result.slices),
     }
@@ -74,12 +74,12 @@ def identification_json(result: IdentificationEvaluation) -> dict[str, Any]:
 
 def _slices_json(slices: FiguresBySlice) -> dict[str, Any]:
     return {
-        name: {value: _figures_json(figures) for value, figures in values.items()}
+        name: {value: figures_json(figures) for value, figures in values.items()}
         for name, values in slices.items()
     }
 
 
-def _figures_json(figures: Figures | Mapping[str, Interval]) -> dict[str, Any]:
+def figures_json(figures: Figures | Mapping[str, Interval]) -> dict[str, Any]:
     return {name: _interval_json(figure) for name, figure in figures.items()}
 
 
@@ -185,6 +185,13 @@ FIGURE_DESCRIPTIONS = {
     "auc": "area under the ROC curve",
     "average_precision": "area under the precision-recall curve",
     "calibration_error": "mean difference of confidence and accuracy",
+    "right": "probes of enrolled people that get their name; calibrated on the other half of the people",
+    "wrong": "probes of enrolled people that get another name",
+    "unenrolled_named": "probes of people who are not enrolled that get a name",
+    "pair_accuracy": "pairs of photographs of one or two people, at the best threshold of the other folds",
+    "overlapping_faces": "photographs in which one face lies mostly inside another",
+    "close_cuts_wrong_5": "faces cut out with a margin of 5 % with more or less than one face",
+    "close_cuts_wrong_15": "faces cut out with a margin of 15 % with more or less than one face",
     "rank_one": "enrolled probes whose own subject has the best score",
 }
 
@@ -211,7 +218,7 @@ def evaluate_release(models: Path, model: str, data: Path, target: Path) -> Eval
         figures = identification_json(identified)
         plots_by_title = {"Detection error trade-off": plots.plot_detection_error(run.searches)}
     figures = {"model": model, "release": release.id, "data": str(data), **figures}
-    return _write_files(target, figures, plots_by_title, release)
+    return write_report(target, figures, plots_by_title, release)
 
 
 def _plots(measured: ClassifierEvaluation) -> dict[str, str]:
@@ -228,9 +235,10 @@ def _plots(measured: ClassifierEvaluation) -> dict[str, str]:
     return plots_by_title
 
 
-def _write_files(
+def write_report(
     target: Path, figures: Mapping[str, Any], plots_by_title: Mapping[str, str], release: Release
 ) -> EvaluationReport:
+    """Write evaluation.json and evaluation.html into a folder."""
     target.mkdir(parents=True, exist_ok=True)
     report = EvaluationReport(target / "evaluation.json", target / "evaluation.html", figures)
     report.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "alerts": "alerts:alerts",
     "review": "alerts:review",
     "predict": "predict:predict",
+    "evaluate": "models:evaluate",
     "logs": "local:logs",
     "token": "local:token",
     "people list": "people:list_people",

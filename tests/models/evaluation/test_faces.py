@@ -1,5 +1,6 @@
 """Face recognition is calibrated on a folder of people through the pipeline that serves."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import pytest
 from models.build.files import CARDS
 from models.evaluation.faces.calibration import calibrate
 from models.evaluation.faces.card import write_calibration
+from models.evaluation.faces.command import evaluate_folder
 from models.evaluation.faces.photos import AnalyzedPhoto, analyze_folder, data_id
-from tests.fakes.built_models import PHOTOS, faces_model
-from vigil.faces.recognizer import FacesCard
+from models.evaluation.faces.recognition import slice_name
+from tests.fakes.built_models import PHOTOS, built_releases, faces_model
+from vigil.faces.calibration import Calibration
+from vigil.faces.recognizer import FaceRecognizer, FacesCard
 from vigil.toml_file import load_toml
 
 PEOPLE = {
@@ -75,6 +79,34 @@ def test_the_data_id_changes_with_a_photograph(folder: Path, tmp_path: Path):
     (other / "enrolled" / "biden" / "biden.jpg").write_bytes((PHOTOS / "obama.jpg").read_bytes())
 
     assert (same, data_id(other) == same) == (data_id(folder), False)
+
+
+def test_a_folder_of_people_is_evaluated_as_json_and_page(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("models.evaluation.identification.MIN_FALSE_MATCHES", 1)
+    monkeypatch.setattr("models.evaluation.faces.recognition.half_of", lambda _subject: 0)
+    monkeypatch.setattr("models.evaluation.faces.recognition.calibrate", _card_calibration)
+
+    report = evaluate_folder(built_releases(), "faces", folder, tmp_path)
+
+    figures = json.loads(report.json.read_text("utf-8"))["figures"]
+    assert {name: figures[name]["value"] for name in ("right", "wrong", "rank_one")} == {
+        "right": 1,
+        "wrong": 0,
+        "rank_one": 1,
+    }
+    assert (figures["close_cuts_wrong_5"]["value"], figures["overlapping_faces"]["value"]) == (0, 0)
+    assert "ROC of pairs" in report.html.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("value", "name"), [(10, "below 40"), (40, "40 to 80"), (200, "80 and more")])
+def test_a_measure_is_in_a_named_slice(value: float, name: str):
+    assert slice_name(value, (40, 80)) == name
+
+
+def _card_calibration(model: FaceRecognizer, *_: object, **__: object) -> Calibration:
+    return model.matching_config.calibration
 
 
 def test_the_card_s_calibration_was_measured():
