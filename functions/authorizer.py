@@ -23,7 +23,13 @@ def on_token(request: AuthRequest) -> AuthResponse:
 
     API Gateway caches the answer for all routes, so it must not depend on the requested route.
     """
-    caller = container().token_verifier.authenticate(request.token)
+    from cloud.jwt_tokens import NotYetValid  # noqa: PLC0415 - loads cryptography
+
+    try:
+        caller = container().token_verifier.authenticate(request.token)
+    except NotYetValid as error:
+        # API Gateway's own 401 has a fixed text: the API refuses the request and says that it is the clock.
+        return AuthResponse(routes=["*"], principal_id="", context={"refusal": str(error)})
     if caller is None:
         raise Unauthorized("Unauthorized")
     bounds = {"sources": json.dumps(caller.sources), "galleries": json.dumps(caller.galleries)}

@@ -18,6 +18,7 @@ from functions.api.problems import (
     Forbidden,
     Headers,
     InvalidRequest,
+    NotAuthenticated,
     NotFound,
     Problem,
     ServiceUnavailable,
@@ -96,6 +97,8 @@ def authorize(operation: Authorizable, request: Request) -> Caller:
     if operation.role is None:
         return ANONYMOUS
     authorizer = request.context.get("authorizer") or {}
+    if "refusal" in authorizer:
+        raise NotAuthenticated(authorizer["refusal"])
     if authorizer.get("role") not in ROLES:
         raise Forbidden("the token contains no known role")
     sources, galleries = _bounds(authorizer, "sources"), _bounds(authorizer, "galleries")
@@ -141,6 +144,8 @@ def _parse_payload(operation: Operation, request: Request, media: str, body: byt
     """The validated query or JSON body; None without a model or with a body of another type."""
     if operation.request_model is None or (media and media != JSON_TYPE):
         return None
+    if media and (b"\xef\xbf\xbd" in body or not _is_utf_8(body)):
+        raise InvalidRequest("the body is not UTF-8")
     try:
         if operation.in_query:
             return operation.request_model.model_validate(_query_parameters(request))
@@ -151,6 +156,15 @@ def _parse_payload(operation: Operation, request: Request, media: str, body: byt
             for one in error.errors(include_url=False, include_input=False, include_context=False)
         ]
         raise InvalidRequest("; ".join(one["message"] for one in errors)[:300], errors=errors) from error
+
+
+def _is_utf_8(body: bytes) -> bool:
+    """API Gateway replaces bytes of a text that are not UTF-8 by U+FFFD, which the caller looks for."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _query_parameters(request: Request) -> dict[str, Any]:

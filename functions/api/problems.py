@@ -2,6 +2,7 @@
 
 Problem
 ├── InvalidRequest, InvalidCursor                   400
+├── NotAuthenticated                                 401
 ├── Forbidden                                       403
 ├── NotFound                                        404
 ├── MethodNotAllowed, NotAcceptable                 405, 406
@@ -58,6 +59,11 @@ class InvalidRequest(Problem):
 class InvalidCursor(Problem):
     name, status, title = "invalid-cursor", 400, "Invalid cursor"
     remedy = "Start again without a cursor, and use the same filters for all pages."
+
+
+class NotAuthenticated(Problem):
+    name, status, title = "unauthorized", 401, "Unauthorized"
+    remedy = "Set the clock of the token's issuer, and request a new token."
 
 
 class Forbidden(Problem):

@@ -5,13 +5,18 @@ from typing import Any
 import jwt
 
 from vigil.access.roles import ROLES, Caller
-from vigil.errors import Transient
+from vigil.errors import Transient, VigilError
 
 ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 """Only asymmetric ones: this excludes `none`, and public keys that are used as shared secrets."""
 
 KEY_CACHE_S = 300
-LEEWAY_S = 5
+LEEWAY_S = 60
+"""By how much the clocks of the issuer and of AWS may differ."""
+
+
+class NotYetValid(VigilError):
+    """A token was issued in the future: the clock of its issuer is ahead of ours."""
 
 
 class JwtVerifier:
@@ -42,7 +47,10 @@ class JwtVerifier:
         self._keys = jwt.PyJWKClient(jwks_url, cache_jwk_set=True, lifespan=KEY_CACHE_S, timeout=3)
 
     def authenticate(self, header: str) -> Caller | None:
-        """The caller of an `Authorization` header; None if the token is not valid."""
+        """The caller of an `Authorization` header; None if the token is not valid.
+
+        Raises NotYetValid if the clock of the issuer is ahead.
+        """
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token or not self._issuer:
             return None
@@ -50,6 +58,10 @@ class JwtVerifier:
             claims = self._claims(token)
         except jwt.PyJWKClientConnectionError as error:
             raise Transient(str(error), dependency="issuer", operation="fetch keys") from error
+        except jwt.ImmatureSignatureError as error:
+            raise NotYetValid(
+                f"the token is not valid yet: the clocks differ by more than {LEEWAY_S} s"
+            ) from error
         except jwt.PyJWTError:
             return None
         role = _highest_role(claims.get(self._role_claim))

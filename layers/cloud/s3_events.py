@@ -39,6 +39,10 @@ of DynamoDB holds 400 KB, so that a longer text could never be recorded.
 """
 
 
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
+"""Times near the ends of the calendar cannot be expressed in every time zone."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
     """A message of a queue; `sent_at` is when it was first sent (aware, UTC)."""
@@ -137,7 +141,7 @@ def _drop_from_notification(record: Any, queue_message: QueueMessage, bucket: st
 def _drop_from_job(job: Mapping[str, Any], queue_message: QueueMessage, bucket: str) -> Drop | InvalidMessage:
     """One documented job: {"model", "source"?, "id"?, "at"?} and either "s3" or base64 "data"."""
     try:
-        dedup_key = _limited("id", job.get("id")) or queue_message.id
+        dedup_key = _limited("id", _id_of(job)) or queue_message.id
         model = _limited("model", job["model"])
         source = _validate(job.get("source", "jobs"), SOURCE_PATTERN, "source")
         occurred_at = _parse_time("at", job["at"]) if "at" in job else queue_message.sent_at
@@ -163,6 +167,14 @@ def _drop_from_job(job: Mapping[str, Any], queue_message: QueueMessage, bucket: 
         raise MalformedMessage('a job needs "s3" with bucket and key, or base64 "data"')
     except Rejected as rejection:
         return _invalid_message(queue_message, rejection)
+
+
+def _id_of(job: Mapping[str, Any]) -> str | int | None:
+    """The id of a job: a text, or a number, which counts as its text."""
+    ident = job.get("id")
+    if ident is not None and (isinstance(ident, bool) or not isinstance(ident, str | int)):
+        raise MalformedMessage("id must be a text")
+    return ident
 
 
 def _drop_in_bucket(
@@ -203,13 +215,28 @@ def _parse_time(field_name: str, value: Any) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise MalformedMessage(f"not an ISO 8601 time: {text!r}") from error
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise MalformedMessage(f"not a time from {EARLIEST_YEAR} to {LATEST_YEAR}: {text!r}")
     if moment.tzinfo is None:
         raise MalformedMessage(f"a time needs its offset: {text!r}")
     return moment
 
 
+_DATA_URL = re.compile(r"data:[\w.+/-]*(;[\w=.-]+)*,", re.ASCII)
+
+
+def decode_base64(text: str) -> bytes:
+    """Bytes of base64, also if it is wrapped in lines, URL-safe, without padding, or a data URL.
+
+    Raises ValueError.
+    """
+    url = _DATA_URL.match(text[:200])
+    compact = "".join(text[url.end() if url else 0 :].split()).translate({45: "+", 95: "/"}).rstrip("=")
+    return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+
+
 def _decode_base64(data: str) -> bytes:
     try:
-        return base64.b64decode(data, validate=True)
+        return decode_base64(data)
     except ValueError as error:
         raise MalformedMessage(f"data is not base64: {error}") from error

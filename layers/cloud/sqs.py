@@ -1,14 +1,18 @@
 """SQS queues: of the lanes, with their dead-letter queues, and of events that were not published."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloud.errors import translate_errors
 from cloud.s3_events import QueueMessage, parse_message
 from vigil.errors import Transient
-from vigil.reliability.dead_letters import DeadLetter, Redrive, SuspectDrop
+
+if TYPE_CHECKING:  # the lanes handle no dead letters
+    from vigil.reliability.dead_letters import DeadLetter, Redrive, SuspectDrop
 
 REDRIVE_COUNT_ATTRIBUTE, SUSPECT_ATTRIBUTE = "vigil-redrives", "vigil-suspect-drop"
 """Message attributes: the number of redrives; the suspect drop and its attempts before the redrive."""
@@ -130,6 +134,8 @@ class SqsDeadLetters:
         self._queue.delete_message(dead_letter.receipt_handle)
 
     def _dead_letter_from_message(self, message: dict[str, Any]) -> DeadLetter:
+        from vigil.reliability.dead_letters import DeadLetter  # noqa: PLC0415
+
         sent = datetime.fromtimestamp(int(message["Attributes"]["SentTimestamp"]) / 1000, UTC)
         queue_message = QueueMessage(message["MessageId"], message["Body"], sent)
         return DeadLetter(
@@ -149,5 +155,7 @@ def _message_attribute(message: dict[str, Any], name: str) -> str:
 
 
 def _parse_suspect(text: str) -> SuspectDrop | None:
+    from vigil.reliability.dead_letters import SuspectDrop  # noqa: PLC0415
+
     attempts, _, drop = text.partition(" ")
     return SuspectDrop(drop, int(attempts)) if drop else None

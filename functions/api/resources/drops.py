@@ -59,6 +59,7 @@ def require_source(call: Call, source: str) -> None:
     "POST",
     "/v1/uploads",
     role="operator",
+    audited=True,
     bound_tokens="limited",
     status=201,
     example={"source": "door-3", "suffix": ".jpg"},

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vigil.inference.types import GALLERY_NAME_PATTERN
 from vigil.people.person import INVISIBLE
@@ -34,6 +34,13 @@ def _require_iso_8601(value: Any) -> Any:
     return value
 
 
+def _require_usual_time(value: datetime) -> datetime:
+    """Refuse times that no time zone can express."""
+    if not 1970 <= value.year <= 9000:
+        raise ValueError("not a time from 1970 to 9000")
+    return value
+
+
 Lane = Literal["live", "bulk"]
 DropState = Literal["claimed", "done", "rejected", "quarantined"]
 Severity = Literal["info", "warning", "critical"]
@@ -41,7 +48,10 @@ SightingStatus = Literal["known", "unknown", "ambiguous", "unfit"]
 
 Timestamp = Annotated[datetime, Field(description="Time in ISO 8601 with UTC offset")]
 TimestampParameter = Annotated[
-    AwareDatetime, BeforeValidator(_require_iso_8601), Field(description="Time in ISO 8601 with UTC offset")
+    AwareDatetime,
+    BeforeValidator(_require_iso_8601),
+    AfterValidator(_require_usual_time),
+    Field(description="Time in ISO 8601 with UTC offset"),
 ]
 Source = Annotated[
     str,

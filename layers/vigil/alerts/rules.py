@@ -85,14 +85,12 @@ class Options(TomlTable, frozen=True, omit_defaults=True):
     """Options of the model, in place of its card's.
 
     detect     size of the detector's input in pixels, or "tiles" for small faces in large pictures
-    landmarks  whether the landmarks of small faces are located once or twice
     burst      whether frames that follow each other within seconds may be skipped under overload
     """
 
     detect: Annotated[str, Meta(pattern=r"^(\d{2,4}|tiles|auto)$", description='"480" or "tiles"')] | None = (
         None
     )
-    landmarks: Literal["once", "twice"] | None = None
     burst: bool = False
 
 

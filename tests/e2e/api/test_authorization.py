@@ -51,7 +51,7 @@ def bad_tokens(site: Site) -> dict[str, str]:
     return {
         "none": "",
         "garbage": "not.a.token",
-        "expired": issuer.issue_token("admin", subject="ann", lifetime_s=-60),
+        "expired": issuer.issue_token("admin", subject="ann", lifetime_s=-600),
         "another key's": signed(site, other, "ES256"),
         "another algorithm's": signed(site, rsa.generate_private_key(65537, 2048), "RS256"),
         "a shared secret's": signed(site, "x" * 64, "HS256"),

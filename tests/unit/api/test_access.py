@@ -83,6 +83,12 @@ def test_an_operation_is_allowed_or_refused_for_each_role_and_kind_of_token(oper
     assert found == expected
 
 
+def test_every_operation_that_changes_something_is_on_the_audit_log():
+    unaudited = {one.name for one in DOCUMENTED_OPERATIONS if one.method != "GET" and not one.audited}
+
+    assert unaudited == {"dry-run-rules"}
+
+
 def test_no_token_of_one_door_decides_about_people():
     people = [one for one in DOCUMENTED_OPERATIONS if one.tag == "people"]
 

@@ -1,76 +1,80 @@
-"""A photo is accepted whatever its file is called."""
+"""The image of a request: what clients send is accepted, and a form is limited before it is parsed."""
 
-from pathlib import Path
-from typing import Any
+import base64
 
 import pytest
-from pydantic import ValidationError
 
-from functions.api.media import IMAGE_BODY_TYPES
-from functions.api.routes import BINARY_MEDIA_TYPES
-from functions.api.schemas.drops import NewUpload
-from vigil_client import Vigil
+from functions.api.media import MAX_PARTS, read_image
+from functions.api.operation import Call
+from functions.api.problems import InvalidRequest
+from vigil.access.roles import Caller
+from vigil.errors import EmptyFile
 
-CHALICE_BINARY_TYPES = {"application/octet-stream", "image/png", "image/jpg", "image/jpeg", "image/gif"}
-NAMES = [
-    "a.jpg",
-    "a.JFIF",
-    "a.jpe",
-    "a.bmp",
-    "a.TIF",
-    "a",
-    "a.",
-    ".hidden",
-    "a.jpg~",
-    "a.日本",
-    "a.photograph",
-]
+IMAGE = bytes(range(256)) * 3
+TEXT = base64.b64encode(IMAGE).decode()
 
 
-class RecordingTransport:
-    """Keeps what would be sent."""
-
-    def __init__(self) -> None:
-        self.bodies: list[Any] = []
-        self.media: list[str] = []
-
-    def request(self, kind: Any, method: str, path: str, *, body: Any, media: str = "") -> Any:
-        self.bodies.append(body)
-        self.media.append(media)
-        return {"url": "", "fields": {}, "id": "u-1"}
-
-    def post_form(self, url: str, fields: Any, file: tuple[str, bytes, str]) -> None:
-        self.media.append(file[2])
+def form(*parts: bytes, boundary: str = "limit") -> Call:
+    body = b"".join(b"--limit\r\n" + part + b"\r\n" for part in parts) + b"--limit--\r\n"
+    return Call(Caller("ann", "admin"), {}, body, f"multipart/form-data; boundary={boundary}")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_client_s_upload_of_any_file_name_is_a_valid_request(name: str, tmp_path: Path):
-    (tmp_path / name).write_bytes(b"photo")
-    api, transport = Vigil("https://example.test", "token"), RecordingTransport()
-    api._transport = transport  # type: ignore[assignment]
-
-    api.upload_photo(tmp_path / name, source="door")
-
-    suffix = NewUpload.model_validate(transport.bodies[0]).suffix
-    assert suffix in ("", f".{name.rsplit('.', maxsplit=1)[-1].lower()}")
-
-
-@pytest.mark.parametrize("suffix", ["jpg", ".", "./x", ".a.b", ".toolong99"])
-def test_a_suffix_that_is_none_is_refused(suffix: str):
-    with pytest.raises(ValidationError):
-        NewUpload.model_validate({"source": "door", "suffix": suffix})
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        TEXT.rstrip("="),
+        base64.encodebytes(IMAGE).decode(),
+        base64.urlsafe_b64encode(IMAGE).decode(),
+        f"data:image/jpeg;base64,{TEXT}",
+        f"data:image/svg+xml;charset=utf-8;base64,{TEXT}",
+    ],
+    ids=["plain", "without padding", "in lines", "URL-safe", "data URL", "data URL with parameters"],
+)
+def test_base64_in_every_usual_form_is_the_same_image(text: str):
+    assert read_image(form(), text) == IMAGE
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_client_sends_a_photo_of_any_name_as_a_type_that_the_api_reads(name: str, tmp_path: Path):
-    (tmp_path / name).write_bytes(b"photo")
-    api, transport = Vigil("https://example.test", "token"), RecordingTransport()
-    api._transport = transport  # type: ignore[assignment]
-
-    api.enrol_photo("p-1", tmp_path / name)
-
-    assert set(transport.media) <= set(IMAGE_BODY_TYPES)
+@pytest.mark.parametrize("text", ["!", "a", "data:image/jpeg;base64,!!", "QUJD\u00e4"])
+def test_other_text_is_refused(text: str):
+    with pytest.raises(InvalidRequest, match="not base64"):
+        read_image(form(), text)
 
 
-def test_every_media_type_of_an_image_reaches_the_api_as_bytes():
-    assert set(IMAGE_BODY_TYPES) <= CHALICE_BINARY_TYPES | set(BINARY_MEDIA_TYPES)
+def test_a_file_of_a_form_is_found_beside_other_fields():
+    name = b'Content-Disposition: form-data; name="source"\r\n\r\ndoor'
+    file = b'Content-Disposition: form-data; name="x"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+
+    assert read_image(form(name, file + IMAGE)) == IMAGE
+    assert read_image(form(name, file + IMAGE), None) == IMAGE
+
+
+def test_a_field_without_a_file_name_is_the_image_if_there_is_no_file():
+    assert read_image(form(b'Content-Disposition: form-data; name="image"\r\n\r\n' + IMAGE)) == IMAGE
+
+
+def test_a_part_in_base64_is_decoded():
+    head = b'Content-Disposition: form-data; filename="a"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+
+    assert read_image(form(head + TEXT.encode())) == IMAGE
+
+
+def test_a_form_without_an_image_is_empty():
+    with pytest.raises(EmptyFile):
+        read_image(form())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        form(*[b"a: b\r\n\r\n"] * (MAX_PARTS + 1)),
+        form(b"x: y\r\n" * 200_000 + b"\r\n"),
+        form(b"x" * 800_000),
+        Call(Caller("ann", "admin"), {}, b"\r\n--limit" * 80_000, "multipart/form-data; boundary=limit"),
+        Call(Caller("ann", "admin"), {}, b"", "multipart/form-data"),
+    ],
+    ids=["parts", "headers", "one header", "delimiters", "no boundary"],
+)
+def test_a_form_beyond_the_limits_is_refused_before_it_is_parsed(call: Call):
+    with pytest.raises(InvalidRequest):
+        read_image(call)

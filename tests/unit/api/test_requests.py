@@ -93,3 +93,10 @@ def test_an_invalid_request_is_not_audited_and_a_read_without_a_result_is(audit_
 
     assert (invalid.status, missing.status) == (400, 404)
     assert audit_log.entries == [("ann", "get-person")]
+
+
+@pytest.mark.usefixtures("audit_log")
+def test_a_body_that_was_not_utf_8_is_refused():
+    response = send("POST", "/v1/people", '{"name": "T\ufffdr"}')
+
+    assert (response.status, response.json["detail"]) == (400, "the body is not UTF-8")

@@ -9,11 +9,11 @@ import jwt
 import pytest
 from chalice.app import AuthRequest
 
-from cloud.jwt_tokens import JwtVerifier
+from cloud.jwt_tokens import JwtVerifier, NotYetValid
 from functions import authorizer
 from functions.api import middleware
 from functions.api.operation import Operation
-from functions.api.problems import Forbidden
+from functions.api.problems import Forbidden, NotAuthenticated
 from functions.api.routes import DOCUMENTED_OPERATIONS
 from infra.local.issuer import Issuer
 from vigil.access.roles import Caller
@@ -112,6 +112,39 @@ def test_a_token_needs_a_subject(tokens: Tokens, subject: Any):
 def authorize(operation: Operation, context: dict[str, str]) -> Caller:
     request: Any = SimpleNamespace(context={"authorizer": context})
     return middleware.authorize(operation, request)
+
+
+@pytest.mark.parametrize(("ahead_s", "is_accepted"), [(20, True), (50, True), (300, False)])
+def test_a_clock_that_is_a_little_ahead_is_tolerated_and_another_one_is_named(
+    tokens: Tokens, ahead_s: int, is_accepted: bool
+):
+    issued = int(time.time()) + ahead_s
+
+    if is_accepted:
+        assert tokens.authenticate(iat=issued, nbf=issued, exp=issued + 60) is not None
+    else:
+        with pytest.raises(NotYetValid, match="the clocks differ by more than 60 s"):
+            tokens.authenticate(iat=issued, nbf=issued, exp=issued + 60)
+
+
+@pytest.mark.usefixtures("_no_rate_limit")
+def test_the_answer_to_a_token_of_the_future_says_that_it_is_the_clock(monkeypatch: pytest.MonkeyPatch):
+    def authenticate(_: str) -> Caller:
+        raise NotYetValid("the token is not valid yet: the clocks differ")
+
+    verifier = SimpleNamespace(authenticate=authenticate)
+    monkeypatch.setattr(authorizer, "container", lambda: SimpleNamespace(token_verifier=verifier))
+    event = {
+        "type": "TOKEN",
+        "authorizationToken": "Bearer x",
+        "methodArn": "arn:aws:execute-api:eu-west-1:1:api/stage/GET/v1/drops",
+    }
+
+    answer = authorizer.on_token(event, None)
+
+    with pytest.raises(NotAuthenticated, match="the clocks differ") as refused:
+        authorize(LIST_DROPS, {"principalId": answer["principalId"], **answer["context"]})
+    assert refused.value.status == 401
 
 
 @pytest.fixture

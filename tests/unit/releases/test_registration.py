@@ -38,6 +38,7 @@ def test_the_files_of_an_archive_are_read_by_name():
 
 def test_a_manifest_repeats_the_licence_and_the_numbers_of_the_card():
     card = b'[model]\nname = "x"\n[licence]\nspdx = "MIT"\n[quality]\naccuracy = 1\nsplit = "test"'
+    card += b"\nchecked = true"
 
     manifest = build_manifest("digits", {"card.toml": card}, parent=None, data="d", recipe=None)
 
