@@ -22,6 +22,7 @@ class Argument:
     metavar: str = ""
     exists: bool = False
     file_okay: bool = True
+    dir_okay: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +38,7 @@ class Option:
     flags: tuple[str, ...] = ()
     exists: bool = False
     file_okay: bool = True
+    dir_okay: bool = True
     min: float | None = None
     max: float | None = None
     default: str = ""
@@ -134,7 +136,12 @@ def _click_type(kind: Any, settings: Argument | Option) -> Any:
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     if kind is Path:
-        return click.Path(exists=settings.exists, file_okay=settings.file_okay, path_type=Path)
+        return click.Path(
+            exists=settings.exists,
+            file_okay=settings.file_okay,
+            dir_okay=settings.dir_okay,
+            path_type=Path,
+        )
     if isinstance(settings, Option) and (settings.min, settings.max) != (None, None):
         if kind is float:
             return click.FloatRange(settings.min, settings.max)

@@ -19,7 +19,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from vigil.people.person import INVISIBLE
+from vigil.text import INVISIBLE
 
 INVISIBLE_CHARACTER = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
 ESCAPED_BYTES = range(0xDC80, 0xDD00)

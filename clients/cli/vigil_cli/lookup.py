@@ -26,7 +26,7 @@ def find_person(api: Vigil, text: str) -> str:
     found = named or [one for one in people if text.startswith("p-") and one["id"].startswith(text)]
     if not found:
         names = [one["name"] for one in people]
-        parts = [one for one in names if text.casefold() in one.casefold()]
+        parts = [one for one in names if name_identity(text) in name_identity(one)]
         close = parts[:3] or get_close_matches(text, names, 3)
         hint = f"did you mean {' or '.join(close)}?" if close else "see `./vigil people list`"
         fail(f"no person has the name or id {text}: {hint}")

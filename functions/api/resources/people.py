@@ -24,7 +24,7 @@ from functions.api.schemas.people import (
 from functions.runtime.container import container
 from functions.runtime.receipts import erasure_json
 from vigil.people.consent import TRAINING_CONSENT_TAG
-from vigil.people.person import Person, new_person_id
+from vigil.people.person import Person, name_identity, new_person_id
 
 WATCH_TAG = "watch"
 
@@ -71,7 +71,7 @@ def _is_listed(call: Call, query: PeopleQuery, person: Person) -> bool:
         call.caller.can_access_gallery(person.gallery)
         and query.gallery in (None, person.gallery)
         and (query.tag is None or query.tag in person.tags)
-        and (query.name is None or query.name.casefold() in person.name.casefold())
+        and (query.name is None or name_identity(query.name) in name_identity(person.name))
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vigil.inference.types import GALLERY_NAME_PATTERN
-from vigil.people.person import INVISIBLE
+from vigil.text import INVISIBLE
 
 _ISO_8601_START = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 

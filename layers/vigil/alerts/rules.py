@@ -18,11 +18,12 @@ from vigil.inference.types import (
     Sighting,
     Status,
 )
+from vigil.text import ONE_LINE_PATTERN
 from vigil.toml_file import InvalidToml, TomlTable, parse_toml
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$", description="a name")]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=ONE_LINE_PATTERN, description="a name")]
 Word = Annotated[
     str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$", description="lower-case letters, digits and hyphens")
 ]

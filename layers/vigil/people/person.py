@@ -11,6 +11,7 @@ from typing import Literal, Protocol, get_args
 from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.inference.types import DEFAULT_GALLERY
+from vigil.text import INVISIBLE
 
 
 class PersonNotFound(Rejected):
@@ -134,8 +135,6 @@ def get_person(people: PersonLookup, person_id: str) -> Person:
 
 
 MAX_NAME_LENGTH = 100
-INVISIBLE = r"\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-"""Control characters, line breaks, marks of direction and characters without width."""
 
 
 class InvalidName(Rejected):

@@ -311,3 +311,9 @@ def test_the_number_of_unknown_subjects_of_a_window_is_limited():
 def test_galleries_of_a_source_are_a_list_of_names(galleries: str):
     with pytest.raises(InvalidRules, match="galleries"):
         parse_rules(f"[sources.door]\ngalleries = {galleries}")
+
+
+@pytest.mark.parametrize("name", ["", "a\\n", "a\\nb", "a\\u001bb", "a\\u202eb", "x" * 101])
+def test_the_name_of_a_rule_is_one_visible_line(name: str):
+    with pytest.raises(InvalidRules):
+        parse_rules(f'[[rules]]\nname = "{name}"')

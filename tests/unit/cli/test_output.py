@@ -761,3 +761,14 @@ def test_a_folder_of_a_person_without_photos_does_not_stop_the_import(
     assert result.exit_code == 1
     assert "Ann: the folder has no photo" in result.stderr.replace("\n", "")
     assert "p-Ben" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["people search", "people verify-erasure", "ops rules", "models train digits --recipe"],
+)
+def test_a_folder_where_one_file_is_meant_is_refused_by_name(api: FakeApi, tmp_path: Path, command: str):
+    result = run(command, tmp_path)
+
+    assert result.exit_code == 2
+    assert "is a directory" in result.stderr

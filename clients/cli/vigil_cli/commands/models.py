@@ -194,7 +194,8 @@ def train(
     session: Session,
     model: ModelArgument,
     recipe: Annotated[
-        Path | None, Option(help="A training recipe; without one, the model's last recipe.")
+        Path | None,
+        Option(help="A training recipe; without one, the model's last recipe.", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
     """Build a data set from the current labels and start a training job; equal inputs give the same job.

@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -230,7 +231,8 @@ def unwatch(session: Session, person: PersonArgument) -> None:
 
 
 def search(
-    session: Session, photo: Annotated[Path, Argument(help="A photo with one face.", exists=True)]
+    session: Session,
+    photo: Annotated[Path, Argument(help="A photo with one face.", exists=True, dir_okay=False)],
 ) -> None:
     """Search the unknown faces of the last seven days for the face in a photo, best match first.
 
@@ -277,10 +279,13 @@ def _counts_text(counts: Mapping[str, int]) -> str:
 
 def verify_erasure(
     session: Session,
-    receipt: Annotated[Path, Argument(help="The receipt that `people erase` saved.", exists=True)],
+    receipt: Annotated[
+        Path, Argument(help="The receipt that `people erase` saved.", exists=True, dir_okay=False)
+    ],
     name: Annotated[str, Option(help="The person's name, to search for it too.")] = "",
     photo: Annotated[
-        Path | None, Option(help="A photo of the person, to search unknown faces too.", exists=True)
+        Path | None,
+        Option(help="A photo of the person, to search unknown faces too.", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
     """Verify the signature of a receipt and search everything stored for remains of the person.
@@ -294,7 +299,10 @@ def verify_erasure(
 
     cloud, document = session.deployment(), json.loads(receipt.read_text())
     _verify_signature(cloud, document)
-    needles = [document["receipt"]["person"], *([name] if name else [])]
+    needles = [
+        document["receipt"]["person"],
+        *{unicodedata.normalize(form, name) for form in ("NFC", "NFD") if name},
+    ]
     logs = None if session.stage else session.data
     scan = ErasureScan(cloud, needles, logs, signature=document["mac"])
     hits = {place: list(search()) for place, search in scan.scans.items()}

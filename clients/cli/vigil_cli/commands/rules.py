@@ -17,7 +17,9 @@ from vigil_client.types import DryRunResult
 
 def rules(
     session: Session,
-    file: Annotated[Path | None, Argument(help="A rules file to put into force.", exists=True)] = None,
+    file: Annotated[
+        Path | None, Argument(help="A rules file to put into force.", exists=True, dir_okay=False)
+    ] = None,
     dry_run: Annotated[
         bool, Option(help="Count its alerts of the last 24 hours; change nothing.", flags=("--dry-run",))
     ] = False,
