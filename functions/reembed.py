@@ -12,7 +12,7 @@ from functions.runtime.handler import lambda_handler
 trigger = Blueprint(__name__)
 
 TIME_MARGIN_MS = 15_000
-"""No person is begun with less time left: a snapshot remains to be stored."""
+"""No person is begun with less time left: a segment remains to be stored."""
 
 
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="reembed")

@@ -294,7 +294,7 @@ class Adapters:
 
     @cached_property
     def store(self) -> S3Store:
-        """Pending photos, gallery snapshots and the rules in the store bucket."""
+        """Pending photos, segments of galleries and the rules in the store bucket."""
         from cloud.s3.objects import S3Store
 
         return S3Store(self.s3, self.settings.store_bucket)

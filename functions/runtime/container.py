@@ -77,7 +77,7 @@ class Container(Adapters):
 
     def _bundled_models(self, gallery_max_age_s: float) -> BundledModels:
         from cloud.dynamodb.pointers import CachedGallery
-        from vigil.faces.gallery import Gallery, deserialize_gallery
+        from vigil.faces.gallery import Gallery
         from vigil.faces.recognizer import open_face_recognizer
         from vigil.inference.classifier import open_classifier
         from vigil.inference.repository import BundledModels
@@ -89,7 +89,7 @@ class Container(Adapters):
                 self.settings.people_table,
                 name=name,
                 space=space,
-                load=lambda key: deserialize_gallery(self.store.get_object(key)),
+                load=partial(self.galleries.load, space),
                 empty=Gallery(space),
                 max_age_s=gallery_max_age_s,
                 on_use=self.lane_telemetry.record_gallery_age if gallery_max_age_s else None,
@@ -302,10 +302,10 @@ class Container(Adapters):
     @cached_property
     def people(self) -> DynamoPeople:
         from cloud.dynamodb.people import DynamoPeople
-        from vigil.people.galleries import store_changed_galleries
+        from vigil.people.galleries import store_changed_segments
 
-        store_galleries = partial(store_changed_galleries, self.store)
-        return DynamoPeople(self.dynamodb, self.settings.people_table, store_gallery=store_galleries)
+        store_gallery = partial(store_changed_segments, self.store)
+        return DynamoPeople(self.dynamodb, self.settings.people_table, store_gallery=store_gallery)
 
     @cached_property
     def galleries(self) -> GalleryRepository:
@@ -373,7 +373,7 @@ class Container(Adapters):
             galleries=self.galleries,
             people=self.people,
             models=self.face_releases,
-            snapshots=self.store,
+            segments=self.store,
             unknown_faces=self.unknown_faces,
             clock=self.clock,
         )

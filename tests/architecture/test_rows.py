@@ -12,14 +12,14 @@ FOLDERS = ("functions", "layers/vigil", "layers/cloud", "clients")
 ROWS = (ROOT / "layers/cloud/dynamodb", ROOT / "layers/cloud/dead_letters.py")
 """The modules that read and write rows; dead_letters.py reads those that were not published."""
 
-SNAPSHOTS = (ROOT / "layers/vigil/faces/gallery.py",)
+SNAPSHOTS = (ROOT / "layers/vigil/faces/segments.py",)
 """The header of a gallery snapshot has a field of the same name as an attribute."""
 
 JSON_IMPORTERS = {
     "access/audit.py",
     "access/signing.py",
     "drops/messages.py",
-    "faces/gallery.py",
+    "faces/segments.py",
     "inference/release.py",
     "reliability/reconcile.py",
 }

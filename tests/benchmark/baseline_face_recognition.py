@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from models.build.files import BUILD, BuildFailure
 from models.build.sample_photos import fetch_photos
 from tests.benchmark.ratios import time_ms
-from vigil.faces.gallery import EnrolledPerson, Gallery
+from vigil.faces.gallery import Gallery, build_gallery
 from vigil.faces.recognizer import FaceRecognizer
+from vigil.faces.segments import EnrolledPerson
 from vigil_cli.paths import PHOTOS
 
 BASELINE_VENV = BUILD / "bench-venv"
@@ -159,7 +160,7 @@ def _vigil_decisions(model: FaceRecognizer, photos: Sequence[Path]) -> Decisions
         EnrolledPerson(name, model.analyze((PHOTOS / file).read_bytes()).faces[0].vector[np.newaxis])
         for name, file in ENROLLED.items()
     ]
-    gallery = Gallery(model.embedding_space, tuple(people))
+    gallery = build_gallery(model.embedding_space, people)
     return _count_decisions(photos, partial(_vigil_labels, model, gallery))
 
 

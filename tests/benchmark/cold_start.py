@@ -54,12 +54,13 @@ def _lambda_environment(task: Path, models: Path) -> dict[str, str]:
     template = json.loads((PACKAGE / "sam.json").read_text())
     live = template["Resources"]["Live"]["Properties"]
     variables = live["Environment"]["Variables"]
+    memory = template["Parameters"][live["MemorySize"]["Ref"]]["Default"]
     return {
         **{name: value if isinstance(value, str) else "1" for name, value in variables.items()},
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{task}:{PACKAGE / 'layers' / 'runtime' / 'python'}",
         "MODELS_DIR": str(models),
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(live["MemorySize"]),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory),
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",

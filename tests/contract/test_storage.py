@@ -111,7 +111,7 @@ class UnreachableService:
     [
         lambda: S3InputReader(UnreachableService()).fetch(S3Object("bucket", "k"), 10),
         lambda: S3Store(UnreachableService(), "bucket").get_object("k"),
-        lambda: S3Store(UnreachableService(), "bucket").save_gallery_snapshot("default", 1, b""),
+        lambda: S3Store(UnreachableService(), "bucket").save_gallery_segment("default", 1, b""),
         lambda: S3Store(UnreachableService(), "bucket").delete_version(S3Object("bucket", "k")),
         CachedRules(UnreachableService(), "bucket", max_age_s=0),
         CachedGallery(
@@ -196,7 +196,7 @@ def test_rules_are_not_read_again_within_their_maximum_age(bucket: Any):
 
 
 def dynamo_people(table: Any) -> DynamoPeople:
-    return DynamoPeople(table, "t", store_gallery=lambda gallery: {"s": f"gallery/{gallery.version}"})
+    return DynamoPeople(table, "t", store_gallery=lambda gallery: {"s": [f"gallery/{gallery.version}"]})
 
 
 def test_who_is_enrolled_is_found_by_name_and_by_id(table: Any):
@@ -268,7 +268,8 @@ def test_a_gallery_grown_from_an_old_one_is_not_put_in_force(table: Any):
 def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(table: Any):
     loaded: list[str] = []
 
-    def load(key: str) -> FakeGallery:
+    def load(keys: tuple[str, ...]) -> FakeGallery:
+        (key,) = keys
         loaded.append(key)
         return FakeGallery(int(key.split("/")[1]))
 
@@ -290,7 +291,8 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
 def test_a_gallery_that_cannot_be_read_leaves_the_last_one_in_use_and_is_reported(table: Any):
     problems: list[str] = []
 
-    def load(key: str) -> FakeGallery:
+    def load(keys: tuple[str, ...]) -> FakeGallery:
+        (key,) = keys
         if key == "gallery/2":
             raise InvalidConfiguration("not a gallery snapshot")
         return FakeGallery(int(key.split("/")[1]))
@@ -320,6 +322,37 @@ def test_a_gallery_that_cannot_be_read_leaves_the_last_one_in_use_and_is_reporte
 
     assert versions == [1, 1, 3]
     assert len(problems) == 2
+
+
+def test_a_gallery_whose_segment_was_replaced_while_it_is_read_is_read_again(table: Any):
+    people = dynamo_people(table)
+    people.commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
+
+    def load(keys: tuple[str, ...]) -> FakeGallery:
+        if keys == ("gallery/1",):
+            people.replace_gallery(base=1, gallery=GallerySet(2), now=NOON)
+            raise Transient("no such key", dependency="store", operation="read object")
+        return FakeGallery(2)
+
+    gallery = CachedGallery(
+        table, "t", name="default", space="s", load=load, empty=FakeGallery(0), max_age_s=0
+    )
+
+    assert gallery().version == 2
+
+
+def test_a_gallery_that_cannot_be_read_is_transient(table: Any):
+    dynamo_people(table).commit(PersonChange(None, ANN), [FACE], base=0, gallery=GallerySet(1), now=NOON)
+
+    def load(_: tuple[str, ...]) -> FakeGallery:
+        raise Transient("away", dependency="store", operation="read object")
+
+    gallery = CachedGallery(
+        table, "t", name="default", space="s", load=load, empty=FakeGallery(0), max_age_s=0
+    )
+
+    with pytest.raises(Transient, match="away"):
+        gallery()
 
 
 def test_the_time_of_use_of_a_replaced_gallery_is_reported(table: Any, monkeypatch: pytest.MonkeyPatch):
@@ -373,7 +406,7 @@ def test_a_gallery_that_was_replaced_without_use_is_not_reported_as_outdated(
 
 @pytest.mark.parametrize("incomplete_spaces", [frozenset({"s"}), frozenset()])
 def test_an_incomplete_gallery_is_not_used(table: Any, incomplete_spaces: frozenset[str]):
-    stored = {"s": "gallery/1"} if incomplete_spaces else {"other": "gallery/1"}
+    stored = {"s": ["gallery/1"]} if incomplete_spaces else {"other": ["gallery/1"]}
     rows = DynamoPeople(table, "t", store_gallery=lambda _: stored)
     rows.commit(
         PersonChange(None, ANN),
@@ -443,12 +476,12 @@ def test_each_use_of_the_gallery_reports_its_age(table: Any):
     assert 0 < ages[1] < 1
 
 
-def test_a_snapshot_is_stored_under_a_key_of_its_own(bucket: Any):
+def test_a_segment_is_stored_under_a_key_of_its_own(bucket: Any):
     store = S3Store(bucket, "bucket")
 
     first, second = (
-        store.save_gallery_snapshot("default", 1, b"one"),
-        store.save_gallery_snapshot("default", 1, b"two"),
+        store.save_gallery_segment("default", 1, b"one"),
+        store.save_gallery_segment("default", 1, b"two"),
     )
 
     assert (store.get_object(first), store.get_object(second)) == (b"one", b"two")
@@ -467,22 +500,22 @@ def test_photos_that_wait_to_be_enrolled_are_discarded_by_person(bucket: Any):
     assert "DeleteMarkers" not in left
 
 
-def test_old_snapshots_go_but_not_one_that_is_about_to_be_put_in_force(bucket: Any):
+def test_old_segments_go_but_not_one_that_is_about_to_be_put_in_force(bucket: Any):
     store = S3Store(bucket, "bucket")
-    before, now, coming = (store.save_gallery_snapshot("default", version, b"faces") for version in (1, 2, 3))
+    before, now, coming = (store.save_gallery_segment("default", version, b"faces") for version in (1, 2, 3))
 
-    assert store.delete_other_snapshots("default", 2, [now]) == 1
+    assert store.delete_unused_segments("default", 2, [now]) == 1
 
     with pytest.raises(Transient):
         store.get_object(before)
     assert (store.get_object(now), store.get_object(coming)) == (b"faces", b"faces")
 
 
-def test_snapshots_of_other_galleries_stay(bucket: Any):
+def test_segments_of_other_galleries_stay(bucket: Any):
     store = S3Store(bucket, "bucket")
-    staff, members = (store.save_gallery_snapshot(name, 1, b"faces") for name in ("staff", "members"))
+    staff, members = (store.save_gallery_segment(name, 1, b"faces") for name in ("staff", "members"))
 
-    assert store.delete_other_snapshots("staff", 1, []) == 1
+    assert store.delete_unused_segments("staff", 1, []) == 1
 
     with pytest.raises(Transient):
         store.get_object(staff)

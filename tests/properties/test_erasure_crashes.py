@@ -127,7 +127,7 @@ class CrashingErasure:
     def delete_pending_photos(self, person: str) -> int:
         return self._return_zero()
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
         return self._return_zero()
 
     def delete_photo(self, item: S3Object) -> None:

@@ -49,7 +49,7 @@ class CrashingReembedding:
     def delete_vectors(self, person: str, space: str) -> None:
         raise NotImplementedError("nothing is retired here")
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
         raise NotImplementedError("nothing is retired here")
 
     def remove_spaces(self, spaces: Collection[str]) -> int:
@@ -119,7 +119,7 @@ def run_reembedding(fake: CrashingReembedding) -> ReembeddingProgress:
         galleries=fake,
         people=fake,
         models=fake,
-        snapshots=fake,
+        segments=fake,
         unknown_faces=fake,
         clock=lambda: NOON,
     )

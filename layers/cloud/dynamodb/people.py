@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # the API reads profiles without numpy
 class DynamoPeople:
     """Port of enrolment and erasure: a change of people and of their gallery is one transaction.
 
-    store_gallery  stores the snapshots of a gallery and returns their keys by embedding space
+    store_gallery  stores the changed segments of a gallery; returns the keys of all by embedding space
     """
 
     def __init__(
-        self, client: Any, table: str, *, store_gallery: Callable[[GallerySet], Mapping[str, str]]
+        self, client: Any, table: str, *, store_gallery: Callable[[GallerySet], Mapping[str, Sequence[str]]]
     ) -> None:
         self._rows, self._store_gallery = Table(client, table, "people"), store_gallery
 
@@ -128,7 +128,7 @@ class DynamoPeople:
             raise ConcurrentUpdate("another change to the gallery came first")
 
     def _pointer_put(self, base: int, gallery: GallerySet, now: datetime) -> Item:
-        """Store the snapshots, and return the write that makes them the gallery in use."""
+        """Store the segments, and return the write that makes them the gallery in use."""
         row = {
             "version": gallery.version,
             "keys": self._store_gallery(gallery),

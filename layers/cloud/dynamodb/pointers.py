@@ -31,9 +31,10 @@ class GalleryIncomplete(Transient):
 class CachedGallery(PollingCache[GalleryT]):
     """A gallery in one embedding space, as its pointer row names it. Raises GalleryIncomplete.
 
-    An incomplete gallery is never used, because people who are missing in it would count as unknown.
+    An incomplete gallery is never used, because people who are missing in it would count as unknown. If a
+    segment cannot be read because the next version replaced it meanwhile, the next version is read.
 
-    load    reads a snapshot by its key; raises InvalidConfiguration
+    load    reads the gallery from the keys of its segments; raises InvalidConfiguration
     empty   the gallery before the first enrolment
     on_use  is called at each use with the age of the gallery in seconds: the time since the pointer was read;
             when the pointer has moved, the time from its change to the last use of the gallery before
@@ -46,7 +47,7 @@ class CachedGallery(PollingCache[GalleryT]):
         *,
         name: str,
         space: str,
-        load: Callable[[str], GalleryT],
+        load: Callable[[tuple[str, ...]], GalleryT],
         empty: GalleryT,
         max_age_s: float,
         on_use: Callable[[float], None] | None = None,
@@ -55,7 +56,8 @@ class CachedGallery(PollingCache[GalleryT]):
         super().__init__(empty, max_age_s=max_age_s, on_invalid=on_invalid)
         self._rows, self._name, self._space = Table(client, table, "people"), name, space
         self._load, self._empty, self._on_use = load, empty, on_use
-        self._key, self._used_at_s, self._outdated_s = "", 0.0, 0.0
+        self._keys: tuple[str, ...] = ()
+        self._used_at_s, self._outdated_s = 0.0, 0.0
 
     def __call__(self) -> GalleryT:
         self._outdated_s = 0.0
@@ -67,28 +69,34 @@ class CachedGallery(PollingCache[GalleryT]):
 
     def _read(self) -> GalleryT:
         pointer = read_gallery_pointer(self._rows, self._name)
-        key = _snapshot_key(pointer, self._space)
-        if key == self._key:
+        keys = _segment_keys(pointer, self._space)
+        if keys == self._keys:
             return self._value
-        gallery = self._load(key) if key else self._empty
-        self._key, self._outdated_s = key, self._used_at_s - pointer.active_since_s
+        try:
+            gallery = self._load(keys) if keys else self._empty
+        except Transient:
+            if read_gallery_pointer(self._rows, self._name).version == pointer.version:
+                raise
+            return self._read()
+        self._keys, self._outdated_s = keys, self._used_at_s - pointer.active_since_s
         return gallery
 
 
 def read_gallery_pointer(rows: Table, name: str) -> GalleryPointer:
-    """A gallery's pointer; before the first enrolment, version 0 without snapshots."""
+    """A gallery's pointer; before the first enrolment, version 0 without segments."""
     row = rows.get(GALLERY_POINTER.key(gallery=name), "read gallery pointer")
     if row is None:
         return GalleryPointer(0, {}, frozenset(), 0.0)
     since_s = datetime.fromisoformat(row["at"]).timestamp()
-    return GalleryPointer(row["version"], row["keys"], frozenset(row["incomplete_spaces"]), since_s)
+    keys = {space: tuple(in_space) for space, in_space in row["keys"].items()}
+    return GalleryPointer(row["version"], keys, frozenset(row["incomplete_spaces"]), since_s)
 
 
-def _snapshot_key(pointer: GalleryPointer, space: str) -> str:
-    """The key of the space's snapshot; empty before the first enrolment."""
-    if pointer.snapshot_keys and (space not in pointer.snapshot_keys or space in pointer.incomplete_spaces):
+def _segment_keys(pointer: GalleryPointer, space: str) -> tuple[str, ...]:
+    """The keys of the space's segments; none before the first enrolment."""
+    if pointer.segment_keys and (space not in pointer.segment_keys or space in pointer.incomplete_spaces):
         raise GalleryIncomplete(f"people are not all enrolled in embedding space {space} yet")
-    return pointer.snapshot_keys.get(space, "")
+    return pointer.segment_keys.get(space, ())
 
 
 class CachedPointers:

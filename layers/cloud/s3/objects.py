@@ -221,10 +221,10 @@ class S3ObjectStore:
 
 
 class S3Store(S3ObjectStore):
-    """The rules, gallery snapshots and photos for enrolment.
+    """The rules, segments of galleries and photos for enrolment.
 
     rules.toml                            the rules in use
-    gallery/<gallery>/<version>-<random>  a snapshot; the gallery's pointer names those in use
+    gallery/<gallery>/<version>-<random>  a segment; the gallery's pointer names those in use
     enrol/<person>/<random>.<type>        a photo that waits to be enrolled
     """
 
@@ -236,19 +236,19 @@ class S3Store(S3ObjectStore):
         """Delete every version of a person's photos that wait to be enrolled; returns their number."""
         return self._delete_versions(list(self.list_versions(_pending_photo_prefix(person))))
 
-    def save_gallery_snapshot(self, gallery: str, version: int, data: bytes) -> str:
-        """Store a snapshot under a new key, which takes effect when the gallery pointer names it."""
+    def save_gallery_segment(self, gallery: str, version: int, data: bytes) -> str:
+        """Store a segment under a new key, which takes effect when the gallery pointer names it."""
         return self._put_version(f"gallery/{gallery}/{version:08}-{uuid.uuid4().hex}", data).key
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
-        """Delete every version of a gallery's snapshots but those of these keys; returns their number.
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        """Delete every version of a gallery's segments but those of these keys; returns their number.
 
-        A snapshot with a number above `version`, the one in use, belongs to an enrolment in progress, which
-        will point to it: it is not deleted.
+        A segment with a number above `version`, the one in use, belongs to an enrolment in progress, which
+        will point to it: it is not deleted. One with a lower number can no longer be put in use.
         """
         listed = self.list_versions(f"gallery/{gallery}/")
         return self._delete_versions(
-            [one for one in listed if _snapshot_version(one["Key"]) <= version and one["Key"] not in keys]
+            [one for one in listed if _segment_version(one["Key"]) <= version and one["Key"] not in keys]
         )
 
     def read_rules(self) -> str:
@@ -373,8 +373,8 @@ def _pending_photo_prefix(person: str) -> str:
     return f"enrol/{person}/"
 
 
-def _snapshot_version(key: str) -> int:
-    """The version of the gallery in a snapshot's key."""
+def _segment_version(key: str) -> int:
+    """The version of the gallery in a segment's key."""
     return int(key.rsplit("/", 1)[-1].split("-", 1)[0])
 
 

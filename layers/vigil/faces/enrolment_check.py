@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vigil.errors import Rejected
-from vigil.faces.gallery import EnrolledPerson, Gallery
+from vigil.faces.gallery import Gallery
 from vigil.faces.recognizer import FaceRecognizer
+from vigil.faces.segments import EnrolledPerson
 from vigil.inference.types import Box, ReferenceImage
 
 REFERENCE_MARGIN = 0.6

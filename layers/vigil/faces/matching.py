@@ -76,8 +76,7 @@ def match_faces(faces: Sequence[Face], gallery: Gallery, config: MatchingConfig)
     mismatched = {face.embedding_space for face in faces} - {gallery.embedding_space}
     if mismatched:
         raise EmbeddingSpaceMismatch(
-            f"gallery version {gallery.version} is of embedding space {gallery.embedding_space}, "
-            f"the faces are of {min(mismatched)}"
+            f"the gallery is of embedding space {gallery.embedding_space}, the faces are of {min(mismatched)}"
         )
     if not len(gallery) or not faces:
         return tuple(_decide_without_candidate(face) for face in faces)
@@ -117,8 +116,8 @@ def _decide(
     fmr = config.calibration.threshold_at_score(candidate.score).fmr
     if candidate.score < required_score:
         return MatchDecision("unknown", "unknown", candidate.score, required_score, fmr)
-    person = gallery.people[candidate.index]
+    person = gallery.person_at(candidate.index)
     if candidate.score - candidate.runner_up < config.ambiguity_margin:
-        tags = person.tags | gallery.people[candidate.runner_up_index].tags
+        tags = person.tags | gallery.person_at(candidate.runner_up_index).tags
         return MatchDecision("ambiguous", "ambiguous", candidate.score, required_score, fmr, tags)
     return MatchDecision(person.id, "known", candidate.score, required_score, fmr, person.tags)

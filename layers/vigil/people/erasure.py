@@ -120,8 +120,8 @@ class PersonObjects(Protocol):
     def delete_pending_photos(self, person: str) -> int:
         """Delete every version of photos that wait for enrolment; how many."""
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
-        """Delete every version of a gallery's snapshots up to `version` except these keys; how many."""
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        """Delete every version of a gallery's segments up to `version` except these keys; how many."""
 
     def delete_photo(self, item: S3Object) -> None:
         """Delete one version of a photo, or all if the version is not known."""
@@ -224,8 +224,7 @@ class ErasureService:
         self.records.withdraw_consent(person.id)
         self.wait_for_index()
         pointer = self.records.gallery_pointer(person.gallery)
-        keys = frozenset(pointer.snapshot_keys.values())
-        snapshots = self.objects.delete_other_snapshots(person.gallery, pointer.version, keys)
+        snapshots = self.objects.delete_unused_segments(person.gallery, pointer.version, pointer.keys)
         pending = self.objects.delete_pending_photos(person.id)
         return {"snapshots": snapshots, "photos": pending}, pointer.version
 
@@ -242,7 +241,10 @@ class ErasureService:
         repeat_concurrent_change(partial(self._attempt_removal, person))
 
     def _attempt_removal(self, person: Person) -> None:
+        """A new version also if the gallery lacks the person: no change that began before can be committed.
+
+        So a segment that an interrupted enrolment left is deleted with the other unused ones.
+        """
         galleries = self.galleries.read(person.gallery)
-        if galleries.contains_person(person.id):
-            updated = galleries.apply(lambda one: one.without_person(person.id))
-            self.records.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())
+        updated = galleries.apply(lambda one: one.without_person(person.id))
+        self.records.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())

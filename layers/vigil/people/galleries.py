@@ -1,16 +1,22 @@
-"""Reads the galleries in force, stores changed ones as snapshots, and repeats concurrent changes."""
+"""Reads the galleries in force, stores their changed segments, and repeats concurrent changes."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
+from functools import partial
 from typing import Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from vigil.errors import ConcurrentUpdate
-from vigil.faces.gallery import GallerySet, deserialize_gallery, serialize_gallery
+from vigil.faces.gallery import Gallery, GallerySet
+from vigil.faces.segments import GallerySegment, InvalidSnapshot, deserialize_segment, serialize_segment
 from vigil.people.person import GalleryPointer
 
 MAX_ATTEMPTS = 5
 """Attempts to change the galleries while others change them."""
+
+PARALLEL_READS = 8
+"""Segments that are read from the store at once."""
 
 T = TypeVar("T")
 
@@ -29,7 +35,7 @@ class GalleryListing(GalleryReader, Protocol):
 
 
 class GalleryPointerReader(Protocol):
-    """Says which snapshots are in force. All raise Transient."""
+    """Says which segments are in force. All raise Transient."""
 
     def gallery_names(self) -> Sequence[str]: ...
 
@@ -37,21 +43,26 @@ class GalleryPointerReader(Protocol):
         """Read consistently; version 0 and no keys before the first enrolment."""
 
 
-class SnapshotStore(Protocol):
-    """Stores snapshots; a snapshot is never changed under its key. Raises Transient."""
+class SegmentReader(Protocol):
+    """Reads segments; a segment is never changed under its key. Raises Transient."""
 
     def get_object(self, key: str) -> bytes: ...
 
-    def save_gallery_snapshot(self, gallery: str, version: int, data: bytes) -> str:
-        """The new snapshot's key."""
+
+class SegmentStore(Protocol):
+    """Stores segments. Raises Transient."""
+
+    def save_gallery_segment(self, gallery: str, version: int, data: bytes) -> str:
+        """The new segment's key."""
 
 
 class GalleryRepository:
-    """The galleries in all embedding spaces; the last four snapshots that were read stay in memory."""
+    """The galleries in force; segments that are in use stay in memory, once."""
 
-    def __init__(self, pointers: GalleryPointerReader, snapshots: SnapshotStore) -> None:
-        self._pointers = pointers
-        self._load = lru_cache(maxsize=4)(lambda key: deserialize_gallery(snapshots.get_object(key)))
+    def __init__(self, pointers: GalleryPointerReader, segments: SegmentReader) -> None:
+        self._pointers, self._segments = pointers, segments
+        self._loaded: WeakValueDictionary[str, GallerySegment] = WeakValueDictionary()
+        self._last_read: dict[str, GallerySet] = {}
 
     def names(self) -> Sequence[str]:
         return self._pointers.gallery_names()
@@ -59,20 +70,35 @@ class GalleryRepository:
     def read(self, name: str) -> GallerySet:
         """A gallery in force; empty before the first enrolment. Raises Transient, InvalidSnapshot."""
         pointer = self._pointers.gallery_pointer(name)
-        return GallerySet(
-            pointer.version,
-            {space: self._load(key) for space, key in pointer.snapshot_keys.items()},
-            pointer.snapshot_keys,
-            pointer.incomplete_spaces,
-            name,
-        )
+        by_space = {space: self.load(space, keys) for space, keys in pointer.segment_keys.items()}
+        self._last_read[name] = GallerySet(pointer.version, by_space, pointer.incomplete_spaces, name)
+        return self._last_read[name]
+
+    def load(self, space: str, keys: Sequence[str]) -> Gallery:
+        """The gallery of these segments, which are read in parallel. Raises Transient, InvalidSnapshot."""
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            return Gallery(space, tuple(pool.map(partial(self._load_segment, space), keys)))
+
+    def _load_segment(self, space: str, key: str) -> GallerySegment:
+        segment = self._loaded.get(key)
+        if segment is None:
+            stored_space, segment = deserialize_segment(self._segments.get_object(key), key)
+            if stored_space != space:
+                raise InvalidSnapshot(f"{key} is of embedding space {stored_space}, not of {space}")
+            self._loaded[key] = segment
+        return segment
 
 
-def store_changed_galleries(snapshots: SnapshotStore, galleries: GallerySet) -> dict[str, str]:
-    """Store what has no snapshot yet of a gallery; the key of each space's snapshot. Raises Transient."""
+def store_changed_segments(store: SegmentStore, galleries: GallerySet) -> dict[str, tuple[str, ...]]:
+    """Store the segments that are not stored yet; the keys of all segments by space. Raises Transient."""
     return {
-        space: galleries.snapshot_keys.get(space)
-        or snapshots.save_gallery_snapshot(galleries.name, galleries.version, serialize_gallery(gallery))
+        space: tuple(
+            segment.key
+            or store.save_gallery_segment(
+                galleries.name, galleries.version, serialize_segment(segment, space)
+            )
+            for segment in gallery.segments
+        )
         for space, gallery in galleries.by_space.items()
     }
 

@@ -45,15 +45,20 @@ class PersonChange:
 class GalleryPointer:
     """What is in force of one gallery.
 
-    snapshot_keys      key of each embedding space's snapshot
+    segment_keys       keys of the stored segments in each embedding space
     incomplete_spaces  spaces whose gallery lacks enrolled people: nothing is matched with it
     active_since_s     seconds since 1970 at which the galleries came into force
     """
 
     version: int = 0
-    snapshot_keys: Mapping[str, str] = field(default_factory=dict)
+    segment_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     incomplete_spaces: frozenset[str] = frozenset()
     active_since_s: float = 0.0
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of all segments."""
+        return frozenset(key for keys in self.segment_keys.values() for key in keys)
 
 
 @dataclass(frozen=True, slots=True)

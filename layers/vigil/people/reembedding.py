@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import ConcurrentUpdate, Rejected, VigilError
-from vigil.faces.gallery import EnrolledPerson, GallerySet
+from vigil.faces.gallery import GallerySet
+from vigil.faces.segments import EnrolledPerson
 from vigil.inference.types import ReferenceImage
 from vigil.people.galleries import GalleryListing
 from vigil.people.person import GalleryPointer
@@ -118,11 +119,11 @@ class ReembeddingModels(Protocol):
         """(D,) float32, unit length. Raises Rejected if the release finds no face."""
 
 
-class SnapshotRemover(Protocol):
-    """Deletes gallery snapshots. Raises Transient."""
+class SegmentRemover(Protocol):
+    """Deletes segments of galleries. Raises Transient."""
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
-        """Delete every version of a gallery's snapshots up to `version` except these keys; how many."""
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        """Delete every version of a gallery's segments up to `version` except these keys; how many."""
 
 
 class UnknownFaceRemover(Protocol):
@@ -144,12 +145,14 @@ class ReembeddingService:
     galleries: GalleryListing
     people: GalleryStore
     models: ReembeddingModels
-    snapshots: SnapshotRemover
+    segments: SegmentRemover
     unknown_faces: UnknownFaceRemover
     clock: Callable[[], datetime]
 
     def run(self, previous: ReembeddingState, has_time: Callable[[], bool]) -> ReembeddingRun:
         """Process some people of each release in use; the next run continues. Raises Transient.
+
+        It also deletes the segments that enrolments replaced, or left when they were interrupted.
 
         has_time  whether there is time for one more person
         """
@@ -171,6 +174,9 @@ class ReembeddingService:
         retired = dict(previous.retired)
         if all(release in progress and progress[release].is_complete for release in releases):
             retired = self._retire_spaces(names, frozenset(spaces.values()), retired, has_time)
+        for name in names:
+            pointer = self.people.gallery_pointer(name)
+            self.segments.delete_unused_segments(name, pointer.version, pointer.keys)
         return ReembeddingRun(ReembeddingState(spaces, progress, retired), failures)
 
     def reembed(
@@ -260,16 +266,10 @@ class ReembeddingService:
             space: self.delete_retired_vectors(space, people, after_person, has_time)
             for space, after_person in retired.items()
         }
-        self._delete_unused_data(names, {space for space, after in remaining.items() if after is None})
+        ended = {space for space, after_person in remaining.items() if after_person is None}
+        if ended:
+            self.unknown_faces.remove_spaces(ended)
         return {space: after_person for space, after_person in remaining.items() if after_person is not None}
-
-    def _delete_unused_data(self, names: Sequence[str], spaces: Collection[str]) -> None:
-        """Delete the snapshots and unknown faces of spaces that have no template left."""
-        if spaces:
-            for name in names:
-                pointer = self.people.gallery_pointer(name)
-                self.snapshots.delete_other_snapshots(name, pointer.version, pointer.snapshot_keys.values())
-            self.unknown_faces.remove_spaces(spaces)
 
 
 def _total_progress(by_gallery: Iterable[ReembeddingProgress]) -> ReembeddingProgress:

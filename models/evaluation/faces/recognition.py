@@ -18,10 +18,11 @@ from PIL import Image
 from models.evaluation.faces.calibration import calibrate
 from models.evaluation.faces.photos import AnalyzedPhoto
 from models.evaluation.identification import IdentificationEvaluation, evaluate_identification, search_scores
-from vigil.faces.gallery import EnrolledPerson, Gallery
+from vigil.faces.gallery import Gallery, build_gallery
 from vigil.faces.matching import MatchingConfig, match_faces
 from vigil.faces.pipeline import Face
 from vigil.faces.recognizer import FaceRecognizer
+from vigil.faces.segments import EnrolledPerson
 from vigil.inference.evaluation import bootstrap
 from vigil.statistics import Interval
 
@@ -105,7 +106,7 @@ def enrol_first_photos(photos: Sequence[AnalyzedPhoto], space: str, config: Matc
         and not face.quality_issues
         and face.quality >= config.min_enrolment_quality
     )
-    return Gallery(space, people)
+    return build_gallery(space, people)
 
 
 def _first_photos(photos: Sequence[AnalyzedPhoto]) -> list[AnalyzedPhoto]:

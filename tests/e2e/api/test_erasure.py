@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cloud.dynamodb.people import DynamoPeople
 from cloud.dynamodb.releases import DynamoReleases
 from cloud.s3.datasets import S3DatasetRepository, dataset_prefix
 from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
 from tests.e2e.api.conftest import PHOTOS, WAIT_S, Site, wait_for_reload
 from tests.fakes.memory import NOON
-from vigil.faces.gallery import deserialize_gallery
+from vigil.people.galleries import GalleryRepository
 from vigil.releases.lifecycle import registered_state
 from vigil.releases.manifest import ReleaseManifest
 from vigil.releases.rollout import ReleaseRecord
@@ -214,15 +215,11 @@ def test_sightings_of_an_erased_person_contain_no_id(site: Site, receipt: Path):
 
 
 def test_the_gallery_keeps_the_templates_of_other_people(site: Site, receipt: Path, biden: str):
-    row = site.cloud.client("dynamodb").get_item(
-        TableName=site.cloud.outputs["PeopleTable"], Key={"pk": {"S": "gallery"}, "sk": {"S": "default"}}
-    )["Item"]
-    (key,) = (one["S"] for one in row["keys"]["M"].values())
-    body = (
-        site.cloud.client("s3").get_object(Bucket=site.cloud.outputs["StoreBucket"], Key=key)["Body"].read()
-    )
+    outputs, client = site.cloud.outputs, site.cloud.client
+    people = DynamoPeople(client("dynamodb"), outputs["PeopleTable"], store_gallery=lambda _: {})
+    galleries = GalleryRepository(people, S3ObjectStore(client("s3"), outputs["StoreBucket"]))
 
-    gallery = deserialize_gallery(body)
+    (gallery,) = galleries.read("default").by_space.values()
 
     assert gallery.person(person_of(receipt)) is None
     assert gallery.person(biden) is not None

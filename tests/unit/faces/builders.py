@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.faces.gallery import EnrolledPerson, Gallery
+from vigil.faces.gallery import Gallery, build_gallery
 from vigil.faces.pipeline import Face
 from vigil.faces.quality import FaceMeasures
+from vigil.faces.segments import EnrolledPerson
 
 VECTOR_LENGTH = 64
 EMBEDDING_SPACE = "space"
@@ -41,7 +42,7 @@ def face(of_vector: NDArray[np.float32], quality: float = 1.0, quality_issues: t
 
 
 def gallery(*people: EnrolledPerson) -> Gallery:
-    return Gallery(EMBEDDING_SPACE, people)
+    return build_gallery(EMBEDDING_SPACE, people)
 
 
 def person(name: str, *templates: NDArray[np.float32], tags: frozenset[str] = frozenset()) -> EnrolledPerson:

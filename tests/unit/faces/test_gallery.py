@@ -11,7 +11,9 @@ from tests.unit.faces.builders import (
     vector,
     vector_at_cosine,
 )
-from vigil.faces.gallery import Gallery, GallerySet, InvalidSnapshot, deserialize_gallery, serialize_gallery
+from vigil.faces import segments
+from vigil.faces.gallery import Gallery, GallerySet, build_gallery
+from vigil.faces.segments import InvalidSnapshot, deserialize_segment, serialize_segment
 
 
 def test_the_best_template_of_each_person_counts():
@@ -19,8 +21,8 @@ def test_the_best_template_of_each_person_counts():
 
     found = known.identify(np.stack([vector(3), vector(4)]))
 
-    assert [known.people[one.index].id for one in found] == ["ann", "bob"]
-    np.testing.assert_allclose([one.score for one in found], [1, 1], atol=1e-5)
+    assert [known.person_at(one.index).id for one in found] == ["ann", "bob"]
+    np.testing.assert_allclose([one.score for one in found], [1, 1], atol=1e-3)
 
 
 def test_the_runner_up_is_another_person_and_not_another_template():
@@ -31,7 +33,7 @@ def test_the_runner_up_is_another_person_and_not_another_template():
 
     found = known.identify(vector(1)[np.newaxis])
 
-    assert found[0].runner_up == pytest.approx(0.5, abs=1e-5)
+    assert found[0].runner_up == pytest.approx(0.5, abs=1e-3)
 
 
 def test_one_person_has_no_runner_up():
@@ -49,72 +51,121 @@ def test_identification_equals_an_exhaustive_search(counts: list[int], probes: i
 
     for face, one in zip(faces, found, strict=True):
         best = sorted((float((each.templates @ face).max()) for each in people), reverse=True)
-        assert one.score == pytest.approx(best[0], abs=1e-5)
-        assert one.runner_up == pytest.approx(best[1] if len(best) > 1 else -1, abs=1e-5)
+        assert one.score == pytest.approx(best[0], abs=1e-3)
+        assert one.runner_up == pytest.approx(best[1] if len(best) > 1 else -1, abs=1e-3)
 
 
-def test_an_update_returns_a_new_version_and_does_not_change_the_old_one():
+def test_an_update_does_not_change_the_gallery_before():
     before = gallery(person("bob", vector(1)))
 
     after = before.with_person(person("ann", vector(2)))
 
     assert [one.id for one in before.people] == ["bob"]
-    assert [one.id for one in after.people] == ["ann", "bob"]
-    assert after.version == before.version + 1
+    assert sorted(one.id for one in after.people) == ["ann", "bob"]
 
 
 def test_a_person_is_replaced_and_removed_by_id():
     first = gallery().with_person(person("ann", vector(1))).with_person(person("ann", vector(2), vector(3)))
+    ann = first.person("ann")
 
-    assert len(first) == 1
-    assert first.matrix.shape[0] == 2
-    assert len(first.without_person("ann")) == 0
-    assert first.person("ann") is not None
-    assert first.without_person("ann").person("ann") is None
-
-
-def test_a_deserialised_snapshot_equals_the_gallery():
-    known = gallery(person("ann", vector(1), vector(2), tags=frozenset({"staff"})), person("bob", vector(3)))
-    known = known.without_person("nobody")
-
-    back = deserialize_gallery(serialize_gallery(known))
-
-    assert (back.version, back.embedding_space) == (known.version, "space")
-    assert [(one.id, one.tags) for one in back.people] == [(one.id, one.tags) for one in known.people]
-    np.testing.assert_allclose(back.matrix, known.matrix, atol=1e-3)
-    np.testing.assert_allclose(np.linalg.norm(back.matrix, axis=1), 1, atol=1e-6)
+    assert (len(first), ann and len(ann.templates)) == (1, 2)
+    assert first.without_person("ann").segments == ()
+    assert first.without_person("nobody") is first
 
 
-def test_an_empty_gallery_is_empty_after_deserialisation():
-    back = deserialize_gallery(serialize_gallery(Gallery("space", version=7)))
-
-    assert (len(back), back.version, back.embedding_space) == (0, 7, "space")
+UPDATES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=60)
 
 
-def test_a_snapshot_does_not_depend_on_the_order_of_enrolment():
+@settings(max_examples=100, deadline=None)
+@given(UPDATES)
+def test_after_any_updates_a_gallery_has_exactly_the_people_in_few_segments(updates: list[tuple[int, int]]):
+    """An update with no template removes a person."""
+    expected: dict[str, int] = {}
+    known = gallery()
+    for number, templates in updates:
+        name = f"p{number}"
+        if templates:
+            known = known.with_person(person(name, *(vector(number + n) for n in range(templates))))
+            expected[name] = templates
+        else:
+            known = known.without_person(name)
+            expected.pop(name, None)
+
+    assert {one.id: len(one.templates) for one in known.people} == expected
+    assert sorted(known.ids.tolist()) == sorted(name.encode() for name in expected)
+    assert all((segment.ids[:-1] < segment.ids[1:]).all() for segment in known.segments)
+    assert len(known.segments) <= 12
+    for number in {number for number, _ in updates}:
+        if f"p{number}" in expected:
+            (found,) = known.identify(vector(number)[np.newaxis])
+            assert known.person_at(found.index).id in {f"p{number - n}" for n in range(3)}
+
+
+def test_an_enrolment_leaves_larger_segments_as_they_are():
+    known = gallery(*(person(f"p{n}", vector(n)) for n in range(100)))
+
+    more = known.with_person(person("q1", vector(200))).with_person(person("q2", vector(201)))
+
+    assert more.segments[0] is known.segments[0]
+    assert [len(one) for one in more.segments] == [100, 2]
+
+
+def test_a_full_segment_is_merged_with_no_other(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(segments, "MAX_SEGMENT_TEMPLATES", 4)
+
+    known = gallery(*(person(f"p{n}", vector(n)) for n in range(10)))
+    for n in range(10, 13):
+        known = known.with_person(person(f"p{n}", vector(n)))
+
+    assert sum(len(one) for one in known.segments) == 13
+    assert max(len(one) for one in known.segments) <= 4
+
+
+def test_a_deserialised_segment_equals_the_stored_one():
+    tagged = person("ann", vector(1), vector(2), tags=frozenset({"staff"}))
+    (segment,) = gallery(tagged, person("zoë with a longer id", vector(3))).segments
+
+    space, back = deserialize_segment(serialize_segment(segment, "space"), "key")
+
+    assert (space, back.key, back.ids.tolist(), back.tags) == (
+        "space",
+        "key",
+        segment.ids.tolist(),
+        segment.tags,
+    )
+    np.testing.assert_array_equal(back.templates, segment.templates)
+    np.testing.assert_allclose(back.person(0).templates, [vector(1), vector(2)], atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(back.person(0).templates, axis=1), 1, atol=1e-6)
+
+
+def snapshot(known: Gallery) -> list[bytes]:
+    return [serialize_segment(segment, known.embedding_space) for segment in known.segments]
+
+
+def test_a_segment_does_not_depend_on_the_order_of_enrolment():
     one, other = person("ann", vector(1)), person("bob", vector(2))
 
-    assert serialize_gallery(gallery(one, other)) == serialize_gallery(gallery(other, one))
+    assert snapshot(gallery(one, other)) == snapshot(gallery(other).with_person(one))
 
 
-@pytest.mark.parametrize("cut", [0, 1, 20, 80, 200])
-def test_an_incomplete_snapshot_is_refused(cut: int):
-    data = serialize_gallery(gallery(person("ann", vector(1))))
+@pytest.mark.parametrize("cut", [0, 1, 20, 80, 200, -1])
+def test_an_incomplete_segment_is_refused(cut: int):
+    (data,) = snapshot(gallery(person("ann", vector(1))))
 
     with pytest.raises(InvalidSnapshot):
-        deserialize_gallery(data[:cut])
+        deserialize_segment(data[:cut])
 
 
-def test_a_snapshot_of_another_format_is_refused():
-    data = serialize_gallery(gallery()).replace(b"vigil-gallery/1", b"vigil-gallery/9")
+def test_a_segment_of_another_format_is_refused():
+    (data,) = snapshot(gallery(person("ann", vector(1))))
 
     with pytest.raises(InvalidSnapshot, match="vigil-gallery/9"):
-        deserialize_gallery(data)
+        deserialize_segment(data.replace(b"vigil-gallery/2", b"vigil-gallery/9"))
 
 
 def test_a_person_that_reembedding_has_still_to_add_is_pending():
     ann, bob = person("ann", vector(1)), person("bob", vector(2))
-    old, new = gallery(ann, bob), Gallery("new", (bob,))
+    old, new = gallery(ann, bob), build_gallery("new", [bob])
     growing = GallerySet(
         1, {old.embedding_space: old, new.embedding_space: new}, incomplete_spaces=frozenset({"new"})
     )

@@ -267,7 +267,7 @@ def test_the_smallest_pictures_contain_no_face(size: tuple[int, int]):
 
 
 def test_templates_of_another_embedding_space_are_never_compared():
-    stale = faces_model(lambda _name, _space: Gallery("another", _two_enrolled().people))
+    stale = faces_model(lambda _name, _space: Gallery("another", _two_enrolled().segments))
 
     with pytest.raises(EmbeddingSpaceMismatch):
         stale.predict(photo("obama.jpg"), {}, ignore_stage)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.faces.enrolment_check import Template
-from vigil.faces.gallery import EnrolledPerson, Gallery, GallerySet, sort_by_id
+from vigil.faces.gallery import GallerySet, build_gallery
+from vigil.faces.segments import EnrolledPerson
 
 SPACE = "space"
 
@@ -24,10 +25,11 @@ def template(name: str) -> Template:
 
 def gallery_set(people: Iterable[str] = (), *, version: int = 0, space: str = SPACE) -> GallerySet:
     """Galleries with one template for each person."""
-    enrolled = sort_by_id(EnrolledPerson(person, unit_vector(person)[None]) for person in people)
-    return GallerySet(version, {space: Gallery(space, enrolled, version)})
+    enrolled = [EnrolledPerson(person, unit_vector(person)[None]) for person in people]
+    return GallerySet(version, {space: build_gallery(space, enrolled)})
 
 
 def photo_counts(galleries: GallerySet, space: str = SPACE) -> dict[str, int]:
     """The number of templates of each person in a space."""
-    return {person.id: len(person.templates) for person in galleries.for_space(space).people}
+    people = sorted(galleries.for_space(space).people, key=lambda person: person.id)
+    return {person.id: len(person.templates) for person in people}

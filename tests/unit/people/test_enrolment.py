@@ -79,7 +79,7 @@ class NamedFaces:
             raise NoFaceFound("no face")
         found = template(photo.decode())
         for other in galleries.for_space(SPACE).without_person(person).people:
-            if (other.templates == found.vectors[SPACE]).all(axis=1).any():
+            if (other.templates @ found.vectors[SPACE] > 0.9999).any():
                 raise FaceTaken("the face of another person")
         return found
 
@@ -184,7 +184,8 @@ def test_a_photo_of_another_face_is_rejected_and_the_others_accepted():
     enrolment = service(people).enrol_by_name("Ann", photos("ann", "eve"))
 
     assert [(one.photo.key, one.reason) for one in enrolment.rejected] == [("eve", "inconsistent-face")]
-    assert templates_of(people, enrolment.person.id) == [list(map(float, unit_vector("ann")))]
+    (stored,) = templates_of(people, enrolment.person.id)
+    assert stored == pytest.approx(list(map(float, unit_vector("ann"))), abs=1e-3)
 
 
 def test_nothing_changes_if_every_photo_is_rejected():
@@ -286,7 +287,7 @@ def test_an_unknown_id_cannot_be_enrolled():
 def test_an_enrolment_leaves_a_person_whom_a_gallery_lacks_to_reembedding():
     people = MemoryPeople()
     person = service(people).enrol_by_name("Ada", photos("ada1")).person
-    further = {**people.galleries.by_space, "further": Gallery("further", version=1)}
+    further = {**people.galleries.by_space, "further": Gallery("further")}
     people.galleries = replace(people.galleries, by_space=further, incomplete_spaces=frozenset({"further"}))
 
     service(people).enrol_by_id(person.id, photos("ada2"))

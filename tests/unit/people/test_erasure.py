@@ -68,7 +68,7 @@ class FakeErasure:
         self._record("consent")
 
     def gallery_pointer(self, name: str) -> GalleryPointer:
-        return GalleryPointer(self.galleries.version, {SPACE: f"gallery/{self.galleries.version}"})
+        return GalleryPointer(self.galleries.version, {SPACE: (f"gallery/{self.galleries.version}",)})
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         if self.concurrent_updates:
@@ -163,7 +163,7 @@ class FakeErasure:
         assert item == PHOTO
         self._record("object")
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
         assert (version, list(keys)) == (self.galleries.version, [f"gallery/{version}"])
         self._record("snapshots")
         return 4
@@ -219,6 +219,16 @@ def test_the_galleries_change_first_and_the_profile_is_deleted_last():
         "templates": 2,
     }
     assert (fake.galleries.person_ids(), receipt.gallery_version) == (("p-bob",), 4)
+
+
+def test_the_gallery_gets_a_new_version_also_if_it_lacks_the_person():
+    """An enrolment that began before can no longer be committed, and its segments are deleted."""
+    fake = FakeErasure(gallery_set(["p-bob"], version=3))
+
+    receipt = erase(fake)
+
+    assert (fake.galleries.version, receipt.gallery_version) == (4, 4)
+    assert tuple(fake.calls) == STEPS
 
 
 def test_an_erasure_is_repeated_after_a_concurrent_enrolment():

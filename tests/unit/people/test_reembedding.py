@@ -96,8 +96,8 @@ class FakeReembedding:
         self.embedded.append(reference)
         return np.ones(4, np.float32)
 
-    def delete_other_snapshots(self, gallery: str, version: int, keys: Collection[str]) -> int:
-        self.deleted.append("snapshots")
+    def delete_unused_segments(self, gallery: str, version: int, keys: Collection[str]) -> int:
+        self.deleted.append("segments")
         return 1
 
     def remove_spaces(self, spaces: Collection[str]) -> int:
@@ -111,7 +111,7 @@ def service(fake: FakeReembedding) -> ReembeddingService:
         galleries=fake,
         people=fake,
         models=fake,
-        snapshots=fake,
+        segments=fake,
         unknown_faces=fake,
         clock=lambda: NOON,
     )
@@ -221,7 +221,7 @@ def test_a_run_retires_unused_spaces_when_every_release_in_use_is_complete():
 
     assert (run.state.spaces, run.state.retired, run.failures) == ({"new": "new"}, {}, {})
     assert list(fake.galleries.by_space) == ["new"]
-    assert fake.deleted == ["old ada", "old bob", "old eve", "snapshots", "faces of old"]
+    assert fake.deleted == ["old ada", "old bob", "old eve", "faces of old", "segments"]
 
 
 def test_a_release_that_cannot_be_opened_is_reported_and_nothing_is_retired():
