@@ -1,11 +1,13 @@
 """A receiver of Vigil's events over HTTPS: confirms its subscription, and believes only what SNS has signed.
 
-Needs `cryptography`. Behind your TLS terminator: python docs/webhook.py 8000
+Needs `cryptography`. Behind your TLS terminator: python docs/webhook.py 8000 ARN, where ARN is the topic of
+events (the stack output EventsTopicArn): anybody can have SNS sign messages of another topic.
 """
 
 import base64
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,13 +60,28 @@ def genuine(message: dict[str, Any], certificate: bytes) -> bool:
     return True
 
 
+MAX_AGE = timedelta(hours=1)
+"""SNS repeats a delivery for less than this; an older message is a copy that somebody sends again."""
+
+
+def expected(message: dict[str, Any], topic: str, now: datetime) -> bool:
+    """Whether the message is of our topic and not old."""
+    sent = datetime.fromisoformat(message["Timestamp"].replace("Z", "+00:00"))
+    return message["TopicArn"] == topic and abs(now - sent) <= MAX_AGE
+
+
 class Hook(BaseHTTPRequestHandler):
     """POST from SNS."""
+
+    topic = ""
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         address = message["SigningCertURL"]
         if not from_sns(address) or not genuine(message, urlopen(address, timeout=5).read()):  # noqa: S310
+            self.send_error(403)
+            return
+        if not expected(message, self.topic, datetime.now(UTC)):
             self.send_error(403)
             return
         if message["Type"] == "SubscriptionConfirmation" and from_sns(message["SubscribeURL"]):
@@ -77,4 +94,5 @@ class Hook(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    Hook.topic = sys.argv[2]
     HTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     )
     from cloud.sagemaker import SageMakerTrainer
     from cloud.sns import SnsOperators, SnsSubscriptions, SnsTopic
-    from cloud.sqs import SqsDeadLetters, SqsQueue
+    from cloud.sqs import SqsQueue
+    from cloud.sqs_dead_letters import SqsDeadLetters
     from vigil.reliability.reconcile import ObjectListing
 
 INVENTORY_MAX_AGE = {"Daily": timedelta(days=3), "Weekly": timedelta(days=15)}
@@ -182,15 +183,14 @@ class Adapters:
         return SqsQueue(self.clients.get("sqs"), url)
 
     def dead_letters(self, lane: str, visibility_timeout: timedelta) -> SqsDeadLetters:
-        from cloud.sqs import SqsDeadLetters
+        from cloud.sqs_dead_letters import SqsDeadLetters
 
-        env = self.settings
         return SqsDeadLetters(
             self.clients.get("sqs"),
-            dead_letter_url=env.dead_letters_url(lane),
-            lane_queue_url=env.lane_url(lane),
+            dead_letter_url=self.settings.dead_letters_url(lane),
+            lane_queue_url=self.settings.lane_url(lane),
             lane=lane,
-            bucket=env.photos_bucket,
+            bucket=self.settings.photos_bucket,
             visibility_timeout=visibility_timeout,
         )
 

@@ -176,6 +176,7 @@ class Cloud:
     def _start(self) -> None:
         options = self._options.resolved()
         options.data.mkdir(parents=True, exist_ok=True)
+        options.data.chmod(0o700)  # photos, faces and the key of the tokens belong to this user alone
         lock = self._exit_stack.enter_context(lock_data_folder(options.data))
         if options.state_file:
             store.check_state_file(options.state_file)

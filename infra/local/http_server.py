@@ -8,12 +8,28 @@ import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from infra.local.process import ThreadSupervisor
 
+LOCAL_HOSTS = {"127.0.0.1", "localhost"}
+
+
+def is_foreign_host(host: str | None) -> bool:
+    """Whether a request names another host, as that of a page whose name leads to this machine does."""
+    return host is not None and urlsplit(f"//{host}").hostname not in LOCAL_HOSTS
+
 
 class RequestHandler(BaseHTTPRequestHandler):
-    """Sends each response in one write."""
+    """Sends each response in one write, and answers requests to this machine's own names only."""
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if is_foreign_host(self.headers.get("Host")):
+            self.send_error(421)
+            return False
+        return True
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -143,6 +143,10 @@ def package(name: str, *, root: Path = ROOT, on_progress: Progress | None = None
     Raises PackagingError, and TooLarge above Lambda's limit.
     """
     job = PackageJob(find_target(name), root, on_progress or _ignore_progress)
+    if job.target.compiler is None:
+        job.on_progress(
+            f"no python{job.target.python} here: without bytecode, each cold start compiles the code"
+        )
     with exclusive_lock(job.output_folder):
         _build_part(job, FUNCTION_PACKAGES, job.function_packages_zip, _build_packages_zip)
         for part in LAYERS:

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,8 +31,35 @@ _EXCLUDED_FILES = (
 )
 """Files for compilers, type checkers and pip only. Licences ship."""
 
-SERVICES = ("cloudwatch", "dynamodb", "kms", "lambda", "s3", "sagemaker", "sns", "sqs")
-"""AWS services that functions create clients of; botocore's models of the other four hundred do not ship."""
+OPERATIONS = {
+    "cloudwatch": ("DescribeAlarms", "GetMetricData"),
+    "dynamodb": (
+        *("BatchGetItem", "BatchWriteItem", "DeleteItem", "DescribeEndpoints", "GetItem", "PutItem", "Query"),
+        *("Scan", "TransactWriteItems", "UpdateItem"),
+    ),
+    "kms": ("GenerateMac", "VerifyMac"),
+    "lambda": ("Invoke", "ListEventSourceMappings", "UpdateEventSourceMapping"),
+    "s3": (
+        *("CreateBucket", "CreateSession", "DeleteObject", "GetObject", "HeadBucket", "HeadObject"),
+        *("ListObjectVersions", "ListObjectsV2", "PutObject"),
+    ),
+    "sagemaker": ("CreateTrainingJob", "DescribeTrainingJob"),
+    "sns": (
+        *("GetSubscriptionAttributes", "ListSubscriptionsByTopic", "Publish", "PublishBatch", "Subscribe"),
+        "Unsubscribe",
+    ),
+    "sqs": (
+        *("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"),
+        "SendMessageBatch",
+    ),
+}
+"""What functions call, and what botocore reads by itself (CreateBucket for forms, HeadBucket, ...).
+
+Only these descriptions ship: reading all of a service's takes a third of the time of creating a client.
+"""
+
+_SHIPPED_DATA = ("service-2.json.gz", "service-2.sdk-extras.json", "endpoint-rule-set-1.json.gz")
+"""Files of a service's description; paginators, waiters and examples are not used."""
 
 
 ANSWERED_SERVICE_MODEL = "rekognition/2016-06-27/service-2.json"
@@ -76,7 +104,7 @@ FUNCTION_PACKAGES = PackagePart(
         "typing_extensions",
         "urllib3",
     ),
-    exclude=("boto3/examples/*",),
+    exclude=("boto3/examples/*", "boto3/data/*"),
     mounted_at="/var/task",
 )
 
@@ -118,17 +146,20 @@ def _includes_botocore_data(path: str) -> bool:
     if path.removesuffix(".gz") == ANSWERED_SERVICE_MODEL:
         return True
     service, slash, rest = path.partition("/")
-    return not slash or (service in SERVICES and not rest.split("/")[-1].startswith("examples-"))
+    return not slash or (service in OPERATIONS and rest.split("/")[-1] in _SHIPPED_DATA)
 
 
 def strip_botocore_data(data: Path) -> None:
-    """Unpack botocore's service models without documentation and without endpoints of other services.
-
-    Reading the compressed models took a third of the time that creating a client takes.
-    """
+    """Unpack the newest descriptions, without documentation, unused operations and unused endpoints."""
+    for folder in data.glob("*/"):
+        for older in sorted(folder.glob("*/"))[:-1]:
+            shutil.rmtree(older)
     compressed = sorted(data.glob("*/*/*.json.gz"))
     descriptions = [json.loads(gzip.decompress(path.read_bytes())) for path in compressed]
     for path, description in zip(compressed, descriptions, strict=True):
+        service = path.parents[1].name
+        if "operations" in description and service in OPERATIONS:
+            description = _with_operations(description, OPERATIONS[service])  # noqa: PLW2901
         _write_json(path.with_suffix(""), _without_documentation(description))
         path.unlink()
     endpoint_prefixes = {
@@ -142,6 +173,33 @@ def strip_botocore_data(data: Path) -> None:
             name: one for name, one in partition["services"].items() if name in endpoint_prefixes
         }
     _write_json(data / "endpoints.json", endpoints)
+
+
+def _with_operations(description: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Keep these operations and the shapes that they reach. Raises PackagingError for an unknown one."""
+    missing = set(names) - description["operations"].keys()
+    if missing:
+        service = description["metadata"]["serviceId"]
+        raise PackagingError(f"botocore describes no operation {', '.join(sorted(missing))} of {service}.")
+    operations = {name: one for name, one in description["operations"].items() if name in names}
+    shapes, pending = {}, _named_shapes(operations)
+    while pending:
+        name = pending.pop()
+        if name not in shapes:
+            shapes[name] = description["shapes"][name]
+            pending |= _named_shapes(shapes[name])
+    return {**description, "operations": operations, "shapes": shapes}
+
+
+def _named_shapes(node: Any) -> set[str]:
+    """The names of the shapes that a part of a description refers to."""
+    match node:
+        case dict():
+            own = {node["shape"]} if isinstance(node.get("shape"), str) else set()
+            return own.union(*map(_named_shapes, node.values()))
+        case list():
+            return set().union(*map(_named_shapes, node))
+    return set()
 
 
 def _without_documentation(node: Any) -> Any:

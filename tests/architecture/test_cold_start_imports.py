@@ -51,6 +51,12 @@ def test_the_live_lane_imports_few_modules_besides_its_libraries():
     )
 
 
+def test_the_live_lane_loads_no_event_loop_and_no_event_classes():
+    unused = {"asyncio", "aws_lambda_powertools.utilities.data_classes", "boto3"}
+
+    assert unused & _loaded_modules({"functions.live"}) == set()
+
+
 def _builder_imports() -> set[str]:
     trees = [ast.parse((ROOT / "functions" / "runtime" / name).read_text()) for name in COMPOSITION]
     members = [

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from cloud.sqs import SqsDeadLetters
+from cloud.sqs_dead_letters import SqsDeadLetters
 from vigil.drops.messages import Drop
 from vigil.reliability.dead_letters import Redrive, SuspectDrop
 

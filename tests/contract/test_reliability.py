@@ -21,7 +21,7 @@ from cloud.dynamodb.maintenance_state import (
     save_controller_state,
     save_reconcile_progress,
 )
-from cloud.dynamodb.state import CachedDegradation, DynamoStateStore
+from cloud.dynamodb.state import CachedDegradation, DynamoStateStore, PausedLanes
 from cloud.dynamodb.stream import SqsUnpublishedQueue
 from cloud.lambda_api import EventSourceMapping
 from cloud.s3.listing import BucketListing
@@ -50,6 +50,25 @@ KEY = "live/faces/door/a.jpg"
 
 def fault_case(phase: str = "testing") -> FaultCase:
     return FaultCase(fingerprint_of(None), NOON, NOON + MINUTE, phase, "d1", 2)  # type: ignore[arg-type]
+
+
+def test_two_lanes_that_are_paused_at_once_are_both_paused(table: Any):
+    """Each operator has read the lanes before the other one wrote."""
+
+    class StaleStates(DynamoStateStore):
+        def get_many(self, *names: str) -> dict[str, dict[str, Any]]:
+            return {}
+
+        def get(self, name: str) -> dict[str, Any] | None:
+            return None
+
+    for lane in ("live", "bulk"):
+        PausedLanes(StaleStates(table, "t")).pause(lane)
+    lanes = PausedLanes(DynamoStateStore(table, "t"))
+
+    assert lanes.lanes() == {"live", "bulk"}
+    lanes.resume("live")
+    assert lanes.lanes() == {"bulk"}
 
 
 def test_announcements_are_remembered_however_many_they_are(table: Any):

@@ -10,12 +10,13 @@ from pathlib import Path
 import botocore
 import onnx
 import pytest
+from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.session import Session
 from onnx import TensorProto, helper
 
 from infra.package import package
-from infra.package.dependencies import FUNCTION_PACKAGES, LAYERS, SERVICES, strip_botocore_data
+from infra.package.dependencies import FUNCTION_PACKAGES, LAYERS, OPERATIONS, strip_botocore_data
 from tests.infra.conftest import Template, resources_of_type
 
 
@@ -59,7 +60,14 @@ def _client_facts(data: Path) -> list[str]:
     session.register_component("data_loader", loader)
     client = session.create_client("s3", region_name="eu-west-1")
     link = client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "k"})
-    return [link.split("?")[0], client.meta.endpoint_url, *dir(client)]
+    form = client.generate_presigned_post("bucket", "k")["url"]
+    methods = [xform_name(name) for name in OPERATIONS["s3"]]
+    return [
+        link.split("?")[0],
+        form,
+        client.meta.endpoint_url,
+        *(name for name in methods if hasattr(client, name)),
+    ]
 
 
 LINUX = b"\x7fELF"
@@ -124,14 +132,14 @@ def test_the_runtime_layer_alone_can_infer_and_decode(packaged: Path, tmp_path: 
 
 
 def test_the_function_zip_can_create_a_client_of_every_service(task: Path):
-    _run_isolated([task], _CLIENTS_PROGRAM, *SERVICES)
+    _run_isolated([task], _CLIENTS_PROGRAM, *OPERATIONS)
 
 
 def test_the_packaged_service_models_are_those_that_functions_create_clients_of():
     folders = [ROOT / "functions", ROOT / "layers"]
     used = {name for folder in folders for path in folder.rglob("*.py") for name in _services_used(path)}
 
-    assert used == set(SERVICES), "SERVICES in infra/package/dependencies.py"
+    assert used == set(OPERATIONS), "OPERATIONS in infra/package/dependencies.py"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,16 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from botocore import xform_name
 
 from infra.package import PackagingError, package
 from infra.package.artifacts import build_if_changed, extend_zip, fingerprint, zip_folder
-from infra.package.dependencies import FUNCTION_PACKAGES, pinned_requirements
+from infra.package.dependencies import (
+    ANSWERED_SERVICE_MODEL,
+    FUNCTION_PACKAGES,
+    OPERATIONS,
+    pinned_requirements,
+)
 from infra.package.targets import find_target
 from infra.package.template import (
     LAMBDA_LIMIT_BYTES,
@@ -127,13 +134,22 @@ def test_clients_of_what_ships_can_call_every_service(task: Path):
         config = Config(retries={"total_max_attempts": 1})
         nowhere = "http://127.0.0.1:9"
         keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
-        calls = {"s3": "list_buckets", "sqs": "list_queues", "sns": "list_topics", "dynamodb": "list_tables"}
-        calls |= {"lambda": "list_functions", "kms": "list_keys", "cloudwatch": "list_metrics"}
-        calls |= {"sagemaker": "list_training_jobs"}
-        for service, call in calls.items():
+        queue = {"QueueUrl": nowhere + "/q"}
+        mac = {"Message": b"", "KeyId": "k", "MacAlgorithm": "HMAC_SHA_256"}
+        calls = {
+            "s3": ("get_object", {"Bucket": "b", "Key": "k"}),
+            "sqs": ("receive_message", queue),
+            "sns": ("publish", {"TopicArn": "t", "Message": "m"}),
+            "dynamodb": ("get_item", {"TableName": "t", "Key": {"pk": {"S": "k"}}}),
+            "lambda": ("invoke", {"FunctionName": "f"}),
+            "kms": ("generate_mac", mac),
+            "cloudwatch": ("describe_alarms", {}),
+            "sagemaker": ("describe_training_job", {"TrainingJobName": "j"}),
+        }
+        for service, (call, words) in calls.items():
             client = Session().create_client(service, endpoint_url=nowhere, config=config, **keys)
             try:
-                getattr(client, call)()
+                getattr(client, call)(**words)
             except EndpointConnectionError:
                 print(service)
     """
@@ -145,7 +161,25 @@ def test_clients_of_what_ships_can_call_every_service(task: Path):
         env={"PYTHONPATH": str(task)},
     )
 
-    assert len(completed.stdout.split()) == 8
+    assert len(completed.stdout.split()) == len(OPERATIONS)
+
+
+def test_exactly_the_services_and_operations_ship_that_the_adapters_call(packaged: Path):
+    """Botocore itself calls the others, and Powertools' idempotency the four of DynamoDB."""
+    called = {
+        xform_name(name)
+        for path in (packaged.parents[2] / "layers" / "cloud").rglob("*.py")
+        for name in re.findall(r"(?:_client|client|_s3|_dynamodb)\.([a-z_0-9]+)\b", path.read_text())
+    }
+    names = {xform_name(one) for operations in OPERATIONS.values() for one in operations}
+    known = called | {"create_bucket", "create_session", "describe_endpoints", "head_bucket"}
+
+    assert called - names <= {"exceptions", "generate_presigned_post", "generate_presigned_url", "meta"}
+    assert names - known <= {"put_item", "get_item", "update_item", "delete_item"}
+    with ZipFile(packaged / "deployment.zip") as archive:
+        shipped = [one for one in archive.namelist() if one.endswith("/service-2.json")]
+    assert {one.split("/")[2] for one in shipped} == {*OPERATIONS, ANSWERED_SERVICE_MODEL.split("/")[0]}
+    assert len(shipped) == len(OPERATIONS) + 1
 
 
 def test_a_failed_build_keeps_the_previous_artifact(tmp_path: Path):

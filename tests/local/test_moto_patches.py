@@ -79,7 +79,7 @@ def test_a_form_is_refused_after_its_expiration():
     assert "expired" in refusal[2]
 
 
-_PUT_REQUEST = b"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+_PUT_REQUEST = b"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 
 
 def _echo_application(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
@@ -100,6 +100,22 @@ def test_expect_100_continue_is_answered_before_the_body_is_sent():
 
     assert interim.startswith(b"HTTP/1.1 100")
     assert answer.endswith(b"photo")
+
+
+@pytest.mark.parametrize(
+    "headers", [b"Host: evil.example\r\n", b"Host: 127.0.0.1\r\nOrigin: https://evil.example\r\n"]
+)
+def test_a_request_to_a_foreign_host_or_by_a_foreign_page_is_refused(headers: bytes):
+    """A browser sends both for a page whose name was bound to this machine's address."""
+    http = create_http_server(_echo_application, None)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+
+    with socket.create_connection(("127.0.0.1", http.port), timeout=120) as line:
+        line.sendall(b"PUT / HTTP/1.1\r\n" + headers + b"Content-Length: 5\r\n\r\nphoto")
+        answer = line.recv(1000)
+    http.shutdown()
+
+    assert answer.startswith(b"HTTP/1.1 421")
 
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from cloud.dynamodb.state import PAUSED_LANES_STATE, paused_lanes
+from cloud.dynamodb.state import PAUSED_LANES, paused_lanes
 from functions.api.operation import Call, operation
 from functions.api.schemas.fields import ApiModel
 from functions.api.schemas.status import (
@@ -37,9 +37,9 @@ def get_status(_: Call) -> SystemStatus:
     pending = {lane: [submit(query) for query in _lane_queries(lane)] for lane in LANES}
     slos, batches = submit(_slo_statuses), submit(container().dead_letter_queue("publish").message_counts)
     ages = submit(container().cloudwatch.oldest_message_ages, [*queues.values()], now=datetime.now(UTC))
-    states = container().state_store.get_many("controller", "reconcile", PAUSED_LANES_STATE)
+    states = container().state_store.get_many("controller", "reconcile", *PAUSED_LANES)
     controller, completeness = states.get("controller", {}), states.get("reconcile", {}).get("last_complete")
-    paused_names = paused_lanes(states.get(PAUSED_LANES_STATE))
+    paused_names = paused_lanes(states)
     ages_s = {name: ages.result()[queue] for name, queue in queues.items()}
     return SystemStatus(
         lanes=tuple(

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from moto import backends
@@ -25,6 +26,7 @@ from infra.local.cloudwatch.metric_data import MetricArchive, patch_metric_data
 from infra.local.faults.aws_calls import FaultyApplication
 from infra.local.faults.messages import oldest_message_ages_s, patch_message_faults
 from infra.local.faults.model import FaultInjector, Faults
+from infra.local.http_server import LOCAL_HOSTS, is_foreign_host
 from infra.local.moto_.patches.dynamodb_writes import patch_writes
 from infra.local.moto_.patches.locking import patch_locking
 from infra.local.moto_.patches.memory_growth import patch_memory_growth
@@ -56,7 +58,12 @@ class _KeepAliveHandler(MotoRequestHandler):
         return accepted
 
     def run_wsgi(self) -> None:
-        """Answer one request."""
+        """Answer one request; one to a foreign host, or by a foreign page, comes from a browser."""
+        origin = urlsplit(self.headers.get("Origin", "")).hostname
+        if is_foreign_host(self.headers.get("Host")) or origin not in {None, *LOCAL_HOSTS}:
+            self.close_connection = True
+            self._send_response("421 Misdirected Request", [], b"")
+            return
         environ: Any = self.make_environ()
         environ["wsgi.input"] = io.BytesIO(_read_request_body(environ))
         response: list[Any] = []

@@ -8,8 +8,10 @@ from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import STATE
 from cloud.polling_cache import PollingCache
 from vigil.reliability.degradation import DegradationStep
+from vigil.reliability.lane_counts import LANES
 
-PAUSED_LANES_STATE = "paused_lanes"
+PAUSED_LANES = {f"paused_lane#{lane}": lane for lane in LANES}
+"""The name of each lane's state: one row a lane, so that pausing two at once loses neither."""
 
 
 class DynamoStateStore:
@@ -36,9 +38,9 @@ def reembedding_state_name(model: str) -> str:
     return f"reembedding#{model}"
 
 
-def paused_lanes(state: Mapping[str, Any] | None) -> frozenset[str]:
-    """The lanes that a stored state names."""
-    return frozenset((state or {}).get("lanes", ()))
+def paused_lanes(states: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """The lanes that are paused in these states."""
+    return frozenset(lane for name, lane in PAUSED_LANES.items() if states.get(name, {}).get("paused"))
 
 
 class PausedLanes:
@@ -48,16 +50,16 @@ class PausedLanes:
         self._states = states
 
     def lanes(self) -> frozenset[str]:
-        return paused_lanes(self._states.get(PAUSED_LANES_STATE))
+        return paused_lanes(self._states.get_many(*PAUSED_LANES))
 
     def pause(self, lane: str) -> None:
-        self._save(self.lanes() | {lane})
+        self._save(lane, paused=True)
 
     def resume(self, lane: str) -> None:
-        self._save(self.lanes() - {lane})
+        self._save(lane, paused=False)
 
-    def _save(self, lanes: frozenset[str]) -> None:
-        self._states.put(PAUSED_LANES_STATE, {"lanes": sorted(lanes)})
+    def _save(self, lane: str, *, paused: bool) -> None:
+        self._states.put(f"paused_lane#{lane}", {"paused": paused})
 
 
 class CachedDegradation(PollingCache[Sequence[DegradationStep]]):

@@ -98,6 +98,23 @@ def test_the_webhook_receiver_accepts_only_signed_messages(hook: Any):
 
 
 @pytest.mark.parametrize(
+    ("topic", "age", "good"),
+    [
+        ("ours", timedelta(minutes=5), True),
+        ("theirs", timedelta(0), False),
+        ("ours", timedelta(hours=2), False),
+    ],
+)
+def test_the_webhook_receiver_accepts_only_recent_messages_of_its_topic(
+    hook: Any, topic: str, age: timedelta, good: bool
+):
+    now = datetime.now(UTC)
+    sent = (now - age).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+    assert hook.expected({"TopicArn": topic, "Timestamp": sent}, "ours", now) is good
+
+
+@pytest.mark.parametrize(
     ("url", "good"),
     [
         ("https://sns.eu-west-1.amazonaws.com/cert.pem", True),
