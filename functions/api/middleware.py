@@ -155,7 +155,8 @@ def _parse_payload(operation: Operation, request: Request, media: str, body: byt
             {"at": "/" + "/".join(map(str, one["loc"])), "message": one["msg"]}
             for one in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-        raise InvalidRequest("; ".join(one["message"] for one in errors)[:300], errors=errors) from error
+        details = "; ".join(f"{one['at'].lstrip('/')}: {one['message']}" for one in errors)
+        raise InvalidRequest(details[:300], errors=errors) from error
 
 
 def _is_utf_8(body: bytes) -> bool:

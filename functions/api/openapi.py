@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from functions.api.examples import example_of
 from functions.api.operation import JSON_TYPE, PATH_PARAMETERS, Operation
 from functions.api.problems import (
     PROBLEM_MEDIA_TYPE,
@@ -120,9 +121,10 @@ class MissingToken(Problem):
 def openapi_document(operations: Iterable[Operation]) -> JsonObject:
     """The document of the documented ones of the operations."""
     operation_list = [one for one in operations if one.documented]
+    schemas = _component_schemas(operation_list)
     paths: dict[str, JsonObject] = {}
     for operation in operation_list:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation_object(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation_object(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": API_INFO,
@@ -133,7 +135,7 @@ def openapi_document(operations: Iterable[Operation]) -> JsonObject:
         ],
         "paths": paths,
         "components": {
-            "schemas": {**_component_schemas(operation_list), "Problem": PROBLEM_SCHEMA},
+            "schemas": {**schemas, "Problem": PROBLEM_SCHEMA},
             "responses": _problem_responses(
                 problem for one in operation_list for problem in _possible_problems(one)
             ),
@@ -142,14 +144,14 @@ def openapi_document(operations: Iterable[Operation]) -> JsonObject:
     }
 
 
-def _operation_object(one: Operation) -> JsonObject:
+def _operation_object(one: Operation, schemas: Mapping[str, JsonObject]) -> JsonObject:
     described: JsonObject = {
         "operationId": one.name,
         "tags": [one.tag],
         "summary": one.summary,
         "description": one.description,
         "parameters": [*_path_parameters(one), *_query_parameter_objects(one), *_idempotency_header(one)],
-        "responses": _responses_object(one),
+        "responses": _responses_object(one, schemas),
     }
     if one.role is None:
         described["security"] = []
@@ -229,12 +231,14 @@ def _request_body(one: Operation) -> JsonObject | None:
     return {"required": True, "content": content}
 
 
-def _responses_object(one: Operation) -> dict[str, JsonObject]:
+def _responses_object(one: Operation, schemas: Mapping[str, JsonObject]) -> dict[str, JsonObject]:
     success: JsonObject = {
         "description": _first_paragraph((one.response_model and one.response_model.__doc__) or "Done.")
     }
     if one.response_model is not None:
-        success["content"] = {JSON_TYPE: {"schema": _schema_reference(one.response_model)}}
+        reference = _schema_reference(one.response_model)
+        content = {"schema": reference, "example": example_of(reference, schemas)}
+        success["content"] = {JSON_TYPE: content}
     if one.media_type:
         success["content"] = {one.media_type: {}}
     responses = {str(one.status): success}

@@ -6,7 +6,8 @@ Problem
 ├── Forbidden                                       403
 ├── NotFound                                        404
 ├── MethodNotAllowed, NotAcceptable                 405, 406
-├── Conflict, RequestInProgress                     409
+├── Conflict (NameTaken, AlertDecided)              409
+├── RequestInProgress                               409
 ├── TooLarge, UnsupportedMediaType                  413, 415
 ├── UnprocessableContent                            422
 ├── TooManyRequests, CapacityExceeded               429
@@ -89,6 +90,16 @@ class NotAcceptable(Problem):
 class Conflict(Problem):
     name, status, title = "conflict", 409, "Conflict with the current state"
     remedy = "Read the resource again, and repeat the request if it still applies."
+
+
+class NameTaken(Conflict):
+    name, title = "name-taken", "Another person in the gallery has this name"
+    remedy = "Use another name, or enrol photos for that person, whom GET /v1/people?name=... finds."
+
+
+class AlertDecided(Conflict):
+    name, title = "alert-decided", "The alert is closed, or the caller has reviewed it"
+    remedy = "Read the alert: its reviews say who decided what; another reviewer must give the next one."
 
 
 class RequestInProgress(Problem):

@@ -64,17 +64,15 @@ class Session:
 
         On AWS the token is that of VIGIL_TOKEN, and the address that of VIGIL_URL or of the stack's outputs.
         """
-        from urllib3.exceptions import HTTPError
-
-        from vigil_client import Problem, Vigil
+        from vigil_client import ApiUnreachable, Problem, Vigil
 
         url, token = self._aws_access() if self.stage else self._local_access(role)
         try:
             yield Vigil(url, token)
         except Problem as problem:
             fail(_describe(problem))
-        except HTTPError as error:
-            fail(f"the API does not answer: {error}; docs/operations.md says what to do while it is down")
+        except ApiUnreachable as error:
+            fail(f"{error}; docs/operations.md says what to do while it is down")
 
     def deployment(self) -> Deployment:
         """Direct access to the deployment's AWS services."""

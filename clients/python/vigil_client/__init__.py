@@ -7,10 +7,19 @@ drop = vigil.drop_photo("door.jpg", source="door-3")
 """
 
 from vigil_client.client import Vigil
-from vigil_client.problems import Conflict, Forbidden, NotFound, Problem, Unauthorized, UnprocessableContent
+from vigil_client.problems import (
+    ApiUnreachable,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Problem,
+    Unauthorized,
+    UnprocessableContent,
+)
 from vigil_client.rekognition import rekognition
 
 __all__ = [
+    "ApiUnreachable",
     "Conflict",
     "Forbidden",
     "NotFound",

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
+class ApiUnreachable(Exception):
+    """There was no answer, also after retries, or one that is not the API's."""
+
+
 class Problem(Exception):
     """An error response; `type` is stable, `remedy` states what the client can do."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from vigil_client.problems import problem_from_response
+from vigil_client.problems import ApiUnreachable, problem_from_response
 
 Result = TypeVar("Result")
 Token = str | Callable[[], str]
@@ -21,6 +21,8 @@ class Transport:
     """Sends requests; retries connection failures and 429, 502, 503, 504, and obeys Retry-After."""
 
     def __init__(self, url: str, token: Token, *, timeout_s: float, retries: int) -> None:
+        if not url.startswith(("https://", "http://")):
+            raise ApiUnreachable(f"{url!r} is no address of an API: it begins with https:// or http://")
         self._url, self._token = url.rstrip("/"), token
         retry_policy = urllib3.Retry(
             total=retries,
@@ -43,7 +45,7 @@ class Transport:
         body: Mapping[str, Any] | bytes | None = None,
         media: str = "application/json",
     ) -> Result:
-        """The response's JSON as a value of the type. Raises Problem."""
+        """The response's JSON as a value of the type. Raises Problem, ApiUnreachable."""
         result: Result = self.send(method, path, query=query, body=body, media=media)
         return result
 
@@ -56,33 +58,52 @@ class Transport:
         body: Mapping[str, Any] | bytes | None = None,
         media: str = "application/json",
     ) -> Any:
-        """The response's JSON, None without a body. Raises Problem."""
+        """The response's JSON, None without a body. Raises Problem, ApiUnreachable."""
         parameters = {name: value for name, value in (query or {}).items() if value is not None}
         address = f"{self._url}{path}" + (f"?{urlencode(parameters, doseq=True)}" if parameters else "")
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        response = self._http.request(method, address, body=data, headers=self._headers(method, body, media))
-        content = json.loads(response.data) if response.data else None
+        response = self._exchange(method, address, body=data, headers=self._headers(method, body, media))
+        content = _parse_json(response)
         if response.status >= 400:
             raise problem_from_response(response.status, content)
+        if response.data and content is None:
+            raise ApiUnreachable(f"{self._url} answers, but not with JSON: is it the address of the API?")
         return content
 
     def get_image(self, link: str) -> bytes:
-        """The image behind a signed link, which needs no token. Raises Problem."""
-        response = self._http.request("GET", link, headers={"Accept": "image/jpeg"})
+        """The image behind a signed link, which needs no token. Raises Problem, ApiUnreachable."""
+        response = self._exchange("GET", link, headers={"Accept": "image/jpeg"})
         if response.status >= 400:
-            raise problem_from_response(response.status, json.loads(response.data))
+            raise problem_from_response(response.status, _parse_json(response))
         return bytes(response.data)
 
     def post_form(self, url: str, fields: Mapping[str, str], file: tuple[str, bytes, str]) -> None:
-        """Upload a file with a form of S3. Raises Problem."""
-        response = self._http.request("POST", url, fields={**fields, "file": file})
+        """Upload a file with a form of S3. Raises Problem, ApiUnreachable."""
+        response = self._exchange("POST", url, fields={**fields, "file": file})
         if response.status >= 400:
             raise problem_from_response(
-                response.status, {"title": "Upload rejected", "detail": response.data.decode()}
+                response.status,
+                {"title": "Upload rejected", "detail": response.data.decode(errors="replace")},
             )
+
+    def _exchange(self, method: str, address: str, **request: Any) -> urllib3.BaseHTTPResponse:
+        """The response, after retries. Raises ApiUnreachable."""
+        try:
+            return self._http.request(method, address, **request)
+        except urllib3.exceptions.HTTPError as error:
+            cause = getattr(error, "reason", None) or error
+            raise ApiUnreachable(f"{self._url} does not answer: {cause}") from error
 
     def _headers(self, method: str, body: object, media: str) -> dict[str, str]:
         token = self._token if isinstance(self._token, str) else self._token()
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         headers |= {"Content-Type": media} if body is not None else {}
         return headers | ({} if method == "GET" else {"Idempotency-Key": uuid.uuid4().hex})
+
+
+def _parse_json(response: urllib3.BaseHTTPResponse) -> Any:
+    """None without a body, and if it is not JSON."""
+    try:
+        return json.loads(response.data) if response.data else None
+    except ValueError:
+        return None

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from cloud.dynamodb.drops import AlertView
-from functions.api.names import find_names
 from functions.api.operation import Call, operation
 from functions.api.pagination import read_page, row_filter
-from functions.api.problems import Conflict, NotFound
+from functions.api.problems import AlertDecided, Conflict, NotFound
+from functions.api.resources.people import find_names
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.alerts import AlertList, AlertOut, AlertsQuery, NewReview, ReviewOut, ReviewResult
 from functions.runtime.container import container
@@ -53,6 +53,7 @@ def get_alert(call: Call) -> AlertOut:
     status=201,
     audited=True,
     example={"decision": "confirm"},
+    problems=(AlertDecided,),
 )
 def review_alert(call: Call, new: NewReview) -> ReviewResult:
     """Review an alert.
@@ -65,7 +66,7 @@ def review_alert(call: Call, new: NewReview) -> ReviewResult:
         state = apply_review(alert.reviews, review, alert.reviewers)
         container().reviews.save_review(alert, review, state)
     except (AlreadyClosed, SameReviewer) as error:
-        raise Conflict(str(error)) from error
+        raise AlertDecided(str(error)) from error
     except ConcurrentUpdate as error:
         raise Conflict("the alert was changed by another request") from error
     return ReviewResult(

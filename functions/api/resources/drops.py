@@ -9,10 +9,10 @@ from itertools import islice
 from typing import TypeVar
 
 from cloud.dynamodb.drops import DropView, SightingView
-from functions.api.names import find_names
 from functions.api.operation import Call, operation
 from functions.api.pagination import read_page, row_filter
 from functions.api.problems import Forbidden, NotFound, UnprocessableContent
+from functions.api.resources.people import find_names
 from functions.api.resources.thumbnails import thumbnail_url
 from functions.api.schemas.drops import (
     DropActionOut,

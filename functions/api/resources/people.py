@@ -1,14 +1,16 @@
 """People: enrolment, names, tags and erasure."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from cloud.dynamodb.profiles import NameTaken, PersonView
+from cloud.dynamodb import profiles
+from cloud.dynamodb.profiles import PersonView
 from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
-from functions.api.problems import Conflict, Forbidden, NotFound, UnprocessableContent
+from functions.api.problems import Conflict, Forbidden, NameTaken, NotFound, UnprocessableContent
 from functions.api.scheduled import SCHEDULED_EVENT
 from functions.api.schemas.people import (
     EnrolledPhoto,
@@ -23,7 +25,8 @@ from functions.api.schemas.people import (
 )
 from functions.runtime.container import container
 from functions.runtime.receipts import erasure_json
-from vigil.people.consent import TRAINING_CONSENT_TAG
+from vigil.errors import ConcurrentUpdate
+from vigil.people.consent import TRAINING_CONSENT_TAG, is_person_id
 from vigil.people.person import Person, name_identity, new_person_id
 
 WATCH_TAG = "watch"
@@ -37,6 +40,7 @@ WATCH_TAG = "watch"
     status=201,
     audited=True,
     example={"name": "Ada Lovelace", "tags": ["staff"]},
+    problems=(NameTaken,),
 )
 def create_person(call: Call, new: NewPerson) -> PersonRef:
     """Create a person in a gallery.
@@ -48,8 +52,8 @@ def create_person(call: Call, new: NewPerson) -> PersonRef:
     person = Person(new_person_id(), new.name, frozenset(new.tags), new.gallery)
     try:
         container().profiles.create(person, datetime.now(UTC))
-    except NameTaken as error:
-        raise Conflict("another person in the gallery has this name") from error
+    except profiles.NameTaken as error:
+        raise NameTaken(f"{new.name} is a name in the gallery {new.gallery}") from error
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
@@ -88,14 +92,17 @@ def get_person(call: Call) -> PersonOut:
     bound_tokens="gallery",
     audited=True,
     example={"name": "Ada King"},
+    problems=(NameTaken,),
 )
 def rename_person(call: Call, new: NewName) -> PersonRef:
     """Rename a person."""
     person = _find_person(call).person
     try:
         container().profiles.rename(person, new.name, datetime.now(UTC))
-    except NameTaken as error:
-        raise Conflict("another person has this name, or another request changed the person") from error
+    except profiles.NameTaken as error:
+        raise NameTaken(f"{new.name} is a name in the gallery {person.gallery}") from error
+    except ConcurrentUpdate as error:
+        raise Conflict("another request changed the person") from error
     return PersonRef(id=person.id)
 
 
@@ -162,6 +169,15 @@ def _invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     if response["error"]["reason"] == "person-not-found":
         raise NotFound
     raise UnprocessableContent(response["error"]["message"], reason=response["error"]["reason"])
+
+
+def find_names(call: Call, subjects: Iterable[str | None]) -> Mapping[str, str]:
+    """Name by id of the people among the subjects whom the caller may read; one read for all."""
+    ids = {one for one in subjects if one is not None and is_person_id(one)}
+    if not ids or not call.caller.has_role("reviewer"):
+        return {}
+    people = container().profiles.find_all(sorted(ids))
+    return {one.id: one.name for one in people if call.caller.can_access_gallery(one.gallery)}
 
 
 def _find_person(call: Call) -> PersonView:

@@ -8,13 +8,14 @@ from typing import Any
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.queries import Table, merge_lists, shard_page_size
 from cloud.dynamodb.schema import NAME, list_key, list_keys, person_key
-from vigil.errors import VigilError
+from cloud.errors import CONDITION_FAILED
+from vigil.errors import ConcurrentUpdate, VigilError
 from vigil.inference.types import DEFAULT_GALLERY
 from vigil.people.person import Person, name_identity
 
 
 class NameTaken(VigilError):
-    """Another person has the name, or the person has changed since it was read."""
+    """Another person in the gallery has the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class DynamoProfiles:
         )
 
     def rename(self, before: Person, name: str, now: datetime) -> None:
-        """Change the name of a person. Raises NameTaken."""
+        """Change the name of a person. Raises NameTaken, ConcurrentUpdate."""
         after = replace(before, name=name)
         writes = [self._rows.put_write(profile_item(after, now), **unless_changed(before))]
         if name_identity(name) != name_identity(before.name):
@@ -75,7 +76,10 @@ class DynamoProfiles:
         return map(_person_view, merge_lists(lists, "person"))
 
     def _transact(self, writes: list[Item]) -> None:
-        if self._rows.transact(writes, "write person"):
+        reasons = self._rows.transact(writes, "write person")
+        if CONDITION_FAILED in reasons[:1]:
+            raise ConcurrentUpdate("the person has changed since it was read")
+        if reasons:
             raise NameTaken("another person has that name")
 
 

@@ -63,7 +63,7 @@ def test_a_name_is_unique_and_can_be_changed(site: Site):
     again = site.request("POST", "/v1/people", {"name": name.upper()})
     site.request("PATCH", f"/v1/people/{person}", {"name": other})
 
-    assert again.status == 409
+    assert (again.status, again.json["type"]) == (409, "urn:vigil:problem:name-taken")
     assert site.request("GET", f"/v1/people/{person}").json["name"] == other
     assert site.request("POST", "/v1/people", {"name": name}).status == 201
 
