@@ -70,7 +70,9 @@ def example_of(shape: Mapping[str, Any], schemas: Mapping[str, Any], field: str 
     if kind == "array" and field not in _BY_FIELD:
         items = shape.get("prefixItems") or [shape["items"]] * shape.get("minItems", 1)
         return [example_of(one, schemas) for one in items]
-    return shape.get("minimum", _BY_TYPE[kind]) if kind in _BY_TYPE else _BY_FIELD[field]
+    if kind in _BY_TYPE:
+        return shape.get("minimum", _BY_TYPE[kind])
+    return _BY_FIELD.get(field, {} if kind == "object" else field)
 
 
 def _resolved(shape: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ Problem
 ├── Forbidden                                       403
 ├── NotFound                                        404
 ├── MethodNotAllowed, NotAcceptable                 405, 406
-├── Conflict (NameTaken, AlertDecided)              409
+├── Conflict (NameConflict, AlertDecided)             409
 ├── RequestInProgress                               409
 ├── TooLarge, UnsupportedMediaType                  413, 415
 ├── UnprocessableContent                            422
@@ -92,7 +92,7 @@ class Conflict(Problem):
     remedy = "Read the resource again, and repeat the request if it still applies."
 
 
-class NameTaken(Conflict):
+class NameConflict(Conflict):
     name, title = "name-taken", "Another person in the gallery has this name"
     remedy = "Use another name, or enrol photos for that person, whom GET /v1/people?name=... finds."
 

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from cloud.dynamodb import profiles
-from cloud.dynamodb.profiles import PersonView
+from cloud.dynamodb.profiles import NameTaken, PersonView
 from functions.api.media import IMAGE_BODY_TYPES, read_image
 from functions.api.operation import Call, operation
 from functions.api.pagination import next_cursor, start_position
-from functions.api.problems import Conflict, Forbidden, NameTaken, NotFound, UnprocessableContent
+from functions.api.problems import Conflict, Forbidden, NameConflict, NotFound, UnprocessableContent
 from functions.api.scheduled import SCHEDULED_EVENT
 from functions.api.schemas.people import (
     EnrolledPhoto,
@@ -40,7 +39,7 @@ WATCH_TAG = "watch"
     status=201,
     audited=True,
     example={"name": "Ada Lovelace", "tags": ["staff"]},
-    problems=(NameTaken,),
+    problems=(NameConflict,),
 )
 def create_person(call: Call, new: NewPerson) -> PersonRef:
     """Create a person in a gallery.
@@ -52,8 +51,8 @@ def create_person(call: Call, new: NewPerson) -> PersonRef:
     person = Person(new_person_id(), new.name, frozenset(new.tags), new.gallery)
     try:
         container().profiles.create(person, datetime.now(UTC))
-    except profiles.NameTaken as error:
-        raise NameTaken(f"{new.name} is a name in the gallery {new.gallery}") from error
+    except NameTaken as error:
+        raise NameConflict(f"{new.name} is a name in the gallery {new.gallery}") from error
     return PersonRef(id=person.id, tags=tuple(sorted(person.tags)))
 
 
@@ -92,15 +91,15 @@ def get_person(call: Call) -> PersonOut:
     bound_tokens="gallery",
     audited=True,
     example={"name": "Ada King"},
-    problems=(NameTaken,),
+    problems=(NameConflict,),
 )
 def rename_person(call: Call, new: NewName) -> PersonRef:
     """Rename a person."""
     person = _find_person(call).person
     try:
         container().profiles.rename(person, new.name, datetime.now(UTC))
-    except profiles.NameTaken as error:
-        raise NameTaken(f"{new.name} is a name in the gallery {person.gallery}") from error
+    except NameTaken as error:
+        raise NameConflict(f"{new.name} is a name in the gallery {person.gallery}") from error
     except ConcurrentUpdate as error:
         raise Conflict("another request changed the person") from error
     return PersonRef(id=person.id)
