@@ -24,14 +24,19 @@ class TrainingEnvironmentError(Exception):
     """The environment could not be created; the message says why."""
 
 
+def is_created() -> bool:
+    """Whether the environment exists for the present requirements."""
+    stamp = VENV / "made-from"
+    return stamp.is_file() and stamp.read_text("utf-8") == _requirements_fingerprint()
+
+
 def training_python() -> Path:
     """The interpreter; one process creates the environment, others wait. Raises TrainingEnvironmentError."""
     VENV.parent.mkdir(parents=True, exist_ok=True)
     with _exclusive_lock(VENV.resolve().parent / "training-venv.lock"):
-        stamp, fingerprint = VENV / "made-from", _requirements_fingerprint()
-        if not stamp.is_file() or stamp.read_text("utf-8") != fingerprint:
+        if not is_created():
             _create_venv()
-            stamp.write_text(fingerprint, "utf-8")
+            (VENV / "made-from").write_text(_requirements_fingerprint(), "utf-8")
     return VENV / "bin" / "python"
 
 

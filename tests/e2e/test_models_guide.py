@@ -40,9 +40,8 @@ class GuideReader:
             "MODEL": lambda: MODEL,
             "WATCH": lambda: self._file("rules.toml", RULES_WITH_TRAINING.encode()),
             "PICTURE": lambda: self._file("red.png", noisy_picture("red", 4711)),
-            "DROP": lambda: site.drop_bytes(
-                noisy_picture("red", 4712), name="red.png", model=MODEL, source="studio"
-            ),
+            "DROP": self._picture,
+            "LABELS": lambda: self._file("labels.csv", f"drop,label\n{self._picture()},red\n".encode()),
             "PERSON": self._enrolled_person,
             "RECIPE": lambda: self._file(
                 "recipe.toml", small_recipe().replace("epochs = 40", "epochs = 6").encode()
@@ -62,6 +61,9 @@ class GuideReader:
         answer = CliRunner().invoke(app, [*words, "--data", str(self.site.data)])
         assert answer.exit_code == 0, (command, answer.output)
         self.last_output = answer.stdout
+
+    def _picture(self) -> str:
+        return self.site.drop_bytes(noisy_picture("red", 4712), name="red.png", model=MODEL, source="studio")
 
     def _enrolled_person(self) -> str:
         with Session("", self.site.data, as_json=False).api("reviewer") as api:

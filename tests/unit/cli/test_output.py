@@ -772,3 +772,51 @@ def test_a_folder_where_one_file_is_meant_is_refused_by_name(api: FakeApi, tmp_p
 
     assert result.exit_code == 2
     assert "is a directory" in result.stderr
+
+
+def test_many_drops_are_labelled_from_a_csv_file(api: FakeApi, tmp_path: Path):
+    file = tmp_path / "labels.csv"
+    file.write_bytes(f"\ufeffdrop,label\n{DROP[:8]}, seven \n{DROP},eight\n".encode())
+
+    result = run("drops label-file", file, "--json")
+
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["seven", "eight"]
+    file.write_text("a,b\n1,2\n")
+    assert "columns drop and label" in run("drops label-file", file).stderr
+
+
+def test_dropped_photos_are_labelled_with_the_name_of_their_folder(
+    api: FakeApi, people_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    labels: list[str] = []
+    monkeypatch.setattr(FakeApi, "label_drop", lambda *arguments: labels.append(arguments[2]))
+
+    run("drop", people_folder, "--label-by-folder")
+
+    assert labels == ["Ada", "more", "Ben King"]
+
+
+@pytest.mark.parametrize(("gain", "warned"), [((-0.05, -0.08, -0.02), True), ((0.01, -0.01, 0.03), False)])
+def test_promoting_a_release_that_measured_worse_prints_a_warning(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, gain: tuple[float, float, float], warned: bool
+):
+    measured = dict(zip(("value", "low", "high"), gain, strict=True))
+    model = {**MODEL, "releases": [{**RELEASE, "gain": measured}]}
+    monkeypatch.setattr(FakeApi, "get_model", lambda *_: model)
+    answer = {"model": "digits", "stages": {RELEASE["id"]: "active"}}
+    monkeypatch.setattr(FakeApi, "promote_release", lambda *_, **__: answer, raising=False)
+
+    result = run("models promote digits 0123 --reason test")
+
+    assert result.exit_code == 0, result.output
+    assert ("measured worse than the active release" in result.stderr) == warned
+
+
+def test_a_wrong_recipe_is_refused_before_anything_is_ordered(api: FakeApi, tmp_path: Path):
+    file = tmp_path / "recipe.toml"
+    file.write_text("[input]\nsize = [32]\n")
+
+    result = run("models train digits --recipe", file)
+
+    assert result.exit_code == 2
+    assert all(text in result.stderr for text in ("recipe.toml", "recipes/small.toml"))

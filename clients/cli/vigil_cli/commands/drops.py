@@ -1,5 +1,6 @@
 """`vigil drop`, `vigil sightings`, `vigil drops`: uploads, records of drops and their sightings."""
 
+import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,7 +43,7 @@ from vigil_cli.session import (
     save_pictures,
 )
 from vigil_client import Problem, Vigil
-from vigil_client.types import DropOut
+from vigil_client.types import DropOut, LabelOut
 
 UNFINISHED = ("uploaded", "claimed")
 MAX_FOUND = 20
@@ -77,6 +78,7 @@ def upload(
     model: Annotated[str, Option(help="The model that processes them.")] = "faces",
     lane: Annotated[LaneName, Option(help="live, or bulk for files that can wait.")] = "live",
     wait_s: Annotated[float, Option(help="Seconds to wait for results; 0: none.", flags=("--wait",))] = 60.0,
+    label_by_folder: Annotated[bool, Option(help="Label each photo with the name of its folder.")] = False,
 ) -> None:
     """Upload photos and show the result of each.
 
@@ -91,6 +93,8 @@ def upload(
             _wait_for_results(api, rows, wait_s)
         for row in rows:
             row.pop("upload", None)
+            if label_by_folder and row["state"] == "done":
+                _label(api, row["id"], Path(row["file"]).resolve().parent.name)
         session.show(rows, lambda: Group(drops_table(rows, name_lookup(api)), f"\n{summary(rows)}"))
     unfinished = sum(row["state"] in UNFINISHED for row in rows) if wait_s > 0 else 0
     if unfinished:
@@ -294,6 +298,39 @@ def label(
     with session.api("reviewer") as api:
         saved = api.label_drop(find_drop(api, drop), text)
     session.show([saved], lambda: f"{saved['drop']} is labelled {saved['label']}")
+
+
+def label_file(
+    session: Session,
+    file: Annotated[Path, Argument(help="A CSV file with the columns drop and label.", exists=True)],
+) -> None:
+    """Label many drops: each line of a CSV file has a drop's id or its first digits, and a label.
+
+    The exit code is 1 if a line could not be used. `./vigil drop --label-by-folder` labels photos by folder.
+
+    Example: ./vigil drops label-file labels.csv
+    """
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        table = csv.DictReader(lines)
+        if not {"drop", "label"} <= set(table.fieldnames or ()):
+            fail(f"{file} needs a first line with the columns drop and label, such as: drop,label")
+        pairs = [(row["drop"] or "", row["label"] or "") for row in table]
+    with session.api("reviewer") as api:
+        saved = [one for one in (_label(api, *pair) for pair in pairs) if one]
+    session.show(saved, lambda: f"{len(saved)} of {len(pairs)} drops are labelled")
+    if len(saved) < len(pairs):
+        raise click.exceptions.Exit(1)
+
+
+def _label(api: Vigil, drop: str, text: str) -> LabelOut | None:
+    """None, after the reason was printed, if the drop cannot be labelled so."""
+    try:
+        return api.label_drop(find_drop(api, drop), text.strip())
+    except Problem as problem:
+        if problem.status >= 500:
+            raise
+        err.print(f"not labelled: {drop}: {problem.detail or problem.title}")
+        return None
 
 
 def _get_drops(api: Vigil, text: str) -> list[DropOut]:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vigil_cli.command_line import Argument, Option
-from vigil_cli.console import DIM, coloured, fail, format_number, format_time, new_table
+from vigil_cli.console import DIM, WARN, coloured, err, fail, format_number, format_time, new_table
 from vigil_cli.lookup import find_release
 from vigil_cli.paths import BUILD, ROOT
 from vigil_cli.session import Session
@@ -35,7 +35,10 @@ from vigil_client.types import (
 )
 
 PRICES_NOTE = "by the example prices in layers/vigil/training/instance_types.toml: set your own"
-DATASET_MANIFEST = "manifest.jsonl"
+DOWNLOAD_NOTE = (
+    "the first training on this machine fetches and installs PyTorch, 1.1 GB, before it begins: "
+    "`make trainer` does it now"
+)
 ModelArgument = Annotated[str, Argument(help="Name of the model.")]
 ReleaseArgument = Annotated[str, Argument(help="The release, or the first digits of its id.")]
 ReasonOption = Annotated[
@@ -149,9 +152,23 @@ def promote(
     """
 
     def decide(api: Vigil) -> StagesChanged:
-        return api.promote_release(model, find_release(api, model, release), reason=reason)
+        ident = find_release(api, model, release)
+        if warning := describe_loss(api.get_model(model), ident):
+            err.print(Text.assemble(("warning: ", WARN), warning), soft_wrap=True)
+        return api.promote_release(model, ident, reason=reason)
 
     _apply_decision(decide, session)
+
+
+def describe_loss(model: ModelDetails, release: str) -> str:
+    """What speaks against a release that measured worse than the active one; empty if nothing does."""
+    found = next((one for one in model.get("releases", ()) if one["id"] == release), None)
+    gain = found.get("gain") if found else None
+    if gain is None or gain["value"] >= 0:
+        return ""
+    certainty = "" if gain["high"] < 0 else ", which may be chance"
+    back = f"`./vigil models rollback {model['name']}` returns to the former one"
+    return f"{release} measured worse than the active release: {_estimate_text(gain)}{certainty}; {back}"
 
 
 def reject(
@@ -200,13 +217,64 @@ def train(
 ) -> None:
     """Build a data set from the current labels and start a training job; equal inputs give the same job.
 
+    The recipe is checked before anything is ordered.
+
     Example: ./vigil models train digits --recipe recipe.toml
     """
+    text = _read_recipe(recipe) if recipe else None
+    if not session.stage and not _has_trainer():
+        err.print(DOWNLOAD_NOTE, soft_wrap=True)
     with session.api("operator") as api:
-        result = api.start_training(model, recipe=recipe.read_text("utf-8") if recipe else None)
+        result = api.start_training(model, recipe=text)
     cost = f"estimated at ${result['expected_usd']}, at most ${result['max_usd']} {PRICES_NOTE}"
-    text = f"{result['job']} is {result['state']}, on data set {result['data']}; {cost}"
-    session.show([result], lambda: text)
+    summary = f"{result['job']} is {result['state']}, on data set {result['data']}; {cost}"
+    session.show([result], lambda: summary)
+
+
+def _has_trainer() -> bool:
+    from models.training.environment import is_created
+
+    return is_created()
+
+
+def _read_recipe(file: Path) -> str:
+    """The text of a recipe that the training container can read; else the command ends."""
+    from models.training.recipe import ClassifierRecipe
+    from vigil.toml_file import InvalidToml, load_toml
+
+    try:
+        load_toml(file).convert(ClassifierRecipe)
+    except InvalidToml as error:
+        fail(f"{error}; models/training/recipes/small.toml is a recipe to begin with")
+    return file.read_text("utf-8")
+
+
+def datasets(session: Session, model: ModelArgument) -> None:
+    """List the data sets that trainings have used, the newest first.
+
+    It reads the store bucket directly with AWS credentials.
+
+    Example: ./vigil models datasets digits
+    """
+    from cloud.s3.datasets import S3DatasetRepository
+    from cloud.s3.objects import S3ObjectStore
+
+    cloud = session.deployment()
+    stored = S3DatasetRepository(S3ObjectStore(cloud.client("s3"), cloud.outputs["StoreBucket"]))
+    idents = [ident for name, ident in stored.list_datasets() if name == model]
+    found = [one for one in (stored.read_summary(model, ident) for ident in idents) if one]
+    rows = [
+        {"id": one.id, "created_at": one.created_at.isoformat(), "items": one.items}
+        | {split: sum(labels.values()) for split, labels in one.label_counts.items()}
+        for one in sorted(found, key=lambda one: one.created_at, reverse=True)
+    ]
+    table = new_table(f"Data sets of {model}: {len(rows)}", "data set", "created", ">items", "splits")
+    for row in rows:
+        splits = ", ".join(f"{row[name]} {name}" for name in ("train", "validation", "test") if name in row)
+        table.add_row(str(row["id"]), format_time(str(row["created_at"])), str(row["items"]), splits)
+    session.show(
+        rows, lambda: table if rows else f"{model} has no data set: `./vigil models train` makes one"
+    )
 
 
 def evaluate(
@@ -223,44 +291,51 @@ def evaluate(
         split, releases = Path(dataset), BUILD / "models"
         if not split.is_dir():
             split, releases = Path(folder_name) / "test", Path(folder_name)
-            release_id = release or _active_release(session, model)
-            _fetch_dataset_and_release(session, model, dataset, release_id, Path(folder_name))
+            _fetch_test_split(session, model, dataset, split)
+            if not _fetch_release(session, model, release, Path(folder_name) / model):
+                releases = BUILD / "models"
         arguments = ("-m", "models.evaluation", model, str(split), "--models", str(releases))
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         finished = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, check=False)
         raise click.exceptions.Exit(finished.returncode)
 
 
-def _active_release(session: Session, model: str) -> str:
+def _fetch_release(session: Session, model: str, release: str, target: Path) -> bool:
+    """Download a release, by default the active one; False if that is the bundled one in build/models."""
+    from cloud.s3.objects import S3ReleaseStore
+    from vigil.errors import VigilError
+
     with session.api("viewer") as api:
         details = api.get_model(model)
-    if details["active"] not in {release["id"] for release in details.get("releases", ())}:
-        fail(f"{model} has only its bundled release: give a folder of pictures instead")
-    return details["active"]
+        ident = find_release(api, model, release) if release else details["active"]
+    if ident not in {one["id"] for one in details.get("releases", ())}:
+        return False
+    target.mkdir()
+    cloud = session.deployment()
+    try:
+        S3ReleaseStore(cloud.client("s3"), cloud.outputs["StoreBucket"]).fetch(model, ident, target)
+    except VigilError as error:
+        fail(str(error))
+    return True
 
 
-def _fetch_dataset_and_release(
-    session: Session, model: str, dataset: str, release: str, target: Path
-) -> None:
-    """Download the test split and the release into folders of `target`."""
+def _fetch_test_split(session: Session, model: str, dataset: str, target: Path) -> None:
     from cloud.s3.datasets import MANIFEST_NAME, dataset_prefix
-    from cloud.s3.objects import S3ObjectStore, S3ReleaseStore
+    from cloud.s3.objects import S3ObjectStore
     from vigil.errors import VigilError
     from vigil.training.dataset import parse_manifest
 
     cloud = session.deployment()
     store = S3ObjectStore(cloud.client("s3"), cloud.outputs["StoreBucket"])
-    test_prefix, test = f"{dataset_prefix(model, dataset)}/test", target / "test"
-    for subfolder in (test, target / model):
-        subfolder.mkdir()
+    prefix = f"{dataset_prefix(model, dataset)}/test"
+    target.mkdir()
     try:
-        text = store.get_object(f"{test_prefix}/{MANIFEST_NAME}").decode()
+        text = store.get_object(f"{prefix}/{MANIFEST_NAME}").decode()
         for entry in parse_manifest(text):
-            (test / entry.key).write_bytes(store.get_object(f"{test_prefix}/{entry.key}"))
-        S3ReleaseStore(cloud.client("s3"), store.bucket).fetch(model, release, target / model)
+            (target / entry.key).write_bytes(store.get_object(f"{prefix}/{entry.key}"))
     except VigilError as error:
-        fail(str(error))
-    (test / MANIFEST_NAME).write_text(text, "utf-8")
+        fail(f"{error}; `./vigil models datasets {model}` lists the data sets")
+    (target / MANIFEST_NAME).write_text(text, "utf-8")
 
 
 def register(
