@@ -1,12 +1,13 @@
-"""Translates errors of botocore, at each call of AWS, into Transient or RefusedRequest."""
+"""Translates errors of botocore, at each call of AWS, into Transient or RefusedRequest; repeats conflicts."""
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from cloud.backoff import pause
 from vigil.errors import Dependency, NoDependencyFailed, RefusedRequest, Transient
 
 R = TypeVar("R")
@@ -38,6 +39,9 @@ CONDITION_FAILED = "ConditionalCheckFailed"
 
 MAX_CONFLICT_ATTEMPTS = 8
 """Attempts of a write while transactions of other writers hold one of its rows."""
+
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.025, 0.4
+_JITTER_RNG = random.Random()  # noqa: S311 - jitter, not a secret
 
 
 @contextmanager
@@ -107,3 +111,13 @@ def _is_conflict(error: ClientError) -> bool:
         and CONDITION_FAILED not in reasons
         and not _THROTTLING_REASONS.intersection(reasons)
     )
+
+
+def max_pause_s(attempt: int) -> float:
+    """The longest pause after an attempt, which counts from 1."""
+    return float(min(FIRST_PAUSE_S * 2 ** (attempt - 1), MAX_PAUSE_S))
+
+
+def pause(attempt: int, *, rng: random.Random = _JITTER_RNG) -> None:
+    """Wait before the next attempt, with full jitter, so that writers that met once do not meet again."""
+    time.sleep(rng.uniform(0, max_pause_s(attempt)))

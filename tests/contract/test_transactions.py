@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cloud import backoff
 from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.profiles import DynamoProfiles
 from cloud.dynamodb.queries import Table
-from cloud.errors import MAX_CONFLICT_ATTEMPTS
+from cloud.errors import MAX_CONFLICT_ATTEMPTS, max_pause_s
 from tests.contract.test_ledger import DROP, LATER, claim_drop, dynamo_ledger, result
 from tests.fakes.aws import RefusingClient, cancelled_transaction, client_error
 from tests.fakes.memory import NOON
@@ -77,7 +76,7 @@ def test_a_result_that_meets_other_transactions_is_saved_after_growing_pauses(
 
     assert dynamo_ledger(table).claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("done")
     assert len(pauses) == 3
-    assert all(took <= backoff.max_pause_s(number) for number, took in enumerate(pauses, 1))
+    assert all(took <= max_pause_s(number) for number, took in enumerate(pauses, 1))
 
 
 def test_a_conflict_without_end_is_given_back_to_the_queue_and_counted_against_nothing(

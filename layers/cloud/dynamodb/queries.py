@@ -12,13 +12,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cloud.backoff import pause
 from cloud.dynamodb.attributes import Item, from_item, to_item
 from cloud.dynamodb.schema import LIST_SHARDS, TTL_ATTRIBUTES, erasure_key, list_keys
 from cloud.errors import (
     CONDITION_FAILED,
     cancellation_reasons,
     error_code,
+    pause,
     repeat_conflicts,
     translate_errors,
 )

@@ -34,7 +34,8 @@ class FaceMeasures:
     height_px  of the box in the full-size picture
     sharpness  as `measure_sharpness` returns it
     turn       as `measure_turn` returns it
-    movement   of the landmarks between two passes, which is large if the face is rotated
+    movement   of the landmarks between two passes, as a share of the face: large if it is turned by
+               90 degrees or more, in profile, or covered
     """
 
     height_px: float
