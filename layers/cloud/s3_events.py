@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -141,7 +142,7 @@ def _drop_from_notification(record: Any, queue_message: QueueMessage, bucket: st
 def _drop_from_job(job: Mapping[str, Any], queue_message: QueueMessage, bucket: str) -> Drop | InvalidMessage:
     """One documented job: {"model", "source"?, "id"?, "at"?} and either "s3" or base64 "data"."""
     try:
-        dedup_key = _limited("id", _id_of(job)) or queue_message.id
+        dedup_key = _id_of(job) or queue_message.id
         model = _limited("model", job["model"])
         source = _validate(job.get("source", "jobs"), SOURCE_PATTERN, "source")
         occurred_at = _parse_time("at", job["at"]) if "at" in job else queue_message.sent_at
@@ -169,12 +170,15 @@ def _drop_from_job(job: Mapping[str, Any], queue_message: QueueMessage, bucket: 
         return _invalid_message(queue_message, rejection)
 
 
-def _id_of(job: Mapping[str, Any]) -> str | int | None:
-    """The id of a job: a text, or a number, which counts as its text."""
+def _id_of(job: Mapping[str, Any]) -> str:
+    """The id of a job, "" without one: a text in composed form (NFC), or an integer as its text.
+
+    Two forms of one text look equal to people, and file systems change one into the other: they are one id.
+    """
     ident = job.get("id")
     if ident is not None and (isinstance(ident, bool) or not isinstance(ident, str | int)):
-        raise MalformedMessage("id must be a text")
-    return ident
+        raise MalformedMessage("id must be a text or an integer")
+    return unicodedata.normalize("NFC", _limited("id", ident))
 
 
 def _drop_in_bucket(

@@ -164,7 +164,10 @@ class NewRules(ApiModel):
     toml: RulesToml
     version: Annotated[
         str | None,
-        Field(description="Version to replace; answered with 409 if the current version is another one"),
+        Field(
+            max_length=64,
+            description="Version to replace; answered with 409 if the current version is another one",
+        ),
     ] = None
 
 

@@ -159,7 +159,7 @@ class DropsQuery(PageQuery):
     source: Source | None = None
     state: Annotated[DropState | None, Field(description="Only drops in this state")] = None
     lane: Annotated[Lane | None, Field(description="Only drops of this lane")] = None
-    model: ModelName | None = None
+    model: ModelParameter | None = None
     object: Annotated[
         str | None,
         Field(

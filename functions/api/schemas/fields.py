@@ -27,9 +27,13 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, ser_json_inf_nan="null")
 
 
+MAX_TIME_LENGTH = 64
+"""Pydantic accepts any number of digits after the second."""
+
+
 def _require_iso_8601(value: Any) -> Any:
-    """Refuse seconds since 1970, which Pydantic accepts."""
-    if isinstance(value, str) and not _ISO_8601_START.match(value):
+    """Refuse seconds since 1970, which Pydantic accepts, and endless fractions of a second."""
+    if isinstance(value, str) and (len(value) > MAX_TIME_LENGTH or not _ISO_8601_START.match(value)):
         raise ValueError("not a date and time in ISO 8601")
     return value
 
@@ -51,7 +55,7 @@ TimestampParameter = Annotated[
     AwareDatetime,
     BeforeValidator(_require_iso_8601),
     AfterValidator(_require_usual_time),
-    Field(description="Time in ISO 8601 with UTC offset"),
+    Field(description="Time in ISO 8601 with UTC offset", json_schema_extra={"maxLength": MAX_TIME_LENGTH}),
 ]
 Source = Annotated[
     str,

@@ -154,6 +154,61 @@ def test_a_number_as_the_id_of_a_job_identifies_it():
     assert first.id == second.id
 
 
+@pytest.mark.parametrize("ident", [True, False, 1.0, ["mine-7"], {"id": "mine-7"}])
+def test_the_id_of_a_job_is_a_text_or_an_integer(ident: Any):
+    invalid = single_drop(parse_message(queue_message({"model": "eye", "id": ident, "data": "AAAA"}), BUCKET))
+
+    assert isinstance(invalid, InvalidMessage)
+    assert "id must be a text or an integer" in str(invalid.rejection)
+
+
+@pytest.mark.parametrize(("one", "other"), [(0, "0"), (-7, "-7"), ("caf\u00e9", "cafe\u0301")])
+def test_an_integer_and_its_text_and_both_forms_of_a_text_are_one_id(one: Any, other: str):
+    first, second = (
+        single_drop(parse_message(queue_message({"model": "eye", "id": ident, "data": "AAAA"}, name), BUCKET))
+        for ident, name in ((one, "m-1"), (other, "m-2"))
+    )
+
+    assert first.id == second.id
+
+
+@pytest.mark.parametrize("ident", [None, ""])
+def test_a_job_without_an_id_is_identified_by_its_message(ident: Any):
+    body = {"model": "eye", "id": ident, "data": "AAAA"}
+
+    first, second = (single_drop(parse_message(queue_message(body, name), BUCKET)) for name in ("m-1", "m-2"))
+
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize(
+    ("at", "accepted"),
+    [
+        ("1970-01-01T00:00:00Z", True),
+        ("9000-12-31T23:59:59+00:00", True),
+        ("1970-01-01T00:00:00+14:00", True),
+        ("9000-12-31T23:59:59-12:00", True),
+        ("1969-12-31T23:59:59Z", False),
+        ("9001-01-01T00:00:00Z", False),
+        ("0001-01-01T00:00:00+14:00", False),
+        ("9999-12-31T23:59:59-12:00", False),
+        ("2026-02-30T00:00:00Z", False),
+        ("2026-03-02T12:00:00+24:00", False),
+        ("", False),
+        (None, False),
+        (0, False),
+        (1772452800, False),
+        (["2026-03-02T12:00:00Z"], False),
+    ],
+)
+def test_the_time_of_a_job_is_from_1970_to_9000_and_has_an_offset(at: Any, accepted: bool):
+    parsed = single_drop(parse_message(queue_message({"model": "eye", "at": at, "data": "AAAA"}), BUCKET))
+
+    assert isinstance(parsed, Drop) == accepted
+    if accepted:
+        assert parsed.occurred_at.astimezone(UTC) == datetime.fromisoformat(at)
+
+
 def test_one_invalid_record_does_not_affect_the_others():
     arrivals = parse_message(
         queue_message({"Records": [record("live/oops"), record("live/faces/door/a.jpg")]}), BUCKET

@@ -1,13 +1,27 @@
 """Which photos belong to a person: like the first or most of the templates, never by a chain of blends."""
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+from tests.unit.faces.builders import face, gallery, vector
+from tests.unit.faces.test_matching import SETTINGS
 from vigil.errors import EmptyFile, Rejected
-from vigil.faces.enrolment_check import Template, examine_photos, find_outliers, needs_review
+from vigil.faces.enrolment_check import (
+    LowQuality,
+    Template,
+    create_template,
+    examine_photos,
+    find_outliers,
+    needs_review,
+)
+from vigil.faces.matching import MatchDecision
+from vigil.faces.pipeline import Face
 
 THRESHOLD = 0.3963
 
@@ -106,3 +120,34 @@ def test_an_unreadable_photo_and_a_copy_are_refused_and_the_others_are_compared(
         ("c", "duplicate-photo"),
     ]
     assert compared == [2]
+
+
+LOWEST_QUALITY = SETTINGS.min_enrolment_quality
+
+
+def template_of(found: Face) -> Template:
+    """The template of a photo of one face that matches nobody."""
+    model: Any = SimpleNamespace(
+        matching_config=SETTINGS,
+        analyze=lambda _: SimpleNamespace(faces=(found,)),
+        match=lambda *_: (MatchDecision("unknown", "unknown"),),
+        decode_full_size=lambda _: Image.new("RGB", (100, 120)),
+    )
+    return create_template(b"photo", model=model, person="p-ann", gallery=gallery())
+
+
+def test_a_face_of_the_lowest_quality_without_issues_is_enrolled():
+    assert template_of(face(vector(1), LOWEST_QUALITY)).quality == LOWEST_QUALITY
+
+
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [
+        (face(vector(1), 1.0, ("blurred",)), "blurred"),
+        (face(vector(1), LOWEST_QUALITY - 0.01), "quality"),
+        (face(vector(1), LOWEST_QUALITY - 0.01, ("small", "turned")), "small, turned"),
+    ],
+)
+def test_a_face_with_an_issue_or_of_lower_quality_is_not_enrolled(found: Face, cause: str):
+    with pytest.raises(LowQuality, match=cause):
+        template_of(found)

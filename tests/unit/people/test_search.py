@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+import pytest
+
 from tests.fakes.memory import NOON, FakeModel
 from tests.unit.people.builders import SPACE, unit_vector
 from vigil.alerts.unknown_subjects import StoredFace
 from vigil.inference.types import Prediction, Sighting
-from vigil.people.search import MAX_HITS, search_faces
+from vigil.people.search import MAX_HITS, NeedExactlyOneFace, extract_probe, search_faces
 
 SINCE = NOON - timedelta(days=7)
 ADA = unit_vector("ada")
@@ -41,3 +43,20 @@ def test_a_search_without_an_end_ends_in_time_and_says_how_far_it_came():
 
     assert [one.face.drop for one in found.hits] == [f"d{number}" for number in range(10)]
     assert found.searched_since == NOON - timedelta(minutes=10)
+
+
+FIT = Sighting("unknown", "unknown", vector=ADA, embedding_space=SPACE)
+UNFIT = Sighting("unfit", "unfit", vector=ADA, embedding_space=SPACE)
+WITHOUT_VECTOR = Sighting("unknown", "unknown")
+
+
+def test_the_probe_is_the_one_face_that_can_be_compared():
+    probe = extract_probe([UNFIT, FIT, WITHOUT_VECTOR])
+
+    assert (probe.vector is ADA, probe.embedding_space) == (True, SPACE)
+
+
+@pytest.mark.parametrize("sightings", [[], [UNFIT], [WITHOUT_VECTOR], [FIT, FIT]])
+def test_a_search_without_exactly_one_comparable_face_is_refused(sightings: list[Sighting]):
+    with pytest.raises(NeedExactlyOneFace):
+        extract_probe(sightings)

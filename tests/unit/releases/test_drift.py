@@ -70,6 +70,22 @@ def test_each_kind_of_drift_is_named(changes: dict[str, Any], moved: str):
     assert found.exceeded == (moved,)
 
 
+def test_the_noise_of_embeddings_is_that_of_the_window_and_of_the_reference():
+    """Their variances add: the limit of two samples is the sum of the limits of each beside a huge one."""
+    huge = replace(REFERENCE, embeddings=10**9, fourier_sums=tuple(np.array(REFERENCE.fourier_sums) * 1.25e6))
+    strict = replace(TERMS, embeddings=0.0)
+
+    def limit(window: OutputSketch, reference: OutputSketch) -> float:
+        found = measure_drift(window, reference, strict)
+        assert found is not None
+        return found.limits.embeddings
+
+    window = sketch(1, 800)
+
+    assert limit(window, huge) > 0
+    assert limit(window, REFERENCE) == pytest.approx(2 * limit(window, huge), rel=1e-5)
+
+
 def test_too_few_items_give_no_result():
     assert measure_drift(sketch(1, TERMS.min_items - 1), REFERENCE, TERMS) is None
     assert measure_drift(sketch(1, 400), sketch(2, TERMS.min_items - 1), TERMS) is None

@@ -85,6 +85,35 @@ def test_a_few_slow_drops_prove_nothing():
     assert isinstance(evaluate_gates(replace(GOOD, drops=20, agreed=20, latency_ms=50.0), GATE), Wait)
 
 
+def test_slow_drops_reject_from_the_minimum_number_on():
+    slow = replace(GOOD, drops=GATE.min_drops, agreed=190, latency_ms=50.0)
+
+    assert isinstance(evaluate_gates(slow, GATE), Reject)
+    assert isinstance(evaluate_gates(replace(slow, drops=GATE.min_drops - 1), GATE), Wait)
+
+
+def test_a_figure_that_equals_its_limit_passes():
+    at_the_limit = replace(
+        GOOD,
+        errors=2,
+        drops=200,
+        agreed=200,
+        metric=Interval(0.55, GATE.min_metric, 0.6, 500),
+        gain=Interval(0.0, -GATE.max_metric_loss, 0.01, 500),
+    )
+
+    assert at_the_limit.errors / at_the_limit.drops == GATE.max_error_rate_increase
+    assert isinstance(evaluate_gates(at_the_limit, GATE), Promote)
+
+
+def test_a_figure_whose_interval_ends_at_its_limit_is_undecided():
+    for undecided in (
+        replace(GOOD, metric=Interval(0.45, 0.4, GATE.min_metric, 500)),
+        replace(GOOD, gain=Interval(-0.02, -0.03, -GATE.max_metric_loss, 500)),
+    ):
+        assert isinstance(evaluate_gates(undecided, GATE), Wait)
+
+
 def test_an_undefined_metric_never_promotes():
     nan = float("nan")
 
@@ -98,6 +127,16 @@ def test_an_undecided_candidate_is_rejected_after_the_timeout():
 
     assert isinstance(verdict, Reject)
     assert "undecided" in verdict.reasons[0]
+
+
+def test_a_candidate_may_be_undecided_until_the_timeout_and_no_longer():
+    undecided = replace(GOOD, gain=Interval(0.0, -0.05, 0.05, 20))
+    second = timedelta(seconds=1)
+
+    before = evaluate_gates(replace(undecided, stage_duration=GATE.timeout - second), GATE)
+    then = evaluate_gates(replace(undecided, stage_duration=GATE.timeout), GATE)
+
+    assert [type(before), type(then)] == [Wait, Reject]
 
 
 def test_a_candidate_trained_on_shuffled_labels_is_rejected_by_its_metric():

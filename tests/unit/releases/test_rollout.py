@@ -100,6 +100,31 @@ def test_a_canary_that_breaks_is_rolled_back_after_three_drops():
     assert stages_after(change) == {"b": "rolled-back"}
 
 
+def test_a_canary_that_fails_a_gate_is_rolled_back_for_it():
+    poisoned = at("canary", ReleaseRecord(NEXT.state, BAD, WORSE))
+
+    change = decide_step(
+        releases(ReleasePointers("a", "b", canary_share=0.2), poisoned), comparisons(2), GATES, LATER
+    )
+
+    assert stages_after(change) == {"b": "rolled-back"}
+    assert change is not None
+    assert change.pointers == ReleasePointers("a")
+
+
+def test_only_a_canary_is_rolled_back_by_its_first_failures():
+    reasons = []
+    for stage in ("shadow", "canary"):
+        tried = releases(ReleasePointers("a", "b", shadow_share=0.5), at(stage))
+        change = decide_step(tried, comparisons(3, failed=3), GATES, LATER)
+        assert change is not None
+        reasons.append(change.states[0].history[-1].reasons)
+
+    shadow, canary = reasons
+    assert canary == ("failed on 3 of 3 drops that the active release completed",)
+    assert shadow[0].startswith("error rate 1.000")
+
+
 def test_an_active_release_that_fails_is_replaced_by_the_previous_one():
     former = ReleaseRecord(ReleaseState("digits", "a", "retired", NOON), GOOD)
     now = ReleasePointers("b", previous="a")
