@@ -14,15 +14,14 @@ from vigil.inference.types import ignore_stage
 from vigil_cli.paths import PHOTOS
 
 LONG_SIDE_PX = 1920
-DETECTOR_INPUT = "320"
 
 
 def photo_over_floor(models: BundledModels, rounds: int = 60) -> Ratio:
-    """Measure one face in a JPEG of 1920 pixels, with the detector at 320 pixels."""
+    """Measure one face in a JPEG of 1920 pixels, with the default options."""
     pipeline = open_face_pipeline(models.open_part("faces"), models.open_part)
     photo = single_face_photo()
     return measure_ratio(
-        partial(pipeline.analyze, photo, {"detect": DETECTOR_INPUT}, ignore_stage),
+        partial(pipeline.analyze, photo, {}, ignore_stage),
         partial(_run_lower_bound, pipeline, photo),
         rounds=rounds,
     )
@@ -39,12 +38,13 @@ def single_face_photo() -> bytes:
 
 
 def _run_lower_bound(pipeline: FacePipeline, photo: bytes) -> None:
-    """The same draft decoding, and one run of each network on prepared input."""
+    """The same draft decoding, and one run of each network on prepared input, coarse for the detector."""
+    detection = pipeline.card.detection
     image = Image.open(io.BytesIO(photo))
-    side = pipeline.decode_side_px(DETECTOR_INPUT) or LONG_SIDE_PX
+    side = pipeline.decode_side_px(detection.default_input) or LONG_SIDE_PX
     image.draft("RGB", (round(image.width * side / image.height), side))
     image.load()
-    width, height = pipeline.card.detection.inputs[DETECTOR_INPUT].size
+    width, height = detection.auto.coarse.size
     for session, shape in (
         (pipeline.detector.session, (1, 3, width, height)),
         (pipeline.landmarker.session, (1, 1, 64, 64)),

@@ -156,6 +156,8 @@ class ScalesConfig(TomlTable, frozen=True):
     fine            largest input for small faces; the picture fills it, or is not enlarged
     small_below_px  a face lower than this in the coarse input is boxed in the fine one
     tolerance       share by which a box may miss these limits, as it differs between scales
+    lone_above      a lone face above this share of a picture that is not wide makes it a portrait,
+                    which is not searched for small faces
     """
 
     coarse: DetectorInput
@@ -163,6 +165,7 @@ class ScalesConfig(TomlTable, frozen=True):
     fine: DetectorInput
     small_below_px: float
     tolerance: Fraction
+    lone_above: Fraction = 1.0
 
 
 class DetectorOutput(TomlTable, frozen=True):
@@ -281,14 +284,14 @@ def _orient(size: tuple[int, int], image: Image.Image) -> tuple[int, int]:
 def detect_at_all_scales(detector: Detector, image: Image.Image, config: ScalesConfig) -> Detections:
     """Every face in an RGB picture, each boxed at the scale at which it fits the anchors.
 
-    Only a picture with more pixels than the coarse input is processed at the fine scale, and only one that
-    shows a large face, or none, at the scale for large ones.
+    Only a picture with more pixels than the coarse input, which is no portrait, is processed at the fine
+    scale, and only one that shows a large face, or none, at the scale for large ones.
     """
     coarse_size = _orient(config.coarse.size, image)
     coarse_px = max(image.width / coarse_size[0], image.height / coarse_size[1])
     small_px, large_px = config.small_below_px * coarse_px, config.large_above_px * coarse_px
     found = [detector.detect(image, config.coarse)]
-    if coarse_px > 1 + config.tolerance:
+    if coarse_px > 1 + config.tolerance and not _is_portrait(image, found[0], config):
         fine = detector.detect_small(image, config.fine)
         found = [
             _within(found[0], small_px * (1 - config.tolerance), np.inf),
@@ -301,6 +304,12 @@ def detect_at_all_scales(detector: Detector, image: Image.Image, config: ScalesC
         found = [_within(one, 0, large_px * (1 + config.tolerance)) for one in found]
         found.append(_within(large, lowest_px, np.inf))
     return detector.remove_contained(_join(found))
+
+
+def _is_portrait(image: Image.Image, found: Detections, config: ScalesConfig) -> bool:
+    """Whether a picture that is not wider than high, as frames of cameras are, shows one large face only."""
+    least_area = config.lone_above * image.width * image.height
+    return image.width <= image.height and len(found.boxes) == 1 and _box_areas(found.boxes)[0] > least_area
 
 
 def _heights(found: Detections) -> NDArray[np.float32]:

@@ -1,14 +1,17 @@
 """The faces model on real photographs: recognition, rejections, options, stages and enrolment."""
 
 import io
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tests.fakes.built_models import faces_model, photo
+from tests.fakes.built_models import bundled_models, faces_model, photo
 from vigil.errors import EmptyFile, NotAnImage, TruncatedImage
+from vigil.faces.detector import detect_at_all_scales
 from vigil.faces.enrolment_check import (
     AlreadyEnrolled,
     LowQuality,
@@ -20,8 +23,9 @@ from vigil.faces.enrolment_check import (
 )
 from vigil.faces.gallery import Gallery
 from vigil.faces.matching import EmbeddingSpaceMismatch
-from vigil.faces.pipeline import UnknownOption
+from vigil.faces.pipeline import UnknownOption, open_face_pipeline
 from vigil.faces.recognizer import FaceRecognizer
+from vigil.inference.session import Session
 from vigil.inference.types import Prediction
 
 DETECTOR_INPUTS = ("auto", "320", "480", "640", "tiles")
@@ -73,6 +77,24 @@ def test_a_face_of_thirty_pixels_is_found_in_a_frame_and_not_at_the_smaller_inpu
     found = {one: len(_predict(frame, detect=one).sightings) for one in ("auto", "320", "480")}
 
     assert found == {"auto": 1, "320": 0, "480": 0}
+
+
+def test_a_portrait_is_not_searched_for_small_faces_and_a_frame_is():
+    portrait = _open_photo("obama3.jpg")
+    frame = Image.new("RGB", (portrait.height * 16 // 9, portrait.height), (112, 118, 124))
+    frame.paste(portrait, (900, 0))
+
+    assert _detector_inputs(portrait) == [(240, 320)]
+    assert _detector_inputs(frame) == [(320, 240), (960, 540)]
+
+
+def test_a_tall_picture_of_two_people_is_searched_for_small_faces():
+    person = _open_photo("obama2.jpg").crop((0, 100, 626, 900))
+    picture = Image.new("RGB", (1300, 1600), (112, 118, 124))
+    for left in (0, 650):
+        picture.paste(person, (left, 400))
+
+    assert len(_detector_inputs(picture)) == 2
 
 
 @pytest.mark.parametrize("width", [112, 250, 640, 1920, 3840])
@@ -318,6 +340,27 @@ def _frame_with_face_of(height_px: int) -> bytes:
         person.resize((round(626 * scale), round(800 * scale)), Image.Resampling.LANCZOS), (1200, 500)
     )
     return _encoded(frame, quality=92)
+
+
+def _detector_inputs(image: Image.Image) -> list[tuple[int, int]]:
+    """The (width, height) of each run of the detector at all scales."""
+    models = bundled_models()
+    pipeline = open_face_pipeline(models.open_part("faces"), models.open_part)
+    opened = pipeline.detector.session
+    session = RecordingSession(opened.runtime, opened.input_name)
+    detect_at_all_scales(replace(pipeline.detector, session=session), image, pipeline.card.detection.auto)
+    return session.sizes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSession(Session):
+    """A session that records the (width, height) of its inputs."""
+
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+
+    def run(self, outputs: list[str], tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        self.sizes.append((tensor.shape[3], tensor.shape[2]))
+        return Session.run(self, outputs, tensor)
 
 
 def _create_template(data: bytes, person: str) -> Template:
