@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.benchmark.baseline_face_recognition import compare_with_baseline
 from tests.benchmark.lower_bound import photo_over_floor
+from tests.benchmark.recognition import measure_recognition
 from tests.benchmark.search import search_over_numpy
 from vigil.faces.recognizer import FaceRecognizer
 from vigil_cli.offline import load_models
@@ -38,6 +39,7 @@ def measure_faces() -> dict[str, Any]:
         "photo_over_floor": round(floor.ours_over_theirs, 3),
         "search_over_numpy": {size: round(one.ours_over_theirs, 3) for size, one in search.items()},
         "times_faster_than_face_recognition": round(comparison.times_faster, 1),
+        **measure_recognition(model),
         "details": {
             "photo_over_floor": asdict(floor),
             "search_over_numpy": {size: asdict(one) for size, one in search.items()},

@@ -6,8 +6,8 @@ a decoder the time of a whole pass over the picture, or some microseconds of int
 
 import io
 import math
-import re
 import struct
+from collections.abc import Iterator
 
 from PIL import Image
 
@@ -29,7 +29,7 @@ MAX_TAG_DIRECTORIES = 100
 """Places in a file that look like the beginning of a TIFF or of EXIF."""
 
 START_OF_SCAN = b"\xff\xda"
-TAG_DIRECTORY = re.compile(rb"II[*+]\0|MM\0[*+]")
+TAG_DIRECTORIES = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
 BYTE_TYPES = {1, 2, 6, 7}
 VALUE_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Size of a value by the type of its tag, without the types that are bytes."""
@@ -58,11 +58,20 @@ def check_scans(data: bytes, image: Image.Image) -> None:
 
 def check_metadata(data: bytes) -> None:
     """Raises TooManyParts for a TIFF, or EXIF in any format, with a tag of far too many numbers."""
-    for number, found in enumerate(TAG_DIRECTORY.finditer(data)):
+    for number, found in enumerate(_tag_directories(data)):
         if number == MAX_TAG_DIRECTORIES:
             raise TooManyParts("the file contains far more tag directories than a picture has")
-        if _most_values(memoryview(data)[found.start() :]) > MAX_TAG_VALUES:
+        if _most_values(memoryview(data)[found:]) > MAX_TAG_VALUES:
             raise TooManyParts(f"a tag has more than {MAX_TAG_VALUES:,} numbers")
+
+
+def _tag_directories(data: bytes) -> Iterator[int]:
+    """Where a TIFF or EXIF may begin; four searches for fixed bytes are faster than one for an expression."""
+    for signature in TAG_DIRECTORIES:
+        found = data.find(signature)
+        while found >= 0:
+            yield found
+            found = data.find(signature, found + len(signature))
 
 
 def _most_values(tiff: memoryview) -> int:

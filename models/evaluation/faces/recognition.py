@@ -58,7 +58,7 @@ def evaluate_recognition(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto])
     """All figures of photographs that the model has analysed."""
     genuine, impostor = pair_scores(photos)
     figures = {
-        **_identification_figures(model, photos),
+        **identification_figures(model, photos),
         "pair_accuracy": pair_accuracy(genuine, impostor),
         "overlapping_faces": _share([_has_overlap(photo.faces) for photo in photos]),
         **{f"close_cuts_wrong_{round(100 * m)}": _close_cuts(model, photos, m) for m in CUT_MARGINS},
@@ -66,7 +66,7 @@ def evaluate_recognition(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto])
     return RecognitionEvaluation(figures, _search(photos), genuine, impostor)
 
 
-def _identification_figures(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto]) -> dict[str, Interval]:
+def identification_figures(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto]) -> dict[str, Interval]:
     """Shares of decisions, with the default settings and a calibration made from the other half."""
     mated: list[tuple[str, str]] = []
     named: list[bool] = []

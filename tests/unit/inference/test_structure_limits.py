@@ -61,6 +61,7 @@ def exif_with_numbers(count: int) -> bytes:
             png_chunk(b"eXIf", exif_with_numbers(60_000)) + FORMATS["png"][33:37] + b"IDAT",
         ),
         FORMATS["jpeg"] + b"II*\0" * 200,
+        FORMATS["jpeg"] + b"MM\0*" * 200,
     ],
     ids=[
         "jpeg scans",
@@ -71,6 +72,7 @@ def exif_with_numbers(count: int) -> bytes:
         "tiff strips",
         "exif numbers",
         "directories",
+        "big-endian directories",
     ],
 )
 def test_a_file_of_far_more_parts_than_a_picture_has_is_rejected(data: bytes):
