@@ -291,7 +291,7 @@ def detect_at_all_scales(detector: Detector, image: Image.Image, config: ScalesC
     coarse_px = max(image.width / coarse_size[0], image.height / coarse_size[1])
     small_px, large_px = config.small_below_px * coarse_px, config.large_above_px * coarse_px
     found = [detector.detect(image, config.coarse)]
-    if coarse_px > 1 + config.tolerance and not _is_portrait(image, found[0], config):
+    if coarse_px > 1 + config.tolerance and not _shows_lone_face(image, found[0], config):
         fine = detector.detect_small(image, config.fine)
         found = [
             _within(found[0], small_px * (1 - config.tolerance), np.inf),
@@ -306,7 +306,7 @@ def detect_at_all_scales(detector: Detector, image: Image.Image, config: ScalesC
     return detector.remove_contained(_join(found))
 
 
-def _is_portrait(image: Image.Image, found: Detections, config: ScalesConfig) -> bool:
+def _shows_lone_face(image: Image.Image, found: Detections, config: ScalesConfig) -> bool:
     """Whether a picture that is not wider than high, as frames of cameras are, shows one large face only."""
     least_area = config.lone_above * image.width * image.height
     return image.width <= image.height and len(found.boxes) == 1 and _box_areas(found.boxes)[0] > least_area
