@@ -1,6 +1,7 @@
 """Direct invocation → a person is enrolled from photos, or their tags change."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from chalice import Blueprint
@@ -11,6 +12,8 @@ from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.inference.types import DEFAULT_GALLERY
 from vigil.people.enrolment import EnrolmentResult
+from vigil.people.face_records import parse_face_id
+from vigil.people.indexing import IndexRequest
 
 trigger = Blueprint(__name__)
 
@@ -31,7 +34,14 @@ def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
-    service, bucket = container().enrolment, container().settings.store_bucket
+    bucket = container().settings.store_bucket
+    if "index" in event:
+        return _index(
+            event["index"], S3Object(bucket, *(str(event["photo"][one]) for one in ("key", "version")))
+        )
+    if "delete_faces" in event:
+        return _delete_faces(event["delete_faces"])
+    service = container().enrolment
     if "photos" not in event:
         add, remove = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
         person = service.update_tags(str(event["person"]), add=add, remove=remove)
@@ -42,6 +52,23 @@ def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
     tags = frozenset(str(tag) for tag in event.get("tags", ()))
     gallery = str(event.get("gallery", DEFAULT_GALLERY))
     return _enrolment_json(service.enrol_by_name(str(event["name"]), photos, tags, gallery))
+
+
+def _index(request: Mapping[str, Any], photo: S3Object) -> dict[str, Any]:
+    """{"gallery", "image_id", "external_image_id", "max_faces", "least_quality"} → the faces of the photo."""
+    result = container().indexing.index_photo(photo, IndexRequest(**request))
+    return {
+        "size_px": result.size_px,
+        "indexed": [{"face_id": key.face_id, **asdict(face)} for key, face in result.indexed],
+        "unindexed": [{"reasons": reasons, **asdict(face)} for face, reasons in result.unindexed],
+    }
+
+
+def _delete_faces(request: Mapping[str, Any]) -> dict[str, Any]:
+    """{"gallery", "face_ids"} → {"deleted": [face id]}."""
+    keys = [key for one in request["face_ids"] if (key := parse_face_id(one)) is not None]
+    deleted = container().indexing.delete_faces(request["gallery"], keys)
+    return {"deleted": [key.face_id for key in deleted]}
 
 
 def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Direct invocation → a model's prediction for one image, or a search for a face; nothing is stored."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import InlinePayload, S3Object
 from vigil.drops.prediction import PredictionResult, predict_once, read_input
 from vigil.errors import Rejected
-from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION
+from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION, Model
+from vigil.people.collection_search import SearchLimits, search_by_face, search_by_photo
 from vigil.people.comparison import compare_photos
 from vigil.people.search import search_faces
 
@@ -36,6 +37,8 @@ def on_predict(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         with exit_if_release_damaged():
             if "describe" in event:
                 return _describe(event)
+            if "match" in event:
+                return _match(event)
             image = _image_of(event)
             return _prediction_json(predict_once(str(event["model"]), image, options, models, reader))
     except Rejected as fault:
@@ -54,11 +57,31 @@ def _image_of(event: Mapping[str, Any]) -> S3Object | bytes:
 def _describe(event: Mapping[str, Any]) -> dict[str, Any]:
     """{"model", "describe": [image, another?]} → {"photos": [{"faces", "similarities", ...}], "source"}."""
     model = container().active_models.get(str(event["model"]))
-    images = map(_image_of, event["describe"])
+    return asdict(compare_photos(_read_photos(event["describe"], model), model))
+
+
+def _read_photos(references: Iterable[Mapping[str, Any]], model: Model) -> list[bytes]:
+    images = map(_image_of, references)
     payloads = [InlinePayload(one) if isinstance(one, bytes) else one for one in images]
-    return asdict(
-        compare_photos([read_input(one, model, container().input_reader) for one in payloads], model)
-    )
+    return [read_input(one, model, container().input_reader) for one in payloads]
+
+
+def _match(event: Mapping[str, Any]) -> dict[str, Any]:
+    """{"model", "match": {"gallery", "least_percent", "limit"}, "face_id" or image} → the matches."""
+    model, scope = container().active_models.get(str(event["model"])), SearchLimits(**event["match"])
+    faces = container().templates.enrolled_faces
+    if "face_id" in event:
+        result = search_by_face(event["face_id"], model, scope, faces)
+    else:
+        (photo,) = _read_photos([event], model)
+        result = search_by_photo(photo, model, scope, faces)
+    matches = [
+        {"face_id": one.record.key.face_id, "similarity": one.similarity}
+        | (asdict(one.record.origin) if one.record.origin else {})
+        for one in result.matches
+    ]
+    probe = {"size_px": result.size_px, **asdict(result.probe)} if result.probe else None
+    return {"matches": matches, "probe": probe}
 
 
 def _search(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vigil.people.enrolment import EnrolmentService
     from vigil.people.erasure import ErasureService
     from vigil.people.galleries import GalleryRepository
+    from vigil.people.indexing import IndexingService
     from vigil.people.models import FaceReleases
     from vigil.people.reembedding import ReembeddingService
     from vigil.releases.drift import DriftMonitor
@@ -191,12 +192,8 @@ class Container(Adapters):
         from vigil.drops.process import ProcessingPorts
 
         env = self.settings
-        releases = ReleaseTelemetry(
-            ReleaseMetrics(env.metrics_namespace),
-            self.release_health.add,
-            self.comparisons.save,
-            self._pointers,
-        )
+        metrics, queue = ReleaseMetrics(env.metrics_namespace), self._queue(env.queue_url)
+        releases = ReleaseTelemetry(metrics, self.release_health.add, self.comparisons.save, self._pointers)
         ports = ProcessingPorts(
             self.ledger(env.lane),
             self.input_reader,
@@ -207,7 +204,6 @@ class Container(Adapters):
             canary_digest=canary_digest(),
         )
         telemetry = (self.lane_telemetry, releases, DriftTelemetry(self.output_sketches.add))
-        queue = self._queue(env.queue_url)
         return LaneRuntime(ports, queue, env.photos_bucket, env.lease, self.logger, *telemetry, self.deadline)
 
     @cached_property
@@ -320,12 +316,8 @@ class Container(Adapters):
 
         name = self.settings.enrolment_model
         cache = self._release_cache(self.bundled_models, "releases-in-use")
-        releases = ReleasesInUse(
-            name,
-            bundled=self.bundled_models,
-            read_releases=partial(self.releases.read_releases, name),
-            open_release=partial(cache.fetch_and_open, name),
-        )
+        read, fetch = partial(self.releases.read_releases, name), partial(cache.fetch_and_open, name)
+        releases = ReleasesInUse(name, bundled=self.bundled_models, read_releases=read, open_release=fetch)
         return FaceReleases(releases, self.galleries, self.templates)
 
     @cached_property
@@ -341,6 +333,12 @@ class Container(Adapters):
             store_reference_images=self.settings.store_reference_images,
             clock=self.clock,
         )
+
+    @cached_property
+    def indexing(self) -> IndexingService:
+        from vigil.people.indexing import IndexingService
+
+        return IndexingService(self.enrolment, self.people, self.templates, self.face_releases)
 
     @cached_property
     def person_data(self) -> DynamoPersonData:

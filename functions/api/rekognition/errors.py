@@ -19,7 +19,7 @@ CODE_BY_REASON = {
     "object-too-large": "ImageTooLargeException",
     "too-many-pixels": "ImageTooLargeException",
     "unknown-model": "ResourceNotFoundException",
-    "need-exactly-one-face": "InvalidParameterException",
+    "face-not-found": "InvalidParameterException",
 }
 """By the reason of a rejection; every other one says that the image cannot be read."""
 

@@ -2,11 +2,11 @@
 
 from functions.api.rekognition.errors import InvalidParameter
 from functions.api.rekognition.images import (
-    DEFAULT_LANDMARKS,
     describe_images,
     passes_filter,
     to_bounding_box,
     to_compared_face,
+    to_face_detail,
 )
 from functions.api.rekognition.operations import Input, Output, rekognition_operation
 from vigil.access.roles import Caller
@@ -18,11 +18,7 @@ DEFAULT_SIMILARITY_PERCENT = 80.0
 def detect_faces(caller: Caller, request: Input) -> Output:
     """Boxes, landmarks, pose and quality; nothing is estimated about the person, such as gender or age."""
     faces = describe_images(caller, request["Image"]).faces[0]
-    everything = "ALL" in request.get("Attributes", ())
-    details = [
-        to_compared_face(face, face["landmarks"] if everything else DEFAULT_LANDMARKS) for face in faces
-    ]
-    return {"FaceDetails": details}
+    return {"FaceDetails": [to_face_detail(face, request.get("Attributes", ())) for face in faces]}
 
 
 @rekognition_operation(role="reviewer", bound_tokens="limited", audited_names=())

@@ -1,17 +1,20 @@
 """The images of a request, described by the predict function, and faces in Rekognition's shapes."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from functions.api.rekognition.errors import InvalidParameter, InvalidS3Object, error_from_rejection
 from functions.runtime.container import container
 from vigil.access.roles import Caller
-from vigil.drops.messages import parse_object_key
+from vigil.drops.messages import S3Object, parse_object_key
 from vigil.errors import UnroutableKey
 
 FACES_MODEL = "faces"
+MAX_STORED_BYTES = 15 * 1024 * 1024
+"""Rekognition's limit of an image in S3."""
+
 DEFAULT_LANDMARKS = ("eyeLeft", "eyeRight", "mouthLeft", "mouthRight", "nose")
 
 Face = Mapping[str, Any]
@@ -31,12 +34,18 @@ class DescribedImages:
 
 def describe_images(caller: Caller, *images: Mapping[str, Any]) -> DescribedImages:
     """The faces in one or two images. Raises RekognitionError, FunctionThrottled, Transient."""
-    references = [_to_reference(caller, image) for image in images]
+    references = [to_reference(caller, image) for image in images]
     payload = {"model": FACES_MODEL, "describe": references}
-    response = container().lambda_functions.invoke(container().settings.predict_function, payload)
+    response = invoke_function(container().settings.predict_function, payload)
+    return DescribedImages([_to_faces(photo) for photo in response["photos"]], response["source"])
+
+
+def invoke_function(name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a function. Raises RekognitionError, FunctionThrottled, Transient."""
+    response = container().lambda_functions.invoke(name, payload)
     if "error" in response:
         raise error_from_rejection(response["error"]["reason"], response["error"]["message"])
-    return DescribedImages([_to_faces(photo) for photo in response["photos"]], response["source"])
+    return response
 
 
 def _to_faces(photo: Mapping[str, Any]) -> list[Face]:
@@ -47,7 +56,7 @@ def _to_faces(photo: Mapping[str, Any]) -> list[Face]:
     ]
 
 
-def _to_reference(caller: Caller, image: Mapping[str, Any]) -> dict[str, Any]:
+def to_reference(caller: Caller, image: Mapping[str, Any]) -> dict[str, Any]:
     """The image for the predict function. Raises InvalidParameter, InvalidS3Object."""
     if ("Bytes" in image) == ("S3Object" in image):
         raise InvalidParameter("an image needs either Bytes or S3Object")
@@ -59,6 +68,16 @@ def _to_reference(caller: Caller, image: Mapping[str, Any]) -> dict[str, Any]:
     if location["Bucket"] != container().settings.photos_bucket or not _is_readable(caller, location["Name"]):
         raise InvalidS3Object
     return {"object": {"key": location["Name"], "version": location.get("Version")}}
+
+
+def read_image(caller: Caller, image: Mapping[str, Any]) -> bytes:
+    """The bytes of the image. Raises RekognitionError, ObjectNotFound, ObjectTooLarge, Transient."""
+    reference = to_reference(caller, image)
+    if "Bytes" in image:
+        return bytes(image["Bytes"])
+    location = reference["object"]
+    stored = S3Object(container().settings.photos_bucket, location["key"], location["version"] or "")
+    return container().input_reader.fetch(stored, MAX_STORED_BYTES)
 
 
 def _is_readable(caller: Caller, key: str) -> bool:
@@ -78,6 +97,11 @@ def to_bounding_box(face: Face) -> dict[str, float]:
         "Left": left / width,
         "Top": top / height,
     }
+
+
+def to_face_detail(face: Face, attributes: Collection[str]) -> dict[str, Any]:
+    """The face with the landmarks that the attributes ask for."""
+    return to_compared_face(face, face["landmarks"] if "ALL" in attributes else DEFAULT_LANDMARKS)
 
 
 def to_compared_face(face: Face, landmarks: Iterable[str] = DEFAULT_LANDMARKS) -> dict[str, Any]:

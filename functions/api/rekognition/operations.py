@@ -36,7 +36,7 @@ OPERATIONS: dict[str, RekognitionOperation] = {}
 
 
 def rekognition_operation(
-    *, role: Role, bound_tokens: BoundTokens = "refused", audited_names: tuple[str, ...] = ("CollectionId",)
+    *, role: Role, bound_tokens: BoundTokens = "gallery", audited_names: tuple[str, ...] = ("CollectionId",)
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function, whose name is the operation's in snake case."""
 

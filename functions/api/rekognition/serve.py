@@ -8,7 +8,7 @@ from chalice.app import Request
 
 from functions.api.middleware import authorize
 from functions.api.problems import Problem
-from functions.api.rekognition import faces  # noqa: F401 - it registers its operations
+from functions.api.rekognition import collections, faces  # noqa: F401 - they register their operations
 from functions.api.rekognition.errors import CONTENT_TYPE, RekognitionError, to_rekognition_error
 from functions.api.rekognition.operations import OPERATIONS, Output, RekognitionOperation
 from functions.api.rekognition.shapes import parse_request

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
 from cloud.dynamodb.profiles import name_item, name_key, person_from_row, profile_item, unless_changed
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import GALLERY_POINTER, TEMPLATE, person_key
 from vigil.errors import ConcurrentUpdate
-from vigil.inference.types import ReferenceImage
+from vigil.inference.types import FaceOrigin, ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
+from vigil.people.face_records import FaceKey, FaceRecord
 from vigil.people.person import GalleryPointer, Person, PersonChange
 
 if TYPE_CHECKING:  # the API reads profiles without numpy
@@ -22,6 +25,7 @@ if TYPE_CHECKING:  # the API reads profiles without numpy
 
     from vigil.faces.enrolment_check import Template
     from vigil.faces.gallery import GallerySet
+    from vigil.people.indexing import EnrolledFace
     from vigil.people.reembedding import StoredPhoto
 
 
@@ -94,6 +98,13 @@ class DynamoPeople:
         """Replace version `base` of a gallery. Raises ConcurrentUpdate."""
         self._transact("put gallery in force", [self._pointer_put(base, gallery, now)])
 
+    def remove_templates(
+        self, keys: Sequence[FaceKey], *, base: int, gallery: GallerySet, now: datetime
+    ) -> None:
+        """Delete templates and replace version `base` of the gallery. Raises ConcurrentUpdate."""
+        deletes = [{"Delete": {"TableName": self._rows.name, "Key": _template_key(key)}} for key in keys]
+        self._transact("remove faces", [*deletes, self._pointer_put(base, gallery, now)])
+
     def withdraw_consent(self, person_id: str) -> None:
         """Remove the tag of consent to training; nothing happens if the person does not have it."""
         self._rows.update(
@@ -152,6 +163,7 @@ def _template_attributes(template: Template, now: datetime) -> Item:
             "enrolled_at": now,
             "reference_image": reference.data if reference else None,
             "reference_box_px": reference.box_px if reference else None,
+            "face_origin": msgspec.to_builtins(template.origin),
         }
     )
 
@@ -171,6 +183,16 @@ class DynamoTemplates:
             for space, vector in _vectors_from_row(row).items():
                 found.setdefault(space, []).append(vector)
         return {space: np.stack(rows) for space, rows in found.items()}
+
+    def face_records(self, person: str) -> Iterator[FaceRecord]:
+        """The person's faces without their vectors."""
+        return map(_face_record, _template_rows(self._rows, person, "pk, sk, face_origin"))
+
+    def enrolled_faces(self, person: str) -> Iterator[EnrolledFace]:
+        from vigil.people.indexing import EnrolledFace  # noqa: PLC0415 - it imports numpy
+
+        for row in _template_rows(self._rows, person, "pk, sk, vectors, face_origin"):
+            yield EnrolledFace(_face_record(row), _vectors_from_row(row))
 
     def photos_of(self, person: str) -> Iterator[StoredPhoto]:
         from vigil.people.reembedding import StoredPhoto  # noqa: PLC0415 - it imports numpy
@@ -203,6 +225,16 @@ class DynamoTemplates:
             ExpressionAttributeNames={"#space": space},
             **({"ExpressionAttributeValues": values} if values else {}),
         )
+
+
+def _template_key(key: FaceKey) -> Item:
+    return TEMPLATE.key(person=key.person, version=key.version, number=key.number)
+
+
+def _face_record(row: dict[str, Any]) -> FaceRecord:
+    version, number = row["sk"].removeprefix("template#").split("-")
+    key = FaceKey(row["pk"].removeprefix("person#"), int(version), int(number))
+    return FaceRecord(key, msgspec.convert(row.get("face_origin"), FaceOrigin | None))
 
 
 def _template_rows(rows: Table, person: str, projection: str) -> Iterator[dict[str, Any]]:

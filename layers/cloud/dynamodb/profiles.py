@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud.dynamodb.attributes import Item, to_item
+from cloud.dynamodb.collections import DynamoCollections
 from cloud.dynamodb.queries import Table, merge_lists, shard_page_size
 from cloud.dynamodb.schema import NAME, list_key, list_keys, person_key
 from cloud.errors import CONDITION_FAILED
@@ -35,6 +36,7 @@ class DynamoProfiles:
 
     def __init__(self, client: Any, table: str) -> None:
         self._rows = Table(client, table, "people")
+        self.collections = DynamoCollections(self._rows)
 
     def find(self, person_id: str) -> PersonView | None:
         """A person's profile, read consistently."""

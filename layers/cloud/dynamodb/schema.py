@@ -177,7 +177,7 @@ PROFILE = RowKind(
 TEMPLATE = RowKind(
     "people",
     ("person#{person}", "template#{version:08}-{number:02}"),
-    "vectors quality reference_image reference_box_px enrolled_at",
+    "vectors quality reference_image reference_box_px enrolled_at face_origin",
 )
 NAME = RowKind("people", ("name#{gallery}#{name}", "person"), "person")
 GALLERY_POINTER = RowKind("people", ("gallery", "{gallery}"), "version keys incomplete_spaces at")

@@ -14,7 +14,7 @@ from vigil.errors import Rejected
 from vigil.faces.gallery import Gallery
 from vigil.faces.recognizer import FaceRecognizer
 from vigil.faces.segments import EnrolledPerson
-from vigil.inference.types import Box, ReferenceImage
+from vigil.inference.types import Box, FaceOrigin, ReferenceImage
 
 REFERENCE_MARGIN = 0.6
 """Share of the face's longer side that is stored on each side of it, as detectors need the surroundings."""
@@ -201,12 +201,14 @@ class Template:
     quality          0 to 1
     box_px           of the face, in pixels of the upright photo
     reference_image  what later releases embed; None if it is not stored
+    origin           of a face that was indexed with others of its photo
     """
 
     vectors: Mapping[str, NDArray[np.float32]]
     quality: float
     box_px: Box
     reference_image: ReferenceImage | None = None
+    origin: FaceOrigin | None = None
 
 
 def create_template(photo: bytes, *, model: FaceRecognizer, person: str, gallery: Gallery) -> Template:

@@ -93,6 +93,15 @@ class Gallery:
         starts = np.cumsum([0, *map(len, self.segments)])
         return tuple(_best_candidate(by_segment, starts, number) for number in range(len(probes)))
 
+    def people_above(self, probe: NDArray[np.float32], score: float, limit: int) -> tuple[str, ...]:
+        """Ids of people with a template of at least this cosine to a probe, best first.
+
+        probe  (D,) float32, unit length
+        limit  how many templates are considered, the most similar ones
+        """
+        found = [pair for segment in self.segments for pair in segment.nearest_people(probe, limit)]
+        return tuple(person for cosine, person in sorted(found, reverse=True)[:limit] if cosine >= score)
+
 
 def build_gallery(embedding_space: str, people: Iterable[EnrolledPerson]) -> Gallery:
     """The gallery of these people, who have different ids."""

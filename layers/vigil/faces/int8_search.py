@@ -44,11 +44,16 @@ class TemplateIndex:
         graph = _search_graph(*quantised.shape)
         self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
+    @property
+    def max_count(self) -> int:
+        """How many rows `nearest` can find."""
+        return self._rows // BLOCKS
+
     def nearest(self, probes: NDArray[np.float32], count: int) -> NDArray[np.int64]:
         """(n, count) int64: for each probe the indices of its most similar rows, in no order.
 
         probes  (n, D) float32, unit rows
-        count   at most T / BLOCKS
+        count   at most `max_count`
         """
         parts = [
             self._nearest(probes[start : start + MAX_PROBES], count)

@@ -52,6 +52,10 @@ class FaceRecognizer:
         """Id of the space of the vectors, and of the galleries that they are compared with."""
         return self._pipeline.embedder.embedding_space
 
+    def gallery(self, name: str) -> Gallery:
+        """The current gallery of this name in the model's embedding space."""
+        return self._gallery_for(name, self.embedding_space)
+
     def predict(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> Prediction:
         """Find and match all faces of a photo. Raises Rejected for unreadable input.
 
@@ -61,7 +65,7 @@ class FaceRecognizer:
         analysis = self.analyze(data, options, on_stage)
         on_stage("match")
         names = str(options.get(GALLERIES_OPTION, DEFAULT_GALLERY)).split()
-        galleries = [self._gallery_for(name, self.embedding_space) for name in names]
+        galleries = [self.gallery(name) for name in names]
         decisions = best_decisions([self.match(analysis.faces, gallery) for gallery in galleries])
         sightings = tuple(map(self._to_sighting, analysis.faces, decisions))
         return Prediction(sightings, analysis.total_found, analysis.size_px, analysis.notes)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import InvalidConfiguration
+
+if TYPE_CHECKING:
+    from vigil.faces.int8_search import TemplateIndex
 
 MAX_SEGMENT_TEMPLATES = 65_536
 """A segment of so many templates takes 64 MB, which are written again when a person in it changes."""
@@ -102,23 +105,58 @@ class GallerySegment:
         """
         if len(self.templates) < INDEXED_ROWS:
             return self._candidates_of_all(probes)
-        if not self._search:
-            from vigil.faces.int8_search import TemplateIndex  # noqa: PLC0415 - small galleries need none
-
-            self._search.append(TemplateIndex(self.templates))
-        rows = self._search[0].nearest(probes, CANDIDATE_ROWS)
+        rows = self._index().nearest(probes, CANDIDATE_ROWS)
         templates = _normalize_rows(self.templates[rows.ravel()]).reshape(*rows.shape, -1)
         scores = np.einsum("nkd,nd->nk", templates, probes)
         return self._rank(rows, scores, probes)
 
     def _candidates_of_all(self, probes: NDArray[np.float32]) -> SegmentCandidates:
         """Templates times probes is twice as fast for few probes as probes times templates."""
-        if not self._search:
-            self._search.append(_normalize_rows(self.templates))
-        scores = self._search[0] @ probes.T
+        scores = self._unit_templates() @ probes.T
         if len(self.templates) > len(self):
             scores = np.maximum.reduceat(scores, self.first_rows, axis=0)
         return _top_two(scores)
+
+    def nearest_people(self, probe: NDArray[np.float32], count: int) -> list[tuple[float, str]]:
+        """The people of the templates most similar to a probe, each with the cosine of the best one.
+
+        probe  (D,) float32, unit length
+        count  how many templates
+        """
+        rows, scores = self._compare(probe, count + CANDIDATE_ROWS)
+        best = np.argsort(-scores, kind="stable")[:count]
+        owners = np.searchsorted(self.first_rows, rows[best], side="right") - 1
+        people, places = np.unique(owners, return_index=True)
+        return [
+            (float(scores[best[place]]), self.ids[owner].decode())
+            for owner, place in zip(people, places, strict=True)
+        ]
+
+    def _compare(
+        self, probe: NDArray[np.float32], count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """At least this number of the most similar rows, or all, with their cosines."""
+        if len(self.templates) < INDEXED_ROWS:
+            return np.arange(len(self.templates)), self._unit_templates() @ probe
+        index = self._index()
+        rows = np.arange(len(self.templates))
+        if count <= index.max_count:
+            rows = index.nearest(probe[None], count)[0]
+        return rows, _normalize_rows(self.templates[rows]) @ probe
+
+    def _index(self) -> TemplateIndex:
+        if not self._search:
+            from vigil.faces.int8_search import TemplateIndex  # noqa: PLC0415 - small galleries need none
+
+            self._search.append(TemplateIndex(self.templates))
+        index: TemplateIndex = self._search[0]
+        return index
+
+    def _unit_templates(self) -> NDArray[np.float32]:
+        if not self._search:
+            self._search.append(_normalize_rows(self.templates))
+        templates: NDArray[np.float32] = self._search[0]
+        return templates
 
     def _rank(
         self, rows: NDArray[np.int64], scores: NDArray[np.float32], probes: NDArray[np.float32]

@@ -28,6 +28,17 @@ def similarity_percent(fmr: float) -> float:
     return float(np.interp(exponent, EXPONENTS, PERCENTS))
 
 
+def cosine_at(percent: float, calibration: Calibration) -> float:
+    """The least cosine whose similarity is this or more."""
+    if percent >= 100:
+        return 1.0
+    exponent = float(np.interp(percent, PERCENTS, EXPONENTS))
+    if percent > PERCENTS[-1]:
+        exponent = EXPONENTS[-1] - DECADES_PER_NINE * math.log10((100 - percent) / (100 - PERCENTS[-1]))
+    fmr = 10**-exponent
+    return -1.0 if fmr >= calibration.fmr[0] else calibration.threshold(people=1, fpir=fmr).cosine
+
+
 def similarity_of(cosine: float, calibration: Calibration) -> float:
     """The similarity of two faces in percent, by the calibration of the card that compares them."""
     return similarity_percent(calibration.threshold_at_score(cosine).fmr)

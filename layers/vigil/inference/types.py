@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -17,6 +18,11 @@ DEFAULT_GALLERY = "default"
 """The gallery of people and sources that name none."""
 
 GALLERY_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
+
+
+def is_gallery_name(text: str) -> bool:
+    return re.fullmatch(GALLERY_NAME_PATTERN, text) is not None and text[-1] != "\n"
+
 
 GALLERIES_OPTION = "galleries"
 """The option with the names of the galleries that faces are compared with, separated by spaces."""
@@ -69,6 +75,22 @@ class ReferenceImage:
 
     data: bytes
     box_px: Box
+
+
+@dataclass(frozen=True, slots=True)
+class FaceOrigin:
+    """Where an indexed face was found.
+
+    image_id           of the photo; all faces of one photo have the same
+    box                left, top, width, height as shares of the upright picture
+    confidence         of the detector, 0 to 1
+    external_image_id  how the client names the photo
+    """
+
+    image_id: str
+    box: Box
+    confidence: float
+    external_image_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

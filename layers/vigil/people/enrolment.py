@@ -157,7 +157,7 @@ class EnrolmentService:
     ) -> EnrolmentResult:
         change = read_change()
         person = change.after
-        galleries = self._read_galleries(person.gallery)
+        galleries = self.read_galleries(person.gallery)
         accepted, rejected = self._check_photos(images, galleries, person.id)
         photos = tuple(photo for photo, _ in accepted)
         if not accepted:
@@ -166,7 +166,7 @@ class EnrolmentService:
         if self.models.is_spread_too_far(galleries, person.id, templates):
             person = replace(person, tags=person.tags | {REVIEW_TAG})
             change = replace(change, after=person)
-        updated = galleries.apply(partial(_with_templates, galleries, person, templates))
+        updated = galleries.apply(partial(with_templates, galleries, person, templates))
         self.people.commit(change, templates, base=galleries.version, gallery=updated, now=self.clock())
         return EnrolmentResult(person, photos, rejected, updated.version)
 
@@ -196,7 +196,7 @@ class EnrolmentService:
 
     def _attempt_tag_update(self, person_id: str, add: frozenset[str], remove: frozenset[str]) -> Person:
         before = get_person(self.people, person_id)
-        galleries = self._read_galleries(before.gallery)
+        galleries = self.read_galleries(before.gallery)
         person = replace(before, tags=(before.tags | add) - remove)
         if person.tags != before.tags:
             updated = galleries.apply(lambda one: set_tags(one, person_id, person.tags))
@@ -204,7 +204,7 @@ class EnrolmentService:
             self.people.commit(change, (), base=galleries.version, gallery=updated, now=self.clock())
         return person
 
-    def _read_galleries(self, name: str) -> GallerySet:
+    def read_galleries(self, name: str) -> GallerySet:
         """What is in force of a gallery; before the first enrolment, an empty one for each release in use."""
         galleries = self.galleries.read(name)
         if galleries.by_space:
@@ -223,7 +223,7 @@ class EnrolmentService:
         return PersonChange(person, person)
 
 
-def _with_templates(
+def with_templates(
     galleries: GallerySet, person: Person, templates: Sequence[Template], gallery: Gallery
 ) -> Gallery:
     """A person whom reembedding has yet to add to a gallery is left to it: it adds all of their photos."""

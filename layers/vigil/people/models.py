@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.errors import Rejected
+from vigil.faces.description import describe_face
 from vigil.faces.enrolment_check import (
     Template,
     check_consistency,
     create_template,
+    crop_reference,
     embed_for_other_releases,
     embed_reference,
     is_spread_too_far,
@@ -21,6 +23,7 @@ from vigil.faces.gallery import GallerySet
 from vigil.faces.recognizer import FaceRecognizer, as_face_recognizer
 from vigil.inference.types import Model, ReferenceImage
 from vigil.people.galleries import GalleryListing
+from vigil.people.indexing import FoundFace
 from vigil.people.reembedding import StoredPhoto
 from vigil.statistics import Interval
 
@@ -67,6 +70,40 @@ class FaceReleases:
         template = create_template(photo, model=active, person=person, gallery=galleries.for_space(space))
         spaces = galleries.by_space.keys() - {space}
         return embed_for_other_releases(template, [one for one in others if one.embedding_space in spaces])
+
+    def find_faces(self, photo: bytes) -> tuple[tuple[int, int], Sequence[FoundFace]]:
+        """The size of the upright picture, and all its faces by the active release."""
+        active = self._active()
+        analysis, picture = active.analyze(photo), active.decode_full_size(photo)
+        found = (
+            FoundFace(
+                Template(
+                    {face.embedding_space: face.vector},
+                    face.quality,
+                    face.box_px,
+                    crop_reference(picture, face.box_px),
+                ),
+                describe_face(face),
+            )
+            for face in analysis.faces
+        )
+        return analysis.size_px, list(found)
+
+    def complete_template(self, template: Template, galleries: GallerySet) -> Template:
+        """The template with vectors of all releases that have a gallery."""
+        missing = galleries.by_space.keys() - template.vectors.keys()
+        models = map(as_face_recognizer, self.releases.all_models())
+        return embed_for_other_releases(template, [one for one in models if one.embedding_space in missing])
+
+    def find_match(self, template: Template, galleries: GallerySet) -> str | None:
+        """The best candidate if its score reaches the threshold of the gallery."""
+        active = self._active()
+        gallery, config = galleries.for_space(active.embedding_space), active.matching_config
+        if not len(gallery):
+            return None
+        threshold = config.calibration.threshold(len(gallery), config.target_fpir).cosine
+        (best,) = gallery.identify(template.vectors[active.embedding_space][None])
+        return gallery.person_at(best.index).id if best.score >= threshold else None
 
     def find_inconsistent(
         self, galleries: GallerySet, person: str, templates: Sequence[Template]

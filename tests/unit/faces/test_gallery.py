@@ -174,3 +174,13 @@ def test_a_person_that_reembedding_has_still_to_add_is_pending():
 
     assert awaited == {"ann": [False, True], "bob": [False, False], "eve": [False, False]}
     assert not GallerySet(1, growing.by_space).is_pending(new, "ann")
+
+
+def test_people_above_a_score_are_listed_best_first_by_their_best_template():
+    probe = vector(1)
+    near, nearer, far = (vector_at_cosine(probe, cosine) for cosine in (0.6, 0.8, 0.1))
+    filled = gallery(person("p-1", far, near), person("p-2", nearer), person("p-3", far))
+
+    assert filled.people_above(probe, 0.5, 10) == ("p-2", "p-1")
+    assert filled.people_above(probe, -1, 1) == ("p-2",)
+    assert gallery().people_above(probe, -1, 10) == ()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.build.files import ROOT
 from vigil.faces.recognizer import FacesCard
-from vigil.faces.similarity import similarity_of, similarity_percent
+from vigil.faces.similarity import cosine_at, similarity_of, similarity_percent
 from vigil.toml_file import load_toml
 
 CALIBRATION = load_toml(ROOT / "models" / "faces" / "card.toml").convert(FacesCard).matching.calibration
@@ -36,3 +36,12 @@ def test_the_table_of_the_decision_is_the_map():
 
     assert len(table) > 5
     assert table == {fmr: round(similarity_percent(fmr), 2) for fmr in table}
+
+
+@given(st.floats(0, 100))
+def test_the_least_cosine_of_a_similarity_has_it(percent: float):
+    cosine = cosine_at(percent, CALIBRATION)
+
+    if -1 < cosine < 1:
+        assert similarity_of(cosine, CALIBRATION) == pytest.approx(percent, abs=0.5)
+    assert similarity_of(max(cosine - 0.02, -1), CALIBRATION) <= percent + 0.5 or cosine == -1

@@ -1,120 +1,14 @@
-"""boto3's own client of Rekognition, answered by the API's app and the predict function in this process."""
+"""The app with a container of fakes: no collection exists."""
 
-import io
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.config import Config
-from botocore.validate import ParamValidator
 
-from functions import predict
-from functions.api import middleware
-from functions.api.app import app
-from functions.api.rekognition import images, serve
-from functions.api.rekognition.shapes import service_model
 from functions.runtime.container import container
-from tests.fakes.built_models import bundled_models, photo
-from tests.unit.api.test_requests import AuditLog
-from vigil.drops.messages import S3Object
-from vigil.errors import ObjectNotFound
-from vigil.inference.repository import BundledModels
-from vigil_client import rekognition
+from tests.fakes.rekognition_service import BUCKET, Functions, Photos, Service, install, opened_models
 
-BUCKET = "photos"
-CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 20_000)
-
-
-class Photos:
-    """One stored photo of the source door-1."""
-
-    def fetch(self, item: S3Object, max_bytes: int) -> bytes:
-        if item.key != "live/faces/door-1/a.jpg":
-            raise ObjectNotFound("the object was deleted before it was read")
-        return photo("obama.jpg")
-
-
-class Functions:
-    """The predict function, in this process, with the bundled networks."""
-
-    def invoke(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(json.dumps(predict.on_predict(payload, CONTEXT)))
-        return answer
-
-
-@cache
-def _models() -> BundledModels:
-    return bundled_models()
-
-
-@dataclass
-class Service:
-    """The app with its fakes, and who calls it."""
-
-    audit_log: AuditLog = field(default_factory=AuditLog)
-    role: str = "admin"
-    sources: tuple[str, ...] | None = None
-    galleries: tuple[str, ...] | None = None
-    wait_s: float = 0.0
-    tokens: list[str] = field(default_factory=list)
-
-    @cached_property
-    def client(self) -> Any:
-        """boto3's client; whatever it sends is answered here, and every output is checked by the model."""
-        client = rekognition(
-            "http://api.test/api", "a-token", config=Config(retries={"total_max_attempts": 1})
-        )
-        client.meta.events.register_last("before-send.rekognition", self._answer)
-        return client
-
-    def _answer(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        assert request.url == "http://api.test/api/rekognition"
-        self.tokens.append(request.headers["Authorization"])
-        target = request.headers["X-Amz-Target"].decode()
-        response = self.send(target, request.body.decode())
-        if response["statusCode"] == 200:
-            assert_output(target.partition(".")[2], json.loads(response["body"]))
-        raw = io.BytesIO(response["body"].encode())
-        raw.stream = lambda *_, **__: iter([raw.getvalue()])  # type: ignore[attr-defined]
-        headers = {name: values[0] for name, values in response["multiValueHeaders"].items()}
-        return AWSResponse(request.url, response["statusCode"], headers, raw)
-
-    def send(self, target: str, body: str) -> dict[str, Any]:
-        """The app's response to a request as API Gateway passes it on."""
-        authorizer = {
-            "principalId": "ann",
-            "role": self.role,
-            "sources": json.dumps(self.sources),
-            "galleries": json.dumps(self.galleries),
-        }
-        event = {
-            "requestContext": {
-                "resourcePath": "/rekognition",
-                "httpMethod": "POST",
-                "path": "/api/rekognition",
-                "authorizer": authorizer,
-            },
-            "pathParameters": None,
-            "multiValueQueryStringParameters": None,
-            "headers": {"content-type": "application/x-amz-json-1.1", "x-amz-target": target},
-            "body": body,
-            "isBase64Encoded": False,
-            "stageVariables": None,
-        }
-        response: dict[str, Any] = app(event, CONTEXT)
-        response["multiValueHeaders"] |= {name: [text] for name, text in response["headers"].items()}
-        return response
-
-
-def assert_output(operation: str, output: Any) -> None:
-    """The model knows every member of an output, with its type, and misses none."""
-    report = ParamValidator().validate(output, service_model().operation_model(operation).output_shape)
-    assert not report.has_errors(), report.generate_report()
+NO_COLLECTIONS = SimpleNamespace(find=lambda _: None, create=lambda *_: True, names_after=lambda _: [])
 
 
 @pytest.fixture
@@ -124,12 +18,13 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         rate_limiter=SimpleNamespace(acquire=lambda *_: made.wait_s),
         audit_log=made.audit_log,
         lambda_functions=Functions(),
-        settings=SimpleNamespace(photos_bucket=BUCKET, predict_function="predict"),
-        active_models=_models(),
+        settings=SimpleNamespace(photos_bucket=BUCKET, predict_function="predict", enrol_function="enrol"),
+        active_models=opened_models(),
         input_reader=Photos(),
+        profiles=SimpleNamespace(collections=NO_COLLECTIONS),
+        model_cards={"faces": SimpleNamespace(release="0123456789abcdef")},
+        signing_key=b"key",
     )
-    for module in (middleware, serve, images, predict):
-        monkeypatch.setattr(module, "container", lambda: fake)
-    monkeypatch.setenv("CORS_ORIGIN", "")
+    install(made, fake, monkeypatch)
     yield made
     container.cache_clear()

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from tests.fakes.built_models import photo
-from tests.unit.api.rekognition.conftest import BUCKET, Service
+from tests.fakes.rekognition_service import BUCKET, Service
 
 STORED = {"S3Object": {"Bucket": BUCKET, "Name": "live/faces/door-1/a.jpg"}}
 

@@ -1,0 +1,117 @@
+"""Searches a gallery for the faces that are similar to a face, each with its similarity in percent."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from heapq import nlargest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vigil.errors import Rejected
+from vigil.faces.description import FaceDescription, describe_face, largest_face
+from vigil.faces.recognizer import FaceRecognizer, as_face_recognizer
+from vigil.faces.similarity import cosine_at, similarity_of
+from vigil.inference.types import Model
+from vigil.people.face_records import FaceKey, FaceRecord, parse_face_id
+from vigil.people.indexing import EnrolledFace
+
+ROUNDING_MARGIN = 0.005
+"""Cosine by which a gallery's templates, stored in 16 bits, may differ from the rows in the table."""
+
+EnrolledFaces = Callable[[str], Iterable[EnrolledFace]]
+"""The enrolled faces of a person. Raises Transient."""
+
+
+class FaceNotFound(Rejected):
+    """The photo has no face, or the gallery has no face of this id."""
+
+    reason = "face-not-found"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLimits:
+    """Where and how far is searched: at most `limit` faces with at least `least_percent` of similarity."""
+
+    gallery: str
+    least_percent: float
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceMatch:
+    """An enrolled face and its similarity, 0 to 100."""
+
+    record: FaceRecord
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSearchResult:
+    """The matches, best first, and the face that was searched for if it came from a photo of `size_px`."""
+
+    matches: tuple[FaceMatch, ...]
+    probe: FaceDescription | None = None
+    size_px: tuple[int, int] | None = None
+
+
+def search_by_photo(
+    photo: bytes, model: Model, scope: SearchLimits, enrolled_faces: EnrolledFaces
+) -> FaceSearchResult:
+    """The faces of a gallery that are similar to the largest face of a photo. Raises FaceNotFound."""
+    recognizer = as_face_recognizer(model)
+    analysis = recognizer.analyze(photo)
+    index = largest_face(analysis.faces)
+    if index is None:
+        raise FaceNotFound("there is no face in the image")
+    face = analysis.faces[index]
+    matches = _search(face.vector, recognizer, scope, enrolled_faces)
+    return FaceSearchResult(matches, describe_face(face), analysis.size_px)
+
+
+def search_by_face(
+    face_id: str, model: Model, scope: SearchLimits, enrolled_faces: EnrolledFaces
+) -> FaceSearchResult:
+    """The faces of a gallery that are similar to one of them. Raises FaceNotFound."""
+    recognizer, key = as_face_recognizer(model), parse_face_id(face_id)
+    if key is None or recognizer.gallery(scope.gallery).person(key.person) is None:
+        raise FaceNotFound("the gallery has no face of this id")
+    faces = (one for one in enrolled_faces(key.person) if one.record.key == key)
+    vector = next((one.vectors.get(recognizer.embedding_space) for one in faces), None)
+    if vector is None:
+        raise FaceNotFound("the gallery has no face of this id")
+    matches = _search(vector, recognizer, scope, enrolled_faces, without=key)
+    return FaceSearchResult(matches)
+
+
+def _search(
+    probe: NDArray[np.float32],
+    recognizer: FaceRecognizer,
+    scope: SearchLimits,
+    enrolled_faces: EnrolledFaces,
+    without: FaceKey | None = None,
+) -> tuple[FaceMatch, ...]:
+    """
+    probe  (D,) float32, unit length
+
+    The gallery finds the people, one more as `without` may be among them; the cosine of each of their faces is computed from its row.
+    """
+    calibration = recognizer.matching_config.calibration
+    least_cosine = cosine_at(scope.least_percent, calibration) - ROUNDING_MARGIN
+    people = recognizer.gallery(scope.gallery).people_above(probe, least_cosine, scope.limit + 1)
+    found = (
+        FaceMatch(
+            one.record, similarity_of(float(one.vectors[recognizer.embedding_space] @ probe), calibration)
+        )
+        for person in people
+        for one in enrolled_faces(person)
+        if recognizer.embedding_space in one.vectors and one.record.key != without
+    )
+    return tuple(
+        nlargest(
+            scope.limit, (one for one in found if one.similarity >= scope.least_percent), key=_similarity
+        )
+    )
+
+
+def _similarity(match: FaceMatch) -> float:
+    return match.similarity

@@ -1,0 +1,158 @@
+"""Collections of Rekognition on DynamoDB and S3, with the functions' own container and networks."""
+
+import io
+from collections.abc import Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from cloud.dynamodb.profiles import DynamoProfiles
+from functions.runtime.container import Container, container
+from functions.runtime.settings import Settings
+from models.build.files import ROOT
+from tests.fakes.aws import mocked_client
+from tests.fakes.built_models import built_releases, photo
+from tests.fakes.rekognition_service import Functions, Service, install
+
+OBAMA, OBAMA_LATER, BIDEN = ({"Bytes": photo(f"{name}.jpg")} for name in ("obama", "obama2", "biden"))
+
+
+@pytest.fixture
+def service(people_table: Any, table: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """The collection "staff" exists and is empty."""
+    made = Service()
+    variables = {"PEOPLE_TABLE": "people", "RECORDS_TABLE": "t", "STORE_BUCKET": "bucket"}
+    variables |= {"PHOTOS_BUCKET": "bucket", "MODELS_DIR": str(built_releases()), "ENROLMENT_MODEL": "faces"}
+    variables |= {"PREDICT_FUNCTION": "predict", "ENROL_FUNCTION": "enrol", "CARDS_DIR": str(ROOT / "models")}
+    wired = Container(Settings(variables))
+    wired.__dict__ |= {
+        "clients": SimpleNamespace(get=lambda service, *_: mocked_client(service)),
+        "rate_limiter": SimpleNamespace(acquire=lambda *_: 0.0),
+        "audit_log": made.audit_log,
+        "lambda_functions": Functions(),
+        "active_models": wired.bundled_models,
+        "model_cards": {"faces": SimpleNamespace(release="0123456789abcdef")},
+        "signing_key": b"key",
+    }
+    install(made, wired, monkeypatch)
+    made.client.create_collection(CollectionId="staff")
+    yield made
+    wired.executor.shutdown()
+    container.cache_clear()
+
+
+def index(service: Service, image: dict[str, Any], name: str, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = service.client.index_faces(
+        CollectionId="staff", Image=image, ExternalImageId=name, **more
+    )
+    return answer
+
+
+def test_collections_are_galleries_that_are_created_listed_and_described(service: Service):
+    client = service.client
+    client.create_collection(CollectionId="visitors")
+
+    pages = client.get_paginator("list_collections").paginate(PaginationConfig={"PageSize": 1})
+
+    assert [name for page in pages for name in page["CollectionIds"]] == ["staff", "visitors"]
+    assert client.describe_collection(CollectionId="staff")["FaceCount"] == 0
+    with pytest.raises(client.exceptions.ResourceAlreadyExistsException):
+        client.create_collection(CollectionId="staff")
+    with pytest.raises(client.exceptions.InvalidParameterException):
+        client.create_collection(CollectionId="Not_a.gallery")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.describe_collection(CollectionId="nobody")
+
+
+def test_an_indexed_face_is_found_by_another_photo_and_by_its_id(service: Service):
+    client = service.client
+    (record,) = index(service, OBAMA, "obama-1")["FaceRecords"]
+    index(service, BIDEN, "biden-1")
+
+    by_image = client.search_faces_by_image(CollectionId="staff", Image=OBAMA_LATER)
+    (second,) = index(service, OBAMA_LATER, "obama-2")["FaceRecords"]
+    by_face = client.search_faces(CollectionId="staff", FaceId=second["Face"]["FaceId"])
+
+    assert [one["Face"]["ExternalImageId"] for one in by_image["FaceMatches"]] == ["obama-1"]
+    assert by_image["FaceMatches"][0]["Similarity"] > 99
+    assert by_image["SearchedFaceConfidence"] > 80
+    assert [one["Face"]["FaceId"] for one in by_face["FaceMatches"]] == [record["Face"]["FaceId"]]
+
+
+def test_two_photos_of_one_person_are_one_person_of_the_gallery(service: Service, people_table: Any):
+    index(service, OBAMA, "obama-1")
+    index(service, OBAMA_LATER, "obama-2")
+    index(service, BIDEN, "biden-1")
+
+    people = list(DynamoProfiles(people_table, "people").list_page(after="", page_size=10))
+    assert sorted((one.person.name, one.person.gallery) for one in people) == [
+        ("biden-1", "staff"),
+        ("obama-1", "staff"),
+    ]
+
+
+def test_faces_are_listed_in_pages_and_deleted(service: Service):
+    client = service.client
+    for image, name in ((OBAMA, "a"), (OBAMA_LATER, "b"), (BIDEN, "c")):
+        index(service, image, name)
+    pages = client.get_paginator("list_faces").paginate(
+        CollectionId="staff", PaginationConfig={"PageSize": 1}
+    )
+    faces = [one for page in pages for one in page["Faces"]]
+    ids = {one["ExternalImageId"]: one["FaceId"] for one in faces}
+
+    never = "00000000-0000-0000-0000-000000000000"
+    deleted = client.delete_faces(CollectionId="staff", FaceIds=[ids["a"], ids["c"], never])
+    found = client.search_faces_by_image(CollectionId="staff", Image=OBAMA)
+
+    assert sorted(ids) == ["a", "b", "c"]
+    assert sorted(deleted["DeletedFaces"]) == sorted([ids["a"], ids["c"]])
+    assert deleted["UnsuccessfulFaceDeletions"] == [{"FaceId": never, "Reasons": ["FACE_NOT_FOUND"]}]
+    assert [one["Face"]["FaceId"] for one in found["FaceMatches"]] == [ids["b"]]
+    assert client.search_faces_by_image(CollectionId="staff", Image=BIDEN)["FaceMatches"] == []
+    assert client.describe_collection(CollectionId="staff")["FaceCount"] == 1
+
+
+def side_by_side(*names: str) -> dict[str, bytes]:
+    """An image with these photos; every photo after the first is smaller."""
+    picture = Image.new("RGB", (400 * len(names), 400))
+    for index, name in enumerate(names):
+        part = Image.open(io.BytesIO(photo(name)))
+        picture.paste(part.resize((300, 300) if index else (400, 400)), (400 * index, 0))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return {"Bytes": out.getvalue()}
+
+
+def test_the_largest_faces_are_indexed_and_the_others_have_the_reason(service: Service):
+    answer = index(service, side_by_side("obama.jpg", "biden.jpg"), "both", MaxFaces=1)
+
+    assert len(answer["FaceRecords"]) == 1
+    assert [one["Reasons"] for one in answer["UnindexedFaces"]] == [["EXCEEDS_MAX_FACES"]]
+
+
+def test_a_foreign_face_or_token_is_refused(service: Service):
+    client = service.client
+    index(service, OBAMA, "a")
+    listed = client.list_faces(CollectionId="staff", MaxResults=1)
+
+    with pytest.raises(client.exceptions.InvalidParameterException):
+        client.search_faces(CollectionId="staff", FaceId="00000000-0000-0000-0000-000000000000")
+    with pytest.raises(client.exceptions.InvalidPaginationTokenException):
+        client.list_faces(CollectionId="staff", NextToken="made-up")
+    assert "NextToken" not in listed
+
+
+def test_a_token_of_other_galleries_finds_no_collection(service: Service):
+    service.galleries = ("visitors",)
+    find = partial(service.client.search_faces_by_image, CollectionId="staff", Image=OBAMA)
+
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        find()
+    service.galleries, service.sources = None, ("door-*",)
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        find()
