@@ -83,6 +83,17 @@ def test_an_indexed_face_is_found_by_another_photo_and_by_its_id(service: Servic
     assert [one["Face"]["FaceId"] for one in by_face["FaceMatches"]] == [record["Face"]["FaceId"]]
 
 
+def test_the_face_that_is_searched_for_does_not_count_among_the_results(service: Service):
+    (searched,) = index(service, OBAMA, "obama-1")["FaceRecords"]
+    index(service, BIDEN, "biden-1")
+
+    found = service.client.search_faces(
+        CollectionId="staff", FaceId=searched["Face"]["FaceId"], FaceMatchThreshold=0, MaxFaces=1
+    )
+
+    assert [one["Face"]["ExternalImageId"] for one in found["FaceMatches"]] == ["biden-1"]
+
+
 def test_two_photos_of_one_person_are_one_person_of_the_gallery(service: Service, people_table: Any):
     index(service, OBAMA, "obama-1")
     index(service, OBAMA_LATER, "obama-2")

@@ -93,7 +93,8 @@ def _search(
     """
     probe  (D,) float32, unit length
 
-    The gallery finds the people, one more as `without` may be among them; the cosine of each of their faces is computed from its row.
+    The gallery finds the people, one more as `without` may be the only face of one of them. The cosine of
+    each of their faces is computed from its row.
     """
     calibration = recognizer.matching_config.calibration
     least_cosine = cosine_at(scope.least_percent, calibration) - ROUNDING_MARGIN

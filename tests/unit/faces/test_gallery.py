@@ -184,3 +184,16 @@ def test_people_above_a_score_are_listed_best_first_by_their_best_template():
     assert filled.people_above(probe, 0.5, 10) == ("p-2", "p-1")
     assert filled.people_above(probe, -1, 1) == ("p-2",)
     assert gallery().people_above(probe, -1, 10) == ()
+
+
+def test_people_above_a_score_are_the_same_with_the_index_and_by_comparing_all(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    filled = gallery(*(person(f"p{n:04}", vector(2 * n), vector(2 * n + 1)) for n in range(2500)))
+    searches = [filled.people_above(vector(9000 + n), -1, 20) for n in range(3)]
+    everybody = filled.people_above(vector(9000), -1, 6000)
+    monkeypatch.setattr(segments, "INDEXED_ROWS", 10_000)
+    compared = gallery(*filled.people)
+
+    assert searches == [compared.people_above(vector(9000 + n), -1, 20) for n in range(3)]
+    assert len(everybody) == 2500
