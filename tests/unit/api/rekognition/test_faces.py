@@ -7,8 +7,10 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from functions.api.rekognition.collections import REASONS
 from tests.fakes.built_models import photo
 from tests.fakes.rekognition_service import BUCKET, Service
+from vigil.faces.quality import FaceMeasures, QualityGate, Ramp
 
 STORED = {"S3Object": {"Bucket": BUCKET, "Name": "live/faces/door-1/a.jpg"}}
 
@@ -110,3 +112,13 @@ def test_a_token_of_one_door_cannot_use_photos_of_another(service: Service):
 
     assert code_of(error) == "InvalidS3ObjectException"
     assert service.client.detect_faces(Image=STORED)["FaceDetails"]
+
+
+def test_every_quality_issue_has_a_reason_of_its_own_when_a_face_is_not_indexed():
+    ramp = Ramp(poor=1, good=2)
+    gate = QualityGate(height_px=ramp, sharpness=ramp, turn=ramp, movement=ramp, unfit_below=0.5)
+
+    _, issues = gate.assess(FaceMeasures(0, 0, 0, 0))
+
+    assert len(issues) == 4
+    assert set(issues) <= set(REASONS)
