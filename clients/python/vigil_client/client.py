@@ -183,6 +183,10 @@ class Vigil:
     def unwatch_person(self, person: str) -> None:
         self._transport.send("DELETE", f"/v1/people/{person}/watch")
 
+    def end_person_review(self, person: str) -> None:
+        """Remove the tag `review`, after the person's photos were checked."""
+        self._transport.send("DELETE", f"/v1/people/{person}/review")
+
     def give_consent(self, person: str) -> None:
         self._transport.send("PUT", f"/v1/people/{person}/consent")
 

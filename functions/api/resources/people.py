@@ -29,6 +29,7 @@ from vigil.people.consent import TRAINING_CONSENT_TAG, is_person_id
 from vigil.people.person import Person, name_identity, new_person_id
 
 WATCH_TAG = "watch"
+REVIEW_TAG = "review"
 
 
 @operation(
@@ -213,6 +214,16 @@ def watch_person(call: Call) -> PersonRef:
 def unwatch_person(call: Call) -> PersonRef:
     """Remove a person from the watch list."""
     return _change_tags(call, {"remove": [WATCH_TAG]})
+
+
+@operation("DELETE", "/v1/people/{person}/review", role="operator", bound_tokens="gallery", audited=True)
+def end_person_review(call: Call) -> PersonRef:
+    """Remove the tag `review` from a person.
+
+    An enrolment sets it if the person's photos differ so much that they may show two people; remove it after
+    somebody has checked that they do not. The next enrolment compares the photos again.
+    """
+    return _change_tags(call, {"remove": [REVIEW_TAG]})
 
 
 @operation("PUT", "/v1/people/{person}/consent", role="operator", bound_tokens="gallery", audited=True)

@@ -167,6 +167,9 @@ class FakeApi:
     def unwatch_person(self, person: str) -> None:
         self.calls.append(("unwatch", person))
 
+    def end_person_review(self, person: str) -> None:
+        self.calls.append(("end-review", person))
+
     def get_person(self, person: str) -> dict[str, Any]:
         if person != PERSON["id"]:
             raise NotFound({"status": 404, "title": "Not found", "remedy": "Check the id."})
@@ -617,6 +620,14 @@ def test_a_person_is_found_by_name_and_by_the_beginning_of_an_id(api: FakeApi, t
 
     assert result.exit_code == 0, result.output
     assert api.calls == [("unwatch", PERSON["id"])]
+
+
+def test_the_tag_review_is_removed_when_somebody_says_that_the_photos_were_checked(api: FakeApi):
+    assert run("people tags", PERSON["id"]).exit_code == 0
+    assert api.calls == []
+
+    assert run("people tags", PERSON["id"], "--reviewed").exit_code == 0
+    assert api.calls == [("end-review", PERSON["id"])]
 
 
 def test_a_name_of_two_people_and_an_unknown_name_are_refused_with_a_hint(api: FakeApi):

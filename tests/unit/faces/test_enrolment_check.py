@@ -13,6 +13,7 @@ from tests.unit.faces.builders import face, gallery, vector
 from tests.unit.faces.test_matching import SETTINGS
 from vigil.errors import EmptyFile, Rejected
 from vigil.faces.enrolment_check import (
+    AlreadyEnrolled,
     LowQuality,
     Template,
     create_template,
@@ -125,12 +126,12 @@ def test_an_unreadable_photo_and_a_copy_are_refused_and_the_others_are_compared(
 LOWEST_QUALITY = SETTINGS.min_enrolment_quality
 
 
-def template_of(found: Face) -> Template:
-    """The template of a photo of one face that matches nobody."""
+def template_of(found: Face, status: Any = "unknown") -> Template:
+    """The template of a photo of one face, with the result of its search among other people."""
     model: Any = SimpleNamespace(
         matching_config=SETTINGS,
         analyze=lambda _: SimpleNamespace(faces=(found,)),
-        match=lambda *_: (MatchDecision("unknown", "unknown"),),
+        match=lambda *_: (MatchDecision(status, status),),
         decode_full_size=lambda _: Image.new("RGB", (100, 120)),
     )
     return create_template(b"photo", model=model, person="p-ann", gallery=gallery())
@@ -151,3 +152,9 @@ def test_a_face_of_the_lowest_quality_without_issues_is_enrolled():
 def test_a_face_with_an_issue_or_of_lower_quality_is_not_enrolled(found: Face, cause: str):
     with pytest.raises(LowQuality, match=cause):
         template_of(found)
+
+
+@pytest.mark.parametrize("status", ["known", "ambiguous"])
+def test_a_face_that_may_be_another_person_s_is_not_enrolled(status: str):
+    with pytest.raises(AlreadyEnrolled):
+        template_of(face(vector(1)), status)

@@ -68,6 +68,10 @@ def test_a_second_candidate_has_to_wait():
         start_shadow(ReleasePointers("a", "b"), "c")
 
 
+def test_the_candidate_itself_may_start_its_shadow_again():
+    assert start_shadow(ReleasePointers("a", "b"), "b", 0.5) == ReleasePointers("a", "b", shadow_share=0.5)
+
+
 def test_promotion_and_rollback_restore_the_pointers():
     before = ReleasePointers("a")
 

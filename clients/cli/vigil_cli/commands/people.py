@@ -197,6 +197,7 @@ def tags(
     person: PersonArgument,
     watch: Annotated[bool | None, Option(help="Put on the watch list, or take off.")] = None,
     consent: Annotated[bool | None, Option(help="Record consent to training, or withdraw it.")] = None,
+    reviewed: Annotated[bool, Option(help="Remove the tag review: the photos show one person.")] = False,
 ) -> None:
     """Show a person's tags, or change the watch list and the consent to training on their pictures.
 
@@ -210,6 +211,8 @@ def tags(
             (api.watch_person if watch else api.unwatch_person)(person)
         if consent is not None:
             (api.give_consent if consent else api.withdraw_consent)(person)
+        if reviewed:
+            api.end_person_review(person)
         row = api.get_person(person)
     session.show([row], lambda: f"{row['id']} {row['name']}: {' '.join(row['tags']) or 'no tags'}")
 
