@@ -141,7 +141,9 @@ class ErasureOut(ApiModel):
     """
 
     person: PersonId
-    state: Literal["running", "completed"]
+    state: Annotated[
+        Literal["running", "completed"], Field(description="A running erasure is continued every minute")
+    ]
     step: Annotated[str | None, Field(description="What is being erased while it is running")] = None
     erased: Annotated[dict[str, int], Field(description="Number of erased items so far, by kind")]
     receipt: ErasureReceiptOut | None = None

@@ -126,8 +126,16 @@ class WorkerPool:
         return worker
 
     def _find_idle(self, spec: FunctionSpec) -> Worker | None:
+        self._remove_dead()
         idle = [worker for worker in self._workers if worker.spec is spec and worker.state == "idle"]
         return max(idle, key=lambda worker: worker.idle_since, default=None)
+
+    def _remove_dead(self) -> None:
+        """A process that was killed while it was idle receives no event."""
+        for worker in tuple(self._workers):
+            if worker.state == "idle" and worker.process.returncode is not None:
+                self._workers.remove(worker)
+                worker.shut_down()
 
     def _can_start(self, *, caller_waits: bool) -> bool:
         """Whether another worker may start; the one that has been idle longest is stopped for it."""

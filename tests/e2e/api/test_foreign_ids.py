@@ -18,7 +18,7 @@ DESCRIPTION: dict[str, dict[str, Any]] = json.loads(OPENAPI_PATH.read_text())["p
 LISTS = {
     path: [one["name"] for one in responses["get"]["parameters"]]
     for path, responses in DESCRIPTION.items()
-    if "cursor" in [one["name"] for one in responses.get("get", {}).get("parameters", ())]
+    if {"cursor", "limit"} <= {one["name"] for one in responses.get("get", {}).get("parameters", ())}
 }
 """Parameters of each list by its path."""
 

@@ -38,7 +38,7 @@ def verify(session: Session) -> None:
         err.print(styled("[red]invalid[/] signature of a checkpoint: {}", error))
     checkpoint = result.get("checkpoint_at")
     text = (
-        f"{result['checkpoints']} checkpoints, the newest of {format_time(checkpoint)}"
+        f"checkpoints: {result['checkpoints']}, the newest of {format_time(checkpoint)}"
         if checkpoint
         else "no checkpoint yet: removed last entries are not detected"
     )
