@@ -20,7 +20,7 @@ from tests.unit.runtime.emf import parse_emf, shown_metrics
 from vigil.drops.messages import compute_drop_id
 from vigil.reliability.circuit_breaker import closed_breaker
 from vigil.reliability.controller import ControllerState, mapping_settings
-from vigil.reliability.lane_counts import LANES, FirstAttempts, LaneCounts
+from vigil.reliability.lane_counts import LANES, SOURCE_GROUPS, FirstAttempts, LaneCounts
 
 FAILURES = {"photos": 450}
 SCHEDULED_EVENT = {
@@ -158,10 +158,8 @@ def test_maintenance_functions_emit_every_metric_of_the_dashboard(site: RunningS
 def test_a_lane_stops_while_its_dependency_fails_and_starts_again_by_itself(site: RunningSystem):
     table = site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"]
     tallies, states = DynamoLaneCounts(*table), _states(site)
-    tallies.add(
-        "live",
-        LaneCounts(datetime.now(UTC), 500, 50.0, FAILURES, first_attempts={0: FirstAttempts(500, FAILURES)}),
-    )
+    first_attempts = dict.fromkeys(range(SOURCE_GROUPS), FirstAttempts(500, FAILURES))
+    tallies.add("live", LaneCounts(datetime.now(UTC), 500, 50.0, FAILURES, first_attempts=first_attempts))
 
     invoke_function(site, "Balance")
     stopped = _live_mapping(site)["State"]

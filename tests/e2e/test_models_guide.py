@@ -110,6 +110,6 @@ def test_the_commands_of_the_guide_promote_a_release_and_roll_it_back(
 
     model_releases = reader.releases.read_releases(MODEL)
     ends = {one.state.stage for one in model_releases.records}
-    assert len(COMMANDS) == 13
+    assert len(COMMANDS) == 15
     assert {"rolled-back", "rejected"} <= ends
     assert before in (None, model_releases.pointers.active)
