@@ -140,10 +140,10 @@ def _arguments(site: RunningSystem, command: str) -> list[str]:
 def _placeholder_value(site: RunningSystem, word: str) -> str:
     if word == "MESSAGE":
         return dead_letter_id(site, send_dead_letter(site, f"page-{next(site.serial)}"))
-    if word == "KEY":
+    if word in ("KEY", "ID"):
         drop = site.drop_bytes((PHOTOS / "biden.jpg").read_bytes(), source="page")
         (row,) = site.wait_until_completed(drop)
-        return str(row["s3_object"]["key"])
+        return str(row["s3_object"]["key"]) if word == "KEY" else drop
     assert not word.isupper(), f"nobody knows what {word} stands for"
     return word
 
