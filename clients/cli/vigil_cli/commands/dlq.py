@@ -15,8 +15,8 @@ from vigil_client import NotFound, Vigil
 MAX_PER_LANE = 50
 """The API lists this many dead letters of a lane at most."""
 
-RETRY_S = 30.0
-"""How long hidden dead letters are waited for: the API hides one for a few seconds whenever it reads it."""
+RETRY_S = 100.0
+"""How long hidden dead letters are waited for: triage hides those that it reads for 90 seconds."""
 
 MessageArgument = Annotated[
     str, Argument(metavar="MESSAGE", help="Id of a dead letter, or its first characters.")
