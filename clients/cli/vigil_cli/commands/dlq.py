@@ -76,7 +76,7 @@ def redrive(session: Session, message: SelectionArgument, reason: ReasonOption =
     Example: ./vigil ops dlq redrive 8bba0e49 --reason "the key policy is fixed"
     """
     with session.api("operator") as api:
-        processed = _process(api.redrive_dead_letters, _select(api, message), reason)
+        processed = _process(api, api.redrive_dead_letters, _select(api, message), reason)
     session.show(
         [{"action": "redrive", "processed": processed}], lambda: styled("[green]redriven[/] {}", processed)
     )
@@ -88,21 +88,24 @@ def quarantine(session: Session, message: SelectionArgument, reason: ReasonOptio
     Example: ./vigil ops dlq quarantine 8bba0e49 --reason "a test by the camera vendor"
     """
     with session.api("operator") as api:
-        processed = _process(api.quarantine_dead_letters, _select(api, message), reason)
+        processed = _process(api, api.quarantine_dead_letters, _select(api, message), reason)
     result = {"action": "quarantine", "processed": processed}
     session.show([result], lambda: styled("[yellow]quarantined[/] {}", processed))
 
 
-def _process(call: Callable[..., int], selected: Mapping[LaneName, list[str]], reason: str) -> int:
+def _process(
+    api: Vigil, call: Callable[..., int], selected: Mapping[LaneName, list[str]], reason: str
+) -> int:
     """Process the selected dead letters, again while some are hidden; returns how many."""
     expected = sum(map(len, selected.values())) or 1
     processed, deadline_s = 0, time.monotonic() + RETRY_S
-    while processed < expected and time.monotonic() < deadline_s:
+    while True:
         processed += sum(call(lane, ids, reason=reason) for lane, ids in selected.items())
-        time.sleep(0 if processed >= expected else 0.5)
-    if processed < expected:
-        fail("no dead letter is available: none exists, or triage holds them; see `./vigil ops dlq list`")
-    return processed
+        if processed >= expected:
+            return processed
+        if time.monotonic() >= deadline_s or not _has_dead_letters(api):
+            fail("no dead letter is available: none exists, or triage holds them; see `./vigil ops dlq list`")
+        time.sleep(0.5)
 
 
 def _select(api: Vigil, message: str) -> dict[LaneName, list[str]]:
