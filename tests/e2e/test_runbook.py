@@ -19,7 +19,7 @@ from vigil_cli.__main__ import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-FUNCTIONS = ("Triage", "Reconcile", "Balance", "Canary", "TrainingJobs")
+FUNCTIONS = ("Triage", "Reconcile", "Balance", "Canary", "TrainingJobs", "AuditCheckpoint")
 COMMAND_PATTERN = re.compile(r"^(\./vigil|make|git|aws|python|pip|curl) ")
 EXIT_1_OUTPUT = {"status": "needs attention", "reconcile": "announced again"}
 """Commands whose exit code reports a state, and what they print when it is 1."""
