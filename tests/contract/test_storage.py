@@ -18,7 +18,7 @@ from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.people import DynamoPeople, DynamoTemplates
 from cloud.dynamodb.pointers import CachedGallery, GalleryIncomplete
-from cloud.dynamodb.profiles import DynamoProfiles, NameTaken
+from cloud.dynamodb.profiles import DynamoProfiles
 from cloud.dynamodb.queries import Listing
 from cloud.dynamodb.schema import listing_attributes
 from cloud.s3.objects import RULES_KEY, CachedRules, PresignedPhotos, S3InputReader, S3Store
@@ -249,7 +249,7 @@ def test_who_is_being_erased_is_nobody_to_enrol_and_nobody_to_rename(table: Any)
         None,
     )
     assert dynamo_people(table).begin_erasure("p-2", NOON) is None
-    with pytest.raises(NameTaken):
+    with pytest.raises(ConcurrentUpdate):
         DynamoProfiles(table, "t").rename(ANN, "Anna", NOON)
     assert dynamo_people(table).begin_erasure("p-1", NOON) == ANN
 
