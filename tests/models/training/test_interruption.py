@@ -17,7 +17,7 @@ from tests.models.training.jobs import (
 FREQUENT_CHECKPOINTS = {
     **SMALL_NETWORK,
     r"checkpoint_interval_s = .*": "checkpoint_interval_s = 0.0",
-    r"epochs = .*": "epochs = 5",
+    r"epochs = .*": "epochs = 12",
 }
 
 
