@@ -7,7 +7,7 @@ from chalice import Blueprint, Rate
 
 from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler, recorded_run
-from vigil.drops.events import republish
+from vigil.drops.events import UnpublishedService
 from vigil.reliability.triage import run_triage
 
 trigger = Blueprint(__name__)
@@ -30,14 +30,14 @@ def on_triage(event: Any) -> dict[str, Any]:
             run_triage(c.triage_ports, owner=event.context.aws_request_id, max_messages=MAX_MESSAGES_PER_LANE)
         )
         report |= asdict(
-            republish(
+            UnpublishedService(
                 c.unpublished_queue,
                 c.topic,
                 c.drop_records,
                 origin=c.settings.event_source,
                 clock=c.clock,
                 has_time=lambda: event.context.get_remaining_time_in_millis() > REPUBLISH_MARGIN_MS,
-            )
+            ).run()
         )
         save_report(report)
     counted = {"Redriven": "redriven", "Quarantined": "quarantined", "NewFaults": "new_faults"}

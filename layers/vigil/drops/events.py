@@ -197,54 +197,44 @@ class UnpublishedReport:
     unpublished: int = 0
 
 
-def republish(
-    queue: UnpublishedQueue,
-    publisher: EventPublisher,
-    notes: DropNotes,
-    *,
-    origin: str,
-    clock: Callable[[], datetime],
-    has_time: Callable[[], bool],
-) -> UnpublishedReport:
-    """Publish all events of the periods in the queue, with the same ids.
+@dataclass(frozen=True, slots=True)
+class UnpublishedService:
+    """Publishes all events of the periods in the queue again, with the same ids.
 
     A period that fails, or that takes longer than there is time, stays in the queue and stops no other one.
     """
-    completed, failed = 0, 0
-    for interval in queue.receive():
-        try:
-            is_complete = _republish_interval(
-                interval, queue, publisher, notes, origin=origin, clock=clock, has_time=has_time
-            )
-        except VigilError:
-            is_complete = False
-        completed, failed = completed + is_complete, failed + (not is_complete)
-    return UnpublishedReport(completed, failed)
 
+    queue: UnpublishedQueue
+    publisher: EventPublisher
+    notes: DropNotes
+    origin: str
+    clock: Callable[[], datetime]
+    has_time: Callable[[], bool]
 
-def _republish_interval(
-    interval: UnpublishedInterval,
-    queue: UnpublishedQueue,
-    publisher: EventPublisher,
-    notes: DropNotes,
-    *,
-    origin: str,
-    clock: Callable[[], datetime],
-    has_time: Callable[[], bool],
-) -> bool:
-    """Whether all events were published; page by page, and the next run continues after the last page."""
-    found = queue.facts_in(interval)
-    while page := list(islice(found, REPUBLISHED_PAGE)):
-        facts = [fact for _, fact in page]
-        events = [to_cloud_event(fact, origin=origin) for fact in facts]
-        if publisher.publish([(str(one.event["id"]), one) for one in events]):
-            return False
-        _note_republished(interval, facts, notes, clock())
-        if len(page) == REPUBLISHED_PAGE and not has_time():
-            queue.save_position(interval, page[-1][0])
-            return False
-    queue.delete(interval)
-    return True
+    def run(self) -> UnpublishedReport:
+        completed, failed = 0, 0
+        for interval in self.queue.receive():
+            try:
+                is_complete = self._publish_interval(interval)
+            except VigilError:
+                is_complete = False
+            completed, failed = completed + is_complete, failed + (not is_complete)
+        return UnpublishedReport(completed, failed)
+
+    def _publish_interval(self, interval: UnpublishedInterval) -> bool:
+        """Whether all events were published; page by page, and the next run continues after the last page."""
+        found = self.queue.facts_in(interval)
+        while page := list(islice(found, REPUBLISHED_PAGE)):
+            facts = [fact for _, fact in page]
+            events = [to_cloud_event(fact, origin=self.origin) for fact in facts]
+            if self.publisher.publish([(str(one.event["id"]), one) for one in events]):
+                return False
+            _note_republished(interval, facts, self.notes, self.clock())
+            if len(page) == REPUBLISHED_PAGE and not self.has_time():
+                self.queue.save_position(interval, page[-1][0])
+                return False
+        self.queue.delete(interval)
+        return True
 
 
 def _note_republished(

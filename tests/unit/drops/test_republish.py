@@ -14,7 +14,7 @@ from vigil.drops.events import (
     OutboundEvent,
     UnpublishedInterval,
     UnpublishedReport,
-    republish,
+    UnpublishedService,
 )
 from vigil.errors import RefusedRequest, Transient
 
@@ -54,7 +54,9 @@ class FakeTopic:
 
 
 def run(square: FakeTopic, has_time: bool = True) -> UnpublishedReport:
-    return republish(square, square, square, origin="/test", clock=FakeClock(NOON), has_time=lambda: has_time)
+    return UnpublishedService(
+        square, square, square, origin="/test", clock=FakeClock(NOON), has_time=lambda: has_time
+    ).run()
 
 
 def test_all_events_of_a_period_are_published_and_it_is_deleted():
