@@ -34,11 +34,8 @@ def on_enrol(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
-    bucket = container().settings.store_bucket
     if "index" in event:
-        return _index(
-            event["index"], S3Object(bucket, *(str(event["photo"][one]) for one in ("key", "version")))
-        )
+        return _index(event["index"], _photo(event["photo"]))
     if "delete_faces" in event:
         return _delete_faces(event["delete_faces"])
     service = container().enrolment
@@ -46,12 +43,17 @@ def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
         add, remove = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
         person = service.update_tags(str(event["person"]), add=add, remove=remove)
         return {"person": person.id, "tags": sorted(person.tags)}
-    photos = [S3Object(bucket, str(one["key"]), str(one.get("version", ""))) for one in event["photos"]]
+    photos = list(map(_photo, event["photos"]))
     if "person" in event:
         return _enrolment_json(service.enrol_by_id(str(event["person"]), photos))
     tags = frozenset(str(tag) for tag in event.get("tags", ()))
     gallery = str(event.get("gallery", DEFAULT_GALLERY))
     return _enrolment_json(service.enrol_by_name(str(event["name"]), photos, tags, gallery))
+
+
+def _photo(reference: Mapping[str, Any]) -> S3Object:
+    bucket = container().settings.store_bucket
+    return S3Object(bucket, str(reference["key"]), str(reference.get("version", "")))
 
 
 def _index(request: Mapping[str, Any], photo: S3Object) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 
+from vigil.people.consent import is_person_id
 from vigil.people.person import name_identity
 from vigil_cli.console import days_ago, fail
 from vigil_client import Vigil
 
 DROP_ID_LENGTH = 32
-PERSON_ID_LENGTH = 14
 SEARCHED_DAYS = 90
 """The age of the drops and alerts that are found by the beginning of their id."""
 
@@ -19,7 +19,7 @@ MAX_LISTED = 8
 
 def find_person(api: Vigil, text: str) -> str:
     """The id of the only person with this id, beginning of an id, or name; else the command ends."""
-    if text.startswith("p-") and len(text) == PERSON_ID_LENGTH:
+    if is_person_id(text):
         return text
     people = list(api.list_people())
     named = [one for one in people if name_identity(one["name"]) == name_identity(text)]

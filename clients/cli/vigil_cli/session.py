@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from vigil.access.roles import Role
+from vigil.drops.messages import CANARY_SOURCE
 from vigil_cli.command_line import Option
 from vigil_cli.console import fail, out, print_json
 from vigil_cli.output_files import prepare_folder
@@ -36,7 +37,6 @@ UntilOption = Annotated[str | None, Option(help="Only before this time.")]
 SHOWN_DIGITS = 12
 """So much of an id of a drop or an alert is in the tables."""
 
-CANARY_SOURCE = "canary"
 MAX_FETCHED = 2000
 """Rows that a command fetches at most to count and sort them."""
 
@@ -102,7 +102,7 @@ class Session:
 def fetch_rows(rows: Iterator[Row], source: str | None) -> tuple[list[Row], str]:
     """Up to MAX_FETCHED rows without those of the canary, unless it is asked for, and what was left out."""
     fetched = list(islice(rows, MAX_FETCHED))
-    shown = [one for one in fetched if CANARY_SOURCE in (source,) or one["source"] != CANARY_SOURCE]
+    shown = [one for one in fetched if source == CANARY_SOURCE or one["source"] != CANARY_SOURCE]
     hidden = len(fetched) - len(shown)
     notes = [f"{hidden} of the canary are left out (--source {CANARY_SOURCE})"] if hidden else []
     notes += [f"only the newest {MAX_FETCHED} were read"] if len(fetched) == MAX_FETCHED else []

@@ -1,7 +1,8 @@
 """Collections, which are galleries, and the faces in them."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -119,10 +120,10 @@ def list_faces(caller: Caller, request: Input) -> Output:
     name = _find_collection(caller, request)
     _refuse_users(request)
     position = read_token(caller, "faces", request)
-    chosen, size = request.get("FaceIds"), request.get("MaxResults") or MAX_PAGE
+    chosen, size = request.get("FaceIds"), min(request.get("MaxResults") or MAX_PAGE, MAX_PAGE)
     faces = (one for one in _faces_of(name, position) if chosen is None or one.key.face_id in chosen)
-    found = list(islice(faces, min(size, MAX_PAGE) + 1))
-    page = found[: min(size, MAX_PAGE)]
+    found = list(islice(faces, size + 1))
+    page = found[:size]
     output: Output = {"Faces": [_stored_face(one) for one in page], "FaceModelVersion": _model_version()}
     return output | _token(caller, "faces", request, page[-1].key.face_id if len(page) < len(found) else "")
 
@@ -221,33 +222,26 @@ def _indexed_face(face: Face, image_id: str, request: Input) -> dict[str, Any]:
 
 
 def _stored_face(record: FaceRecord) -> dict[str, Any]:
-    """A face that was not indexed but enrolled has an id only."""
-    origin = record.origin
-    if origin is None:
-        return {"FaceId": record.key.face_id}
-    return _face(record.key.face_id, origin.image_id, origin.box, origin.confidence, origin.external_image_id)
+    return _face(record.key.face_id, asdict(record.origin) if record.origin else {})
 
 
 def _matches(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"Similarity": one["similarity"], "Face": _matched_face(one)} for one in answer["matches"]]
+    return [
+        {"Similarity": one["similarity"], "Face": _face(one["face_id"], one)} for one in answer["matches"]
+    ]
 
 
-def _matched_face(one: dict[str, Any]) -> dict[str, Any]:
-    if "image_id" not in one:
-        return {"FaceId": one["face_id"]}
-    return _face(one["face_id"], one["image_id"], one["box"], one["confidence"], one["external_image_id"])
-
-
-def _face(
-    face_id: str, image_id: str, box: Any, confidence: float, external_image_id: str | None
-) -> dict[str, Any]:
-    left, top, width, height = box
-    external = {"ExternalImageId": external_image_id} if external_image_id else {}
+def _face(face_id: str, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """A face with the members of its FaceOrigin; one that was not indexed but enrolled has an id only."""
+    if "image_id" not in origin:
+        return {"FaceId": face_id}
+    left, top, width, height = origin["box"]
+    external = {"ExternalImageId": origin["external_image_id"]} if origin["external_image_id"] else {}
     return {
         "FaceId": face_id,
         "BoundingBox": {"Width": width, "Height": height, "Left": left, "Top": top},
-        "ImageId": image_id,
-        "Confidence": 100 * confidence,
+        "ImageId": origin["image_id"],
+        "Confidence": 100 * origin["confidence"],
     } | external
 
 

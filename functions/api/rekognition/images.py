@@ -58,26 +58,32 @@ def _to_faces(photo: Mapping[str, Any]) -> list[Face]:
 
 def to_reference(caller: Caller, image: Mapping[str, Any]) -> dict[str, Any]:
     """The image for the predict function. Raises InvalidParameter, InvalidS3Object."""
+    stored = _find_object(caller, image)
+    if stored is None:
+        return {"data": base64.b64encode(image["Bytes"]).decode()}
+    return {"object": {"key": stored.key, "version": stored.version or None}}
+
+
+def read_image(caller: Caller, image: Mapping[str, Any]) -> bytes:
+    """The bytes of the image. Raises RekognitionError, ObjectNotFound, ObjectTooLarge, Transient."""
+    stored = _find_object(caller, image)
+    return (
+        bytes(image["Bytes"]) if stored is None else container().input_reader.fetch(stored, MAX_STORED_BYTES)
+    )
+
+
+def _find_object(caller: Caller, image: Mapping[str, Any]) -> S3Object | None:
+    """The object of an image that is not in the request. Raises InvalidParameter, InvalidS3Object."""
     if ("Bytes" in image) == ("S3Object" in image):
         raise InvalidParameter("an image needs either Bytes or S3Object")
     if "Bytes" in image:
-        return {"data": base64.b64encode(image["Bytes"]).decode()}
+        return None
     location = image["S3Object"]
     if "Bucket" not in location or "Name" not in location:
         raise InvalidParameter("an S3Object needs Bucket and Name")
     if location["Bucket"] != container().settings.photos_bucket or not _is_readable(caller, location["Name"]):
         raise InvalidS3Object
-    return {"object": {"key": location["Name"], "version": location.get("Version")}}
-
-
-def read_image(caller: Caller, image: Mapping[str, Any]) -> bytes:
-    """The bytes of the image. Raises RekognitionError, ObjectNotFound, ObjectTooLarge, Transient."""
-    reference = to_reference(caller, image)
-    if "Bytes" in image:
-        return bytes(image["Bytes"])
-    location = reference["object"]
-    stored = S3Object(container().settings.photos_bucket, location["key"], location["version"] or "")
-    return container().input_reader.fetch(stored, MAX_STORED_BYTES)
+    return S3Object(location["Bucket"], location["Name"], location.get("Version") or "")
 
 
 def _is_readable(caller: Caller, key: str) -> bool:

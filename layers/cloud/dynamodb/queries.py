@@ -1,7 +1,7 @@
 """Requests to one table: single rows, pages, batches, conditional writes and transactions."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -84,19 +84,21 @@ class Table:
 
     def query_page(self, operation: str, cursor: Cursor, **query: Any) -> tuple[list[dict[str, Any]], Cursor]:
         """The rows of one page of a query, and the cursor of the next page."""
-        start = {"ExclusiveStartKey": to_item(cursor)} if cursor else {}
-        with translate_errors(self._dependency, operation):
-            answer = self._client.query(TableName=self.name, **query, **start)
-        rows = filter(is_live, map(from_item, answer["Items"]))
-        return list(rows), from_item(answer.get("LastEvaluatedKey", {}))
+        rows, following = self._page(self._client.query, operation, cursor, query)
+        return list(filter(is_live, rows)), following
 
     def scan_page(
         self, operation: str, cursor: Cursor, **request: Any
     ) -> tuple[list[dict[str, Any]], Cursor]:
         """The rows of one page of the whole table, expired ones too, and the cursor of the next page."""
+        return self._page(self._client.scan, operation, cursor, request)
+
+    def _page(
+        self, call: Callable[..., Any], operation: str, cursor: Cursor, request: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], Cursor]:
         start = {"ExclusiveStartKey": to_item(cursor)} if cursor else {}
         with translate_errors(self._dependency, operation):
-            answer = self._client.scan(TableName=self.name, **start, **request)
+            answer = call(TableName=self.name, **request, **start)
         return [*map(from_item, answer["Items"])], from_item(answer.get("LastEvaluatedKey", {}))
 
     def partition(
@@ -127,30 +129,28 @@ class Table:
         for start in range(0, len(keys), BATCH_GET_MAX_KEYS):
             batch = list(keys[start : start + BATCH_GET_MAX_KEYS])
             requests: Item = {self.name: {"Keys": batch, "ConsistentRead": consistent, **projection}}
-            for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
-                with translate_errors(self._dependency, operation):
-                    answer = self._client.batch_get_item(RequestItems=requests)
+            for answer in self._answers(self._client.batch_get_item, operation, requests, "UnprocessedKeys"):
                 yield from filter(is_live, map(from_item, answer["Responses"].get(self.name, ())))
-                requests = answer.get("UnprocessedKeys") or {}
-                if not requests:
-                    break
-                pause(attempt)
-            else:
-                raise self._unprocessed(operation)
 
     def batch_put(self, rows: Sequence[Item], operation: str) -> None:
         for start in range(0, len(rows), BATCH_WRITE_MAX_ITEMS):
             batch = [{"PutRequest": {"Item": row}} for row in rows[start : start + BATCH_WRITE_MAX_ITEMS]]
             requests: Item = {self.name: batch}
-            for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
-                with translate_errors(self._dependency, operation):
-                    answer = self._client.batch_write_item(RequestItems=requests)
-                requests = answer.get("UnprocessedItems") or {}
-                if not requests:
-                    break
-                pause(attempt)
-            else:
-                raise self._unprocessed(operation)
+            list(self._answers(self._client.batch_write_item, operation, requests, "UnprocessedItems"))
+
+    def _answers(
+        self, call: Callable[..., Any], operation: str, requests: Item, unprocessed: str
+    ) -> Iterator[dict[str, Any]]:
+        """The answers to one batch, which is sent again as long as a part of it was left unprocessed."""
+        for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
+            with translate_errors(self._dependency, operation):
+                answer = call(RequestItems=requests)
+            yield answer
+            requests = answer.get(unprocessed) or {}
+            if not requests:
+                return
+            pause(attempt)
+        raise Transient("DynamoDB left rows unprocessed", dependency=self._dependency, operation=operation)
 
     def put(self, row: Item, operation: str) -> None:
         self._write("put_item", operation, Item=row)
@@ -219,9 +219,6 @@ class Table:
         condition = {"TableName": self.name, "ConditionExpression": "attribute_not_exists(pk)"}
         people = person_ids_in(labels)
         return [{"ConditionCheck": {**condition, "Key": erasure_key(person)}} for person in people]
-
-    def _unprocessed(self, operation: str) -> Transient:
-        return Transient("DynamoDB left rows unprocessed", dependency=self._dependency, operation=operation)
 
 
 def merge_lists(

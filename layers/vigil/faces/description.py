@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.faces.pipeline import Face
-from vigil.inference.types import Box
+from vigil.inference.types import Box, box_area
 
 LANDMARK_INDICES: Mapping[str, tuple[int, ...]] = {
     "eyeLeft": (36, 37, 38, 39, 40, 41),
@@ -104,7 +104,7 @@ def describe_face(face: Face) -> FaceDescription:
 
 def largest_face(faces: Sequence[Face]) -> int | None:
     """The index of the face with the largest box; None without a face."""
-    areas = [(right - left) * (bottom - top) for left, top, right, bottom in (one.box_px for one in faces)]
+    areas = [box_area(one.box_px) for one in faces]
     return areas.index(max(areas)) if areas else None
 
 

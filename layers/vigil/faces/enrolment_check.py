@@ -14,7 +14,7 @@ from vigil.errors import Rejected
 from vigil.faces.gallery import Gallery
 from vigil.faces.recognizer import FaceRecognizer
 from vigil.faces.segments import EnrolledPerson
-from vigil.inference.types import Box, FaceOrigin, ReferenceImage
+from vigil.inference.types import Box, FaceOrigin, ReferenceImage, box_area
 
 REFERENCE_MARGIN = 0.6
 """Share of the face's longer side that is stored on each side of it, as detectors need the surroundings."""
@@ -59,11 +59,7 @@ def iou(first: Box, second: Box) -> float:
     if width <= 0 or height <= 0:
         return 0.0
     intersection = width * height
-    return intersection / (_box_area(first) + _box_area(second) - intersection)
-
-
-def _box_area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return intersection / (box_area(first) + box_area(second) - intersection)
 
 
 SAME_PICTURE_COSINE = 0.9999

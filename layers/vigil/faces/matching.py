@@ -41,6 +41,10 @@ class MatchingConfig(TomlTable, frozen=True):
     enrolment_consistency_fmr: Fraction
     calibration: Calibration
 
+    def gallery_threshold(self, people: int) -> float:
+        """Cosine from which on a face is somebody of a gallery of so many people."""
+        return self.calibration.threshold(people, self.target_fpir).cosine
+
     @property
     def same_subject_threshold(self) -> float:
         """Cosine from which on two sightings are of one person."""
@@ -80,7 +84,7 @@ def match_faces(faces: Sequence[Face], gallery: Gallery, config: MatchingConfig)
         )
     if not len(gallery) or not faces:
         return tuple(_decide_without_candidate(face) for face in faces)
-    threshold = config.calibration.threshold(len(gallery), config.target_fpir).cosine
+    threshold = config.gallery_threshold(len(gallery))
     candidates = gallery.identify(np.stack([face.vector for face in faces]))
     return tuple(
         _decide(face, candidate, gallery, config=config, threshold=threshold)

@@ -39,6 +39,7 @@ class FaceRecognizer:
         self.name = release.name
         self.release = release.id
         self.matching_config = release.convert_card(FacesCard).matching
+        self._same_subject_threshold = self.matching_config.same_subject_threshold
         self._limits = pipeline.card.accepts
         self._pipeline = pipeline
         self._gallery_for = gallery_for
@@ -94,7 +95,7 @@ class FaceRecognizer:
             quality=face.quality,
             vector=face.vector,
             embedding_space=face.embedding_space,
-            same_subject_threshold=self.matching_config.same_subject_threshold,
+            same_subject_threshold=self._same_subject_threshold,
             tags=decision.tags,
             quality_issues=face.quality_issues,
         )

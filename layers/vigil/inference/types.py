@@ -20,6 +20,11 @@ DEFAULT_GALLERY = "default"
 GALLERY_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
 
 
+def box_area(box: Box) -> float:
+    left, top, right, bottom = box
+    return (right - left) * (bottom - top)
+
+
 def is_gallery_name(text: str) -> bool:
     return re.fullmatch(GALLERY_NAME_PATTERN, text) is not None and text[-1] != "\n"
 

@@ -220,7 +220,7 @@ class ErasureService:
 
     def _erase_from_galleries(self, person: Person) -> tuple[dict[str, int], int]:
         """The counts, and the version of the gallery without the person."""
-        self._remove_from_galleries(person)
+        repeat_concurrent_change(partial(self._attempt_removal, person))
         self.records.withdraw_consent(person.id)
         self.wait_for_index()
         pointer = self.records.gallery_pointer(person.gallery)
@@ -236,9 +236,6 @@ class ErasureService:
                 self.objects.delete_photo(drop.photo)
             self.personal_data.remove_references(person.id, drop, self.clock())
         return following
-
-    def _remove_from_galleries(self, person: Person) -> None:
-        repeat_concurrent_change(partial(self._attempt_removal, person))
 
     def _attempt_removal(self, person: Person) -> None:
         """A new version also if the gallery lacks the person: no change that began before can be committed.

@@ -18,7 +18,7 @@ from vigil.faces.description import FaceDescription
 from vigil.faces.enrolment_check import Template
 from vigil.faces.gallery import Gallery, GallerySet
 from vigil.faces.segments import EnrolledPerson
-from vigil.inference.types import Box, FaceOrigin
+from vigil.inference.types import FaceOrigin, box_area
 from vigil.people.enrolment import EnrolmentService, PeopleStore, with_templates
 from vigil.people.face_records import FaceKey, FaceRecord
 from vigil.people.galleries import repeat_concurrent_change
@@ -126,7 +126,7 @@ class IndexingService:
             size_px, found = self.models.find_faces(self.enrolment.photos.fetch(photo, self.models.max_bytes))
         finally:
             self.enrolment.store.delete_version(photo)
-        faces = sorted(found, key=lambda one: -_area(one.description.box_px))
+        faces = sorted(found, key=lambda one: -box_area(one.description.box_px))
         refused = {index: reasons for index, one in enumerate(faces) if (reasons := _faults(one, request))}
         accepted = [index for index in range(len(faces)) if index not in refused]
         refused |= dict.fromkeys(
@@ -212,8 +212,3 @@ def _with_faces(gallery: Gallery, person: Person, faces: Sequence[EnrolledFace])
     if gallery.person(person.id) is None or not vectors:
         return gallery.without_person(person.id)
     return gallery.with_person(EnrolledPerson(person.id, np.stack(vectors), person.tags))
-
-
-def _area(box: Box) -> float:
-    left, top, right, bottom = box
-    return (right - left) * (bottom - top)

@@ -101,9 +101,9 @@ class FaceReleases:
         gallery, config = galleries.for_space(active.embedding_space), active.matching_config
         if not len(gallery):
             return None
-        threshold = config.calibration.threshold(len(gallery), config.target_fpir).cosine
         (best,) = gallery.identify(template.vectors[active.embedding_space][None])
-        return gallery.person_at(best.index).id if best.score >= threshold else None
+        is_match = best.score >= config.gallery_threshold(len(gallery))
+        return gallery.person_at(best.index).id if is_match else None
 
     def find_inconsistent(
         self, galleries: GallerySet, person: str, templates: Sequence[Template]
