@@ -42,6 +42,12 @@ class FakeGallery:
     incomplete_spaces: frozenset[str] = frozenset()
 
 
+def cached_gallery(client: Any, **changes: Any) -> CachedGallery[FakeGallery]:
+    """The gallery `default`, read again at each use."""
+    options: dict[str, Any] = {"load": lambda _: FakeGallery(1), "empty": FakeGallery(0), "max_age_s": 0}
+    return CachedGallery(client, "t", name="default", space="s", **options | changes)
+
+
 ANN = Person("p-1", "Ann", frozenset({"watch"}))
 FACE = Template({"s": np.array([0.6, 0.8], np.float32)}, 0.9, (0, 0, 1, 1))
 
@@ -114,15 +120,7 @@ class UnreachableService:
         lambda: S3Store(UnreachableService(), "bucket").save_gallery_segment("default", 1, b""),
         lambda: S3Store(UnreachableService(), "bucket").delete_version(S3Object("bucket", "k")),
         CachedRules(UnreachableService(), "bucket", max_age_s=0),
-        CachedGallery(
-            UnreachableService(),
-            "t",
-            name="default",
-            space="s",
-            load=lambda _: FakeGallery(1),
-            empty=FakeGallery(0),
-            max_age_s=0,
-        ),
+        cached_gallery(UnreachableService()),
         lambda: DynamoDropReader(UnreachableService(), "t").find_drop("d"),
         lambda: DynamoDropReader(UnreachableService(), "t").sightings("d"),
         lambda: list(Listing(UnreachableService(), "t").newest("drops", since=NOON)),
@@ -273,9 +271,7 @@ def test_the_gallery_in_force_is_loaded_when_the_pointer_moves_and_only_then(tab
         loaded.append(key)
         return FakeGallery(int(key.split("/")[1]))
 
-    gallery = CachedGallery(
-        table, "t", name="default", space="s", load=load, empty=FakeGallery(0), max_age_s=0
-    )
+    gallery = cached_gallery(table, load=load)
     versions = [gallery().version]
     for version in (1, 2):
         before = ANN if version > 1 else None
@@ -298,16 +294,7 @@ def test_a_gallery_that_cannot_be_read_leaves_the_last_one_in_use_and_is_reporte
         return FakeGallery(int(key.split("/")[1]))
 
     def cached() -> CachedGallery[FakeGallery]:
-        return CachedGallery(
-            table,
-            "t",
-            name="default",
-            space="s",
-            load=load,
-            empty=FakeGallery(0),
-            max_age_s=0,
-            on_invalid=problems.append,
-        )
+        return cached_gallery(table, load=load, on_invalid=problems.append)
 
     warm, versions = cached(), []
     for version in (1, 2, 3):
@@ -334,9 +321,7 @@ def test_a_gallery_whose_segment_was_replaced_while_it_is_read_is_read_again(tab
             raise Transient("no such key", dependency="store", operation="read object")
         return FakeGallery(2)
 
-    gallery = CachedGallery(
-        table, "t", name="default", space="s", load=load, empty=FakeGallery(0), max_age_s=0
-    )
+    gallery = cached_gallery(table, load=load)
 
     assert gallery().version == 2
 
@@ -347,9 +332,7 @@ def test_a_gallery_that_cannot_be_read_is_transient(table: Any):
     def load(_: tuple[str, ...]) -> FakeGallery:
         raise Transient("away", dependency="store", operation="read object")
 
-    gallery = CachedGallery(
-        table, "t", name="default", space="s", load=load, empty=FakeGallery(0), max_age_s=0
-    )
+    gallery = cached_gallery(table, load=load)
 
     with pytest.raises(Transient, match="away"):
         gallery()
@@ -357,16 +340,7 @@ def test_a_gallery_that_cannot_be_read_is_transient(table: Any):
 
 def test_the_time_of_use_of_a_replaced_gallery_is_reported(table: Any, monkeypatch: pytest.MonkeyPatch):
     told: list[float] = []
-    gallery = CachedGallery(
-        table,
-        "t",
-        name="default",
-        space="s",
-        load=lambda _: FakeGallery(1),
-        empty=FakeGallery(0),
-        max_age_s=60,
-        on_use=told.append,
-    )
+    gallery = cached_gallery(table, max_age_s=60, on_use=told.append)
     clock = NOON.timestamp()
     monkeypatch.setattr(time, "time", lambda: clock)
     gallery()
@@ -385,16 +359,7 @@ def test_a_gallery_that_was_replaced_without_use_is_not_reported_as_outdated(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ):
     told: list[float] = []
-    gallery = CachedGallery(
-        table,
-        "t",
-        name="default",
-        space="s",
-        load=lambda _: FakeGallery(1),
-        empty=FakeGallery(0),
-        max_age_s=0,
-        on_use=told.append,
-    )
+    gallery = cached_gallery(table, on_use=told.append)
     monkeypatch.setattr(time, "time", lambda: NOON.timestamp() - 600)
     gallery()
 
@@ -417,15 +382,7 @@ def test_an_incomplete_gallery_is_not_used(table: Any, incomplete_spaces: frozen
     )
 
     with pytest.raises(GalleryIncomplete, match="not all enrolled"):
-        CachedGallery(
-            table,
-            "t",
-            name="default",
-            space="s",
-            load=lambda _: FakeGallery(1),
-            empty=FakeGallery(0),
-            max_age_s=0,
-        )()
+        cached_gallery(table)()
 
 
 def test_galleries_have_pointers_and_names_of_their_own(table: Any):
@@ -458,16 +415,7 @@ def test_a_photo_gains_a_vector_of_another_space_and_loses_it_again(table: Any):
 
 def test_each_use_of_the_gallery_reports_its_age(table: Any):
     ages: list[float] = []
-    gallery = CachedGallery(
-        table,
-        "t",
-        name="default",
-        space="s",
-        load=lambda _: FakeGallery(1),
-        empty=FakeGallery(0),
-        max_age_s=60,
-        on_use=ages.append,
-    )
+    gallery = cached_gallery(table, max_age_s=60, on_use=ages.append)
 
     gallery()
     gallery()
