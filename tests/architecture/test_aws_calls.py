@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from tests.architecture.source import parse
 from vigil.errors import Dependency
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,7 @@ CLIENTS = {"_client", "_s3", "_sqs", "_sns", "_dynamodb", "_kms", "_table"}
 
 @pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
 def test_every_call_to_aws_is_translated_where_it_is_made(path: Path):
-    tree = ast.parse(path.read_text())
+    tree = parse(path)
     inside = {id(call) for block in _translated(tree) for call in _calls(block)}
 
     assert [ast.unparse(call.func) for call in _calls(tree) if id(call) not in inside] == []
@@ -31,7 +32,7 @@ def test_every_translated_error_names_a_known_dependency(path: Path):
     """A parameter or attribute named `dependency` has the type Dependency, which mypy checks."""
     named = [
         ast.unparse(item.context_expr.args[0])
-        for block in _translated(ast.parse(path.read_text()))
+        for block in _translated(parse(path))
         for item in block.items
         if isinstance(item.context_expr, ast.Call) and item.context_expr.args
     ]
@@ -45,7 +46,7 @@ def test_every_transient_that_is_raised_by_hand_names_its_dependency(folder: str
     unnamed = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "Transient"
         and "dependency" not in {keyword.arg for keyword in node.keywords}
@@ -66,7 +67,7 @@ def test_clients_are_made_in_one_module():
 
 
 def test_every_client_is_held_to_the_deadline_and_has_time_outs():
-    tree = ast.parse((ROOT / "layers" / "cloud" / "client.py").read_text())
+    tree = parse(ROOT / "layers" / "cloud" / "client.py")
     (clients,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "AwsClients"]
     methods = {node.name: ast.unparse(node) for node in clients.body if isinstance(node, ast.FunctionDef)}
     make = methods.pop("_get")
@@ -84,7 +85,7 @@ def test_every_client_is_held_to_the_deadline_and_has_time_outs():
 def test_every_handler_begins_the_deadline_of_its_invocation(path: Path):
     handlers = [
         node
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.FunctionDef)
         and any("trigger." in ast.unparse(d) for d in node.decorator_list)
     ]

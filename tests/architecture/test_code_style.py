@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.architecture.source import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE_FOLDERS = ("functions", "layers", "infra", "models", "clients")
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
@@ -95,7 +97,7 @@ def _nodes(folder: str) -> list[tuple[Path, ast.AST]]:
         (path.relative_to(ROOT), node)
         for path in FILES
         if ROOT / folder in path.parents
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
     ]
 
 

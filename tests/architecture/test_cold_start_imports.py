@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.architecture.source import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSITION = ("adapters.py", "container.py")
 LIVE_LANE_MEMBERS = {
@@ -58,7 +60,7 @@ def test_the_live_lane_loads_no_event_loop_and_no_event_classes():
 
 
 def _builder_imports() -> set[str]:
-    trees = [ast.parse((ROOT / "functions" / "runtime" / name).read_text()) for name in COMPOSITION]
+    trees = [parse(ROOT / "functions" / "runtime" / name) for name in COMPOSITION]
     members = [
         node
         for tree in trees

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from tests.architecture.source import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE_FOLDERS = ("functions", "layers/cloud", "layers/vigil")
 SETTINGS_MODULE = Path("functions/runtime/settings.py")
@@ -17,5 +19,5 @@ def test_only_the_settings_read_the_environment():
 
 
 def _reads_environment(path: Path) -> bool:
-    nodes = ast.walk(ast.parse(path.read_text()))
+    nodes = ast.walk(parse(path))
     return any(isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} for node in nodes)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloud.dynamodb.schema import IDEMPOTENCY, KEY_ATTRIBUTES, ROW_KINDS, TTL_ATTRIBUTES
+from tests.architecture.source import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("functions", "layers/vigil", "layers/cloud", "clients")
-ROWS = (ROOT / "layers/cloud/dynamodb", ROOT / "layers/cloud/dead_letters.py")
-"""The modules that read and write rows; dead_letters.py reads those that were not published."""
+ROWS = (ROOT / "layers/cloud/dynamodb",)
+"""The modules that read and write rows."""
 
 SNAPSHOTS = (ROOT / "layers/vigil/faces/segments.py",)
 """The header of a gallery snapshot has a field of the same name as an attribute."""
@@ -43,7 +44,7 @@ def test_no_other_module_of_the_core_imports_json():
     importers = {
         str(path.relative_to(core))
         for path in core.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.Import) and any(alias.name == "json" for alias in node.names)
     }
 
@@ -67,7 +68,7 @@ def _json_fields() -> set[str]:
 def _string_keys() -> Iterator[tuple[Path, int, str]]:
     """(file, line, name) of each subscript and each `.get` with a constant string."""
     for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parse(path)):
             key = _key_of(node)
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 yield path, key.lineno, key.value

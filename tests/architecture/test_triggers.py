@@ -4,6 +4,8 @@ import ast
 import json
 from pathlib import Path
 
+from tests.architecture.source import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
 WITHOUT_TRIGGER = {"__init__", "app"}
@@ -34,7 +36,7 @@ def _trigger_names(path: Path) -> list[str]:
     """The names in the decorators `@trigger.…(name=…)` of a module."""
     decorators = [
         decorator
-        for node in ast.parse(path.read_text()).body
+        for node in parse(path).body
         if isinstance(node, ast.FunctionDef)
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).startswith("trigger.")

@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.architecture.source import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("functions", "layers", "infra", "models", "clients")
 GENERATED = {"clients/python/vigil_client/types.py"}
@@ -64,7 +66,7 @@ def _product_files() -> Iterator[Path]:
 def _identifiers(path: Path) -> Iterator[tuple[int, str]]:
     """The module's name, and every class, function, parameter, variable and attribute that it defines."""
     yield 1, path.stem
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse(path)):
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.arg(arg=name):
                 yield node.lineno, name
@@ -73,7 +75,7 @@ def _identifiers(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _public_classes(path: Path) -> Iterator[str]:
-    for node in ast.parse(path.read_text()).body:
+    for node in parse(path).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node.name
 

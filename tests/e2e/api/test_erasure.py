@@ -100,12 +100,12 @@ def test_the_receipt_counts_what_was_erased_and_contains_no_name(receipt: Path):
 
     assert (contents["erased"]["templates"], contents["erased"]["photos"]) == (1, 2)
     assert {kind for kind, count in contents["erased"].items() if count} >= {
-        "snapshots",
         "photos",
         "sightings",
         "alerts",
         "examples",
     }
+    assert "snapshots" in contents["erased"]  # 0 if the re-embedding schedule deleted them first
     assert NAME not in receipt.read_text()
 
 

@@ -1,6 +1,7 @@
 """Lanes, dead letters, backfills, idempotency and the audit log over HTTP."""
 
 import json
+import re
 import time
 import uuid
 from datetime import UTC, datetime
@@ -112,7 +113,8 @@ def test_the_audit_commands_verify_and_show_the_log(site: Site, alert: Any):
     whole = CliRunner().invoke(app, ["ops", "audit", "verify", *here])
     shown = CliRunner().invoke(app, ["ops", "audit", "show", *here])
 
-    assert (whole.exit_code, "valid" in whole.output, "checkpoints: 1" in whole.output) == (0, True, True)
+    assert (whole.exit_code, "valid" in whole.output) == (0, True), whole.output
+    assert re.search(r"checkpoints: [1-9]", whole.output)  # the schedule stores some, too
     assert "get-drop" in shown.output
 
 
