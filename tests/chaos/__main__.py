@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
     draw_chaos(result, options.seed, options.out)
     differences = result.under_faults.differences_from(result.baseline)
     console = Console(highlight=False, soft_wrap=True)
-    for difference in differences:
-        console.print(f"  {difference}")
+    for line in (*differences, *result.stall):
+        console.print(f"  {line}", markup=False)
     console.print(f"{summary_line(result, differences)}\nplot: {options.out}")
     return 1 if differences else 0
 

@@ -88,6 +88,19 @@ class Harness:
         """Return the record of a drop."""
         return self.deployment.records.find_drop(drop) or {}
 
+    def describe_stall(self) -> tuple[str, ...]:
+        """Notes of the open drops, queues, lanes, workers, and the last log lines of what should end them."""
+        lines = [
+            f"open {self.drop_row(drop)} {self.deployment.records.notes(drop)}" for drop in self.open_drops
+        ]
+        lines.append(f"queues {dict(self.samples[-1].backlog)}")
+        mappings = self.local_cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        lines += [f"lane {one['FunctionArn'].rsplit(':')[-1]} {one['State']}" for one in mappings]
+        lines += [f"worker {one}" for one in self.local_cloud.workers()]
+        for function in ("Triage", "Reconcile", "Balance", "Live"):
+            lines += [f"{function} {line}" for line in list(self.local_cloud.logs(function))[-6:]]
+        return tuple(lines)
+
     def _upload_input(self, item: Input, phase: str) -> None:
         bucket, key = self.deployment.outputs["PhotosBucket"], item.object_key(phase)
         response = self.local_cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=item.data)

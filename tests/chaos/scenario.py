@@ -37,7 +37,11 @@ _SAMPLE_INTERVAL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """The result of both phases; `fault_window_s` is the start and end of the faults."""
+    """The result of both phases.
+
+    fault_window_s  start and end of the faults
+    stall           what held up the drops that did not end in time
+    """
 
     baseline: PhaseResult
     under_faults: PhaseResult
@@ -47,6 +51,7 @@ class ScenarioResult:
     fault_window_s: tuple[float, float]
     seconds: float
     samples: tuple[Sample, ...]
+    stall: tuple[str, ...]
 
 
 def run_scenario(
@@ -79,6 +84,7 @@ def run_scenario(
             fault_window_s=fault_window_s,
             seconds=time.monotonic() - started_s,
             samples=tuple(harness.samples),
+            stall=harness.describe_stall() if harness.open_drops else (),
         )
 
 
