@@ -22,8 +22,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV) ## create the virtual environment with pinned packages
-models: $(VENV) ## download, verify and prepare the models
-	@$(BIN)/python -m models.build
+models: $(VENV) ## fetch, verify and prepare models: make models MODELS="faces image-detect"
+	@$(BIN)/python -m models.build $(MODELS)
 package: models ## build the deployment package; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
 demo: ## run the whole system on this machine, on real photographs

@@ -1,4 +1,4 @@
-"""`python -m models.build`: build every model that changed."""
+"""`python -m models.build [MODEL ...]`: build the models of the deployment that changed."""
 
 import sys
 from functools import partial
@@ -16,7 +16,7 @@ def main() -> int:
     console = Console()
     try:
         with console.status("models") as status:
-            built = build_all(partial(_report, console, status))
+            built = build_all(partial(_report, console, status), names=sys.argv[1:])
     except (BuildFailure, InvalidToml) as failure:
         console.print(f"[red]models:[/] {failure}", soft_wrap=True)
         return 1

@@ -2,15 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
+
+from models.build.conversions import convert
 from models.build.download import DownloadProgress, NpmPackage, fetch_tarball, read_member
 from models.build.equivalence import check_equivalent
 from models.build.files import CACHE, CARDS, RELEASES, BuildFailure, exclusive_build, replace_folder
 from models.build.graph_rewrites import apply_rewrites
-from vigil.inference.card import ModelCard, ModelSource
+from models.build.selection import select_models
+from models.build.wheels import Wheel, fetch_wheel, read_wheel_member
+from vigil.inference.card import ModelCard, ModelSource, SourceFile
 from vigil.inference.release import CARD_FILE, RELEASE_FILE, content_id, load_card, open_release
 from vigil.toml_file import load_toml
 
@@ -19,16 +25,31 @@ BuildProgress = Callable[[str, str], None]
 
 BUILD_CODE = Path(__file__).parent
 
+NOT_SHIPPED = frozenset({CARD_FILE, "golden.toml", "README.md", "recipe.toml"})
+
 
 def build_all(
-    on_progress: BuildProgress, *, cards: Path = CARDS, releases: Path = RELEASES, cache: Path = CACHE
+    on_progress: BuildProgress,
+    *,
+    names: Collection[str] = (),
+    cards: Path = CARDS,
+    releases: Path = RELEASES,
+    cache: Path = CACHE,
 ) -> list[str]:
-    """Build every model whose inputs changed, and return their names. Raises BuildFailure, InvalidToml."""
-    paths = sorted(cards.glob(f"*/{CARD_FILE}"))
-    card_by_name = {path.parent.name: load_card(path) for path in paths}
+    """Build every selected model whose inputs changed, and return their names.
+
+    names   the models that the deployment has, and no others; without names, those that it had, and the
+            models that each deployment has
+    raises  BuildFailure, InvalidToml
+    """
+    card_by_name = {path.parent.name: load_card(path) for path in sorted(cards.glob(f"*/{CARD_FILE}"))}
     built: list[str] = []
     with exclusive_build(releases):
-        for name, card in sorted(card_by_name.items(), key=lambda item: bool(item[1].pipeline.parts)):
+        before = {folder.name: folder for folder in releases.iterdir()} if releases.is_dir() else {}
+        selected = select_models(card_by_name, names, before)
+        for name in before.keys() - selected.keys() if names else ():
+            shutil.rmtree(before[name])
+        for name, card in sorted(selected.items(), key=lambda item: bool(item[1].pipeline.parts)):
             fingerprint = _input_fingerprint(cards / name, card, releases)
             if _stored_fingerprint(releases / name) != fingerprint:
                 on_progress(name, "building")
@@ -43,27 +64,52 @@ def build_all(
 def _model_files(
     folder: Path, card: ModelCard, on_progress: BuildProgress, cache: Path
 ) -> tuple[dict[str, bytes], dict[str, float]]:
-    """The card and its network, and the largest difference of a rewritten network to the published one."""
+    """The card and the files that it names, and the largest difference of a rewritten network."""
+    report = partial(on_progress, folder.name)
     files = {CARD_FILE: (folder / CARD_FILE).read_bytes()}
-    if card.network is None:
-        return files, {}
-    if card.source is None:
-        path = folder / card.network.file
-        if not path.is_file():
+    files |= {name: _fetch_file(asset, cache, report) for name, asset in card.assets.items()}
+    files |= {path.name: path.read_bytes() for path in _shipped_files(folder, card.source)}
+    if card.network is None or card.source is None:
+        if card.network is not None and card.network.file not in files:
+            path = folder / card.network.file
             raise BuildFailure(f"{path} is missing: a card without [source] needs its network beside it.")
-        return files | {path.name: path.read_bytes()}, {}
-    original = _fetch_network(card.source, cache, partial(on_progress, folder.name))
-    on_progress(folder.name, "rewriting")
-    network = apply_rewrites(original, card.source.rewrites)
-    on_progress(folder.name, "comparing")
-    difference = check_equivalent(original, network, load_toml(folder / CARD_FILE))
-    return files | {card.network.file: network}, {"largest_difference": difference}
+        return files, {}
+    network, proof = _build_network(folder, card.source, report, cache)
+    return files | {card.network.file: network}, proof
 
 
-def _fetch_network(source: ModelSource, cache: Path, on_progress: DownloadProgress) -> bytes:
-    """The network as its publisher ships it."""
-    package = NpmPackage(source.package, source.version, source.integrity)
-    return read_member(fetch_tarball(package, cache, on_progress), source.member, source.sha256)
+def _build_network(
+    folder: Path, source: ModelSource, on_progress: DownloadProgress, cache: Path
+) -> tuple[bytes, dict[str, float]]:
+    """The published network, converted and rewritten, and how much the rewrites changed its outputs."""
+    published = [_fetch_file(source, cache, on_progress)]
+    for part in source.parts:
+        member = structs.replace(source, member=part.member, sha256=part.sha256)
+        data = (folder / part.file).read_bytes() if part.file else b""
+        published.append(data or _fetch_file(member, cache, on_progress))
+    on_progress("converting" if source.conversion else "rewriting")
+    original = convert(source.conversion, published)
+    if not source.rewrites:
+        return original, {}
+    network = apply_rewrites(original, source.rewrites)
+    on_progress("comparing")
+    return network, {"largest_difference": check_equivalent(original, network, load_toml(folder / CARD_FILE))}
+
+
+def _shipped_files(folder: Path, source: ModelSource | None) -> list[Path]:
+    """What the release has besides its card; what only the build, the tests and readers use stays here."""
+    unshipped = NOT_SHIPPED | {part.file for part in (source.parts if source else ())}
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return [path for path in paths if path.name not in unshipped and not path.name.startswith(".")]
+
+
+def _fetch_file(file: SourceFile, cache: Path, on_progress: DownloadProgress) -> bytes:
+    """One file as its publisher ships it, from the cache if it is there."""
+    if file.registry == "npm":
+        package = NpmPackage(file.package, file.version, file.integrity)
+        return read_member(fetch_tarball(package, cache, on_progress), file.member, file.sha256)
+    wheel = Wheel(file.package, file.version, file.integrity, file.tags)
+    return read_wheel_member(fetch_wheel(wheel, cache, on_progress), file.member, file.sha256)
 
 
 def _release_note(name: str, card: ModelCard, files: dict[str, bytes], releases: Path) -> dict[str, object]:
@@ -76,7 +122,7 @@ def _release_note(name: str, card: ModelCard, files: dict[str, bytes], releases:
 def _input_fingerprint(folder: Path, card: ModelCard, releases: Path) -> str:
     """A hash of all that a release is made from: its folder, this code, and its parts' releases."""
     digest = hashlib.sha256()
-    for path in sorted([*folder.iterdir(), *BUILD_CODE.glob("*.py")]):
+    for path in sorted([*folder.iterdir(), *BUILD_CODE.rglob("*.py")]):
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for part in card.pipeline.parts.values():

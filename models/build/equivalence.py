@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from models.build.files import BuildFailure
-from vigil.faces.detector import AnchorConfig, DetectorCard, decode_boxes
+from vigil.faces.detector import DetectorCard
+from vigil.inference.detection.anchors import AnchorConfig, decode_offsets
 from vigil.toml_file import TomlFile
 
 TOLERANCE = 2e-5
@@ -67,7 +68,7 @@ def _decode_boxes(
 ) -> NDArray[np.float32]:
     """(1, N, 4) float32 boxes in 0..1, decoded as the runtime does."""
     height, width = image.shape[2:]
-    return decode_boxes(offsets[0], anchors.grid((width, height)), anchors)[np.newaxis]
+    return decode_offsets(offsets[0], anchors.grid((width, height)), anchors)[np.newaxis]
 
 
 def _largest_difference(expected: Arrays, actual: Arrays) -> float:

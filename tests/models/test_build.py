@@ -16,6 +16,7 @@ from models.build.download import NpmPackage
 from models.build.files import CARDS, BuildFailure
 from tests.fakes.built_models import built_releases
 from tests.fakes.onnx_classifier import write_classifier
+from tests.models.build_folders import build_folders
 from vigil.inference.release import open_release
 
 
@@ -40,9 +41,7 @@ def test_a_built_release_records_its_files_and_its_id():
 def test_a_classifier_with_its_network_beside_the_card_is_built(tmp_path: Path):
     write_classifier(tmp_path / "cards")
 
-    built = build_all(
-        ignore_progress, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache"
-    )
+    built = build_all(ignore_progress, **build_folders(tmp_path))
 
     assert built == ["tiny-colours"]
     assert sorted(path.name for path in (tmp_path / "out" / "tiny-colours").iterdir()) == [
@@ -54,7 +53,7 @@ def test_a_classifier_with_its_network_beside_the_card_is_built(tmp_path: Path):
 
 def test_a_model_with_a_changed_card_is_built_again(tmp_path: Path):
     home = write_classifier(tmp_path / "cards")
-    folders = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
+    folders = build_folders(tmp_path)
     build_all(ignore_progress, **folders)
     (home / "card.toml").write_text((home / "card.toml").read_text() + "\n# changed\n")
 
@@ -65,9 +64,7 @@ def test_a_network_that_is_missing_is_named(tmp_path: Path):
     (write_classifier(tmp_path / "cards") / "model.onnx").unlink()
 
     with pytest.raises(BuildFailure, match=r"model\.onnx is missing"):
-        build_all(
-            ignore_progress, cards=tmp_path / "cards", releases=tmp_path / "out", cache=tmp_path / "cache"
-        )
+        build_all(ignore_progress, **build_folders(tmp_path))
 
 
 def test_a_member_with_another_hash_is_refused(tmp_path: Path):
@@ -158,7 +155,7 @@ def test_the_id_of_a_composite_model_changes_with_each_part(tmp_path: Path):
         '[model]\nname = "whole"\nversion = "1"\nsummary = "a pair"\n'
         '[pipeline]\nkind = "pair"\n[pipeline.parts]\nfirst = "part"\n'
     )
-    folders = {"cards": tmp_path / "cards", "releases": tmp_path / "out", "cache": tmp_path / "cache"}
+    folders = build_folders(tmp_path)
     build_all(ignore_progress, **folders)
     before = open_release(tmp_path / "out", "whole").id
     (home / "card.toml").write_text((home / "card.toml").read_text() + "\n# changed\n")

@@ -12,118 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from vigil.inference.card import Fraction, NetworkCard, PositiveInt, Size
+from vigil.inference.card import Fraction, NetworkCard, Size
+from vigil.inference.detection.anchors import AnchorConfig, decode_offsets
+from vigil.inference.detection.suppression import box_areas, non_max_suppression, suppress_contained
 from vigil.inference.preprocess import pad_to_tensor, resize_to_input
 from vigil.inference.release import Release
 from vigil.inference.session import Session, open_session
 from vigil.toml_file import TomlTable
-
-
-class AnchorConfig(TomlTable, frozen=True):
-    """Table [anchors]: the anchors around each cell's centre, and how offsets to them are scaled.
-
-    strides          side of a cell in pixels, for each layer
-    min_sizes        for each layer, the sides of the square anchors in pixels
-    centre_variance  factor of the offsets of centres
-    size_variance    factor of the offsets of sizes
-    """
-
-    strides: tuple[PositiveInt, ...]
-    min_sizes: tuple[tuple[float, ...], ...]
-    centre_variance: float
-    size_variance: float
-
-    def __post_init__(self) -> None:
-        if len(self.strides) != len(self.min_sizes):
-            raise ValueError("strides and min_sizes must have the same length")
-
-    def grid(self, size: tuple[int, int]) -> NDArray[np.float32]:
-        """All anchors of an input of `size` (width, height) in pixels.
-
-        returns  (N, 4) float32: centre x, centre y, width, height, in 0..1 of the input
-        """
-        layers = [
-            _anchor_layer(size, stride, sides)
-            for stride, sides in zip(self.strides, self.min_sizes, strict=True)
-        ]
-        return np.clip(np.concatenate(layers), 0, 1).astype(np.float32)
-
-
-def decode_boxes(
-    offsets: NDArray[np.float32], anchors: NDArray[np.float32], config: AnchorConfig
-) -> NDArray[np.float32]:
-    """Boxes from a network's offsets to anchors (Liu et al. 2016, SSD).
-
-    offsets  (N, 4) float32: shift of the centre in anchor sizes, log of the growth, both over the variance
-    anchors  (N, 4) float32, as `grid` returns them
-    returns  (N, 4) float32: left, top, right, bottom in 0..1 of the input, not clipped
-    """
-    centre = offsets[:, :2] * np.float32(config.centre_variance) * anchors[:, 2:] + anchors[:, :2]
-    half = np.exp(offsets[:, 2:] * np.float32(config.size_variance)) * anchors[:, 2:] / np.float32(2)
-    return np.concatenate([centre - half, centre + half], axis=1)
-
-
-def _anchor_layer(size: tuple[int, int], stride: int, sides: tuple[float, ...]) -> NDArray[np.float64]:
-    """(rows * columns * sides, 4) float64, in 0..1 of the input: by row, then by cell, then by side."""
-    columns, rows = ceil(size[0] / stride), ceil(size[1] / stride)
-    y, x, side = np.meshgrid(
-        (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns, np.asarray(sides), indexing="ij"
-    )
-    return np.stack([x, y, side / size[0], side / size[1]], axis=-1).reshape(-1, 4)
-
-
-def non_max_suppression(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], max_iou: float
-) -> NDArray[np.int64]:
-    """Of boxes that overlap, select the one with the highest score.
-
-    boxes    (N, 4) float32, left, top, right, bottom, any unit
-    scores   (N,) float32, 0..1
-    max_iou  largest intersection over union, 0..1, of two selected boxes
-    returns  (n,) int64, indices of the selected boxes, highest score first
-    """
-    remaining = np.argsort(-scores, kind="stable")
-    areas = _box_areas(boxes)
-    selected: list[int] = []
-    while remaining.size:
-        first, remaining = int(remaining[0]), remaining[1:]
-        selected.append(first)
-        intersection = _intersection_areas(boxes[first], boxes[remaining])
-        remaining = remaining[intersection <= max_iou * (areas[first] + areas[remaining] - intersection)]
-    return np.array(selected, np.int64)
-
-
-def suppress_contained(
-    boxes: NDArray[np.float32], scores: NDArray[np.float32], max_contained: float
-) -> NDArray[np.int64]:
-    """Remove boxes that lie mostly inside a larger one, such as a face cut by a tile's edge.
-
-    boxes          (N, 4) float32, left, top, right, bottom, any unit
-    scores         (N,) float32, 0..1
-    max_contained  largest intersection over the smaller area, 0..1, of two selected boxes
-    returns        (n,) int64, indices of the selected boxes, highest score first
-    """
-    areas = _box_areas(boxes)
-    remaining = np.argsort(-areas, kind="stable")
-    selected: list[int] = []
-    while remaining.size:
-        first, remaining = int(remaining[0]), remaining[1:]
-        selected.append(first)
-        remaining = remaining[
-            _intersection_areas(boxes[first], boxes[remaining]) <= max_contained * areas[remaining]
-        ]
-    return np.array(sorted(selected, key=lambda index: -float(scores[index])), np.int64)
-
-
-def _box_areas(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n,) float32 areas of (n, 4) float32 boxes."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
-def _intersection_areas(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n,) float32: area of the intersection of one (4,) box with each of (n, 4) boxes."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    return np.asarray(np.maximum(sides[:, 0], 0) * np.maximum(sides[:, 1], 0), np.float32)
 
 
 class DetectorInput(TomlTable, frozen=True):
@@ -250,7 +145,7 @@ class Detector:
         scores, offsets = self.session.run([output.scores, output.offsets], tensor)
         likely = np.flatnonzero(scores[0, :, output.face_column] >= min_score)
         anchors = cached_anchor_grid(self.card.anchors, size)[likely]
-        relative_boxes = decode_boxes(offsets[0, likely], anchors, self.card.anchors)
+        relative_boxes = decode_offsets(offsets[0, likely], anchors, self.card.anchors)
         across, down = size[0] * image.width / fitted.width, size[1] * image.height / fitted.height
         boxes = relative_boxes * np.array([across, down, across, down], np.float32)
         face_scores = scores[0, likely, output.face_column]
@@ -309,7 +204,7 @@ def detect_at_all_scales(detector: Detector, image: Image.Image, config: ScalesC
 def _shows_lone_face(image: Image.Image, found: Detections, config: ScalesConfig) -> bool:
     """Whether a picture that is not wider than high, as frames of cameras are, shows one large face only."""
     least_area = config.lone_above * image.width * image.height
-    return image.width <= image.height and len(found.boxes) == 1 and _box_areas(found.boxes)[0] > least_area
+    return image.width <= image.height and len(found.boxes) == 1 and box_areas(found.boxes)[0] > least_area
 
 
 def _heights(found: Detections) -> NDArray[np.float32]:

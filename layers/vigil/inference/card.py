@@ -86,15 +86,46 @@ class PipelineInfo(TomlTable, frozen=True):
     parts: dict[str, str] = field(default_factory=dict)
 
 
-class ModelSource(TomlTable, frozen=True):
-    """Table [source]: the npm package that contains the published graph, and the rewrites to apply to it."""
+class SourceFile(TomlTable, frozen=True, kw_only=True):
+    """One file of one version of a published package.
 
+    integrity  of the archive: npm's own "sha512-...", or pip's "sha256:..." of a wheel
+    tags       of a wheel: Python, ABI and platform, as its file name ends
+    member     the file's path in the archive
+    sha256     of the file
+    """
+
+    registry: Literal["npm", "pypi"] = "npm"
     package: str
     version: str
     integrity: str
+    tags: str = "py3-none-any"
     member: str
     sha256: str
-    rewrites: tuple[str, ...]
+
+
+class SourcePart(TomlTable, frozen=True, kw_only=True):
+    """Table [[source.parts]]: what a conversion reads besides the graph, such as its weights.
+
+    member  and its sha256: another file of the same archive
+    file    a file in the card's folder, which is not shipped by itself
+    """
+
+    member: str = ""
+    sha256: str = ""
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.member) == bool(self.file) or bool(self.member) != bool(self.sha256):
+            raise ValueError("a part is a member with its sha256, or a file beside the card")
+
+
+class ModelSource(SourceFile, frozen=True, kw_only=True):
+    """Table [source]: the published graph, how it becomes ONNX, and the rewrites to apply to it."""
+
+    parts: tuple[SourcePart, ...] = ()
+    conversion: str = ""
+    rewrites: tuple[str, ...] = ()
 
 
 class Licence(TomlTable, frozen=True):
@@ -110,6 +141,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
 
     Each kind has a subclass with `forbid_unknown_fields=True`, which refuses unknown tables.
 
+    assets    other files of the release that come from packages, by the name that they get
     quality   measured figures, by name
     training  how the release was trained
     """
@@ -119,6 +151,7 @@ class ModelCard(Struct, frozen=True, kw_only=True):
     accepts: InputLimits | None = None
     network: Network | None = None
     source: ModelSource | None = None
+    assets: Mapping[str, SourceFile] = field(default_factory=dict)
     licence: Licence | None = None
     quality: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -11,14 +11,10 @@ from PIL import Image
 
 from models.build.files import CARDS
 from vigil.faces.alignment import align_face, estimate_similarity
-from vigil.faces.detector import (
-    DetectorCard,
-    decode_boxes,
-    non_max_suppression,
-    suppress_contained,
-    tile_starts,
-)
+from vigil.faces.detector import DetectorCard, tile_starts
 from vigil.faces.embedder import EmbedderCard
+from vigil.inference.detection.anchors import decode_offsets
+from vigil.inference.detection.suppression import non_max_suppression, suppress_contained
 from vigil.toml_file import load_toml
 
 ANCHORS = load_toml(CARDS / "face-detect" / "card.toml").convert(DetectorCard).anchors
@@ -37,7 +33,7 @@ def test_there_are_as_many_anchors_as_outputs_of_the_network(size: tuple[int, in
 def test_a_box_with_no_offset_is_the_anchor():
     grid = ANCHORS.grid((320, 240))
 
-    boxes = decode_boxes(np.zeros_like(grid), grid, ANCHORS)
+    boxes = decode_offsets(np.zeros_like(grid), grid, ANCHORS)
 
     np.testing.assert_allclose((boxes[:, :2] + boxes[:, 2:]) / 2, grid[:, :2], atol=1e-6)
     np.testing.assert_allclose(boxes[:, 2:] - boxes[:, :2], grid[:, 2:], atol=1e-6)
