@@ -37,6 +37,7 @@ test-fast: $(VENV) ## unit, contract and architecture tests, in under a minute
 chaos: ## drops under injected faults: make chaos SEED=7 DROPS=500
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --drops $(DROPS)
+	@$(BIN)/python -m tests.chaos.garbage
 soak: ## steady load with leak checks: make soak MINUTES=60
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)

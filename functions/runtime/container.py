@@ -204,7 +204,8 @@ class Container(Adapters):
             canary_digest=canary_digest(),
         )
         telemetry = (self.lane_telemetry, releases, DriftTelemetry(self.output_sketches.add))
-        return LaneRuntime(ports, queue, env.photos_bucket, env.lease, self.logger, *telemetry, self.deadline)
+        lane = (ports, queue, env.photos_bucket, env.lease, self.logger, *telemetry, self.deadline)
+        return LaneRuntime(*lane, is_fair=env.lane == "live")
 
     @cached_property
     def lane_telemetry(self) -> LaneTelemetry:

@@ -1,7 +1,12 @@
-"""Processes a batch of SQS messages; failed messages return to the queue after a growing delay."""
+"""Processes a batch of SQS messages; failed messages return to the queue after a growing delay.
+
+While messages wait, those of the live lane are sent again once, each in the group of its source: SQS then
+delivers the messages of other sources first (fair queues). S3 cannot send notifications in groups.
+"""
 
 import random
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,10 +18,10 @@ from aws_lambda_powertools import Logger
 
 from cloud.client import Deadline
 from cloud.s3_events import QueueMessage, parse_message
-from cloud.sqs import REDRIVE_COUNT_ATTRIBUTE, SqsQueue
+from cloud.sqs import FIRST_SENT_ATTRIBUTE, REDRIVE_COUNT_ATTRIBUTE, SqsQueue
 from functions.runtime.handler import exit_container, log_damaged_release
 from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
-from vigil.drops.messages import Drop, InvalidMessage
+from vigil.drops.messages import Drop, InvalidMessage, S3Object
 from vigil.drops.prediction import PredictionFailed
 from vigil.drops.process import (
     DropInProgress,
@@ -42,13 +47,20 @@ def retry_delay_s(attempt: int, *, rng: random.Random = _JITTER_RNG) -> int:
     return max(1, round(max_delay_s * jitter))
 
 
+MAX_WAIT_S = 1.0
+"""Time in the queue after which a message is sent again in the group of its source, and time in a batch after
+which one of a group is sent again, so that a photo of another source does not wait for the whole batch."""
+
 LEASE_MARGIN = timedelta(milliseconds=500)
 """A lease ends at least this long before the runtime may end its invocation."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRuntime:
-    """One lane with its ports and telemetry."""
+    """One lane with its ports and telemetry.
+
+    is_fair  whether the lane divides its workers fairly between sources while messages wait
+    """
 
     ports: ProcessingPorts
     queue: SqsQueue
@@ -59,14 +71,19 @@ class LaneRuntime:
     release_telemetry: ReleaseTelemetry
     drift_telemetry: DriftTelemetry
     deadline: Deadline
+    is_fair: bool = False
 
 
 def process_batch(event: dict[str, Any], context: Any, lane: LaneRuntime) -> dict[str, Any]:
     """The partial batch response: the messages that failed."""
     started_s = time.monotonic()
     lane.deadline.begin(context.get_remaining_time_in_millis() / 1000)
-    batch, process_message = _Batch(lane), _RecordHandler(lane, _invocation(context, lane))
-    for message in event["Records"]:
+    messages = sorted(event["Records"], key=_place_in_batch)
+    batch = _Batch(lane)
+    process_message = _RecordHandler(
+        lane, _invocation(context, lane), datetime.now(UTC), is_alone=len(messages) == 1
+    )
+    for message in messages:
         with _MessageFailure(batch, message):
             process_message(message)
     lane.logger.thread_safe_remove_keys(["drop"])
@@ -139,17 +156,41 @@ class _MessageFailure:
 
 @dataclass(frozen=True, slots=True)
 class _RecordHandler:
+    """`is_alone`: the message is the only one of its batch, so that no other waits for it."""
+
     lane: LaneRuntime
     invocation: Invocation
+    began_at: datetime
+    is_alone: bool
 
     def __call__(self, raw: dict[str, Any]) -> None:
         self.lane.logger.thread_safe_remove_keys(["drop"])
-        sent_at = datetime.fromtimestamp(int(raw["attributes"]["SentTimestamp"]) / 1000, UTC)
-        message = QueueMessage(raw["messageId"], raw["body"], sent_at)
+        message = QueueMessage(raw["messageId"], raw["body"], _sent_at(raw))
         self.lane.telemetry.record_received(message.sent_at, datetime.now(UTC))
+        drops = parse_message(message, self.lane.bucket)
+        if self._is_sent_in_group(raw, drops):
+            return
         is_first_attempt = _is_first_delivery(raw)
-        for drop in parse_message(message, self.lane.bucket):
+        for drop in drops:
             self._process(drop, is_first_attempt=is_first_attempt)
+
+    def _is_sent_in_group(self, raw: dict[str, Any], drops: Sequence[Drop | InvalidMessage]) -> bool:
+        """Whether the message is sent again in the group of its source, to be processed then.
+
+        Only a message whose drops have the same ids then: those of versions of objects, not of the message.
+        """
+        waiting_since = self.began_at if _is_in_group(raw) else _sent_at(raw)
+        waited_s = (datetime.now(UTC) - waiting_since).total_seconds()
+        if not self.lane.is_fair or self.is_alone or waited_s < MAX_WAIT_S or not _is_first_delivery(raw):
+            return False
+        sources = {drop.source for drop in drops if isinstance(drop, Drop) and _has_version(drop)}
+        if len(drops) != 1 or len(sources) != 1:
+            return False
+        with suppress(Transient):
+            self.lane.queue.send_in_group(raw["body"], sources.pop(), _first_sent_ms(raw))
+            self.lane.telemetry.record_sent_in_group()
+            return True
+        return False
 
     def _process(self, drop: Drop | InvalidMessage, *, is_first_attempt: bool) -> None:
         """Until the next drop begins, each log line of this thread names this one."""
@@ -179,6 +220,31 @@ class _RecordHandler:
             "times_ms": result.times_ms,
         }
         self.lane.logger.info(result.outcome, extra={name: value for name, value in fields.items() if value})
+
+
+def _has_version(drop: Drop) -> bool:
+    return isinstance(drop.payload, S3Object) and bool(drop.payload.version)
+
+
+def _place_in_batch(message: dict[str, Any]) -> tuple[bool, bool]:
+    """Messages that failed before are processed last: one that ends its worker delays no other. Before them,
+    those that were sent in a group: they waited for the workers' time that their source takes."""
+    return int(message["attributes"]["ApproximateReceiveCount"]) > 1, _is_in_group(message)
+
+
+def _is_in_group(message: dict[str, Any]) -> bool:
+    return FIRST_SENT_ATTRIBUTE in message.get("messageAttributes", {})
+
+
+def _sent_at(message: dict[str, Any]) -> datetime:
+    """When the message was first sent (aware, UTC)."""
+    return datetime.fromtimestamp(int(_first_sent_ms(message)) / 1000, UTC)
+
+
+def _first_sent_ms(message: dict[str, Any]) -> str:
+    if _is_in_group(message):
+        return str(message["messageAttributes"][FIRST_SENT_ATTRIBUTE]["stringValue"])
+    return str(message["attributes"]["SentTimestamp"])
 
 
 def _is_first_delivery(message: dict[str, Any]) -> bool:

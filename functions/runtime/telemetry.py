@@ -64,6 +64,10 @@ class LaneTelemetry:
     def record_received(self, sent_at: datetime, now: datetime) -> None:
         self._age_s = max(self._age_s, (now - sent_at).total_seconds())
 
+    def record_sent_in_group(self) -> None:
+        """Count a message that waited and is sent again in the group of its source."""
+        self.metrics.count("SentInGroup")
+
     def begin_drop(self, source: str, *, is_first_attempt: bool) -> None:
         """What is recorded from now on is about a drop of this source."""
         self._first_attempt_of = source_group(source) if is_first_attempt else None

@@ -9,6 +9,9 @@ from vigil.errors import Transient
 REDRIVE_COUNT_ATTRIBUTE, SUSPECT_ATTRIBUTE = "vigil-redrives", "vigil-suspect-drop"
 """Message attributes: the number of redrives; the suspect drop and its attempts before the redrive."""
 
+FIRST_SENT_ATTRIBUTE = "vigil-first-sent"
+"""Message attribute of a message that was sent again in a group: the milliseconds of the first sending."""
+
 _MAX_BATCH = 10
 """Messages that SQS sends or receives in one call."""
 
@@ -40,6 +43,17 @@ class SqsQueue:
             if answer.get("Failed"):
                 code = str(answer["Failed"][0].get("Code"))
                 raise Transient(code, dependency="queues", operation="send messages")
+
+    def send_in_group(self, message: str, group: str, first_sent_ms: str) -> None:
+        """Send a message again as one of a group (tenant of a fair queue). Raises Transient."""
+        first_sent = {"DataType": "Number", "StringValue": first_sent_ms}
+        with translate_errors("queues", "send in group"):
+            self._client.send_message(
+                QueueUrl=self._url,
+                MessageBody=message,
+                MessageGroupId=group,
+                MessageAttributes={FIRST_SENT_ATTRIBUTE: first_sent},
+            )
 
     def receive_messages(self, limit: int, visibility_timeout_s: int, **request: Any) -> list[dict[str, Any]]:
         """At most ten messages, hidden from others for this time."""

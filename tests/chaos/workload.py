@@ -1,4 +1,5 @@
-"""The inputs: small photographs, unknown faces, invalid files, and poison files that end their worker."""
+"""The inputs: small photographs, unknown faces, invalid files, garbage from one source, and poison files that
+end their worker."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from PIL import Image
 from models.build.files import PHOTOS as GROUPS
 from vigil_cli.paths import PHOTOS
 
-POISON = "poison"
+POISON, GARBAGE = "poison", "garbage"
 
 _PHOTO_SIZES = {"obama2.jpg": (313, 600), "biden.jpg": (264, 600)}
 _UNKNOWN_FACE_BOXES_PX = {"one": (1338, 99, 1783, 634), "two": (738, 310, 1131, 845)}
@@ -27,10 +28,12 @@ _KIND_WEIGHTS = {
     "truncated": 1,
     "text": 1,
 }
-_SOURCE_BY_KIND = {"stranger-one": "vault", "stranger-two": "vault"}
+_SOURCE_BY_KIND = {"stranger-one": "vault", "stranger-two": "vault", GARBAGE: "broken"}
 _BULK_SHARE = 0.2
 _POISON_ONE_IN = 30
 """One input in this many is poison."""
+_GARBAGE_ONE_IN = 8
+"""For so many inputs, one thin picture more arrives; all of them arrive at once, from one broken source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,11 @@ def workload(drops: int, seed: int) -> list[Input]:
         + [POISON] * poison_count
     )
     rng.shuffle(kinds)
-    return [
+    garbage = [
+        Input(GARBAGE, "live", f"{number:05}-{GARBAGE}.jpg", thin_picture())
+        for number in range(drops, drops + drops // _GARBAGE_ONE_IN)
+    ]
+    others = [
         Input(
             kind,
             "bulk" if rng.random() < _BULK_SHARE else "live",
@@ -66,6 +73,12 @@ def workload(drops: int, seed: int) -> list[Input]:
         )
         for number, kind in enumerate(kinds)
     ]
+    return [*others[: drops // 3], *garbage, *others[drops // 3 :]]
+
+
+def thin_picture() -> bytes:
+    """A JPEG of one row, which Pillow's `draft` cannot scale."""
+    return _encode_jpeg(Image.new("RGB", (8000, 1)))
 
 
 def _data_by_kind() -> Iterator[tuple[str, bytes]]:

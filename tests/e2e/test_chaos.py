@@ -8,7 +8,7 @@ from infra.package import package
 from models.build.sample_photos import fetch_photos
 from tests.chaos.__main__ import summary_line
 from tests.chaos.scenario import run_scenario
-from tests.chaos.workload import POISON, workload
+from tests.chaos.workload import GARBAGE, POISON, workload
 
 
 @pytest.mark.timeout(900)  # two minutes on a machine with free cores; the rest is patience for a busy one
@@ -32,4 +32,5 @@ def test_the_seed_determines_the_workload_which_contains_poison():
 
     assert inputs == workload(60, 7) != workload(60, 8)
     assert [item.kind for item in inputs].count(POISON) == 2
-    assert len({thing.name for thing in inputs}) == 60
+    assert [item.kind for item in inputs].count(GARBAGE) == 7
+    assert len({thing.name for thing in inputs}) == len(inputs) == 67

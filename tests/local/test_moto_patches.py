@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,9 +27,10 @@ from moto.dynamodbstreams.models import dynamodbstreams_backends
 from moto.s3.models import FakeKey, s3_backends
 from moto.sns.models import sns_backends
 from moto.sqs import models as sqs_models
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Queue, sqs_backends
 
 from cloud.s3.objects import PresignedPhotos
+from infra.local.moto_.patches.fair_queues import patch_fair_queues
 from infra.local.moto_.patches.post_policy import check_form
 from infra.local.moto_.process import create_http_server
 
@@ -322,3 +324,38 @@ def test_moto_still_computes_no_percentiles(moto: Callable[[str], Any]):
             StartTime=NOW - timedelta(hours=1),
             EndTime=datetime.now(UTC) + timedelta(hours=1),
         )
+
+
+def test_moto_still_delivers_a_noisy_tenant_before_a_quiet_one(moto: Callable[[str], Any]):
+    """Else delete fair_queues.py."""
+    assert _groups_after_noise(moto("sqs")) == ["noisy", "quiet"]
+
+
+def test_a_tenant_that_takes_the_consumers_time_is_delivered_after_the_others(
+    moto: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Queue, "messages", Queue.messages)
+    monkeypatch.setattr(Queue, "delete_message", Queue.delete_message)
+    patch_fair_queues()
+
+    assert _groups_after_noise(moto("sqs")) == ["quiet", "noisy"]
+
+
+def _groups_after_noise(client: Any) -> list[str]:
+    """The groups of two messages in the order of delivery, while a message of the first is in flight."""
+    url = client.create_queue(QueueName="q")["QueueUrl"]
+    for group in ("noisy", "noisy", "quiet"):
+        client.send_message(QueueUrl=url, MessageBody="{}", MessageGroupId=group)
+    client.receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=600)
+    _age_received_messages(sqs_backends[ACCOUNT][REGION].queues["q"])
+    received = client.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=2, MessageSystemAttributeNames=["MessageGroupId"]
+    )
+    return [one["Attributes"]["MessageGroupId"] for one in received["Messages"]]
+
+
+def _age_received_messages(queue: Queue) -> None:
+    """Let the messages in flight be in process for a minute."""
+    for message in queue._messages:
+        if not message.visible:
+            message.approximate_first_receive_timestamp = int(time.time() * 1000) - 60_000

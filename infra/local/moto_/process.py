@@ -28,6 +28,7 @@ from infra.local.faults.messages import oldest_message_ages_s, patch_message_fau
 from infra.local.faults.model import FaultInjector, Faults
 from infra.local.http_server import LOCAL_HOSTS, is_foreign_host
 from infra.local.moto_.patches.dynamodb_writes import patch_writes
+from infra.local.moto_.patches.fair_queues import patch_fair_queues
 from infra.local.moto_.patches.locking import patch_locking
 from infra.local.moto_.patches.memory_growth import patch_memory_growth
 from infra.local.moto_.patches.notification_fields import patch_notification_fields
@@ -111,6 +112,7 @@ def main(descriptor: int, state_files: Sequence[str]) -> None:
         "oldest-message-ages": lambda _: oldest_message_ages_s(),
     }
     patch_message_faults(fault_injector)
+    patch_fair_queues()
     patch_locking()
     patch_notification_fields()
     patch_writes()
