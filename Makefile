@@ -3,7 +3,7 @@
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench lifecycle simulate deploy check clean
+.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -46,6 +46,9 @@ fuzz: $(VENV) ## half a million damaged pictures: make fuzz SEED=7
 bench: ## benchmarks: ratios on the screen, figures and a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.benchmark
+capacity: ## what breaks first at up to 10,000 photos a second
+	@$(AGAIN) package TARGET=local
+	@$(BIN)/python -m tests.cost.capacity
 lifecycle: ## a model life cycle on real digits, with failing releases
 	@$(AGAIN) package trainer TARGET=local
 	@$(BIN)/python -m tests.lifecycle

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -136,6 +136,19 @@ class Cloud:
     def faults(self) -> FaultControl:
         """Fault injection."""
         return FaultControl(self._running_components.moto, self._running_components.fault_injector)
+
+    @contextmanager
+    def recorded_calls(self) -> Iterator[list[dict[str, Any]]]:
+        """The calls of functions to AWS within the block, in a list that is filled at its end.
+
+        The keys are the fields of infra.local.moto_.call_log.AwsCall, and `function`.
+        """
+        moto, calls = self._running_components.moto, list[dict[str, Any]]()
+        moto.run_command("begin-call-log")
+        yield calls
+        functions = {worker.pid: worker.function for worker in self.workers()}
+        for call in moto.run_command("end-call-log"):
+            calls.append({**call, "function": functions.get(call["worker"], "")})
 
     def function_name(self, logical: str) -> str:
         """The physical name of a function."""

@@ -16,6 +16,7 @@ from tests.benchmark.faces import benchmark_environment, measure_faces
 from tests.benchmark.plot import draw_benchmark
 from tests.benchmark.throughput import local_photos_per_second
 from tests.benchmark.training import measure_training
+from tests.cost.measure import measure_cost
 from vigil_cli.console import ProgressSteps, new_table, out
 from vigil_cli.paths import BUILD, PACKAGE
 
@@ -29,6 +30,7 @@ TARGETS: dict[str, tuple[str, float]] = {
     "search_over_numpy": ("at most", 1.1),
     "search_over_numpy.100000": ("at most", 0.3),
     "route_over_bare": ("at most", 1.5),
+    "usd_per_million_photos.requests": ("at most", 15.0),
 }
 
 
@@ -43,6 +45,10 @@ def measure_all(steps: ProgressSteps) -> dict[str, Any]:
     steps.begin("the API, at peace and in a flood")
     measured = measure_api()
     figures["details"]["api"] = measured.pop("details")
+    figures |= measured
+    steps.begin("what a photo uses of AWS, and what it costs")
+    measured = measure_cost()
+    figures["details"] |= measured.pop("details")
     figures |= measured
     steps.begin("training: the reference classifier, an embedding")
     measured = measure_training()

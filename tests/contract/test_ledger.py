@@ -117,6 +117,21 @@ def test_a_saved_result_completes_the_drop(ledger: Ledger):
     assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("done")
 
 
+def test_a_result_without_sightings_is_saved_without_the_double_price_of_a_transaction(table: Any):
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html"""
+    calls: list[str] = []
+    table.meta.events.register("before-call.dynamodb", lambda model, **_: calls.append(model.name))
+    ledger, empty = dynamo_ledger(table), ProcessingResult(Prediction((), 0), "r1", (), None, {})
+    lease = claim_drop(ledger)
+
+    ledger.save_result(lease, DROP, empty, now=NOON)
+
+    assert "TransactWriteItems" not in calls
+    assert ledger.claim(DROP, owner="w2", now=LATER, until=LATER) == AlreadyCompleted("done")
+    with pytest.raises(LeaseLost):
+        ledger.save_result(lease, DROP, empty, now=NOON)
+
+
 def test_a_lease_longer_than_any_can_be_is_free(ledger: Ledger):
     ledger.claim(DROP, owner="astray", now=NOON, until=NOON + 2 * MAX_LEASE)
 

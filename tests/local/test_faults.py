@@ -112,6 +112,24 @@ def _invoke_with_faults(cloud: Cloud, event: Any, **faults: Any) -> Any:
         cloud.faults.end()
 
 
+def test_the_calls_of_functions_are_recorded_with_what_dynamodb_would_charge(cloud: Cloud):
+    write: dict[str, Any] = {"service": "dynamodb", "call": "put_item"}
+    write["asked"] = {"TableName": "rows", "Item": {"id": {"S": "b"}, "text": {"S": "x" * 1500}}}
+    with cloud.recorded_calls() as calls:
+        cloud.client("s3").put_object(Bucket="bucket", Key="not-of-a-function", Body=b"")
+        for event in (_PUT, write, _ROW, _PUBLISH):
+            assert _invoke_function(cloud, event) == "done"
+
+    assert [(one["function"], one["service"], one["operation"]) for one in calls] == [
+        ("call", "s3", "PutObject"),
+        ("call", "dynamodb", "PutItem"),
+        ("call", "dynamodb", "GetItem"),
+        ("call", "sns", "Publish"),
+    ]
+    assert [one["write_units"] for one in calls] == [{}, {"rows": 2}, {}, {}]
+    assert [one["read_units"] for one in calls] == [0, 0, 0.5, 0]
+
+
 def test_random_draws_follow_from_the_seed():
     one, same, other = SeededRandom(1), SeededRandom(1), SeededRandom(2)
 

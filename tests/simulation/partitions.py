@@ -7,7 +7,7 @@ by key. Then the writes of all drops are played, a second at a time: a partition
 second, a throttled write waits for the next second, and an index that is throttled throttles its table.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
 Every key counts as a partition of its own; units of a transaction are doubled, in indexes too, which is more
-than DynamoDB charges.
+than DynamoDB takes (infra.local.moto_.capacity_units).
 """
 
 import argparse
@@ -25,6 +25,7 @@ import numpy as np
 from cloud.dynamodb.attributes import Item
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.dynamodb.schema import FACE_SHARDS, LIST_SHARDS, list_key, list_keys, shard_of
+from infra.local.moto_.capacity_units import item_size
 from tests.fakes.memory import NOON
 from vigil.alerts.alert import create_alert
 from vigil.alerts.rules import default_rules
@@ -74,7 +75,7 @@ class MeteredClient:
         key = request.get("Key") or {name: request["Item"][name] for name in ("pk", "sk")}
         row = self.rows.setdefault((_text(key["pk"]), _text(key["sk"])), dict(key))
         row |= request.get("Item") or _assigned(request)
-        units = factor * ceil(sum(len(name) + _size(value) for name, value in row.items()) / 1024)
+        units = factor * ceil(item_size(row) / 1024)
         self.units[request["TableName"], _text(key["pk"])] += units
         for index, attribute in SPREAD.items():
             if attribute in row:
@@ -90,15 +91,6 @@ def _assigned(request: Mapping[str, Any]) -> Item:
 
 def _text(attribute: Mapping[str, Any]) -> str:
     return str(attribute["S"])
-
-
-def _size(attribute: Mapping[str, Any]) -> int:
-    ((kind, value),) = attribute.items()
-    if kind == "M":
-        return 3 + sum(len(name) + _size(part) for name, part in value.items())
-    if kind == "L":
-        return 3 + sum(map(_size, value))
-    return len(str(value)) if kind != "B" else len(value)
 
 
 @dataclass(frozen=True, slots=True)

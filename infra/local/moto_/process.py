@@ -27,6 +27,7 @@ from infra.local.faults.aws_calls import FaultyApplication
 from infra.local.faults.messages import oldest_message_ages_s, patch_message_faults
 from infra.local.faults.model import FaultInjector, Faults
 from infra.local.http_server import LOCAL_HOSTS, is_foreign_host
+from infra.local.moto_.call_log import CallLog
 from infra.local.moto_.patches.dynamodb_writes import patch_writes
 from infra.local.moto_.patches.fair_queues import patch_fair_queues
 from infra.local.moto_.patches.locking import patch_locking
@@ -101,6 +102,7 @@ _PRELOADED_SERVICES: tuple[backends.SERVICE_NAMES, ...] = ("sqs", "dynamodb", "s
 def main(descriptor: int, state_files: Sequence[str]) -> None:
     """Install the patches and serve until the process is killed."""
     fault_injector, archive = FaultInjector(), MetricArchive()
+    call_log = CallLog(DirectDispatch(DomainDispatcherApplication(_create_service)))
     commands: dict[str, Callable[[Any], Any]] = {
         "recreate-client-queues": _install_persistence(Path(state_files[0]))
         if state_files
@@ -108,6 +110,8 @@ def main(descriptor: int, state_files: Sequence[str]) -> None:
         "begin-faults": lambda faults: fault_injector.begin(Faults(**faults)),
         "end-faults": lambda _: fault_injector.end(),
         "fault-counts": lambda _: fault_injector.counts,
+        "begin-call-log": call_log.begin,
+        "end-call-log": call_log.end,
         "add-measurements": archive.add_measurements,
         "oldest-message-ages": lambda _: oldest_message_ages_s(),
     }
@@ -124,10 +128,8 @@ def main(descriptor: int, state_files: Sequence[str]) -> None:
     patch_metric_data(archive)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     threading.Thread(target=_preload_services, daemon=True).start()
-    moto = DirectDispatch(DomainDispatcherApplication(_create_service))
-    create_http_server(
-        ControlApplication(FaultyApplication(moto, fault_injector), commands), descriptor
-    ).serve_forever()
+    application = FaultyApplication(call_log, fault_injector)
+    create_http_server(ControlApplication(application, commands), descriptor).serve_forever()
 
 
 def _create_service(name: backends.SERVICE_NAMES) -> Flask:

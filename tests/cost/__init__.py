@@ -1,0 +1,1 @@
+"""What a photo costs on AWS, and what limits the photos per second."""
