@@ -1,4 +1,4 @@
-"""Schedule, or a call of the API → people are erased step by step, and expired faces are deleted."""
+"""Schedule, or a call of the API → people and galleries are erased, and expired faces are deleted."""
 
 import time
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from functions.runtime.container import container
 from functions.runtime.handler import lambda_handler
 from functions.runtime.receipts import erasure_json
 from vigil.errors import Rejected
+from vigil.people.gallery_erasure import GalleryErasure
 
 trigger = Blueprint(__name__)
 
@@ -28,16 +29,22 @@ EXPIRY_INTERVAL = timedelta(hours=1)
 @trigger.schedule(Rate(1, unit=Rate.MINUTES), name="erase")
 @lambda_handler
 def on_erase(event: Any) -> dict[str, Any]:
-    """{"person"} in the detail → the erasure with its receipt at the end; else {"completed", "expired"}."""
+    """{"person"} in the detail → the erasure with its receipt at the end; {"gallery"} → {"deleted"}.
+
+    Without both, {"completed", "expired"}.
+    """
     started_s = time.monotonic()
 
     def has_time() -> bool:
         return bool(event.context.get_remaining_time_in_millis() > MARGIN_MS)
 
+    def call_has_time() -> bool:
+        return has_time() and time.monotonic() - started_s < CALL_S
+
     if "person" in event.detail:
-        return _erase(
-            str(event.detail["person"]), lambda: has_time() and time.monotonic() - started_s < CALL_S
-        )
+        return _erase(str(event.detail["person"]), call_has_time)
+    if "gallery" in event.detail:
+        return {"deleted": _delete_gallery(str(event.detail["gallery"]), call_has_time)}
     completed = container().erasure.continue_erasures(has_time)
     expired = _delete_expired_faces(has_time)
     if completed or expired:
@@ -50,6 +57,11 @@ def _erase(person: str, has_time: Callable[[], bool]) -> dict[str, Any]:
         return erasure_json(container().erasure.erase_person(person, has_time), container().mac)
     except Rejected as fault:
         return {"error": {"reason": fault.reason, "message": str(fault)}}
+
+
+def _delete_gallery(name: str, has_time: Callable[[], bool]) -> bool:
+    c = container()
+    return GalleryErasure(c.people, c.person_data, c.galleries, c.clock).delete_gallery(name, has_time)
 
 
 def _delete_expired_faces(has_time: Callable[[], bool]) -> int:

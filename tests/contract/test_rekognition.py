@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from cloud.dynamodb.people import DynamoPeople
 from cloud.dynamodb.profiles import DynamoProfiles
 from functions.runtime.container import Container, container
 from functions.runtime.settings import Settings
@@ -17,6 +19,7 @@ from models.build.files import ROOT
 from tests.fakes.aws import mocked_client
 from tests.fakes.built_models import built_releases, photo
 from tests.fakes.rekognition_service import Functions, Service, install
+from vigil.faces.gallery import GallerySet
 
 OBAMA, OBAMA_LATER, BIDEN = ({"Bytes": photo(f"{name}.jpg")} for name in ("obama", "obama2", "biden"))
 
@@ -28,6 +31,7 @@ def service(people_table: Any, table: Any, bucket: Any, monkeypatch: pytest.Monk
     variables = {"PEOPLE_TABLE": "people", "RECORDS_TABLE": "t", "STORE_BUCKET": "bucket"}
     variables |= {"PHOTOS_BUCKET": "bucket", "MODELS_DIR": str(built_releases()), "ENROLMENT_MODEL": "faces"}
     variables |= {"PREDICT_FUNCTION": "predict", "ENROL_FUNCTION": "enrol", "CARDS_DIR": str(ROOT / "models")}
+    variables |= {"ERASE_FUNCTION": "erase", "CALLERS_TABLE": "callers", "FACES_TABLE": "faces"}
     wired = Container(Settings(variables))
     wired.__dict__ |= {
         "clients": SimpleNamespace(get=lambda service, *_: mocked_client(service)),
@@ -66,6 +70,63 @@ def test_collections_are_galleries_that_are_created_listed_and_described(service
         client.create_collection(CollectionId="Not_a.gallery")
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.describe_collection(CollectionId="nobody")
+
+
+def test_a_deleted_collection_has_nobody_and_can_be_created_again_with_the_same_names(
+    service: Service, people_table: Any
+):
+    client = service.client
+    index(service, OBAMA, "obama-1")
+    service.role = "operator"
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        client.delete_collection(CollectionId="staff")
+    service.role = "admin"
+
+    deleted = client.delete_collection(CollectionId="staff")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.search_faces_by_image(CollectionId="staff", Image=OBAMA_LATER)
+    names = client.list_collections()["CollectionIds"]
+    client.create_collection(CollectionId="staff")
+    found = client.search_faces_by_image(CollectionId="staff", Image=OBAMA_LATER)["FaceMatches"]
+    index(service, OBAMA_LATER, "obama-1")
+
+    assert (deleted["StatusCode"], names, found) == (200, [], [])
+    assert len(client.list_faces(CollectionId="staff")["Faces"]) == 1
+    profiles = list(DynamoProfiles(people_table, "people").list_page(after="", page_size=10))
+    assert sorted(one.is_being_erased for one in profiles) == [False, True]
+    assert ("ann", "rekognition:DeleteCollection") in service.audit_log.entries
+
+
+def test_the_erasure_of_a_person_does_not_bring_a_deleted_collection_back(
+    service: Service, people_table: Any
+):
+    index(service, OBAMA, "obama-1")
+    people = DynamoPeople(people_table, "people", store_gallery=lambda _: {})
+    base = people.gallery_pointer("staff").version
+    service.client.delete_collection(CollectionId="staff")
+
+    people.replace_gallery(base=base + 1, gallery=GallerySet(base + 2, name="staff"), now=datetime.now(UTC))
+
+    assert service.client.list_collections()["CollectionIds"] == []
+    assert people.gallery_pointer("staff").version == base + 2
+
+
+def test_tags_of_a_collection_are_added_listed_and_removed(service: Service):
+    client = service.client
+    arn = client.create_collection(CollectionId="tagged", Tags={"team": "door", "cost": "1"})["CollectionArn"]
+    index_into = partial(client.index_faces, CollectionId="tagged", Image=OBAMA)
+
+    index_into()
+    client.tag_resource(ResourceArn=arn, Tags={"team": "desk"})
+    client.untag_resource(ResourceArn=arn, TagKeys=["cost", "never"])
+
+    assert client.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"team": "desk"}
+    with pytest.raises(client.exceptions.ServiceQuotaExceededException):
+        client.tag_resource(ResourceArn=arn, Tags={str(number): "" for number in range(50)})
+    with pytest.raises(client.exceptions.InvalidParameterException):
+        client.list_tags_for_resource(ResourceArn="arn:aws:s3:::collection/tagged")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.list_tags_for_resource(ResourceArn=arn.replace("tagged", "never"))
 
 
 def test_an_indexed_face_is_found_by_another_photo_and_by_its_id(service: Service):

@@ -13,10 +13,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.validate import ParamValidator
 
-from functions import enrol, predict
+from functions import enrol, erase, predict
 from functions.api import middleware
 from functions.api.app import app
-from functions.api.rekognition import collections, images, serve, tokens
+from functions.api.rekognition import collection_faces, collections, images, serve, tokens
 from functions.api.rekognition.shapes import service_model
 from tests.fakes.built_models import bundled_models, photo
 from tests.unit.api.test_requests import AuditLog
@@ -39,10 +39,10 @@ class Photos:
 
 
 class Functions:
-    """The functions predict and enrol, in this process, with the bundled networks."""
+    """The functions that the API calls, in this process, with the bundled networks."""
 
     def invoke(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        handler = {"predict": predict.on_predict, "enrol": enrol.on_enrol}[name]
+        handler = {"predict": predict.on_predict, "enrol": enrol.on_enrol, "erase": erase.on_erase}[name]
         answer: dict[str, Any] = json.loads(json.dumps(handler(payload, CONTEXT)))
         return answer
 
@@ -119,6 +119,6 @@ def assert_output(operation: str, output: Any) -> None:
 
 def install(service: Service, fake_container: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the app and the functions behind it use this container."""
-    for module in (middleware, serve, images, collections, tokens, predict, enrol):
+    for module in (middleware, serve, images, collections, collection_faces, tokens, predict, enrol, erase):
         monkeypatch.setattr(module, "container", lambda: fake_container)
     monkeypatch.setenv("CORS_ORIGIN", "")

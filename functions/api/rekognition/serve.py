@@ -8,7 +8,11 @@ from chalice.app import Request
 
 from functions.api.middleware import authorize
 from functions.api.problems import Problem
-from functions.api.rekognition import collections, faces  # noqa: F401 - they register their operations
+from functions.api.rekognition import (  # noqa: F401 - they register their operations
+    collection_faces,
+    collections,
+    faces,
+)
 from functions.api.rekognition.errors import CONTENT_TYPE, RekognitionError, to_rekognition_error
 from functions.api.rekognition.operations import OPERATIONS, Output, RekognitionOperation
 from functions.api.rekognition.shapes import parse_request

@@ -10,8 +10,12 @@ from vigil.access.roles import Caller
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
 
 
-def next_token(caller: Caller, name: str, request: Mapping[str, Any], position: str) -> str:
-    return sign_value(position, purpose=_purpose(caller, name, request), key=container().signing_key)
+def next_page(caller: Caller, name: str, request: Mapping[str, Any], position: str) -> dict[str, str]:
+    """The member of an output that continues after a position; nothing without one."""
+    purpose = _purpose(caller, name, request)
+    return (
+        {"NextToken": sign_value(position, purpose=purpose, key=container().signing_key)} if position else {}
+    )
 
 
 def read_token(caller: Caller, name: str, request: Mapping[str, Any]) -> str:

@@ -1,11 +1,14 @@
-"""Galleries by name, as the API creates and lists them: the rows of their pointers."""
+"""Galleries by name, as the API creates, lists and tags them: the rows of their pointers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import GALLERY_POINTER
+from vigil.errors import ConcurrentUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,28 +16,57 @@ class CollectionView:
     """A gallery that was created or that somebody was enrolled in; `changed_at` is its last change."""
 
     name: str
-    version: int
     changed_at: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class DynamoCollections:
-    """Names of galleries; what is in them is written by enrolment."""
+    """Names and tags of galleries; what is in them is written by enrolment."""
 
     def __init__(self, rows: Table) -> None:
         self._rows = rows
 
     def find(self, name: str) -> CollectionView | None:
         row = self._rows.get(GALLERY_POINTER.key(gallery=name), "read gallery")
-        return CollectionView(name, row["version"], datetime.fromisoformat(row["at"])) if row else None
+        if row is None or "deleted_at" in row:
+            return None
+        return CollectionView(name, datetime.fromisoformat(row["at"]), row.get("tags", {}))
 
-    def create(self, name: str, now: datetime) -> bool:
-        """Create an empty gallery; False if it exists."""
-        row = {"version": 0, "keys": {}, "incomplete_spaces": [], "at": now}
-        return self._rows.put_new(GALLERY_POINTER.key(gallery=name) | to_item(row), "create gallery")
+    def create(self, name: str, tags: Mapping[str, str], now: datetime) -> bool:
+        """Create an empty gallery; False if it exists. One that was deleted continues its versions."""
+        values: dict[str, Any] = {":zero": 0, ":none": {}, ":empty": [], ":now": now, ":tags": dict(tags)}
+        created = self._rows.update_if(
+            GALLERY_POINTER.key(gallery=name),
+            "create gallery",
+            UpdateExpression="SET #version = if_not_exists(#version, :zero), "
+            "#keys = if_not_exists(#keys, :none), "
+            "incomplete_spaces = if_not_exists(incomplete_spaces, :empty), "
+            "#at = :now, tags = :tags REMOVE deleted_at",
+            ConditionExpression="attribute_not_exists(pk) OR attribute_exists(deleted_at)",
+            ExpressionAttributeNames={"#version": "version", "#keys": "keys", "#at": "at"},
+            ExpressionAttributeValues=to_item(values),
+        )
+        return created is not None
+
+    def change_tags(self, before: CollectionView, tags: Mapping[str, str]) -> None:
+        """Replace the tags of a gallery. Raises ConcurrentUpdate if they changed since it was read."""
+        unchanged = "tags = :before" if before.tags else "(attribute_not_exists(tags) OR tags = :before)"
+        changed = self._rows.update_if(
+            GALLERY_POINTER.key(gallery=before.name),
+            "tag gallery",
+            UpdateExpression="SET tags = :tags",
+            ConditionExpression=f"attribute_exists(pk) AND attribute_not_exists(deleted_at) AND {unchanged}",
+            ExpressionAttributeValues=to_item({":tags": dict(tags), ":before": dict(before.tags)}),
+        )
+        if changed is None:
+            raise ConcurrentUpdate("another request changed the tags")
 
     def names_after(self, name: str) -> list[str]:
         """The names of all galleries after this one, sorted."""
         rows = self._rows.partition(
-            GALLERY_POINTER.partition(), "list galleries", sk_from=name or " ", ProjectionExpression="sk"
+            GALLERY_POINTER.partition(),
+            "list galleries",
+            sk_from=name or " ",
+            ProjectionExpression="sk, deleted_at",
         )
-        return [row["sk"] for row in rows if row["sk"] != name]
+        return [row["sk"] for row in rows if row["sk"] != name and "deleted_at" not in row]

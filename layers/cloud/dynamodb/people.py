@@ -10,7 +10,14 @@ import msgspec
 
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.pointers import read_gallery_pointer
-from cloud.dynamodb.profiles import name_item, name_key, person_from_row, profile_item, unless_changed
+from cloud.dynamodb.profiles import (
+    list_profiles,
+    name_item,
+    name_key,
+    person_from_row,
+    profile_item,
+    unless_changed,
+)
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import GALLERY_POINTER, TEMPLATE, person_key
 from vigil.errors import ConcurrentUpdate
@@ -29,6 +36,10 @@ if TYPE_CHECKING:  # the API reads profiles without numpy
     from vigil.people.reembedding import StoredPhoto
 
 
+PAGE_SIZE = 1000
+"""Profiles that are read at once."""
+
+
 class DynamoPeople:
     """Port of enrolment and erasure: a change of people and of their gallery is one transaction.
 
@@ -43,6 +54,10 @@ class DynamoPeople:
     def find_by_name(self, name: str, gallery: str) -> Person | None:
         row = self._read_row(name_key(name, gallery))
         return self.find_person(row["person"]) if row is not None else None
+
+    def is_name_taken(self, name: str, gallery: str) -> bool:
+        """Whether somebody in the gallery has the name, or had it and is being erased."""
+        return self._read_row(name_key(name, gallery)) is not None
 
     def find_person(self, person_id: str) -> Person | None:
         """The person of this id; None if there is none or their erasure has begun."""
@@ -80,7 +95,7 @@ class DynamoPeople:
                 )
                 for number, template in enumerate(templates)
             ),
-            self._pointer_put(base, gallery, now),
+            self._pointer_update(base, gallery, now, remove="deleted_at"),
         ]
         self._transact("enrol", writes)
 
@@ -96,14 +111,26 @@ class DynamoPeople:
 
     def replace_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         """Replace version `base` of a gallery. Raises ConcurrentUpdate."""
-        self._transact("put gallery in force", [self._pointer_put(base, gallery, now)])
+        self._transact("put gallery in force", [self._pointer_update(base, gallery, now)])
+
+    def people_in(self, gallery: str) -> Iterator[str]:
+        """The ids of the people in a gallery whose erasure has not begun, from an index that may be late."""
+        views = list_profiles(self._rows, after="", page_size=PAGE_SIZE)
+        return (
+            view.person.id for view in views if view.person.gallery == gallery and not view.is_being_erased
+        )
+
+    def delete_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
+        """Mark version `base` of a gallery as deleted, with nothing in force. Raises ConcurrentUpdate."""
+        update = self._pointer_update(base, gallery, now, assign="deleted_at = :at", remove="tags")
+        self._transact("delete gallery", [update])
 
     def remove_templates(
         self, keys: Sequence[FaceKey], *, base: int, gallery: GallerySet, now: datetime
     ) -> None:
         """Delete templates and replace version `base` of the gallery. Raises ConcurrentUpdate."""
         deletes = [{"Delete": {"TableName": self._rows.name, "Key": _template_key(key)}} for key in keys]
-        self._transact("remove faces", [*deletes, self._pointer_put(base, gallery, now)])
+        self._transact("remove faces", [*deletes, self._pointer_update(base, gallery, now)])
 
     def withdraw_consent(self, person_id: str) -> None:
         """Remove the tag of consent to training; nothing happens if the person does not have it."""
@@ -138,19 +165,27 @@ class DynamoPeople:
         if self._rows.transact(writes, operation):
             raise ConcurrentUpdate("another change to the gallery came first")
 
-    def _pointer_put(self, base: int, gallery: GallerySet, now: datetime) -> Item:
-        """Store the segments, and return the write that makes them the gallery in use."""
-        row = {
-            "version": gallery.version,
-            "keys": self._store_gallery(gallery),
-            "incomplete_spaces": sorted(gallery.incomplete_spaces),
-            "at": now,
+    def _pointer_update(
+        self, base: int, gallery: GallerySet, now: datetime, *, assign: str = "", remove: str = ""
+    ) -> Item:
+        """Store the segments, and return the write that makes them the gallery in use.
+
+        assign, remove  what else changes in the row
+        """
+        values = {
+            ":base": base,
+            ":version": gallery.version,
+            ":keys": self._store_gallery(gallery),
+            ":incomplete": sorted(gallery.incomplete_spaces),
+            ":at": now,
         }
-        return self._rows.put_write(
-            GALLERY_POINTER.key(gallery=gallery.name) | to_item(row),
+        changes = "SET #version = :version, #keys = :keys, incomplete_spaces = :incomplete, #at = :at"
+        return self._rows.update_write(
+            GALLERY_POINTER.key(gallery=gallery.name),
+            UpdateExpression=f"{changes}{assign and f', {assign}'}{remove and f' REMOVE {remove}'}",
             ConditionExpression="attribute_not_exists(pk) OR #version = :base",
-            ExpressionAttributeNames={"#version": "version"},
-            ExpressionAttributeValues=to_item({":base": base}),
+            ExpressionAttributeNames={"#version": "version", "#keys": "keys", "#at": "at"},
+            ExpressionAttributeValues=to_item(values),
         )
 
 

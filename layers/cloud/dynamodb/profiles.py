@@ -25,10 +25,12 @@ class PersonView:
 
     person: Person
     changed_at: datetime
+    is_being_erased: bool = False
 
 
 def _person_view(row: dict[str, Any]) -> PersonView:
-    return PersonView(person_from_row(row), datetime.fromisoformat(row["changed_at"]))
+    changed_at = datetime.fromisoformat(row["changed_at"])
+    return PersonView(person_from_row(row), changed_at, "erasure_began_at" in row)
 
 
 class DynamoProfiles:
@@ -65,17 +67,7 @@ class DynamoProfiles:
 
     def list_page(self, *, after: str, page_size: int) -> Iterator[PersonView]:
         """Profiles in the order of their ids, beginning after an id."""
-        lists = [
-            self._rows.query(
-                "list people",
-                IndexName="listing",
-                KeyConditionExpression="list_key = :key AND person > :after",
-                ExpressionAttributeValues=to_item({":key": key, ":after": after or " "}),
-                Limit=shard_page_size(page_size),
-            )
-            for key in list_keys("people")
-        ]
-        return map(_person_view, merge_lists(lists, "person"))
+        return list_profiles(self._rows, after=after, page_size=page_size)
 
     def _transact(self, writes: list[Item]) -> None:
         reasons = self._rows.transact(writes, "write person")
@@ -83,6 +75,21 @@ class DynamoProfiles:
             raise ConcurrentUpdate("the person has changed since it was read")
         if reasons:
             raise NameTaken("another person has that name")
+
+
+def list_profiles(rows: Table, *, after: str, page_size: int) -> Iterator[PersonView]:
+    """All profiles in the order of their ids, beginning after an id; the index is eventually consistent."""
+    lists = [
+        rows.query(
+            "list people",
+            IndexName="listing",
+            KeyConditionExpression="list_key = :key AND person > :after",
+            ExpressionAttributeValues=to_item({":key": key, ":after": after or " "}),
+            Limit=shard_page_size(page_size),
+        )
+        for key in list_keys("people")
+    ]
+    return map(_person_view, merge_lists(lists, "person"))
 
 
 def unless_changed(before: Person) -> Item:

@@ -180,7 +180,9 @@ TEMPLATE = RowKind(
     "vectors quality reference_image reference_box_px enrolled_at face_origin",
 )
 NAME = RowKind("people", ("name#{gallery}#{name}", "person"), "person")
-GALLERY_POINTER = RowKind("people", ("gallery", "{gallery}"), "version keys incomplete_spaces at")
+GALLERY_POINTER = RowKind(
+    "people", ("gallery", "{gallery}"), "version keys incomplete_spaces at tags deleted_at"
+)
 
 RATE_LIMIT = RowKind("callers", ("rate_limit#{caller}#{minute}",), "calls expiration", timedelta(minutes=5))
 SUBSCRIPTIONS = RowKind("callers", ("subscriptions#{caller}",), "ids")

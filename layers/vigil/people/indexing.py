@@ -102,6 +102,9 @@ class FaceReader(Protocol):
 class FaceStore(PeopleStore, Protocol):
     """The people table. All raise Transient."""
 
+    def is_name_taken(self, name: str, gallery: str) -> bool:
+        """Whether somebody in the gallery has the name, or had it and is being erased."""
+
     def remove_templates(
         self, keys: Sequence[FaceKey], *, base: int, gallery: GallerySet, now: datetime
     ) -> None:
@@ -174,7 +177,7 @@ class IndexingService:
             return PersonChange(existing, existing)
         new_id = new_person_id()
         name = (request.external_image_id or new_id)[:MAX_NAME_FROM_CLIENT]
-        if self.people.find_by_name(name, request.gallery) is not None:
+        if self.people.is_name_taken(name, request.gallery):
             name = f"{name} {new_id}"
         return PersonChange(None, Person(new_id, name, gallery=request.gallery))
 

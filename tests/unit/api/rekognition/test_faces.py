@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
-from functions.api.rekognition.collections import REASONS
+from functions.api.rekognition.collection_faces import REASONS
 from tests.fakes.built_models import photo
 from tests.fakes.rekognition_service import BUCKET, Service
 from vigil.faces.quality import FaceMeasures, QualityGate, Ramp
