@@ -129,6 +129,10 @@ def _prediction_json(result: PredictionResult) -> dict[str, Any]:
                 "quality": one.quality,
                 "tags": sorted(one.tags),
                 "quality_issues": one.quality_issues,
+                "value": one.value,
+                "text": one.text,
+                "row": one.row,
+                "span_s": one.span_s,
             }
             for one in result.prediction.sightings
         ],

@@ -80,7 +80,7 @@ class Container(Adapters):
         from cloud.dynamodb.pointers import CachedGallery
         from vigil.faces.gallery import Gallery
         from vigil.faces.recognizer import open_face_recognizer
-        from vigil.inference.classifier import open_classifier
+        from vigil.inference.kinds import CARD_KINDS
         from vigil.inference.repository import BundledModels
 
         @cache
@@ -98,7 +98,7 @@ class Container(Adapters):
             )
 
         faces = partial(open_face_recognizer, lambda name, space: gallery_source(name, space)())
-        return BundledModels(self.settings.models_dir, {"faces": faces, "classifier": open_classifier})
+        return BundledModels(self.settings.models_dir, {"faces": faces, **CARD_KINDS})
 
     def _rollout_router(self, bundled: BundledModels) -> RolloutRouter:
         """Routes to the releases that the pointers name; they are downloaded to /tmp in the background."""

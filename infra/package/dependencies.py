@@ -110,8 +110,9 @@ FUNCTION_PACKAGES = PackagePart(
 
 RUNTIME_LAYER = PackagePart(
     "runtime",
-    # onnxruntime also declares flatbuffers, packaging and protobuf, which only its tools import
-    packages=("numpy", "onnxruntime", "pillow"),
+    # onnxruntime also declares flatbuffers, packaging and protobuf, which only its tools import, and
+    # tokenizers the client of a model hub, which only its downloads import
+    packages=("cffi", "numpy", "onnxruntime", "pillow", "soundfile", "soxr", "tokenizers"),
     exclude=(
         "numpy/distutils/*",
         "numpy/f2py/*",

@@ -49,6 +49,11 @@ class TomlFile:
         except msgspec.ValidationError as error:
             raise InvalidToml(self._explain(kind)) from error
 
+    def invalid(self, key: str, problem: str) -> InvalidToml:
+        """The error of a key such as "input.size" whose value is well-formed and does not fit."""
+        line = _line_of(key.split("."), self.text)
+        return InvalidToml(f"{self.file}{f', line {line}' if line else ''}: {key}: {problem}")
+
     def _explain(self, kind: Any) -> str:
         """`FILE, line 7: expected int, got str at input.size[0]`, and the keys or values that are allowed."""
         found, value, path = _locate(kind, self.values, ())
@@ -104,7 +109,7 @@ Step = str | int
 
 def _locate(kind: Any, value: Any, path: tuple[Step, ...]) -> tuple[Any, Any, tuple[Step, ...]]:
     """The innermost declared type whose value is not valid, that value, and its path."""
-    kind = _plain_type(kind)
+    kind = _plain_type(kind, value)
     for step, inner, child in _children(kind, value):
         if not _is_valid(child, inner):
             return _locate(inner, child, (*path, step))
@@ -128,13 +133,20 @@ def _children(kind: Any, value: Any) -> Iterator[tuple[Step, Any, Any]]:
         yield from ((index, arguments[0], child) for index, child in enumerate(value))
 
 
-def _plain_type(kind: Any) -> Any:
-    """The type of an optional key that has a value."""
+def _plain_type(kind: Any, value: Any) -> Any:
+    """The type of an optional key that has a value; of a union of tables, the one that the value names."""
     arguments = get_args(kind)
     if isinstance(kind, UnionType) or get_origin(kind) is Union:
         required = [one for one in arguments if one is not type(None)]
-        return required[0] if len(required) == 1 else kind
+        tagged = [one for one in required if isinstance(value, dict) and _is_tagged(one, value)]
+        return tagged[0] if tagged else required[0] if len(required) == 1 else kind
     return kind
+
+
+def _is_tagged(kind: Any, table: dict[str, Any]) -> bool:
+    """Whether a type of a union of tables is the one that the table's tag, such as `kind`, names."""
+    config = getattr(kind, "__struct_config__", None)
+    return config is not None and config.tag is not None and table.get(config.tag_field) == config.tag
 
 
 def _unannotated(kind: Any) -> Any:
@@ -156,8 +168,14 @@ def _message_for(kind: Any, value: Any) -> str:
 
 def _allowed(kind: Any, value: Any) -> str:
     bare = _unannotated(kind)
+    if isinstance(bare, UnionType):
+        tags = [str(one.__struct_config__.tag) for one in get_args(bare) if hasattr(one, "__struct_config__")]
+        named = value.get("kind") if isinstance(value, dict) else None
+        return f"; kinds: {', '.join(sorted(tags))}" + _similar(named, tags) if tags else ""
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         keys = [one.encode_name for one in fields(bare)]
+        if bare.__struct_config__.tag is not None:
+            keys.insert(0, str(bare.__struct_config__.tag_field))
         unknown = [key for key in value if key not in keys] if isinstance(value, dict) else []
         return f"; keys: {', '.join(keys)}" + _similar(unknown[0] if unknown else None, keys)
     if get_origin(bare) is Literal:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from models.build.card_check import check_files
 from models.build.conversions import convert
 from models.build.download import DownloadProgress, NpmPackage, fetch_tarball, read_member
 from models.build.equivalence import check_equivalent
@@ -54,6 +55,7 @@ def build_all(
             if _stored_fingerprint(releases / name) != fingerprint:
                 on_progress(name, "building")
                 files, proof = _model_files(cards / name, card, on_progress, cache)
+                check_files(name, files)
                 note = {**_release_note(name, card, files, releases), "built_from": fingerprint, **proof}
                 files[RELEASE_FILE] = json.dumps(note, indent=1).encode() + b"\n"
                 replace_folder(releases / name, files)

@@ -7,7 +7,7 @@ from models.build.build import build_all
 from models.build.files import RELEASES, ROOT
 from vigil.faces.gallery import Gallery
 from vigil.faces.recognizer import FaceRecognizer, GalleryProvider, open_face_recognizer
-from vigil.inference.classifier import open_classifier
+from vigil.inference.kinds import CARD_KINDS
 from vigil.inference.repository import BundledModels
 
 PHOTOS = ROOT / "tests" / "photos"
@@ -26,9 +26,7 @@ def empty_gallery(_name: str, space: str) -> Gallery:
 
 def bundled_models(galleries: GalleryProvider = empty_gallery) -> BundledModels:
     """Return every built model with an empty gallery."""
-    return BundledModels(
-        built_releases(), {"faces": partial(open_face_recognizer, galleries), "classifier": open_classifier}
-    )
+    return BundledModels(built_releases(), {"faces": partial(open_face_recognizer, galleries), **CARD_KINDS})
 
 
 def faces_model(galleries: GalleryProvider = empty_gallery) -> FaceRecognizer:

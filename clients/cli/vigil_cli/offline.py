@@ -20,9 +20,10 @@ from vigil.faces.gallery import Gallery
 from vigil.faces.matching import MatchDecision
 from vigil.faces.pipeline import Face
 from vigil.faces.recognizer import FaceRecognizer, open_face_recognizer
-from vigil.inference.classifier import open_classifier
+from vigil.inference.kinds import CARD_KINDS
+from vigil.inference.network.model import NetworkModel
 from vigil.inference.repository import BundledModels
-from vigil.inference.types import Model, Option
+from vigil.inference.types import Model, Option, Sighting
 from vigil.people.person import InvalidName, name_identity, parse_name
 
 ProgressCallback = Callable[[str], None]
@@ -64,7 +65,7 @@ class PhotoResult:
 def load_models(releases: Path = RELEASES) -> BundledModels:
     """The models that were built on this machine, with an empty gallery."""
     faces = partial(open_face_recognizer, lambda _, space: Gallery(space))
-    return BundledModels(releases, {"faces": faces, "classifier": open_classifier})
+    return BundledModels(releases, {"faces": faces, **CARD_KINDS})
 
 
 def gallery_from_folder(
@@ -163,12 +164,23 @@ def predict_photo(
 
 
 def _predict_labels(model: Model, photo: Path, options: dict[str, Option]) -> PhotoResult:
-    prediction = model.predict(_read_photo(photo, model), options, _ignore_stage)
-    rows = [
-        {"label": sighting.label, "status": sighting.status, "score": sighting.score}
-        for sighting in prediction.sightings
-    ]
+    data = _read_photo(photo, model)
+    if isinstance(model, NetworkModel):
+        return PhotoResult(str(photo), "labels", tuple(map(_sighting_fields, model.find_all(data)[0])))
+    sightings = model.predict(data, options, _ignore_stage).sightings
+    rows = [{"label": one.label, "status": one.status, "score": one.score} for one in sightings]
     return PhotoResult(str(photo), "labels", tuple(rows))
+
+
+def _sighting_fields(sighting: Sighting) -> dict[str, Any]:
+    """What a network found, without the fields that its kind of output does not have."""
+    fields = {name: getattr(sighting, name) for name in ("label", "status", *_OPTIONAL_FIELDS)}
+    if sighting.vector is not None:
+        fields["embedding"] = sighting.vector.astype(float).round(7).tolist()
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+_OPTIONAL_FIELDS = ("score", "threshold", "value", "text", "row", "span_s", "box_px")
 
 
 def _predict_faces(

@@ -228,6 +228,10 @@ class SightingOut(TypedDict):
     quality: NotRequired[float]
     quality_issues: NotRequired[list[str]]
     tags: NotRequired[list[str]]
+    value: NotRequired[float]
+    text: NotRequired[str]
+    row: NotRequired[int]
+    span_s: NotRequired[list[float]]
     id: str
     drop: str
     source: str
@@ -578,6 +582,10 @@ class PredictedSighting(TypedDict):
     quality: NotRequired[float]
     quality_issues: NotRequired[list[str]]
     tags: NotRequired[list[str]]
+    value: NotRequired[float]
+    text: NotRequired[str]
+    row: NotRequired[int]
+    span_s: NotRequired[list[float]]
 
 
 class PredictionOut(TypedDict):

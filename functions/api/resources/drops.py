@@ -227,6 +227,10 @@ def _to_sighting(view: SightingView, call: Call, names: Mapping[str, str]) -> Si
         quality=view.quality,
         quality_issues=view.quality_issues,
         tags=tuple(sorted(view.tags)),
+        value=view.value,
+        text=view.text,
+        row=view.row,
+        span_s=view.span_s,
         subject_erased=view.is_erased,
         thumbnail_url=thumbnail_url(call, view.drop_id, view.number) if has_thumbnail else None,
     )

@@ -164,7 +164,7 @@ Base64Image = Annotated[
 
 
 class ModelResult(ApiModel):
-    """What a model found: a face or a class."""
+    """What a model found: a face, a class, a number, a text or a span of time."""
 
     status: StatusOfSighting
     label: LabelText
@@ -174,6 +174,14 @@ class ModelResult(ApiModel):
     quality: Score | None = None
     quality_issues: QualityIssues = ()
     tags: Tags = ()
+    value: Annotated[
+        float | None, Field(description="Number of a regression, or of an anomaly", examples=[412.5])
+    ] = None
+    text: Annotated[str | None, Field(description="Text that was read or heard")] = None
+    row: Annotated[int | None, Field(description="Number of the row in a table, from 1")] = None
+    span_s: Annotated[
+        tuple[float, ...] | None, Field(description="Start and end in a recording, in seconds")
+    ] = None
 
 
 class PageQuery(ApiModel):

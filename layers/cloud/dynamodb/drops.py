@@ -76,6 +76,10 @@ class SightingView:
     quality: float | None = None
     quality_issues: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
+    value: float | None = None
+    text: str | None = None
+    row: int | None = None
+    span_s: tuple[float, float] | None = None
     subject: str | None = None
 
     @property

@@ -70,7 +70,7 @@ SIGHTING = RowKind(
     "records",
     ("drop#{drop}", "sighting#{number:03}"),
     "drop_id model source occurred_at label status score threshold box_px quality quality_issues tags "
-    f"subject expires {LISTING}",
+    f"value text row span_s subject expires {LISTING}",
     "retention",
 )
 NOTE = RowKind("records", ("drop#{drop}", "note#{at}"), "drop_id action_taken reason expires", "retention")

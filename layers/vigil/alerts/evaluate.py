@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vigil.alerts.alert import Alert, create_alert, window_start
 from vigil.alerts.rules import Rule, RuleSet
 from vigil.drops.messages import Drop
-from vigil.inference.types import Prediction, Sighting
+from vigil.inference.types import Prediction, Sighting, is_rule_fulfilled
 
 if TYPE_CHECKING:  # the API evaluates rules without numpy
     from vigil.alerts.unknown_subjects import UnknownSubjects
@@ -39,13 +39,22 @@ def evaluate_rules(
 
 
 def match_rules(prediction: Prediction, drop: Drop, rule_set: RuleSet) -> list[tuple[Rule, int, Sighting]]:
-    """(rule, number of the sighting, sighting) of each match, in the order of sightings and rules."""
+    """(rule, number of the sighting, sighting) of each match, in the order of sightings and rules.
+
+    Rules of the model's card have the model's name in front of theirs.
+    """
     source = rule_set.source_settings(drop.source)
-    return [
+    matches = [
         (rule, number, sighting)
         for number, sighting in enumerate(prediction.sightings)
         for rule in rule_set.rules
         if rule.matches(sighting, model=drop.model, source=source, at=drop.occurred_at)
+    ]
+    return matches + [
+        (Rule(f"{drop.model}/{rule.name}"[:100], rule.severity), number, sighting)
+        for number, sighting in enumerate(prediction.sightings)
+        for rule in prediction.rules
+        if is_rule_fulfilled(rule, sighting)
     ]
 
 
@@ -55,7 +64,7 @@ def _find_unknown_subjects(
     first_unknown = next((sighting for _, _, sighting in matches if _is_comparable_unknown(sighting)), None)
     if first_unknown is None:
         return None
-    window = window_start(drop.occurred_at, max(rule.window_s for rule in rule_set.rules))
+    window = window_start(drop.occurred_at, max(one.window_s for one in (*rule_set.rules, matches[0][0])))
     return lookup(
         drop.source, f"{window}#{first_unknown.embedding_space}" if first_unknown.embedding_space else window
     )

@@ -128,7 +128,7 @@ def process_drop(drop: Drop | InvalidMessage, ports: ProcessingPorts, invocation
             drop = _with_version(drop, ports)
             run, prediction = _predict(drop, assignment, rules, ports=ports, lease=lease)
             if run is not None and _is_canary_photo(drop, run.data, ports.canary_digest):
-                rules = structs.replace(rules, rules=())
+                rules, prediction = structs.replace(rules, rules=()), replace(prediction, rules=())
             alerts = _evaluate_and_save(drop, prediction, rules, ports=ports, lease=lease)
             result = lease.result("done", alerts=len(alerts), sightings=len(prediction.sightings))
             if run is None:

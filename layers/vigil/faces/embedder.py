@@ -66,7 +66,12 @@ def open_embedder(release: Release) -> Embedder:
 
 
 def embedding_space_id(release: Release, card: EmbedderCard) -> str:
-    """Changes with the network's bytes, its preprocessing or the alignment, and with nothing else."""
-    preprocessing, alignment = msgspec.structs.astuple(card.input), msgspec.structs.astuple(card.alignment)
+    """Changes with the network's bytes, its preprocessing or the alignment, and with nothing else.
+
+    Keys of the preprocessing that have their default do not count, so that a new key changes no space.
+    """
+    values = ((getattr(card.input, one.name), one.default) for one in msgspec.structs.fields(card.input))
+    preprocessing = tuple(value for value, default in values if value != default)
+    alignment = msgspec.structs.astuple(card.alignment)
     content = msgspec.json.encode((release.digests[card.network.file], preprocessing, alignment))
     return hashlib.sha256(content).hexdigest()[:16]

@@ -22,8 +22,10 @@ class Preprocessing(TomlTable, frozen=True, kw_only=True):
     name         of the input tensor
     size         (width, height) in pixels; None if the network takes several sizes
     mean, scale  one number for each channel, in grey levels
-    fit          stretch: ignore proportions; pad: into the top left corner, the rest is `fill`;
-                 crop: cover the input and cut the excess equally on both sides
+    fit          stretch: ignore proportions; pad: into the top left corner, the rest is `fill`; letterbox:
+                 into the centre; crop: cover the input and cut the excess equally on both sides
+    filter       how pixels are resampled
+    crop_share   with fit "crop": the share of the covered input that is used, such as 0.875
     """
 
     name: str
@@ -32,8 +34,10 @@ class Preprocessing(TomlTable, frozen=True, kw_only=True):
     channels: Channels
     mean: tuple[float, ...]
     scale: tuple[float, ...]
-    fit: Literal["stretch", "pad", "crop"]
+    fit: Literal["stretch", "pad", "letterbox", "crop"]
     fill: GreyLevel
+    filter: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    crop_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
     def __post_init__(self) -> None:
         depth = 1 if self.channels == "grey" else 3
@@ -51,17 +55,17 @@ class InputLimits(TomlTable, frozen=True):
     """Table [accepts]: which files a model reads, and how they are decoded.
 
     suffixes         usual file endings (".jpg"), for clients that offer files; the content decides
-    formats          Pillow's names of the accepted formats
     max_bytes        of the file
+    formats          of pictures: Pillow's names of the accepted formats
     max_pixels       of the decoded picture
     background_grey  grey level behind transparent pixels
     """
 
     suffixes: frozenset[Annotated[str, Meta(pattern=r"^\.[a-z0-9]+$")]]
-    formats: tuple[str, ...]
     max_bytes: PositiveInt
-    max_pixels: PositiveInt
-    background_grey: GreyLevel
+    formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "MPO")
+    max_pixels: PositiveInt = 50_000_000
+    background_grey: GreyLevel = 128
 
 
 class Network(TomlTable, frozen=True):
@@ -134,6 +138,21 @@ class Licence(TomlTable, frozen=True):
     spdx: str
     holder: str = ""
     remark: str = ""
+
+
+class CardRule(TomlTable, frozen=True, kw_only=True):
+    """Table [[rules]]: when a prediction of the model is an alert; keys that are not given are fulfilled.
+
+    min_value, max_value  bounds of the value of a regression or an anomaly
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    severity: Literal["info", "warning", "critical"] = "warning"
+    labels: frozenset[str] | None = None
+    status: Literal["known", "unknown"] = "known"
+    min_score: float | None = None
+    min_value: float | None = None
+    max_value: float | None = None
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):

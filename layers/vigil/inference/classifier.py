@@ -20,13 +20,13 @@ Scores = NDArray[np.float32]
 
 
 def softmax(raw: Scores) -> Scores:
-    """(L,) float32 logits to probabilities that add up to 1."""
-    exponentials = np.exp(raw - raw.max())
-    return np.asarray(exponentials / exponentials.sum(), np.float32)
+    """(..., L) float32 logits to probabilities that add up to 1 along the last axis."""
+    exponentials = np.exp(raw - raw.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
 
 
 def sigmoid(raw: Scores) -> Scores:
-    """(L,) float32 logits to independent probabilities."""
+    """float32 logits to independent probabilities."""
     return np.float32(1) / (np.float32(1) + np.exp(-np.clip(raw, -80, 80)))
 
 

@@ -35,25 +35,56 @@ def pad_to_tensor(
     planes = np.empty((1, len(preprocessing.mean), size[1], size[0]), np.float32)
     if image.size != size:
         planes[:] = _padding_value(preprocessing)
-    write_normalized(planes[0, :, : image.height, : image.width], image, preprocessing)
+    left, top = padding_px(image.size, size, preprocessing)
+    write_normalized(planes[0, :, top : top + image.height, left : left + image.width], image, preprocessing)
     return planes if preprocessing.layout == "nchw" else np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
 
 
+def padding_px(
+    image: tuple[int, int], size: tuple[int, int], preprocessing: Preprocessing
+) -> tuple[int, int]:
+    """(left, top) of a picture of size `image` within an input of `size`, both (width, height)."""
+    if preprocessing.fit != "letterbox":
+        return 0, 0
+    return (size[0] - image[0]) // 2, (size[1] - image[1]) // 2
+
+
 def resize_to_input(image: Image.Image, preprocessing: Preprocessing, target: tuple[int, int]) -> Image.Image:
-    """The picture at `target` (width, height); with fit "pad" within it and in proportion."""
-    if preprocessing.fit == "stretch":
-        return downscale(image, target)
-    width, height = image.size
-    if preprocessing.fit == "pad":
-        return resize_within(image, target)
-    factor = max(target[0] / width, target[1] / height)
-    left, top = (width - target[0] / factor) / 2, (height - target[1] / factor) / 2
-    return image.resize(
-        target,
-        Image.Resampling.BILINEAR,
-        box=(left, top, width - left, height - top),
-        reducing_gap=REDUCING_GAP,
-    )
+    """The picture at `target` (width, height); with fit "pad" or "letterbox" within it and in proportion."""
+    if preprocessing.fit == "crop":
+        left, top, right, bottom = cropped_box(image.size, preprocessing, target)
+        return _resample(image, target, preprocessing.filter, box=(left, top, right, bottom))
+    if preprocessing.filter != "bilinear":
+        size = target if preprocessing.fit == "stretch" else size_within(image.size, target)
+        return _resample(image, size, preprocessing.filter)
+    return downscale(image, target) if preprocessing.fit == "stretch" else resize_within(image, target)
+
+
+def cropped_box(
+    size: tuple[int, int], preprocessing: Preprocessing, target: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """left, top, right, bottom of what fit "crop" uses of a picture of `size` (width, height)."""
+    factor = max(target[0] / size[0], target[1] / size[1]) / preprocessing.crop_share
+    left, top = (size[0] - target[0] / factor) / 2, (size[1] - target[1] / factor) / 2
+    return left, top, size[0] - left, size[1] - top
+
+
+def _resample(
+    image: Image.Image,
+    target: tuple[int, int],
+    name: str,
+    box: tuple[float, float, float, float] | None = None,
+) -> Image.Image:
+    """Only the bilinear filter, whose results depend little on it, is preceded by a reduction."""
+    gap = REDUCING_GAP if name == "bilinear" else None
+    return image.resize(target, Image.Resampling[name.upper()], box=box, reducing_gap=gap)
+
+
+def size_within(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a picture in proportion, as large as fits in `target`."""
+    ratio = max(size[0] / target[0], size[1] / target[1])
+    width, height = min(target[0], round(size[0] / ratio)), min(target[1], round(size[1] / ratio))
+    return max(1, width), max(1, height)
 
 
 def resize_within(image: Image.Image, target: tuple[int, int]) -> Image.Image:
@@ -65,9 +96,7 @@ def resize_within(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     ratio = max(image.width / target[0], image.height / target[1])
     if ceil(ratio) <= ratio * 1.02:
         return image.reduce(ceil(ratio))
-    return downscale(
-        image, (min(target[0], round(image.width / ratio)), min(target[1], round(image.height / ratio)))
-    )
+    return downscale(image, size_within(image.size, target))
 
 
 def downscale(image: Image.Image, target: tuple[int, int]) -> Image.Image:

@@ -161,9 +161,10 @@ class ReleaseCache:
         opened = open_release(root, model)
         if opened.id != release:
             raise BrokenRelease(f"the files of {model} {release} are those of {opened.id}")
-        verify_golden(opened)
         kind, factories = opened.card.pipeline.kind, self.config.factories
         if kind not in factories:
             kinds = ", ".join(factories)
             raise InvalidToml(f"{opened.card_file.file}: pipeline.kind is {kind!r}; there are: {kinds}")
-        return factories[kind](opened, partial(open_part, opened))
+        ready = factories[kind](opened, partial(open_part, opened))
+        verify_golden(opened, ready)
+        return ready

@@ -1,5 +1,6 @@
 """onnxruntime sessions for one small picture at a time, and the check of a release's golden outputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ from msgspec import field
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
-from vigil.errors import BrokenRelease
-from vigil.inference.card import NetworkCard, PositiveInt
+from vigil.errors import BrokenRelease, Rejected
+from vigil.inference.card import ModelCard, Network, NetworkCard, PositiveInt
 from vigil.inference.release import Release, open_part
+from vigil.inference.types import Model, ignore_stage
 from vigil.toml_file import InvalidToml, TomlTable, parse_toml
 
 _ONNXRUNTIME_ERRORS = (
@@ -42,27 +44,38 @@ class Session:
 
         tensor  float32, of the shape that the network declares
         """
-        try:
-            results: list[NDArray[np.float32]] = self.runtime.run(outputs, {self.input_name: tensor})
-        except (*_ONNXRUNTIME_ERRORS, ValueError) as error:
-            raise BrokenRelease(f"the network does not run: {error}") from error
-        return results
+        return run_graph(self.runtime, outputs, {self.input_name: tensor})
+
+
+def run_graph(
+    runtime: ort.InferenceSession, outputs: list[str], feeds: Mapping[str, NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """The named outputs for the inputs by name. Raises BrokenRelease."""
+    try:
+        results: list[NDArray[Any]] = runtime.run(outputs, feeds)
+    except (*_ONNXRUNTIME_ERRORS, ValueError) as error:
+        raise BrokenRelease(f"the network does not run: {error}") from error
+    return results
 
 
 def open_session(release: Release) -> Session:
     """Load a release's network. Raises InvalidToml if the file is missing, BrokenRelease if it is invalid."""
     card = release.convert_card(NetworkCard)
-    if card.network.file not in release.digests:
+    return Session(open_graph(release, card.network), card.input.name)
+
+
+def open_graph(release: Release, network: Network) -> ort.InferenceSession:
+    """Load the graph of a table [network]. Raises InvalidToml, BrokenRelease."""
+    if network.file not in release.digests:
         file = release.card_file.file
-        raise InvalidToml(f"{file}: network.file {card.network.file!r} is not beside the card")
-    graph = release.read_file(card.network.file)
+        raise InvalidToml(f"{file}: network.file {network.file!r} is not beside the card")
+    graph = release.read_file(network.file)
     try:
-        runtime = ort.InferenceSession(
-            graph, _session_options(card.network.threads), providers=["CPUExecutionProvider"]
+        return ort.InferenceSession(
+            graph, _session_options(network.threads), providers=["CPUExecutionProvider"]
         )
     except _ONNXRUNTIME_ERRORS as error:
         raise BrokenRelease(f"the graph of {release.name} {release.id} is no network: {error}") from error
-    return Session(runtime, card.input.name)
 
 
 def _session_options(threads: int) -> ort.SessionOptions:
@@ -74,6 +87,10 @@ def _session_options(threads: int) -> ort.SessionOptions:
     # A waiting thread that spins uses the time that Lambda bills.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
+
+
+class _GraphCard(ModelCard, frozen=True, kw_only=True):
+    network: Network
 
 
 class GoldenNoise(TomlTable, frozen=True, kw_only=True):
@@ -97,31 +114,74 @@ class GoldenNoise(TomlTable, frozen=True, kw_only=True):
     tolerance: float
 
 
+class GoldenSample(TomlTable, frozen=True, kw_only=True):
+    """Table [[sample]]: what the whole model answers for a file beside the card.
+
+    labels     of its sightings, in order
+    scores     of its first sightings; `values`, `texts` likewise
+    tolerance  largest difference to a score or a value
+    """
+
+    file: str
+    labels: tuple[str, ...]
+    scores: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    texts: tuple[str, ...] = ()
+    tolerance: float = 0.01
+
+
 class GoldenOutputs(TomlTable, frozen=True):
     """The file golden.toml; the tests check `photo`, which needs photographs."""
 
     noise: tuple[GoldenNoise, ...] = ()
+    sample: tuple[GoldenSample, ...] = ()
     photo: tuple[dict[str, Any], ...] = field(default_factory=tuple)
 
 
-def verify_golden(release: Release) -> None:
-    """Raises BrokenRelease if an output differs from the golden one, or a network has no golden output."""
+def verify_golden(release: Release, model: Model) -> None:
+    """Raises BrokenRelease if an output differs from the golden one, or a network has no golden output.
+
+    model  the release, opened
+    """
     golden = GoldenOutputs()
     if GOLDEN_FILE in release.digests:
         golden = parse_toml(GOLDEN_FILE, release.read_file(GOLDEN_FILE)).convert(GoldenOutputs)
-    if not golden.noise:
-        raise BrokenRelease(f"{release.name} {release.id} has no [[noise]] in {GOLDEN_FILE}")
+    for sample in golden.sample:
+        _verify_golden_sample(release, model, sample)
+    if not golden.noise and not golden.sample:
+        raise BrokenRelease(f"{release.name} {release.id} has no [[noise]] or [[sample]] in {GOLDEN_FILE}")
     uncovered = {""} if release.card.network else set(release.card.pipeline.parts.values())
     for noise in golden.noise:
         _verify_golden_noise(open_part(release, noise.part) if noise.part else release, noise)
         uncovered.discard(noise.part)
-    if uncovered:
+    if uncovered - ({""} if golden.sample else set()):
         raise BrokenRelease(f"{release.name} {release.id} has no golden output of {', '.join(uncovered)}")
+
+
+def _verify_golden_sample(release: Release, model: Model, golden: GoldenSample) -> None:
+    if golden.file not in release.digests:
+        raise InvalidToml(f"{GOLDEN_FILE}: sample.file: {golden.file} is not beside the card")
+    try:
+        found = model.predict(release.read_file(golden.file), {}, ignore_stage).sightings
+    except Rejected as error:
+        raise BrokenRelease(f"{release.name} {release.id} rejects {golden.file}: {error}") from error
+    numbers = [
+        *zip(golden.scores, (one.score for one in found), strict=False),
+        *zip(golden.values, (one.value for one in found), strict=False),
+    ]
+    texts = tuple(one.text for one in found[: len(golden.texts)])
+    is_same = tuple(one.label for one in found) == golden.labels and texts == golden.texts
+    if not is_same or any(abs(expected - (actual or 0.0)) > golden.tolerance for expected, actual in numbers):
+        answer = ", ".join(f"{one.label} {one.score or one.value or 0:.3f}" for one in found[:5])
+        raise BrokenRelease(
+            f"{release.name} {release.id} does not reproduce {golden.file}: it finds {answer}"
+        )
 
 
 def _verify_golden_noise(release: Release, golden: GoldenNoise) -> None:
     noise = np.random.default_rng(golden.seed).uniform(-1, 1, golden.shape).astype(np.float32)
-    output = open_session(release).run([golden.output], noise)[0].ravel()
+    graph = open_graph(release, release.convert_card(_GraphCard).network)
+    output = run_graph(graph, [golden.output], {graph.get_inputs()[0].name: noise})[0].ravel()
     actual = [*(float(value) for value in output[: len(golden.first)]), float(output.mean())]
     if not np.allclose(actual, [*golden.first, golden.mean], rtol=0, atol=golden.tolerance):
         raise BrokenRelease(f"{release.name} {release.id} does not reproduce its golden output")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # rules and stored sightings are read by functions without nu
     import numpy as np
     from numpy.typing import NDArray
 
+    from vigil.inference.card import CardRule
+
 Status = Literal["known", "unknown", "ambiguous", "unfit"]
 Box = tuple[float, float, float, float]
 Option = str | int | float | bool
@@ -56,6 +58,10 @@ class Sighting:
     same_subject_threshold  dot product from which on two vectors of one space are of one subject
     tags                    of the subject, such as its watch lists
     quality_issues          why it is unfit: "small", "blurred", "turned", "rotated"
+    value                   number of a regression, or of an anomaly before it became a score
+    text                    that was read or heard
+    row                     number of the row in a table, from 1
+    span_s                  start and end in a recording, in seconds
     """
 
     label: str
@@ -69,6 +75,10 @@ class Sighting:
     same_subject_threshold: float | None = None
     tags: frozenset[str] = frozenset()
     quality_issues: tuple[str, ...] = ()
+    value: float | None = None
+    text: str | None = None
+    row: int | None = None
+    span_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +116,26 @@ class Prediction:
     found      their number before the card's limit
     size_px    (width, height) of the upright picture; None if the input is no picture
     notes      how the model ran, for readers: {"detect": "640"}
+    rules      of the model's card: when a sighting is an alert
     """
 
     sightings: tuple[Sighting, ...]
     found: int
     size_px: tuple[int, int] | None = None
     notes: Mapping[str, Option] = field(default_factory=dict)
+    rules: tuple[CardRule, ...] = ()
+
+
+def is_rule_fulfilled(rule: CardRule, sighting: Sighting) -> bool:
+    """Whether a sighting is what a rule of its model's card describes."""
+    value = sighting.value
+    return (
+        sighting.status == rule.status
+        and (rule.labels is None or sighting.label in rule.labels)
+        and (rule.min_score is None or (sighting.score or 0.0) >= rule.min_score)
+        and (rule.min_value is None or (value is not None and value >= rule.min_value))
+        and (rule.max_value is None or (value is not None and value <= rule.max_value))
+    )
 
 
 class Model(Protocol):

@@ -45,8 +45,9 @@ def open_composed(files: dict[str, bytes], folder: Path) -> FaceRecognizer:
     for name, data in files.items():
         (home / name).write_bytes(data)
     release = open_release(home.parent, "faces")
-    verify_golden(release)
-    return open_face_recognizer(empty_gallery, release, partial(open_part, release))
+    model = open_face_recognizer(empty_gallery, release, partial(open_part, release))
+    verify_golden(release, model)
+    return model
 
 
 def enrolled_photos() -> list[tuple[str, ReferenceImage]]:

@@ -27,15 +27,15 @@ DrawOption = Option(help="Folder for copies of the photos with their faces marke
 
 
 def predict(
-    model: Annotated[str, Argument(help="Name of the model: faces, or a classifier.")],
-    photos: Annotated[list[Path], Argument(help="Photos to process, or folders of them.")],
+    model: Annotated[str, Argument(help="Name of the model, such as faces.")],
+    photos: Annotated[list[Path], Argument(help="Files to process, or folders of them.")],
     *,
-    as_json: Annotated[bool, Option(help="Print JSON, one object a photo.", flags=("--json",))] = False,
+    as_json: Annotated[bool, Option(help="Print JSON, one object a file.", flags=("--json",))] = False,
     gallery: Annotated[Path | None, GalleryOption] = None,
     detect: Annotated[str | None, Option(help="Input of the detector: auto, 320, 480, 640 or tiles.")] = None,
     draw: Annotated[Path | None, DrawOption] = None,
 ) -> None:
-    """Recognise faces or labels in photos on this machine, without a deployment.
+    """Run a model on files on this machine, without a deployment: faces in photos, or what its card says.
 
     The exit code is 1 if no photo could be read.
 
@@ -119,7 +119,7 @@ def _print_table(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
         if result.error:
             table.add_row(name, styled("[red]{}[/]: {}", result.error.reason, result.error))
         elif not result.rows:
-            table.add_row(name, plain("no face", DIM))
+            table.add_row(name, plain("nothing", DIM))
         for index, row in enumerate(result.rows):
             decision = result.decisions[index] if result.decisions else None
             table.add_row("" if index else name, *_row_cells(row, decision))
@@ -130,7 +130,10 @@ def _print_table(results: Iterable[PhotoResult]) -> Iterator[PhotoResult]:
 def _row_cells(row: dict[str, Any], decision: MatchDecision | None) -> list[str | Text]:
     """One face or label as the columns of the table; with a gallery, score is the best candidate's."""
     if "label" in row:
-        return [row["label"], f"{row['score']:.3f}", "", "", ""]
+        found = row.get("text") or " ".join(str(row[key]) for key in ("label", "value") if key in row)
+        place = row.get("box_px") or row.get("span_s") or ([row["row"]] if "row" in row else [])
+        score = f"{row['score']:.3f}" if row.get("score") is not None else ""
+        return [plain(found), score, "", "", " ".join(f"{edge:.6g}" for edge in place)]
     box = " ".join(f"{edge:.0f}" for edge in row["box"])
     if decision is None:
         return ["face", f"{row['score']:.3f}", f"{row['quality']:.2f}", "", box]

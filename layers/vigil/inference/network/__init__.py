@@ -1,0 +1,1 @@
+"""Models of kind "network": the card says how bytes become tensors and tensors become a prediction."""
