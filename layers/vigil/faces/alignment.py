@@ -47,7 +47,10 @@ def mean_landmarks(landmarks: NDArray[np.float32], alignment: Alignment) -> NDAr
     landmarks  (68, 2) float32, x and y in pixels
     returns    (n, 2) float32, one row for each landmark group
     """
-    return np.stack([landmarks[list(group)].mean(axis=0) for group in alignment.landmark_groups])
+    groups = alignment.landmark_groups
+    starts = np.cumsum([0, *map(len, groups[:-1])])
+    sums = np.add.reduceat(landmarks[[index for group in groups for index in group]], starts, axis=0)
+    return np.asarray(sums / np.array([[len(group)] for group in groups], np.float32), np.float32)
 
 
 def estimate_similarity(source: NDArray[np.float32], target: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,6 +20,9 @@ from vigil.inference.release import Release
 from vigil.inference.session import Session, open_session
 from vigil.toml_file import TomlTable
 
+USED_STEP_PX = 16
+"""The part of an input that is used is a multiple of this: cells have the same size in every picture."""
+
 
 class DetectorInput(TomlTable, frozen=True):
     """Table [detection.inputs.NAME]: one input size of the detector.
@@ -122,11 +125,11 @@ class Detector:
         return Detections(boxes[inside], found.scores[inside])
 
     def detect_small(self, image: Image.Image, detector_input: DetectorInput) -> Detections:
-        """As `detect` without padding, and without enlarging the picture."""
-        width, height = _orient(detector_input.size, image)
-        limits = min(width, image.width), min(height, image.height)
+        """As `detect` without enlarging the picture."""
+        size = _orient(detector_input.size, image)
+        limits = min(size[0], image.width), min(size[1], image.height)
         fitted = resize_to_input(image, self.card.input, limits)
-        return self._run(image, fitted, fitted.size, detector_input.min_score)
+        return self._run(image, fitted, size, detector_input.min_score)
 
     def remove_contained(self, found: Detections) -> Detections:
         """Without boxes that lie mostly inside a larger one: one face at another scale, or a part of it."""
@@ -136,15 +139,18 @@ class Detector:
     def _run(
         self, image: Image.Image, fitted: Image.Image, size: tuple[int, int], min_score: float
     ) -> Detections:
-        """
+        """The network runs on the part of the input that shows something.
+
         fitted  `image` in the scale of the input
         size    (width, height) of the input, of which `fitted` covers the top left corner
         """
         output = self.card.output
-        tensor = pad_to_tensor(fitted, self.card.input, size)
-        scores, offsets = self.session.run([output.scores, output.offsets], tensor)
+        used = min(size[0], _round_up(fitted.width)), min(size[1], _round_up(fitted.height))
+        scores, offsets = self.session.run(
+            [output.scores, output.offsets], pad_to_tensor(fitted, self.card.input, used)
+        )
         likely = np.flatnonzero(scores[0, :, output.face_column] >= min_score)
-        anchors = cached_anchor_grid(self.card.anchors, size)[likely]
+        anchors = cached_anchor_grid(self.card.anchors, size, used)[likely]
         relative_boxes = decode_offsets(offsets[0, likely], anchors, self.card.anchors)
         across, down = size[0] * image.width / fitted.width, size[1] * image.height / fitted.height
         boxes = relative_boxes * np.array([across, down, across, down], np.float32)
@@ -160,9 +166,16 @@ def open_detector(release: Release, *, max_iou: float, max_contained: float) -> 
 
 
 @lru_cache(maxsize=16)
-def cached_anchor_grid(config: AnchorConfig, size: tuple[int, int]) -> NDArray[np.float32]:
+def cached_anchor_grid(
+    config: AnchorConfig, size: tuple[int, int], used: tuple[int, int]
+) -> NDArray[np.float32]:
     """`AnchorConfig.grid`, computed once for each size."""
-    return config.grid(size)
+    return config.grid(size, used)
+
+
+def _round_up(length: int) -> int:
+    """A length of whole cells of the first two layers, at least."""
+    return ceil(length / USED_STEP_PX) * USED_STEP_PX
 
 
 def _is_centred_in(image: Image.Image, boxes: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """The landmarker: a network that finds the 68 points of a face in a square around its box."""
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from vigil.toml_file import TomlTable
 
 REDUCING_GAP = 2.0
 """Pillow shrinks by a whole factor to about twice the target size first, then resamples."""
+
+CROP_MARGIN_PX = 8
+"""Around a square that is resized, for the pixels beyond its edge that resampling reads."""
 
 
 class LandmarkOutput(TomlTable, frozen=True):
@@ -75,7 +79,7 @@ class Landmarker:
         """(count, 2) float32, in pixels of `image`."""
         side = max(1.0, float(box[3] - box[1]) * self.card.crop.side_in_box_heights)
         left, top = float(box[0] + box[2] - side) / 2, float(box[1] + box[3] - side) / 2
-        crop = crop_square(image, (left, top, left + side, top + side), self.card.input.size)
+        crop = crop_square(image, (left, top, left + side, top + side), self.card.input)
         output = self.session.run([self.card.output.points], to_tensor(crop, self.card.input))[0]
         corner = np.array([left, top], np.float32)
         return output.reshape(self.card.output.count, 2) * np.float32(side) + corner
@@ -87,12 +91,15 @@ def open_landmarker(release: Release) -> Landmarker:
 
 
 def crop_square(
-    image: Image.Image, box: tuple[float, float, float, float], size: tuple[int, int]
+    image: Image.Image, box: tuple[float, float, float, float], preprocessing: FixedSizePreprocessing
 ) -> Image.Image:
-    """The part at `box`, in pixels of `image`, resized to (width, height), black beyond the edge."""
-    left, top, right, bottom = box
-    if left < 0 or top < 0 or right > image.width or bottom > image.height:
-        bounds = (int(np.floor(left)), int(np.floor(top)), int(np.ceil(right)), int(np.ceil(bottom)))
-        image = image.crop(bounds)
-        box = (left - bounds[0], top - bounds[1], right - bounds[0], bottom - bounds[1])
-    return image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=REDUCING_GAP)
+    """The part at `box`, in pixels of `image`, as large and as coloured as the input, black beyond the edge.
+
+    Grey is resized in a quarter of the time of RGB.
+    """
+    left, top = floor(box[0]) - CROP_MARGIN_PX, floor(box[1]) - CROP_MARGIN_PX
+    crop = image.crop((left, top, ceil(box[2]) + CROP_MARGIN_PX, ceil(box[3]) + CROP_MARGIN_PX))
+    if preprocessing.channels == "grey":
+        crop = crop.convert("L")
+    in_crop = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+    return crop.resize(preprocessing.size, Image.Resampling.BILINEAR, box=in_crop, reducing_gap=REDUCING_GAP)

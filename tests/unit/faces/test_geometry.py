@@ -30,6 +30,14 @@ def test_there_are_as_many_anchors_as_outputs_of_the_network(size: tuple[int, in
     assert ((grid >= 0) & (grid <= 1)).all()
 
 
+def test_the_anchors_of_a_part_of_the_input_are_those_of_the_whole_input_that_lie_there():
+    whole, part = ANCHORS.grid((320, 240)), ANCHORS.grid((320, 240), (320, 192))
+
+    everywhere = set(map(tuple, whole.tolist()))
+    assert len(part) < 0.82 * len(whole)
+    assert all(tuple(anchor) in everywhere for anchor in part.tolist())
+
+
 def test_a_box_with_no_offset_is_the_anchor():
     grid = ANCHORS.grid((320, 240))
 

@@ -84,8 +84,8 @@ def test_a_portrait_is_not_searched_for_small_faces_and_a_frame_is():
     frame = Image.new("RGB", (portrait.height * 16 // 9, portrait.height), (112, 118, 124))
     frame.paste(portrait, (900, 0))
 
-    assert _detector_inputs(portrait) == [(240, 320)]
-    assert _detector_inputs(frame) == [(320, 240), (960, 540)]
+    assert _detector_inputs(portrait) == [(208, 320)]
+    assert _detector_inputs(frame) == [(320, 192), (960, 544)]
 
 
 def test_a_tall_picture_of_two_people_is_searched_for_small_faces():

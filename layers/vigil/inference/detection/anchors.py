@@ -27,13 +27,13 @@ class AnchorConfig(TomlTable, frozen=True):
         if len(self.strides) != len(self.min_sizes):
             raise ValueError("strides and min_sizes must have the same length")
 
-    def grid(self, size: tuple[int, int]) -> NDArray[np.float32]:
-        """All anchors of an input of `size` (width, height) in pixels.
+    def grid(self, size: tuple[int, int], used: tuple[int, int] | None = None) -> NDArray[np.float32]:
+        """All anchors of an input of `size` (width, height) in pixels, or of its top left part `used`.
 
         returns  (N, 4) float32: centre x, centre y, width, height, in 0..1 of the input
         """
         layers = [
-            _anchor_layer(size, stride, sides)
+            _anchor_layer(size, used or size, stride, sides)
             for stride, sides in zip(self.strides, self.min_sizes, strict=True)
         ]
         return np.clip(np.concatenate(layers), 0, 1).astype(np.float32)
@@ -53,10 +53,13 @@ def decode_offsets(
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def _anchor_layer(size: tuple[int, int], stride: int, sides: tuple[float, ...]) -> NDArray[np.float64]:
+def _anchor_layer(
+    size: tuple[int, int], used: tuple[int, int], stride: int, sides: tuple[float, ...]
+) -> NDArray[np.float64]:
     """(rows * columns * sides, 4) float64, in 0..1 of the input: by row, then by cell, then by side."""
-    columns, rows = ceil(size[0] / stride), ceil(size[1] / stride)
-    y, x, side = np.meshgrid(
-        (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns, np.asarray(sides), indexing="ij"
+    centres_x, centres_y = (
+        (np.arange(ceil(part_px / stride)) + 0.5) / ceil(side_px / stride)
+        for part_px, side_px in zip(used, size, strict=True)
     )
+    y, x, side = np.meshgrid(centres_y, centres_x, np.asarray(sides), indexing="ij")
     return np.stack([x, y, side / size[0], side / size[1]], axis=-1).reshape(-1, 4)
