@@ -18,8 +18,10 @@ from cloud.dynamodb.maintenance_state import (
     DynamoReannouncements,
     load_controller_state,
     load_reconcile_progress,
+    load_reembedding_state,
     save_controller_state,
     save_reconcile_progress,
+    save_reembedding_state,
 )
 from cloud.dynamodb.state import CachedDegradation, DynamoStateStore, PausedLanes
 from cloud.dynamodb.stream import SqsUnpublishedQueue
@@ -29,9 +31,12 @@ from cloud.sns import SnsOperators
 from tests.contract.test_dead_letters import JOB, create_dead_letters
 from tests.fakes.memory import NOON
 from tests.fakes.message_schemas import assert_matches_schema
+from tests.unit.people.builders import gallery_set
+from tests.unit.people.test_reembedding import FakeReembedding, service
 from vigil.drops.events import ReleaseStageChanged
 from vigil.drops.ledger import DropRecord
 from vigil.drops.messages import Drop, InlinePayload, S3Object
+from vigil.people.reembedding import ReembeddingState, StoredPhoto
 from vigil.reliability.capacity import CapacityLimits
 from vigil.reliability.circuit_breaker import CircuitBreaker
 from vigil.reliability.controller import MappingSettings, initial_state
@@ -189,6 +194,19 @@ def test_where_a_walk_is_comes_back_as_it_was(table: Any, walk: ReconcileProgres
     save_reconcile_progress(DynamoStateStore(table, "t"), walk)
 
     assert load_reconcile_progress(DynamoStateStore(table, "t")) == walk
+
+
+def test_a_reembedding_in_which_nobody_has_a_reference_image_is_stored(table: Any):
+    """A row takes 400 KB, which moto checks as DynamoDB does; the ids of 30,000 people take more."""
+    people = [f"p-{number:012x}" for number in range(30_000)]
+    fake = FakeReembedding(gallery_set(people, version=7, space="old"))
+    fake.photos = {person: {"t": StoredPhoto("t", {}, None)} for person in people}
+    run, states = service(fake).run(ReembeddingState(), lambda: True), DynamoStateStore(table, "t")
+
+    save_reembedding_state(states, "faces", run.state)
+
+    assert load_reembedding_state(states, "faces") == run.state
+    assert run.state.progress["new"].missing_reference == len(people)
 
 
 def test_cases_come_back_as_they_were(table: Any):

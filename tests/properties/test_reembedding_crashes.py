@@ -17,7 +17,7 @@ from vigil.faces.enrolment_check import Template, add_templates
 from vigil.faces.gallery import GallerySet
 from vigil.inference.types import ReferenceImage
 from vigil.people.person import GalleryPointer
-from vigil.people.reembedding import ReembeddingProgress, ReembeddingService, StoredPhoto
+from vigil.people.reembedding import GalleryProgress, ReembeddingProgress, ReembeddingService, StoredPhoto
 
 OLD, NEW, ONE = "old", "new", np.full(4, 0.5, np.float32)
 FACE = ReferenceImage(b"face", (0, 0, 1, 1))
@@ -36,6 +36,7 @@ class CrashingReembedding:
     steps: list[str]
     galleries: GallerySet = field(default_factory=lambda: gallery_set(version=1, space=OLD))
     rows: dict[str, dict[str, StoredPhoto]] = field(default_factory=dict)
+    walk: GalleryProgress = field(default_factory=GalleryProgress)
 
     def photos_of(self, person: str) -> Iterable[StoredPhoto]:
         self._next_step()
@@ -123,7 +124,9 @@ def run_reembedding(fake: CrashingReembedding) -> ReembeddingProgress:
         unknown_faces=fake,
         clock=lambda: NOON,
     )
-    return service.reembed("default", NEW, NEW, lambda: next(numbers) < PEOPLE_PER_RUN)
+    progress = service.reembed("default", NEW, NEW, lambda: next(numbers) < PEOPLE_PER_RUN, fake.walk)
+    fake.walk = progress.by_gallery["default"]
+    return progress
 
 
 @settings(max_examples=400, deadline=None)

@@ -156,7 +156,7 @@ def _to_reembedding_progress(progress: dict[str, Any]) -> ReembeddingProgressOut
     return ReembeddingProgressOut(
         people=progress["people"],
         remaining=progress["remaining"],
-        missing_reference=len(progress["missing_reference"]),
+        missing_reference=progress["missing_reference"],
     )
 
 

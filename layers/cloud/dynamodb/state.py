@@ -35,7 +35,8 @@ class DynamoStateStore:
 
 
 def reembedding_state_name(model: str) -> str:
-    return f"reembedding#{model}"
+    """Another one than that of 0.2.0, whose state has another form and is computed again."""
+    return f"reembedding_progress#{model}"
 
 
 def paused_lanes(states: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

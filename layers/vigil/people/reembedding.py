@@ -1,5 +1,6 @@
 """Computes templates of all enrolled people for further releases, and deletes those of retired releases."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,17 +34,49 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class GalleryProgress:
+    """How far a release is with the people of one gallery whom its space lacks, in the order of their ids.
+
+    It holds one id and not those of everybody without a reference image, which no row of 400 KB can hold:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items
+
+    after_person  the last person who was processed; empty at the beginning and at the end
+    completed     everybody was processed once; the walk goes on with those who are still missing
+    """
+
+    after_person: str = ""
+    completed: bool = False
+
+    def order(self, missing: Sequence[str]) -> Sequence[str]:
+        """Who is to be processed, in this order. `missing` is sorted."""
+        first = bisect_right(missing, self.after_person)
+        return [*missing[first:], *missing[:first]] if self.completed else missing[first:]
+
+    def after(self, processed: Sequence[str], order: Sequence[str]) -> "GalleryProgress":
+        """The walk after the first people of an order were processed."""
+        if len(processed) == len(order):
+            return GalleryProgress(completed=True)
+        return GalleryProgress(processed[-1] if processed else self.after_person, self.completed)
+
+    def count_processed(self, missing: Sequence[str]) -> int:
+        """How many of the people who are missing were processed, in vain."""
+        return len(missing) if self.completed else bisect_right(missing, self.after_person)
+
+
+@dataclass(frozen=True, slots=True)
 class ReembeddingProgress:
     """How many people a release's galleries contain.
 
     people             the number of enrolled people
-    missing_reference  people without a reference image that the release can use: they must be enrolled again
+    missing_reference  how many have no reference image that the release can use: they must be enrolled again
     remaining          the number of people who are not processed yet
+    by_gallery         how far each gallery is
     """
 
     people: int
-    missing_reference: tuple[str, ...]
+    missing_reference: int
     remaining: int
+    by_gallery: Mapping[str, GalleryProgress] = field(default_factory=dict)
 
     @property
     def is_complete(self) -> bool:
@@ -53,12 +86,8 @@ class ReembeddingProgress:
     @property
     def summary(self) -> str:
         """One line for operators."""
-        summary = f"reembedded {self.people - self.remaining - len(self.missing_reference)} of {self.people}"
-        return (
-            f"{summary}; {len(self.missing_reference)} need a new photo"
-            if self.missing_reference
-            else summary
-        )
+        summary = f"reembedded {self.people - self.remaining - self.missing_reference} of {self.people}"
+        return f"{summary}; {self.missing_reference} need a new photo" if self.missing_reference else summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +191,13 @@ class ReembeddingService:
         releases, names = self.models.release_ids(), self.galleries.names()
         for release in releases:
             known = previous.progress.get(release)
-            missing = known.missing_reference if known else ()
+            by_gallery = known.by_gallery if known else {}
             try:
                 spaces[release] = previous.spaces.get(release) or self.models.embedding_space(release)
                 progress[release] = _total_progress(
-                    self.reembed(name, release, spaces[release], has_time, unreembeddable=missing)
+                    self.reembed(
+                        name, release, spaces[release], has_time, by_gallery.get(name, GalleryProgress())
+                    )
                     for name in names
                 )
             except VigilError as error:
@@ -185,33 +216,33 @@ class ReembeddingService:
         release: str,
         space: str,
         has_time: Callable[[], bool],
-        *,
-        unreembeddable: Collection[str] = (),
+        walk: GalleryProgress,
     ) -> ReembeddingProgress:
         """Add some people of a gallery to it in a release's space.
 
         Raises ConcurrentUpdate, BrokenRelease, Transient.
-
-        unreembeddable  people who had no usable reference image before: they are tried last
         """
         galleries = self.galleries.read(name)
-        missing = sorted(galleries.missing_people(space), key=lambda person: person in unreembeddable)
+        missing = sorted(galleries.missing_people(space))
+        order = walk.order(missing)
         found: dict[str, Sequence[Vector]] = {}
-        missing_reference: list[str] = []
-        for person in missing:
+        processed: list[str] = []
+        for person in order:
             if not has_time():
                 break
             vectors = self._vectors_of(person, release, space)
             if vectors:
                 found[person] = vectors
-            else:
-                missing_reference.append(person)
-        remaining = len(missing) - len(found) - len(missing_reference)
+            processed.append(person)
+        walk = walk.after(processed, order)
+        still_missing = [person for person in missing if person not in found]
+        missing_reference = walk.count_processed(still_missing)
+        remaining = len(still_missing) - missing_reference
         was_complete = space in galleries.by_space and space not in galleries.incomplete_spaces
         if found or not (remaining or was_complete):
             updated = _with_vectors(galleries, space, found, complete=was_complete or not remaining)
             self.people.replace_gallery(base=galleries.version, gallery=updated, now=self.clock())
-        return ReembeddingProgress(len(galleries.person_ids()), tuple(missing_reference), remaining)
+        return ReembeddingProgress(len(galleries.person_ids()), missing_reference, remaining, {name: walk})
 
     def delete_retired_vectors(
         self, space: str, people: Sequence[str], after_person: str, has_time: Callable[[], bool]
@@ -273,10 +304,14 @@ class ReembeddingService:
 
 
 def _total_progress(by_gallery: Iterable[ReembeddingProgress]) -> ReembeddingProgress:
-    total = ReembeddingProgress(0, (), 0)
+    total = ReembeddingProgress(0, 0, 0)
     for one in by_gallery:
-        missing = total.missing_reference + one.missing_reference
-        total = ReembeddingProgress(total.people + one.people, missing, total.remaining + one.remaining)
+        total = ReembeddingProgress(
+            total.people + one.people,
+            total.missing_reference + one.missing_reference,
+            total.remaining + one.remaining,
+            {**total.by_gallery, **one.by_gallery},
+        )
     return total
 
 

@@ -116,7 +116,7 @@ def test_a_registered_release_shows_its_reembedding_progress(site: Site, release
     record = ReleaseRecord(registered_state("doors", FIRST, datetime.now(UTC)), GOOD, BETTER)
     releases.register(record, bundled="0" * 16, data="d1", parent=None)
     state_store = DynamoStateStore(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
-    progress = {FIRST: ReembeddingProgress(9, ("p-000000000001",), 3)}
+    progress = {FIRST: ReembeddingProgress(9, 1, 3)}
     save_reembedding_state(state_store, "doors", ReembeddingState({FIRST: "space"}, progress))
 
     (release,) = site.request("GET", "/v1/models/doors", role="viewer").json["releases"]

@@ -16,6 +16,7 @@ from vigil.faces.gallery import GallerySet
 from vigil.inference.types import ReferenceImage
 from vigil.people.person import GalleryPointer
 from vigil.people.reembedding import (
+    GalleryProgress,
     ReembeddingProgress,
     ReembeddingService,
     ReembeddingState,
@@ -26,6 +27,7 @@ Vector = NDArray[np.float32]
 FACE = ReferenceImage(b"face", (0, 0, 1, 1))
 BLANK = ReferenceImage(b"blank", (0, 0, 1, 1))
 PEOPLE = ("ada", "bob", "eve")
+BEGINNING = GalleryProgress()
 
 
 def enrolled(*, new: Collection[str] = (), complete: bool = False) -> GallerySet:
@@ -118,12 +120,14 @@ def service(fake: FakeReembedding) -> ReembeddingService:
 
 
 def reembed(
-    fake: FakeReembedding, *, max_people: int = 100, unreembeddable: Collection[str] = ()
+    fake: FakeReembedding, *, max_people: int = 100, walk: GalleryProgress = BEGINNING
 ) -> ReembeddingProgress:
     numbers = count()
-    return service(fake).reembed(
-        "default", "new", "new", lambda: next(numbers) < max_people, unreembeddable=unreembeddable
-    )
+    return service(fake).reembed("default", "new", "new", lambda: next(numbers) < max_people, walk)
+
+
+def counts(progress: ReembeddingProgress) -> tuple[int, int, int]:
+    return progress.people, progress.missing_reference, progress.remaining
 
 
 def people_in_new(fake: FakeReembedding) -> tuple[str, ...]:
@@ -139,7 +143,7 @@ def test_a_gallery_with_everybody_is_complete():
 
     progress = reembed(fake)
 
-    assert progress == ReembeddingProgress(3, (), 0)
+    assert counts(progress) == (3, 0, 0)
     assert progress.is_complete
     assert (people_in_new(fake), is_complete(fake.galleries)) == (PEOPLE, True)
 
@@ -149,9 +153,9 @@ def test_the_next_run_continues_and_the_gallery_is_complete_only_with_everybody(
 
     first = reembed(fake, max_people=2)
     half, half_complete = people_in_new(fake), is_complete(fake.galleries)
-    second = reembed(fake)
+    second = reembed(fake, walk=first.by_gallery["default"])
 
-    assert (first, half, half_complete) == (ReembeddingProgress(3, (), 1), ("ada", "bob"), False)
+    assert (counts(first), half, half_complete) == ((3, 0, 1), ("ada", "bob"), False)
     assert (second.is_complete, is_complete(fake.galleries)) == (True, True)
     assert fake.read_people == ["ada", "bob", "eve"]
 
@@ -175,17 +179,36 @@ def test_a_person_without_usable_reference_image_is_named_and_the_release_is_not
 
     progress = reembed(fake)
 
-    assert (progress, progress.is_complete) == (ReembeddingProgress(3, ("bob",), 0), False)
+    assert (counts(progress), progress.is_complete) == ((3, 1, 0), False)
     assert progress.summary == "reembedded 2 of 3; 1 need a new photo"
     assert (people_in_new(fake), is_complete(fake.galleries)) == (("ada", "eve"), True)
 
 
-def test_people_who_could_not_be_reembedded_before_are_tried_last():
+def test_people_who_could_not_be_reembedded_before_do_not_keep_others_waiting():
     fake = FakeReembedding()
+    fake.photos["ada"]["t"] = StoredPhoto("t", {}, None)
 
-    reembed(fake, max_people=2, unreembeddable=("ada",))
+    first = reembed(fake, max_people=1)
+    second = reembed(fake, max_people=1, walk=first.by_gallery["default"])
 
-    assert people_in_new(fake) == ("bob", "eve")
+    assert (counts(first), counts(second)) == ((3, 1, 2), (3, 1, 1))
+    assert people_in_new(fake) == ("bob",)
+
+
+def test_everybody_who_is_missing_is_tried_again_in_turn_after_the_first_walk():
+    fake = FakeReembedding()
+    for person in PEOPLE:
+        fake.photos[person]["t"] = StoredPhoto("t", {}, None)
+    progress = reembed(fake)
+    fake.photos["eve"]["t"] = StoredPhoto("t", {}, FACE)
+    tried = []
+
+    for _ in range(3):
+        progress = reembed(fake, max_people=1, walk=progress.by_gallery["default"])
+        tried.append(fake.read_people[-1])
+
+    assert tried == ["ada", "bob", "eve"]
+    assert (counts(progress), people_in_new(fake)) == ((3, 2, 0), ("eve",))
 
 
 def test_a_complete_gallery_stays_in_use_while_it_lacks_a_new_person():
@@ -236,4 +259,4 @@ def test_a_release_that_cannot_be_opened_is_reported_and_nothing_is_retired():
 
 def test_a_release_without_recorded_progress_is_not_ready():
     assert not ReembeddingState().is_ready("r")
-    assert ReembeddingState(progress={"r": ReembeddingProgress(0, (), 0)}).is_ready("r")
+    assert ReembeddingState(progress={"r": ReembeddingProgress(0, 0, 0)}).is_ready("r")
