@@ -11,10 +11,12 @@ from functions.api.openapi import openapi_document
 from functions.api.operation import Operation
 from functions.api.routes import DOCUMENTED_OPERATIONS
 from vigil.alerts.rules import RuleSet
+from vigil.inference.network.card import NetworkModelCard
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENAPI_PATH = ROOT / "docs" / "openapi.json"
 RULES_SCHEMA_PATH = ROOT / "docs" / "schemas" / "rules.json"
+CARD_SCHEMA_PATH = ROOT / "docs" / "schemas" / "model-card.json"
 ACCESS_PATH = ROOT / "docs" / "access.md"
 TYPES_PATH = ROOT / "clients" / "python" / "vigil_client" / "types.py"
 
@@ -119,6 +121,14 @@ def access_page(operations: Sequence[Operation]) -> str:
     return ACCESS_HEADER + "".join(rows)
 
 
+def card_schema() -> dict[str, Any]:
+    """The JSON Schema of a card of kind "network"."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **msgspec.json.schema(NetworkModelCard),
+    }
+
+
 def rules_schema() -> dict[str, Any]:
     """The JSON Schema of rules.toml, which editors use for completion."""
     schema = _with_sorted_defaults(msgspec.json.schema(RuleSet))
@@ -144,6 +154,7 @@ def generated_files() -> dict[Path, str]:
     return {
         OPENAPI_PATH: text,
         RULES_SCHEMA_PATH: json.dumps(rules_schema(), indent=2, ensure_ascii=False) + "\n",
+        CARD_SCHEMA_PATH: json.dumps(card_schema(), indent=2, ensure_ascii=False) + "\n",
         ACCESS_PATH: access_page(DOCUMENTED_OPERATIONS),
         TYPES_PATH: types_module(document),
     }

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from msgspec import structs
 
-from models.build.card_check import check_files
 from models.build.conversions import convert
 from models.build.download import DownloadProgress, NpmPackage, fetch_tarball, read_member
 from models.build.equivalence import check_equivalent
@@ -18,6 +17,7 @@ from models.build.graph_rewrites import apply_rewrites
 from models.build.selection import select_models
 from models.build.wheels import Wheel, fetch_wheel, read_wheel_member
 from vigil.inference.card import ModelCard, ModelSource, SourceFile
+from vigil.inference.network.check import check_files
 from vigil.inference.release import CARD_FILE, RELEASE_FILE, content_id, load_card, open_release
 from vigil.toml_file import load_toml
 
@@ -61,6 +61,11 @@ def build_all(
                 replace_folder(releases / name, files)
                 built.append(name)
     return built
+
+
+def collect_files(folder: Path, cache: Path = CACHE) -> dict[str, bytes]:
+    """The files of the release of a card's folder. Raises BuildFailure, InvalidToml."""
+    return _model_files(folder, load_card(folder / CARD_FILE), lambda *_: None, cache)[0]
 
 
 def _model_files(

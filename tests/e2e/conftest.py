@@ -14,6 +14,7 @@ from infra.local.cloud import Cloud
 from infra.package import package
 from models.training.environment import TrainingEnvironmentError, training_python
 from tests.deployment import Deployment, enrol_photos, local_deployment, wait_until_completed
+from tests.fakes.network_releases import network_releases, write_network
 from tests.fakes.onnx_classifier import write_classifier
 from vigil.drops.messages import compute_drop_id
 from vigil_cli.event_recorder import EventRecorder
@@ -82,6 +83,8 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(shipped / "layers" / kind, folder / "layers" / kind)
         for name in ("tiny-colours", "tiny-lessons"):
             write_classifier(folder / "layers" / kind / kind, name)
+        for model, files in network_releases().items():
+            write_network(folder / "layers" / kind / kind, files, model)
     return folder
 
 

@@ -130,6 +130,7 @@ def network_files(
     name: str = "tiny",
     seed: int = 0,
     changes: Mapping[str, Any] | None = None,
+    rules: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, bytes]:
     """The files of a release.
 
@@ -145,6 +146,7 @@ def network_files(
         "input": dict(table),
         "output": dict(output),
         "licence": {"spdx": "Apache-2.0"},
+        "rules": list(rules),
     }
     for key, value in (changes or {}).items():
         *path, last = key.split(".")
@@ -179,3 +181,21 @@ def write_network(root: Path, files: Mapping[str, bytes], name: str = "tiny") ->
 def opened_network(root: Path, files: Mapping[str, bytes], name: str = "tiny") -> NetworkModel:
     write_network(root, files, name)
     return open_network(open_release(root, name), lambda part: open_release(root, part))
+
+
+def network_releases() -> dict[str, dict[str, bytes]]:
+    """The files of one release for each kind of input, with a rule that each of its sightings fulfils."""
+    heads = {"image": "boxes", "stream": "segments", "table": "binary", "bytes": "anomaly"}
+    rules = [
+        {"name": f"any-{status}", "severity": "critical", "status": status} for status in ("known", "unknown")
+    ]
+    return {
+        f"tiny-{kind}": network_files(
+            kind,
+            heads.get(kind, "softmax"),
+            name=f"tiny-{kind}",
+            rules=rules,
+            changes={"output.threshold": 0.0} if kind == "stream" else None,
+        )
+        for kind in INPUTS
+    }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vigil.errors import BrokenRelease, UnknownModel, VigilError
 from vigil.inference.classifier import Classifier
 from vigil.inference.evaluation import ScoredDataset, metric_interval, paired_gain
+from vigil.inference.network.check import check_files
 from vigil.inference.repository import ReleaseCache
 from vigil.inference.types import Model, Models
 from vigil.releases.lifecycle import registered_state
@@ -208,6 +209,8 @@ class CandidateReleases:
     active_release: Callable[[str], str | None]
 
     def store_release(self, release: ReleaseManifest, files: Mapping[str, bytes]) -> None:
+        """Check that the card fits its graph, and store. Raises BrokenRelease, Transient."""
+        check_files(release.model, files)
         self.files.put_release(release, files)
 
     def open_release(self, model: str, release: str) -> Classifier:

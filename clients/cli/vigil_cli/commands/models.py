@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -359,10 +358,18 @@ def register(
 def release_files(model: str, folder: Path) -> dict[str, bytes]:
     """File name -> content of a release; a part of a composite model is combined with the bundled parts."""
     from models.build.compose import compose_release
+    from vigil.errors import BrokenRelease
+    from vigil.inference.network.check import check_files
+    from vigil.inference.release import load_card
 
-    if tomllib.loads((folder / "card.toml").read_text("utf-8"))["pipeline"]["kind"] == "part":
-        return compose_release(model, folder)
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    try:
+        if load_card(folder / "card.toml").pipeline.kind == "part":
+            return compose_release(model, folder)
+        files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        check_files(model, files)
+    except BrokenRelease as error:
+        fail(str(error))
+    return files
 
 
 def submit_release(cloud: Any, model: str, files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import io
 import wave
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from vigil.inference.network.card import (
     TextInputSpec,
 )
 from vigil.inference.network.model import NetworkModel
-from vigil.inference.release import CARD_FILE, Release
+from vigil.inference.release import CARD_FILE, Release, open_release
 from vigil.toml_file import InvalidToml
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,6 +46,16 @@ def check_release(release: Release) -> None:
         _check_network(NetworkModel(release, release.convert_card(NetworkModelCard)), release)
     elif release.card.pipeline.kind == "classifier":
         _check_network(NetworkModel(release, as_network_card(release.convert_card(ClassifierCard))), release)
+
+
+def check_files(name: str, files: Mapping[str, bytes]) -> None:
+    """The same for the files of a release of the model `name`."""
+    with TemporaryDirectory() as root:
+        folder = Path(root) / name
+        folder.mkdir()
+        for file, data in files.items():
+            (folder / file).write_bytes(data)
+        check_release(open_release(Path(root), name))
 
 
 def as_network_card(card: ClassifierCard) -> NetworkModelCard:

@@ -10,10 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from models.build.card_check import check_files
 from tests.fakes.network_releases import OUTPUTS, RandomGraph, network_files
 from tests.fakes.onnx_classifier import write_release
-from vigil.inference.network.check import check_release
+from vigil.inference.network.check import check_files, check_release
 from vigil.inference.release import open_release
 from vigil.toml_file import InvalidToml
 

@@ -1,0 +1,44 @@
+"""docs/cards.md: every example is a valid card."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from vigil.inference.network.card import InputSpec, NetworkModelCard, OutputSpec
+from vigil.inference.session import GoldenOutputs
+from vigil.toml_file import TomlFile, parse_toml
+
+DOCS = Path(__file__).resolve().parents[4] / "docs"
+EXAMPLES = re.findall(r"```toml\n(.*?)```", (DOCS / "cards.md").read_text(), re.DOTALL)
+SHARED = tomllib.loads(EXAMPLES[0])
+DEFAULTS = {
+    "input": {"kind": "image", "name": "x", "size": [8, 8], "mean": [0.0] * 3, "scale": [1.0] * 3},
+    "output": {"kind": "softmax", "name": "y", "labels": ["a"]},
+}
+
+
+@pytest.mark.parametrize("example", [one for one in EXAMPLES if "[[sample]]" not in one])
+def test_an_example_is_a_valid_card(example: str):
+    values = {**SHARED, **DEFAULTS, **tomllib.loads(example)}
+
+    card = TomlFile("docs/cards.md", values).convert(NetworkModelCard)
+
+    assert card.network.file == "model.onnx"
+    jsonschema.validate(values, json.loads((DOCS / "schemas" / "model-card.json").read_text()))
+
+
+def test_there_is_an_example_of_each_kind():
+    kinds = set(re.findall(r'^kind = "([a-z]+)"', "\n".join(EXAMPLES), re.MULTILINE))
+    defined = {one.__struct_config__.tag for union in (InputSpec, OutputSpec) for one in union.__args__}
+
+    assert defined - kinds <= {"sigmoid", "probabilities"}
+
+
+def test_the_golden_sample_is_valid():
+    (example,) = [one for one in EXAMPLES if "[[sample]]" in one]
+
+    assert parse_toml("golden.toml", example.encode()).convert(GoldenOutputs).sample
