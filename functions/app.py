@@ -9,6 +9,7 @@ from functions import (
     balance,
     bulk,
     canary,
+    clips,
     enrol,
     erase,
     live,
@@ -27,7 +28,7 @@ from functions.api import routes
 
 app = Chalice(app_name="vigil")
 app.api.binary_types.extend(routes.BINARY_MEDIA_TYPES)
-for module in (live, bulk, publish, enrol, authorizer, routes, predict, erase, thumbnail, quarantine):
+for module in (live, bulk, clips, publish, enrol, authorizer, routes, predict, erase, thumbnail, quarantine):
     app.register_blueprint(module.trigger)
 for module in (triage, reconcile, backfill, balance, canary, audit_checkpoint):
     app.register_blueprint(module.trigger)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vigil.reliability.triage import TriagePorts
     from vigil.training.dataset_store import DatasetBuilder, DatasetStore
     from vigil.training.service import TrainingService
+    from vigil.video.clip import ClipPorts
 
 GALLERY_REFRESH_S = 2.0
 """Seconds within which a warm lane notices a new gallery or new rules."""

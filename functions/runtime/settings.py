@@ -66,6 +66,11 @@ class Settings:
         return self._get("QUEUE_URL")
 
     @property
+    def frame_model(self) -> str:
+        """The model that frames of clips become drops of."""
+        return self._get("FRAME_MODEL")
+
+    @property
     def lane(self) -> str:
         return self._get("LANE")
 

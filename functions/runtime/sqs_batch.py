@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeGuard
 
 from aws_lambda_powertools import Logger
 
 from cloud.client import Deadline
-from cloud.s3_events import QueueMessage, parse_message
+from cloud.s3_events import QueueMessage, clip_announcement, parse_message
 from cloud.sqs import FIRST_SENT_ATTRIBUTE, REDRIVE_COUNT_ATTRIBUTE, SqsQueue
 from functions.runtime.handler import exit_container, log_damaged_release
 from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
-from vigil.drops.messages import Drop, InvalidMessage, S3Object
+from vigil.drops.messages import CLIP_MODEL, Drop, InvalidMessage, S3Object
 from vigil.drops.prediction import PredictionFailed
 from vigil.drops.process import (
     DropInProgress,
@@ -59,11 +59,13 @@ LEASE_MARGIN = timedelta(milliseconds=500)
 class LaneRuntime:
     """One lane with its ports and telemetry.
 
+    clips    the queue that clips are passed on to
     is_fair  whether the lane divides its workers fairly between sources while messages wait
     """
 
     ports: ProcessingPorts
     queue: SqsQueue
+    clips: SqsQueue
     bucket: str
     lease: timedelta
     logger: Logger
@@ -134,7 +136,7 @@ class _MessageFailure:
         if not isinstance(error, Exception):
             return False
         lane, message = self.batch.lane, self.message
-        wait_s = _visibility_delay_s(error, int(message["attributes"]["ApproximateReceiveCount"]))
+        wait_s = visibility_delay_s(error, int(message["attributes"]["ApproximateReceiveCount"]))
         lane.telemetry.record_failure(error)
         self._delay_message(wait_s)
         fields = {"message_id": message["messageId"], "error": type(error).__name__, "retry_in_s": wait_s}
@@ -165,14 +167,17 @@ class _RecordHandler:
 
     def __call__(self, raw: dict[str, Any]) -> None:
         self.lane.logger.thread_safe_remove_keys(["drop"])
-        message = QueueMessage(raw["messageId"], raw["body"], _sent_at(raw))
+        message = queue_message(raw)
         self.lane.telemetry.record_received(message.sent_at, datetime.now(UTC))
         drops = parse_message(message, self.lane.bucket)
         if self._is_sent_in_group(raw, drops):
             return
         is_first_attempt = _is_first_delivery(raw)
         for drop in drops:
-            self._process(drop, is_first_attempt=is_first_attempt)
+            if _is_clip(drop):
+                self.lane.clips.send_messages([clip_announcement(drop)])
+            else:
+                self._process(drop, is_first_attempt=is_first_attempt)
 
     def _is_sent_in_group(self, raw: dict[str, Any], drops: Sequence[Drop | InvalidMessage]) -> bool:
         """Whether the message is sent again in the group of its source, to be processed then.
@@ -222,6 +227,19 @@ class _RecordHandler:
         self.lane.logger.info(result.outcome, extra={name: value for name, value in fields.items() if value})
 
 
+def queue_message(record: dict[str, Any]) -> QueueMessage:
+    """A message as Lambda hands it over."""
+    return QueueMessage(record["messageId"], record["body"], _sent_at(record))
+
+
+def _is_clip(drop: Drop | InvalidMessage) -> TypeGuard[Drop]:
+    """Whether another function processes the drop: S3 can announce overlapping prefixes to one queue only.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+    """
+    return isinstance(drop, Drop) and drop.model == CLIP_MODEL and isinstance(drop.payload, S3Object)
+
+
 def _has_version(drop: Drop) -> bool:
     return isinstance(drop.payload, S3Object) and bool(drop.payload.version)
 
@@ -258,7 +276,8 @@ def _invocation(context: Any, lane: LaneRuntime) -> Invocation:
     return Invocation(context.aws_request_id, datetime.now(UTC) + remaining - LEASE_MARGIN, lane.lease)
 
 
-def _visibility_delay_s(error: BaseException, attempt: int) -> int:
+def visibility_delay_s(error: BaseException, attempt: int) -> int:
+    """Seconds until a message that failed is delivered again; `attempt` counts its receives."""
     if isinstance(error, DropInProgress):
         return max(1, int((error.until - datetime.now(UTC)).total_seconds()) + 1)
     return retry_delay_s(attempt)

@@ -139,7 +139,15 @@ API_LAYER = PackagePart(
     mounted_at="/opt/python",
 )
 
-LAYERS = (RUNTIME_LAYER, AUTH_LAYER, API_LAYER)
+VIDEO_LAYER = PackagePart(
+    "video",
+    # without onnxruntime, beside which PyAV exceeds Lambda's limit; its wheel serves Python 3.11 and later
+    packages=("av", "numpy", "pillow"),
+    exclude=("av/include/*", "numpy/distutils/*", "numpy/f2py/*", "numpy/random/_examples/*"),
+    mounted_at="/opt/python",
+)
+
+LAYERS = (RUNTIME_LAYER, AUTH_LAYER, API_LAYER, VIDEO_LAYER)
 """Each is a Lambda layer, used only by the functions that need it."""
 
 

@@ -95,6 +95,19 @@ def announcement(item: S3Object, stored_at: datetime, model: str | None = None) 
     return json.dumps({"model": model, "source": source, "at": stored_at.isoformat(), "s3": location})
 
 
+def clip_announcement(drop: Drop) -> str:
+    """A job for the queue of clips, which announces the same clip however often it is sent.
+
+    A clip is one object; the drop of an object with a version has the same id in the queue of clips.
+    """
+    if not isinstance(drop.payload, S3Object):
+        raise TypeError(f"{drop.id} has no object")
+    item = drop.payload
+    location = {"bucket": item.bucket, "key": item.key, "version_id": item.version or None}
+    job = {"model": drop.model, "source": drop.source, "id": drop.id, "at": drop.occurred_at.isoformat()}
+    return json.dumps({**job, "s3": location})
+
+
 def _parse_json(body: str) -> Any:
     """JSON that can be encoded again: a lone surrogate, which JSON can contain, is refused."""
     try:

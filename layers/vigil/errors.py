@@ -5,7 +5,7 @@
     │   ├── EmptyFile, NotAnImage, TruncatedImage, TooManyPixels, TooManyParts
     │   ├── ObjectTooLarge, ObjectNotFound
     │   ├── MalformedMessage, UnroutableKey, ForeignBucket, UnknownModel
-    │   └── (a model may add its own, each with its own reason)
+    │   └── (a model may add its own, each with its own reason; so do clips: vigil.video.decoder)
     ├── Transient              a dependency is at fault: the queue retries with growing delays
     │   ├── InvalidConfiguration   stored rules or a gallery snapshot are not valid
     │   └── NoDependencyFailed another worker was first, or too little time is left

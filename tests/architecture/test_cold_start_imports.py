@@ -73,9 +73,10 @@ def _builder_imports() -> set[str]:
 
 
 def test_each_function_loads_only_what_it_needs():
-    heavy = {"numpy", "onnxruntime", "PIL", "pydantic", "jwt", "cryptography"}
+    heavy = {"av", "numpy", "onnxruntime", "PIL", "pydantic", "jwt", "cryptography"}
     needs = {
         "functions.live": {"numpy"},
+        "functions.clips": {"av", "numpy", "PIL"},
         "functions.publish": set(),
         "functions.api.app": {"pydantic"},
         "functions.authorizer": set(),

@@ -1,16 +1,21 @@
 """An erasure in many runs, some of them killed, deletes everything once and counts it once."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from cloud.dynamodb.drops import DynamoDropReader
 from cloud.dynamodb.erasure import HOLD, DynamoPersonData
+from cloud.dynamodb.ledger import DynamoLedger
 from cloud.s3.datasets import S3DatasetRepository
 from cloud.s3.objects import S3Store
 from tests.fakes.memory import NOON, MemoryObjectStore
 from tests.simulation.erasure import ALERT_SHARE, FACES, Erasure, rows_that_name, store_rows
 from tests.unit.people.test_erasure import ADA
-from vigil.drops.messages import S3Object
+from vigil.drops.ledger import Lease, ProcessingResult
+from vigil.drops.messages import ClipFrame, Drop, S3Object
+from vigil.inference.types import Prediction, Sighting
 from vigil.training.dataset import InvalidDatasetManifest
 from vigil.training.dataset_store import DatasetStore
 
@@ -43,6 +48,40 @@ def test_only_an_erasure_that_no_run_is_at_work_on_is_continued(table: Any):
 
     assert records.unfinished_erasures(NOON) == []
     assert [one.person for one in records.unfinished_erasures(NOON + HOLD)] == [ADA.id]
+
+
+def test_a_clip_whose_frames_show_the_person_is_deleted_with_them_and_counted_once(table: Any):
+    ledger = DynamoLedger(table, "t", "faces", lane="live", retention=timedelta(days=36_500))
+    clip = Drop("c" * 32, "clips", "door", S3Object("photos", "live/clips/door/film.mp4", "v1"), NOON)
+    frames = [
+        Drop(
+            f"{number:032}",
+            "faces",
+            "door",
+            S3Object("photos", f"live/faces/door/{ClipFrame(clip.id, number, number * 40).name()}", "v1"),
+            NOON,
+        )
+        for number in range(3)
+    ]
+    for drop, people in ((clip, ()), *((frame, (Sighting(ADA.id, "known", 0.9),)) for frame in frames)):
+        lease = ledger.claim(drop, owner="w", now=NOON, until=NOON + HOLD)
+        assert isinstance(lease, Lease)
+        result = ProcessingResult(Prediction(people, len(people)), "r", (), None, {})
+        ledger.save_result(lease, drop, result, now=NOON)
+    records = DynamoPersonData(table, "t", "faces")
+    records.begin_progress(ADA.id, NOON)
+
+    found, _ = records.references(ADA.id, {})
+    for one in found:
+        records.remove_references(ADA.id, one, NOON)
+
+    assert [one.clip for one in found if one.clip is not None] == [(clip.id, clip.payload)]
+    progress = records.find_progress(ADA.id)
+    assert progress is not None
+    assert progress.counts["photos"] == len(frames) + 1
+    row = DynamoDropReader(table, "t").find_drop(clip.id)
+    assert row is not None
+    assert row.s3_object is None
 
 
 def test_a_photo_without_a_version_is_deleted_in_all_its_versions_and_no_other_photo(bucket: Any):

@@ -93,6 +93,7 @@ def site(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     parameters = {
         "LaneTimeout": str(TIMEOUT_S),
         "LaneVisibilityTimeout": str(VISIBILITY_S),
+        "ClipTimeout": "12",  # after which the clip of a worker that was killed is delivered again
         "TrainerImage": "here",
     }
     data = tmp_path_factory.mktemp("cloud")

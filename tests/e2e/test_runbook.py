@@ -41,7 +41,8 @@ MAKE_COMMANDS = [one for one in runbook_commands() if one.startswith("make ")]
 @pytest.fixture(scope="module")
 def used_system(site: RunningSystem) -> RunningSystem:
     """A system that has run for a while: every function has written its log."""
-    site.wait_until_completed(site.drop_bytes((PHOTOS / "biden.jpg").read_bytes()), _send_job(site, "Bulk"))
+    photo, no_clip = (PHOTOS / "biden.jpg").read_bytes(), site.drop_bytes(b"no clip", model="clips")
+    site.wait_until_completed(site.drop_bytes(photo), _send_job(site, "Bulk"), no_clip)
     for function in FUNCTIONS:
         invoke_function(site, function)
     CliRunner().invoke(app, ["status", "--data", str(site.data)])

@@ -5,7 +5,8 @@ has the condition that it does not exist, so a result that is computed with an o
 row ERASURE_PROGRESS names the person; it exists until the erasure is complete.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 from cloud.dynamodb.attributes import Item, to_item
 from cloud.dynamodb.queries import Cursor, Table
 from cloud.dynamodb.schema import ERASURE, ERASURE_PROGRESS, drop_key, erasure_key
-from vigil.drops.messages import S3Object
+from vigil.drops.messages import S3Object, parse_frame_key
 from vigil.errors import ConcurrentUpdate
 from vigil.people.person import (
     ERASED_KINDS,
@@ -145,12 +146,13 @@ class DynamoPersonData:
         drops: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
             drops.setdefault(row.get("drop_id", row["pk"]), []).append(row)
-        return [self._drop_references(group) for group in drops.values()], following
+        return _each_clip_once(map(self._drop_references, drops.values())), following
 
     def remove_references(self, person: str, found: DropReferences, now: datetime) -> None:
         """Remove the person from all rows of one drop, and count that, in one transaction.
 
-        The drop loses the key of its photo, which the caller has deleted and whose key may contain a name.
+        The drop loses the key of its photo, which the caller has deleted and whose key may contain a name; so
+        does the clip of a frame.
         Rows that were changed before are left alone, so that a repetition counts nothing twice. Raises
         ConcurrentUpdate.
         """
@@ -158,7 +160,8 @@ class DynamoPersonData:
         rows = [row for row in self._records.batch_get(keys, "read rows") if row.get("subject") == person]
         if not rows:
             return
-        counts: dict[str, int] = {"photos": 1} if found.photo else {}
+        photos = (found.photo is not None) + (found.clip is not None)
+        counts: dict[str, int] = {"photos": photos} if photos else {}
         for row in rows:
             kind = f"{_kind(row)}s"
             counts[kind] = counts.get(kind, 0) + 1
@@ -166,6 +169,8 @@ class DynamoPersonData:
         writes.append(self._records.update_write(_progress_key(person), **_count_update(counts, now)))
         if found.photo and found.drop:
             writes.append(self._location_removal(found.drop))
+        if found.clip is not None:
+            writes.append(self._location_removal(found.clip[0]))
         if self._records.transact(writes, "remove person"):
             raise ConcurrentUpdate("rows of the person have changed since they were read")
 
@@ -185,9 +190,15 @@ class DynamoPersonData:
     def _drop_references(self, rows: Sequence[Mapping[str, Any]]) -> DropReferences:
         keys = tuple((str(row["pk"]), str(row["sk"])) for row in rows)
         drop = rows[0].get("drop_id")
-        record = self._records.get(drop_key(drop), "read drop") if drop else None
-        stored = (record or {}).get("s3_object")
-        return DropReferences(keys, drop, S3Object(**stored) if stored else None)
+        photo = self._object_of(drop) if drop else None
+        frame = parse_frame_key(photo.key) if photo is not None else None
+        clip = self._object_of(frame.clip) if frame is not None else None
+        return DropReferences(keys, drop, photo, (frame.clip, clip) if frame and clip else None)
+
+    def _object_of(self, drop: str) -> S3Object | None:
+        """The object of a drop that is stored and has one."""
+        stored = (self._records.get(drop_key(drop), "read drop") or {}).get("s3_object")
+        return S3Object(**stored) if stored else None
 
     def _removal(self, row: Mapping[str, Any], person: str) -> Item:
         changes = {
@@ -214,6 +225,17 @@ class DynamoPersonData:
             ConditionExpression="attribute_exists(pk)",
             ExpressionAttributeNames={"#object": "object"},
         )
+
+
+def _each_clip_once(found: Iterable[DropReferences]) -> list[DropReferences]:
+    """A clip is deleted and counted with the first of its frames."""
+    clips: set[str] = set()
+    result = []
+    for one in found:
+        is_repeated = one.clip is not None and one.clip[0] in clips
+        clips |= {one.clip[0]} if one.clip is not None else set()
+        result.append(replace(one, clip=None) if is_repeated else one)
+    return result
 
 
 def _progress_key(person: str) -> Item:

@@ -77,6 +77,12 @@ NOTE = RowKind("records", ("drop#{drop}", "note#{at}"), "drop_id action_taken re
 REANNOUNCEMENT = RowKind(
     "records", ("drop#{drop}", "reannouncement"), "drop_id at times expires", timedelta(days=14)
 )
+CLIP = RowKind(
+    "records",
+    ("drop#{drop}", "clip"),
+    "drop_id position_s last_hash last_s frames attempt expires",
+    "retention",
+)
 ALERT = RowKind(
     "records",
     ("alert#{alert}", "alert"),

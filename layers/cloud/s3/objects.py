@@ -4,9 +4,11 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -15,7 +17,7 @@ from cloud.errors import error_code, is_invalid_request, translate_errors
 from cloud.polling_cache import PollingCache
 from vigil.alerts.rules import InvalidRules, RuleSet, default_rules, read_rules
 from vigil.drops.messages import S3Object
-from vigil.errors import Dependency, InvalidConfiguration, ObjectNotFound, ObjectTooLarge
+from vigil.errors import Dependency, EmptyFile, InvalidConfiguration, ObjectNotFound, ObjectTooLarge
 from vigil.releases.manifest import (
     InvalidReleaseManifest,
     ReleaseManifest,
@@ -30,6 +32,7 @@ RULES_KEY = "rules.toml"
 RULES_HISTORY_PREFIX = "rules/"
 MANIFEST_FILE = "manifest.json"
 LINK_EXPIRY_S = 300
+_CHUNK_BYTES = 1 << 20
 _RELEASE_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NOT_FOUND_CODES = {
     "NoSuchKey",
@@ -54,6 +57,19 @@ class S3InputReader:
         self._client = client
 
     def fetch(self, item: S3Object, max_bytes: int) -> bytes:
+        with translate_errors("photos", "read object"), self._open(item, max_bytes) as body:
+            return bytes(body.read())
+
+    def download(self, item: S3Object, file: Path, max_bytes: int) -> None:
+        reading = translate_errors("photos", "read object")
+        with reading, self._open(item, max_bytes) as body, file.open("wb") as written:
+            copyfileobj(body, written, _CHUNK_BYTES)
+        if not file.stat().st_size:
+            raise EmptyFile("the object has no bytes")
+
+    @contextmanager
+    def _open(self, item: S3Object, max_bytes: int) -> Iterator[Any]:
+        """The body of an object."""
         with translate_errors("photos", "read object"):
             try:
                 answer = self._client.get_object(Bucket=item.bucket, Key=item.key, **_version(item))
@@ -63,10 +79,10 @@ class S3InputReader:
                 if error_code(error) not in _NOT_FOUND_CODES:
                     raise
                 raise ObjectNotFound("the object was deleted before it was read") from error
-            with answer["Body"] as body:
-                if answer["ContentLength"] > max_bytes:
-                    raise ObjectTooLarge(f"{answer['ContentLength']} bytes are more than {max_bytes}")
-                return bytes(body.read())
+        with answer["Body"] as body:
+            if answer["ContentLength"] > max_bytes:
+                raise ObjectTooLarge(f"{answer['ContentLength']} bytes are more than {max_bytes}")
+            yield body
 
     def with_version(self, item: S3Object) -> S3Object:
         if item.version:
@@ -79,6 +95,29 @@ class S3InputReader:
                     raise
                 raise ObjectNotFound("the object was deleted before it was read") from error
         return S3Object(item.bucket, item.key, str(answer.get("VersionId", "")))
+
+
+class S3Frames:
+    """Port FrameStore in the photos bucket: S3 announces each frame that is stored as a drop."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client, self._bucket = client, bucket
+
+    def put_frame(self, key: str, data: bytes) -> bool:
+        """S3 refuses a second object under a key, whose version would be another drop.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        """
+        with translate_errors("photos", "store frame"):
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=data, ContentType="image/jpeg", IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if error_code(error) != "PreconditionFailed":
+                    raise
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class Alert:
     """A sighting that a person must review.
 
     The id is a hash of rule, subject, source and window, so that repeated frames raise one alert. Windows
-    are fixed intervals of event time, so that late and reordered frames have the right window.
+    are fixed intervals of event time, so that late and reordered frames have the right window; the frames of
+    a clip have one window, however long the clip is.
 
     subject         id of a person or of an unknown subject, or a label
     sighting_index  of the sighting in the drop
@@ -40,9 +41,15 @@ def window_start(at: datetime, window_s: int) -> str:
     return datetime.fromtimestamp(start, UTC).isoformat()
 
 
+def drop_window(drop: Drop, window_s: int) -> str:
+    """The window of a drop: its clip, or the interval that contains the time of its event."""
+    frame = drop.clip_frame
+    return f"clip:{frame.clip}" if frame is not None else window_start(drop.occurred_at, window_s)
+
+
 def create_alert(rule: Rule, drop: Drop, sighting_index: int, *, subject: str, status: str) -> Alert:
     """The alert that a rule raises for a sighting of the drop."""
-    window = window_start(drop.occurred_at, rule.window_s)
+    window = drop_window(drop, rule.window_s)
     key = "\0".join((rule.name, subject, drop.source, window))
     return Alert(
         id=hashlib.sha256(key.encode()).hexdigest()[:32],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vigil.alerts.alert import Alert, create_alert, window_start
+from vigil.alerts.alert import Alert, create_alert, drop_window
 from vigil.alerts.rules import Rule, RuleSet
 from vigil.drops.messages import Drop
 from vigil.inference.types import Prediction, Sighting, is_rule_fulfilled
@@ -64,7 +64,7 @@ def _find_unknown_subjects(
     first_unknown = next((sighting for _, _, sighting in matches if _is_comparable_unknown(sighting)), None)
     if first_unknown is None:
         return None
-    window = window_start(drop.occurred_at, max(one.window_s for one in (*rule_set.rules, matches[0][0])))
+    window = drop_window(drop, max(one.window_s for one in (*rule_set.rules, matches[0][0])))
     return lookup(
         drop.source, f"{window}#{first_unknown.embedding_space}" if first_unknown.embedding_space else window
     )

@@ -28,6 +28,24 @@ class InlinePayload:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipFrame:
+    """Which frame of which clip a drop shows.
+
+    clip     id of the clip's drop
+    number   of the frame in the clip, from 0
+    time_ms  since the beginning of the clip
+    """
+
+    clip: str
+    number: int
+    time_ms: int
+
+    def name(self) -> str:
+        """The end of the frame's object key, after the source; equal for every worker that takes it."""
+        return f"clip/{self.clip}/{self.number:07}-{self.time_ms:09}.jpg"
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """One input for one model, to be processed once.
 
@@ -44,6 +62,11 @@ class Drop:
     payload: S3Object | InlinePayload
     occurred_at: datetime
 
+    @property
+    def clip_frame(self) -> ClipFrame | None:
+        """The frame that the drop shows, which its object key names; None if it is not of a clip."""
+        return parse_frame_key(self.payload.key) if isinstance(self.payload, S3Object) else None
+
 
 @dataclass(frozen=True, slots=True)
 class InvalidMessage:
@@ -54,6 +77,11 @@ class InvalidMessage:
     occurred_at: datetime
     rejection: Rejected
 
+
+CLIP_MODEL = "clips"
+"""Stands in an object key for the model: the object is a video, whose frames become drops of a model."""
+
+_FRAME_KEY = re.compile(r"[^/]+/[^/]+/[^/]+/clip/([0-9a-f]{32})/([0-9]{7,9})-([0-9]{9})\.jpg")
 
 CANARY_SOURCE, CANARY_CHECK_SOURCE = "canary", "canary-check"
 """The sources of canary probes: of the schedule, and of a person who checks by hand. Their known photograph
@@ -76,6 +104,12 @@ def parse_object_key(key: str) -> tuple[str, str]:
     ):
         raise UnroutableKey("a key reads live|bulk/<model>/<source>/<name>; model and source without spaces")
     return parts[1], parts[2]
+
+
+def parse_frame_key(key: str) -> ClipFrame | None:
+    """The frame that a key names, shaped `<lane>/<model>/<source>/` and the name of the frame."""
+    match = _FRAME_KEY.fullmatch(key)
+    return ClipFrame(match[1], int(match[2]), int(match[3])) if match else None
 
 
 def object_drop(item: S3Object, model: str, source: str, *, dedup_key: str, occurred_at: datetime) -> Drop:

@@ -229,11 +229,13 @@ class ErasureService:
         return {"snapshots": snapshots, "photos": pending}, pointer.version
 
     def _remove_references(self, person: Person, cursor: Mapping[str, str]) -> Mapping[str, str]:
-        """One page of the drops that name the person, each after its photo was deleted."""
+        """One page of the drops that name the person, each after its photo, and its clip, was deleted."""
         found, following = self.personal_data.references(person.id, cursor)
         for drop in found:
             if drop.photo is not None:
                 self.objects.delete_photo(drop.photo)
+            if drop.clip is not None:
+                self.objects.delete_photo(drop.clip[1])
             self.personal_data.remove_references(person.id, drop, self.clock())
         return following
 

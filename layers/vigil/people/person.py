@@ -118,11 +118,13 @@ class DropReferences:
 
     drop   None for rows that belong to no drop
     photo  None if the drop has none, or none any more
+    clip   id and object of the clip that the photo is a frame of; None if it is none, or the clip is deleted
     """
 
     keys: tuple[tuple[str, str], ...]
     drop: str | None = None
     photo: S3Object | None = None
+    clip: tuple[str, S3Object] | None = None
 
 
 class PersonLookup(Protocol):

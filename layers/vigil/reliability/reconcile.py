@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from vigil.drops.ledger import MAX_LEASE, DropRecord, DropRecordReader
 from vigil.drops.messages import (
+    CLIP_MODEL,
     Drop,
     InvalidMessage,
     S3Object,
@@ -191,6 +192,10 @@ def _is_bulk(drop: Drop | InvalidMessage) -> bool:
     return isinstance(drop.payload, S3Object) and drop.payload.key.startswith(BULK_PREFIX)
 
 
+def _is_clip(key: str) -> bool:
+    return parse_object_key(key)[0] == CLIP_MODEL
+
+
 def _is_routable(key: str) -> bool:
     try:
         parse_object_key(key)
@@ -315,12 +320,15 @@ def backfill(
 ) -> ReconcileProgress:
     """Announce a bucket's objects, from a cursor on, for another model (None: for their own model).
 
+    The frames of a clip are objects; the clip itself is no input of another model.
+
     Objects whose drop has a final state or is being processed are skipped: it can be repeated and resumed.
     """
     progress = ReconcileProgress(cursor)
     while ports.has_time() and progress.reannounced < max_messages:
         page, cursor = ports.objects.list_page(progress.cursor)
-        requested = [(listed, to_drop(listed, model)) for listed in routable_objects(page)]
+        objects = [one for one in routable_objects(page) if model is None or not _is_clip(one.s3_object.key)]
+        requested = [(listed, to_drop(listed, model)) for listed in objects]
         records, now = ports.records.read_records({drop.id for _, drop in requested}), ports.clock()
         found = [
             MissingOutcome(drop, reason, listed, model)

@@ -134,6 +134,15 @@ def test_a_backfill_announces_unprocessed_objects_with_a_routable_key():
     assert all('"model": "objects"' in message for message in house.sent)
 
 
+def test_a_clip_is_no_input_of_another_model_and_is_announced_again_for_itself():
+    clip = ListedObject(S3Object("photos", "live/clips/door/film.mp4", "v1"), DAY_BEFORE)
+
+    others, own = FakeBucket(objects=[clip]), FakeBucket(objects=[clip])
+
+    assert backfill("", "objects", others.ports(), max_messages=100).reannounced == 0
+    assert backfill("", None, own.ports(), max_messages=100).reannounced == 1
+
+
 def test_the_wait_between_announcements_grows():
     """A lane that is hours behind must not be sent all that waits in it once more every five minutes."""
     house = FakeBucket(pages=10_000)

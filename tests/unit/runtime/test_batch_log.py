@@ -68,7 +68,10 @@ def record(number: int, body: str | None = None) -> dict[str, Any]:
 
 
 def logged_lines(
-    *records: dict[str, Any], before: Callable[[], None], service: str | None = None
+    *records: dict[str, Any],
+    before: Callable[[], None],
+    service: str | None = None,
+    send_clips: Callable[[list[str]], None] = noop,
 ) -> list[dict[str, Any]]:
     """The log of a lane that processed a batch; `before` runs at each prediction."""
     out = io.StringIO()
@@ -79,6 +82,7 @@ def logged_lines(
             MemoryLedger(), MemoryInputReader(held), SingleModel(eye), default_rules, lambda: NOON
         ),
         queue=SimpleNamespace(set_visibility_timeout=noop),  # type: ignore[arg-type]
+        clips=SimpleNamespace(send_messages=send_clips),  # type: ignore[arg-type]
         bucket="photos",
         lease=LEASE,
         logger=Logger(service=service or f"live-{next(LOGGERS)}", stream=out),
@@ -169,3 +173,16 @@ def test_no_line_contains_a_person_or_an_object_name(happens: Callable[[], None]
     assert len(told) == 2
     assert NAME not in json.dumps(told)
     assert "p-0123456789ab" not in json.dumps(told)
+
+
+def test_a_clip_is_passed_on_to_its_own_queue_and_is_no_drop_of_the_lane():
+    location = {"bucket": "photos", "key": "live/clips/vault/film.mp4", "version_id": "v1"}
+    clip = {"model": "clips", "source": "vault", "at": NOON.isoformat(), "s3": location}
+    sent: list[str] = []
+
+    lines = logged_lines(record(0, json.dumps(clip)), record(1), before=noop, send_clips=sent.extend)
+
+    (passed_on,) = [json.loads(body) for body in sent]
+    assert passed_on["s3"] == location
+    assert passed_on["id"] == compute_drop_id("photos", location["key"], "v1", "clips")
+    assert [line["drop"] for line in lines] == [ident(1)]

@@ -1,0 +1,1 @@
+"""Clips and cameras: decoding, the selection of frames, and the drops that they become."""
