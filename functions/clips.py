@@ -1,13 +1,18 @@
 """SQS queue `clips` → selected frames of clips are stored, each of which becomes a drop of a lane."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from chalice import Blueprint
 from chalice.app import SQSEvent
 
+from cloud.dynamodb.clips import DynamoClips
+from cloud.s3.objects import S3Frames
 from cloud.s3_events import clip_announcement, parse_message
-from functions.runtime.container import container
+from functions.runtime.container import Container, container
 from functions.runtime.handler import lambda_handler
 from functions.runtime.sqs_batch import LEASE_MARGIN, queue_message, visibility_delay_s
 from vigil.drops.messages import Drop, InvalidMessage
@@ -35,7 +40,7 @@ def _process_message(record: dict[str, Any], context: Any) -> bool:
     c, remaining = container(), timedelta(milliseconds=context.get_remaining_time_in_millis())
     queue, ends_at = c.lane_queue("clips"), datetime.now(UTC) + remaining
     invocation = Invocation(context.aws_request_id, ends_at - LEASE_MARGIN, remaining)
-    ports = c.clip_ports(lambda: datetime.now(UTC) < ends_at - MARGIN)
+    ports = _clip_ports(c, lambda: datetime.now(UTC) < ends_at - MARGIN)
     try:
         queue.set_visibility_timeout(record["receiptHandle"], int(remaining.total_seconds()) + 1)
         for drop in parse_message(queue_message(record), c.settings.photos_bucket):
@@ -46,6 +51,20 @@ def _process_message(record: dict[str, Any], context: Any) -> bool:
         queue.set_visibility_timeout(record["receiptHandle"], wait_s)
         return False
     return True
+
+
+def _clip_ports(c: Container, has_time: Callable[[], bool]) -> ClipPorts:
+    env = c.settings
+    return ClipPorts(
+        ledger=c.ledger("live"),
+        clips=c.input_reader,
+        frames=S3Frames(c.s3, env.photos_bucket),
+        progress=DynamoClips(c.dynamodb, env.records_table, retention=env.retention),
+        clock=c.clock,
+        has_time=has_time,
+        model=env.frame_model,
+        folder=Path(gettempdir()),
+    )
 
 
 def _process(drop: Drop | InvalidMessage, ports: ClipPorts, invocation: Invocation) -> None:

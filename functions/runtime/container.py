@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from vigil.reliability.triage import TriagePorts
     from vigil.training.dataset_store import DatasetBuilder, DatasetStore
     from vigil.training.service import TrainingService
-    from vigil.video.clip import ClipPorts
 
 GALLERY_REFRESH_S = 2.0
 """Seconds within which a warm lane notices a new gallery or new rules."""
@@ -193,7 +192,8 @@ class Container(Adapters):
         from vigil.drops.process import ProcessingPorts
 
         env = self.settings
-        metrics, queue = ReleaseMetrics(env.metrics_namespace), self._queue(env.queue_url)
+        metrics = ReleaseMetrics(env.metrics_namespace)
+        queues = (self._queue(env.queue_url), self.lane_queue("clips"), env.photos_bucket)
         releases = ReleaseTelemetry(metrics, self.release_health.add, self.comparisons.save, self._pointers)
         ports = ProcessingPorts(
             self.ledger(env.lane),
@@ -205,7 +205,7 @@ class Container(Adapters):
             canary_digest=canary_digest(),
         )
         telemetry = (self.lane_telemetry, releases, DriftTelemetry(self.output_sketches.add))
-        lane = (ports, queue, env.photos_bucket, env.lease, self.logger, *telemetry, self.deadline)
+        lane = (ports, *queues, env.lease, self.logger, *telemetry, self.deadline)
         return LaneRuntime(*lane, is_fair=env.lane == "live")
 
     @cached_property

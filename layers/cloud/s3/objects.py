@@ -57,19 +57,18 @@ class S3InputReader:
         self._client = client
 
     def fetch(self, item: S3Object, max_bytes: int) -> bytes:
-        with translate_errors("photos", "read object"), self._open(item, max_bytes) as body:
+        with self._open(item, max_bytes) as body:
             return bytes(body.read())
 
     def download(self, item: S3Object, file: Path, max_bytes: int) -> None:
-        reading = translate_errors("photos", "read object")
-        with reading, self._open(item, max_bytes) as body, file.open("wb") as written:
+        with self._open(item, max_bytes) as body, file.open("wb") as written:
             copyfileobj(body, written, _CHUNK_BYTES)
         if not file.stat().st_size:
             raise EmptyFile("the object has no bytes")
 
     @contextmanager
     def _open(self, item: S3Object, max_bytes: int) -> Iterator[Any]:
-        """The body of an object."""
+        """The body of an object; its errors while it is read are translated too."""
         with translate_errors("photos", "read object"):
             try:
                 answer = self._client.get_object(Bucket=item.bucket, Key=item.key, **_version(item))
@@ -79,10 +78,10 @@ class S3InputReader:
                 if error_code(error) not in _NOT_FOUND_CODES:
                     raise
                 raise ObjectNotFound("the object was deleted before it was read") from error
-        with answer["Body"] as body:
-            if answer["ContentLength"] > max_bytes:
-                raise ObjectTooLarge(f"{answer['ContentLength']} bytes are more than {max_bytes}")
-            yield body
+            with answer["Body"] as body:
+                if answer["ContentLength"] > max_bytes:
+                    raise ObjectTooLarge(f"{answer['ContentLength']} bytes are more than {max_bytes}")
+                yield body
 
     def with_version(self, item: S3Object) -> S3Object:
         if item.version:

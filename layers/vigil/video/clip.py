@@ -202,8 +202,8 @@ def _store_frames(drop: Drop, clip: Clip, progress: ClipProgress, ports: ClipPor
 def frame_key(drop: Drop, frame: Frame, model: str) -> str:
     """The object key of a frame, in the lane of its clip; the same for every worker that takes it."""
     lane = _object_of(drop).key.split("/", 1)[0]
-    taken = ClipFrame(drop.id, frame.number, round(frame.time_s * 1000))
-    return f"{lane}/{model}/{drop.source}/{taken.name()}"
+    place = ClipFrame(drop.id, frame.number, round(frame.time_s * 1000))
+    return f"{lane}/{model}/{drop.source}/{place.name()}"
 
 
 def _object_of(drop: Drop) -> S3Object:
