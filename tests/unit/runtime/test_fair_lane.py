@@ -47,6 +47,7 @@ def process(*records: dict[str, Any], queue: FakeQueue, is_fair: bool = True) ->
     lane = LaneRuntime(
         ports=ProcessingPorts(ledger, reader, SingleModel(FakeModel(SCENE)), default_rules, lambda: NOON),
         queue=queue,  # type: ignore[arg-type]
+        clips=queue,  # type: ignore[arg-type]
         bucket="photos",
         lease=LEASE,
         logger=Logger(service="fair-lane"),
