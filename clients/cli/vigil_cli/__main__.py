@@ -14,7 +14,7 @@ GROUPS: Mapping[str, str] = {
     --stage that of a deployment on AWS.
     """,
     "people": "Enrol, list, tag and erase people.",
-    "drops": "Upload photos and read the records of drops.",
+    "drops": "Upload photos and clips, and read the records of drops.",
     "models": "Add, register, promote, train and evaluate models.",
     "ops": "Operate a deployment: lanes, dead letters, alarms, rules and the audit log.",
     "ops dlq": "List, redrive and quarantine dead letters; triage does this by itself where it can.",
@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, str] = {
     "drops quarantined": "drops:quarantined",
     "drops show": "drops:show",
     "drops notes": "drops:notes",
-    "drops upload": "drops:upload",
+    "drops add": "drops:upload",
     "drops label": "drops:label",
     "drops label-file": "drops:label_file",
     "models list": "models:list_models",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from vigil_client.transport import Token, Transport
+from vigil_client.transport import OnProgress, Token, Transport
 from vigil_client.types import (
     AlarmList,
     AlarmOut,
@@ -86,13 +86,22 @@ class Vigil:
         return self.get_drop(uploaded["drop"], wait_s=20)
 
     def upload_photo(
-        self, photo: Path | str, *, source: str, lane: Lane = "live", model: str = "faces"
+        self,
+        photo: Path | str,
+        *,
+        source: str,
+        lane: Lane = "live",
+        model: str = "faces",
+        on_progress: OnProgress = lambda _: None,
     ) -> str:
-        """Upload a photo into a lane; returns the id of the upload for `get_upload`."""
+        """Upload a photo into a lane, or a clip with the model `clips`; the id is for `get_upload`.
+
+        on_progress  is called with the number of bytes that are sent so far
+        """
         file = Path(photo)
         request = {"source": source, "lane": lane, "model": model, "suffix": _suffix(file)}
         form = self._transport.request(UploadForm, "POST", "/v1/uploads", body=request)
-        self._transport.post_form(form["url"], form["fields"], ("file", file.read_bytes(), ANY_FILE))
+        self._transport.post_form(form["url"], form["fields"], file, ANY_FILE, on_progress)
         return form["id"]
 
     def get_upload(self, upload: str, *, wait_s: int = 0) -> UploadStatus:

@@ -1,9 +1,11 @@
 """HTTP requests to the API: timeouts, retries, and an idempotency key that makes retries safe."""
 
+import io
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlencode
 
 import urllib3
@@ -13,6 +15,9 @@ from vigil_client.problems import ApiUnreachable, problem_from_response
 Result = TypeVar("Result")
 Token = str | Callable[[], str]
 """A bearer token, or a function that returns a valid one."""
+
+OnProgress = Callable[[int], None]
+"""Called with the bytes of a file that are sent so far."""
 
 RETRIED_STATUSES = (429, 502, 503, 504)
 
@@ -77,9 +82,14 @@ class Transport:
             raise problem_from_response(response.status, _parse_json(response))
         return bytes(response.data)
 
-    def post_form(self, url: str, fields: Mapping[str, str], file: tuple[str, bytes, str]) -> None:
-        """Upload a file with a form of S3. Raises Problem, ApiUnreachable."""
-        response = self._exchange("POST", url, fields={**fields, "file": file})
+    def post_form(
+        self, url: str, fields: Mapping[str, str], file: Path, media: str, on_progress: OnProgress
+    ) -> None:
+        """Upload a file, piece by piece, with a form of S3. Raises OSError, Problem, ApiUnreachable."""
+        with file.open("rb") as opened:
+            form = _FormBody(fields, opened, media, on_progress)
+            headers = {"Content-Type": form.content_type, "Content-Length": str(form.size)}
+            response = self._exchange("POST", url, body=form, headers=headers)
         if response.status >= 400:
             raise problem_from_response(
                 response.status,
@@ -99,6 +109,35 @@ class Transport:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         headers |= {"Content-Type": media} if body is not None else {}
         return headers | ({} if method == "GET" else {"Idempotency-Key": uuid.uuid4().hex})
+
+
+class _FormBody:
+    """A multipart form whose last field is a file, read as it is sent and again for a retry."""
+
+    def __init__(
+        self, fields: Mapping[str, str], file: BinaryIO, media: str, on_progress: OnProgress
+    ) -> None:
+        empty, self.content_type = urllib3.encode_multipart_formdata({**fields, "file": ("file", b"", media)})
+        end = len(f"\r\n--{self.content_type.rpartition('=')[2]}--\r\n")
+        self._head, self._tail = io.BytesIO(empty[:-end]), io.BytesIO(empty[-end:])
+        self._file, self._on_progress = file, on_progress
+        self.size = len(empty) + file.seek(0, io.SEEK_END)
+        self.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        for part in (self._head, self._file, self._tail):
+            if data := part.read(size):
+                self._on_progress(self._file.tell())
+                return data
+        return b""
+
+    def tell(self) -> int:
+        return self._head.tell() + self._file.tell() + self._tail.tell()
+
+    def seek(self, _: int) -> None:
+        """To the beginning, where every retry starts."""
+        for part in (self._head, self._file, self._tail):
+            part.seek(0)
 
 
 def _parse_json(response: urllib3.BaseHTTPResponse) -> Any:

@@ -217,6 +217,14 @@ class DropActionOut(TypedDict):
     at: str
 
 
+class FrameOut(TypedDict):
+    """A frame of a clip."""
+
+    clip: str
+    number: int
+    time_ms: int
+
+
 class SightingOut(TypedDict):
     """One result of a model in one drop."""
 
@@ -257,6 +265,7 @@ class DropOut(TypedDict):
     error: NotRequired[str]
     first_claimed_at: str
     object: NotRequired[ObjectReference]
+    frame: NotRequired[FrameOut]
     release: NotRequired[str]
     reason: NotRequired[str]
     message: NotRequired[str]

@@ -19,6 +19,7 @@ from functions.api.schemas.drops import (
     DropList,
     DropOut,
     DropsQuery,
+    FrameOut,
     LabelOut,
     LabelRequest,
     NewUpload,
@@ -30,7 +31,15 @@ from functions.api.schemas.drops import (
 from functions.api.schemas.predict import ObjectReference
 from functions.runtime.container import container
 from vigil.access.signing import InvalidSignature, sign_value, verify_value
-from vigil.drops.messages import CANARY_CHECK_SOURCE, CANARY_SOURCE, compute_drop_id, parse_object_key
+from vigil.drops.messages import (
+    CANARY_CHECK_SOURCE,
+    CANARY_SOURCE,
+    CLIP_MODEL,
+    MAX_CLIP_BYTES,
+    compute_drop_id,
+    parse_frame_key,
+    parse_object_key,
+)
 from vigil.errors import ObjectNotFound
 from vigil.people.consent import is_person_id
 from vigil.training import labels
@@ -66,27 +75,35 @@ def require_source(call: Call, source: str) -> None:
     problems=(UnprocessableContent,),
 )
 def create_upload(call: Call, new: NewUpload) -> UploadForm:
-    """Create a form that uploads one photo.
+    """Create a form that uploads one photo, or one clip with the model `clips`.
 
     S3 accepts one file of the declared type with this form, within five minutes.
     """
     require_source(call, new.source)
-    models = container().model_cards
-    card = models.get(new.model)
-    if card is None:
-        raise UnprocessableContent(f"unknown model; use {', '.join(models)}", reason="unknown-model")
+    max_bytes = _max_upload_bytes(new.model)
     key = f"{new.lane}/{new.model}/{new.source}/{secrets.token_hex(16)}{new.suffix}"
     media_type = mimetypes.guess_type(f"a{new.suffix}")[0] or "application/octet-stream"
     form = container().presigned_photos.upload_form(
-        key, content_type=media_type, max_bytes=card.max_bytes, expires_s=UPLOAD_FORM_TTL_S
+        key, content_type=media_type, max_bytes=max_bytes, expires_s=UPLOAD_FORM_TTL_S
     )
     return UploadForm(
         id=sign_value(key, purpose="upload", key=container().signing_key),
         url=form.url,
         fields=form.fields,
-        max_bytes=card.max_bytes,
+        max_bytes=max_bytes,
         expires_at=datetime.now(UTC) + timedelta(seconds=UPLOAD_FORM_TTL_S),
     )
+
+
+def _max_upload_bytes(model: str) -> int:
+    """The size of the largest file for a model. Raises UnprocessableContent."""
+    if model == CLIP_MODEL:
+        return MAX_CLIP_BYTES
+    models = container().model_cards
+    if model not in models:
+        known = ", ".join([*models, CLIP_MODEL])
+        raise UnprocessableContent(f"unknown model; use {known}", reason="unknown-model")
+    return models[model].max_bytes
 
 
 @operation("GET", "/v1/uploads/{upload}", role="operator", bound_tokens="limited", example={"wait": 20})
@@ -136,9 +153,14 @@ def get_drop(call: Call, query: WaitQuery) -> DropOut:
 def list_drops(call: Call, query: DropsQuery) -> DropList:
     """List drops, newest first.
 
-    With `object`, the drops of all versions of that object are listed on one page, whatever their age.
+    With `object`, the drops of all versions of that object are listed on one page, whatever their age. With
+    `clip`, only the drops of the frames of that clip are listed.
     """
-    matches = row_filter(query, "source", "state", "lane", "model")
+    has_values = row_filter(query, "source", "state", "lane", "model")
+
+    def matches(drop: DropView) -> bool:
+        return has_values(drop) and (query.clip is None or _clip_of(drop) == query.clip)
+
     if query.object is not None:
         return DropList(
             items=[_to_drop(drop, call) for drop in _drops_of_object(call, query) if matches(drop)]
@@ -176,6 +198,17 @@ def _drops_of_object(call: Call, query: DropsQuery) -> list[DropView]:
     return [drop for drop in found if drop is not None and call.caller.can_access_source(drop.source)]
 
 
+def _clip_of(drop: DropView) -> str | None:
+    frame = _frame_of(drop)
+    return frame.clip if frame is not None else None
+
+
+def _frame_of(drop: DropView) -> FrameOut | None:
+    """The frame of a clip that a drop shows; unknown once the drop's object was erased."""
+    frame = parse_frame_key(drop.s3_object.key) if drop.s3_object is not None else None
+    return FrameOut(clip=frame.clip, number=frame.number, time_ms=frame.time_ms) if frame else None
+
+
 def _to_drop(drop: DropView, call: Call) -> DropOut:
     has_picture = drop.s3_object is not None and drop.size_px is not None
     return DropOut(
@@ -188,6 +221,7 @@ def _to_drop(drop: DropView, call: Call) -> DropOut:
         attempts=drop.attempts,
         first_claimed_at=drop.first_claimed_at,
         object=_to_object(drop),
+        frame=_frame_of(drop),
         stage=drop.stage or None,
         error=drop.error or None,
         release=drop.release or None,

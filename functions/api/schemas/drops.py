@@ -102,6 +102,14 @@ class DropActionOut(ApiModel):
     at: Timestamp
 
 
+class FrameOut(ApiModel):
+    """A frame of a clip."""
+
+    clip: Annotated[str, Field(description="Id of the clip's drop", examples=["0" * 32])]
+    number: Annotated[int, Field(description="Number of the frame in the clip, from 0", examples=[37])]
+    time_ms: Annotated[int, Field(description="Milliseconds since the clip begins", examples=[1480])]
+
+
 class DropOut(ApiModel):
     """A drop, with its sightings once it is done."""
 
@@ -123,6 +131,7 @@ class DropOut(ApiModel):
     object: Annotated[
         ObjectReference | None, Field(description="Object in the photos bucket; absent for inline messages")
     ] = None
+    frame: Annotated[FrameOut | None, Field(description="Frame of a clip that the drop shows")] = None
     release: ReleaseId | None = None
     reason: Annotated[str | None, Field(description="Why the drop was rejected or quarantined; stable")] = (
         None
@@ -168,6 +177,9 @@ class DropsQuery(PageQuery):
             description="Only drops of the versions of this object in the photos bucket",
             examples=["live/faces/door-3/frame.jpg"],
         ),
+    ] = None
+    clip: Annotated[
+        str | None, Field(pattern=r"^[0-9a-f]{32}$", description="Only frames of the clip with this id")
     ] = None
     id_prefix: IdPrefix = None
     since: Since = None

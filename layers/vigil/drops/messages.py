@@ -81,6 +81,12 @@ class InvalidMessage:
 CLIP_MODEL = "clips"
 """Stands in an object key for the model: the object is a video, whose frames become drops of a model."""
 
+MAX_CLIP_BYTES = 400_000_000
+"""The size of the largest clip, which fits Lambda's temporary space of 512 MB."""
+
+CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".avi", ".webm"})
+"""Usual suffixes of clips; the content decides."""
+
 _FRAME_KEY = re.compile(r"[^/]+/[^/]+/[^/]+/clip/([0-9a-f]{32})/([0-9]{7,9})-([0-9]{9})\.jpg")
 
 CANARY_SOURCE, CANARY_CHECK_SOURCE = "canary", "canary-check"

@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
+from vigil.drops.messages import MAX_CLIP_BYTES
 from vigil.errors import Rejected, TooManyPixels
 from vigil.video.frames import Frame
 
@@ -46,9 +47,9 @@ class ClipTooLong(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class ClipLimits:
-    """Limits of one clip; max_bytes fits Lambda's temporary space of 512 MB."""
+    """Limits of one clip."""
 
-    max_bytes: int = 400_000_000
+    max_bytes: int = MAX_CLIP_BYTES
     max_duration_s: float = 3600.0
     max_frames: int = 250_000
     max_pixels: int = 4096 * 2304

@@ -180,6 +180,33 @@ def test_a_dropped_file_that_is_too_large_does_not_stop_the_others(
     ]
 
 
+def test_a_clip_is_recognised_by_its_suffix_and_shown_with_its_frames(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    film, models = tmp_path / "film.MP4", []
+    film.write_bytes(b"film")
+    clip = {**DROP_RECORD, "model": "clips", "found": 0, "notes": {"frames": 2}, "sightings": []}
+    frames = [
+        {
+            **DROP_RECORD,
+            "id": f"{number:032}",
+            "frame": {"clip": DROP, "number": number, "time_ms": number * 500},
+        }
+        for number in (3, 1)
+    ]
+    monkeypatch.setattr(FakeApi, "upload_photo", lambda *_, model, **__: models.append(model) or "upload-id")
+    monkeypatch.setattr(FakeApi, "get_drop", lambda _, drop, **__: clip if drop == DROP else DROP_RECORD)
+    monkeypatch.setattr(FakeApi, "list_drops", lambda *_, clip, **__: iter(frames if clip == DROP else []))
+
+    (row,) = [json.loads(line) for line in run("drops add --json", film).stdout.splitlines()]
+    table = run("drop", film).stdout
+
+    assert models == ["clips", "clips"]
+    assert [one["file"] for one in row["frames"]] == [f"{film} 0.5 s", f"{film} 1.5 s"]
+    assert "Ada Lovelace" in table
+    assert "1 files: 1 done; found 2" in table
+
+
 def test_a_spelling_of_an_enrolled_name_adds_photos_to_the_person(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

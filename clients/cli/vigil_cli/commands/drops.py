@@ -3,7 +3,8 @@
 import csv
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from vigil.drops.messages import CLIP_MODEL, CLIP_SUFFIXES
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import (
     coloured,
@@ -58,6 +60,10 @@ UNUSUAL_SUFFIXES = ("", ".jfif", ".jpe")
 REFUSALS = {413: "too-large", 422: "refused"}
 """Status codes about one file, with a reason for an answer that has none."""
 
+MIN_BAR_BYTES = 2_000_000
+"""The upload of a smaller file shows no bar."""
+
+FRAMES_POLL_S = 1.0
 REFUSED_BY_S3 = "Upload rejected"
 
 DropArgument = Annotated[
@@ -72,7 +78,7 @@ def upload(
     session: Session,
     files: Annotated[
         list[Path],
-        Argument(help="Photos or other files that the model reads, or folders of them.", exists=True),
+        Argument(help="Photos, clips, or other files that the model reads, or folders of them.", exists=True),
     ],
     source: Annotated[str, Option(help="Where they come from: a door, a camera, a feed.")] = "desk",
     model: Annotated[str, Option(help="The model that processes them.")] = "faces",
@@ -80,50 +86,72 @@ def upload(
     wait_s: Annotated[float, Option(help="Seconds to wait for results; 0: none.", flags=("--wait",))] = 60.0,
     label_by_folder: Annotated[bool, Option(help="Label each photo with the name of its folder.")] = False,
 ) -> None:
-    """Upload photos and show the result of each.
+    """Upload photos and clips, and show the result of each; of a clip, those of its frames.
 
     The exit code is 1 if a file is refused, rejected or quarantined, or has no result after --wait seconds.
 
     Example: ./vigil drop photos/ --source door-3
     """
     with session.api("operator") as api:
-        files = find_photos(api, files, model)
+        files = find_uploads(api, files, model)
         rows = [{"file": str(file), **_upload_file(api, file, source, lane, model)} for file in files]
         if wait_s > 0:
-            _wait_for_results(api, rows, wait_s)
+            deadline_s = time.monotonic() + wait_s
+            _wait_for_results(api, rows, deadline_s)
+            for row in rows:
+                if row["state"] == "done" and row["model"] == CLIP_MODEL:
+                    row["frames"] = _wait_for_frames(api, row, deadline_s)
         for row in rows:
             row.pop("upload", None)
             if label_by_folder and row["state"] == "done":
                 _label(api, row["id"], Path(row["file"]).resolve().parent.name)
         session.show(rows, lambda: Group(drops_table(rows, name_lookup(api)), f"\n{summary(rows)}"))
-    unfinished = sum(row["state"] in UNFINISHED for row in rows) if wait_s > 0 else 0
+    drops = _with_frames(rows)
+    unfinished = sum(row["state"] in UNFINISHED for row in drops) if wait_s > 0 else 0
     if unfinished:
         err.print(f"{unfinished} drops have no result after {wait_s:g} s: see `./vigil drops list` later")
-    if unfinished or any(row["state"] not in ("done", *UNFINISHED) for row in rows):
+    if unfinished or any(row["state"] not in ("done", *UNFINISHED) for row in drops):
         raise click.exceptions.Exit(1)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     """How many files there are, by their states, and what was found in them."""
     states = ", ".join(f"{count} {state}" for state, count in Counter(row["state"] for row in rows).items())
-    found, alerts = (sum(row.get(name) or 0 for row in rows) for name in ("found", "alerts"))
+    found, alerts = (sum(row.get(name) or 0 for row in _with_frames(rows)) for name in ("found", "alerts"))
     return f"{len(rows)} files: {states}; found {found}; {alerts} times an alert"
 
 
-def find_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
+def _with_frames(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The drops of the files, and after each clip those of its frames."""
+    return [one for row in rows for one in (row, *row.get("frames", ()))]
+
+
+def find_photos(
+    api: Vigil, paths: Sequence[Path], model: str = "faces", more_suffixes: frozenset[str] = frozenset()
+) -> list[Path]:
     """The files, and all photos in the folders; ends the command without any."""
-    found = list_photos(api, paths, model)
+    found = list_photos(api, paths, model, more_suffixes)
     if not found:
         suffixes = ", ".join(api.get_model(model)["suffixes"])
         fail(f"no file in {', '.join(map(str, paths))} has one of the suffixes {suffixes}")
     return found
 
 
-def list_photos(api: Vigil, paths: Sequence[Path], model: str = "faces") -> list[Path]:
+def list_photos(
+    api: Vigil, paths: Sequence[Path], model: str = "faces", more_suffixes: frozenset[str] = frozenset()
+) -> list[Path]:
     """The files, and all files in the folders with a usual suffix of the model's files, or none."""
     if not any(path.is_dir() for path in paths):
         return [*paths]
-    return list(expand_folders(paths, {*api.get_model(model)["suffixes"], *UNUSUAL_SUFFIXES}))
+    suffixes = {*api.get_model(model)["suffixes"], *UNUSUAL_SUFFIXES}
+    return list(expand_folders(paths, suffixes | more_suffixes))
+
+
+def find_uploads(api: Vigil, paths: Sequence[Path], model: str) -> list[Path]:
+    """The files, and all photos and clips in the folders; ends the command without any."""
+    if model == CLIP_MODEL:
+        return list(expand_folders(paths, CLIP_SUFFIXES))
+    return find_photos(api, paths, model, CLIP_SUFFIXES)
 
 
 def refusal_of(error: Problem | OSError) -> dict[str, Any]:
@@ -137,19 +165,49 @@ def refusal_of(error: Problem | OSError) -> dict[str, Any]:
 
 
 def _upload_file(api: Vigil, file: Path, source: str, lane: LaneName, model: str) -> dict[str, Any]:
+    """A clip is recognised by its suffix."""
+    model = CLIP_MODEL if file.suffix.lower() in CLIP_SUFFIXES else model
     try:
-        uploaded = api.upload_photo(file, source=source, lane=lane, model=model)
+        with upload_progress(file) as on_progress:
+            uploaded = api.upload_photo(file, source=source, lane=lane, model=model, on_progress=on_progress)
     except (Problem, OSError) as error:
         return {"state": "refused", **refusal_of(error)}
     drop = api.get_upload(uploaded, wait_s=0).get("drop")
     return {"state": "uploaded", "upload": uploaded} | ({"id": drop} if drop else {})
 
 
-def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], wait_s: float) -> None:
+@contextmanager
+def upload_progress(file: Path) -> Iterator[Callable[[int], None]]:
+    """A bar on the screen while a large file is uploaded; yields what is told the bytes that are sent."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    size = file.stat().st_size
+    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=err, transient=True, disable=size < MIN_BAR_BYTES) as bar:
+        task = bar.add_task(f"uploading {file.name}", total=size)
+        yield lambda sent: bar.update(task, completed=sent)
+
+
+def _wait_for_frames(api: Vigil, clip: Mapping[str, Any], deadline_s: float) -> list[dict[str, Any]]:
+    """The drops of a clip's frames, in their order, once all have ended or when the time is up."""
+    expected = clip.get("notes", {}).get("frames", 0)
+    while True:
+        found: list[dict[str, Any]] = [dict(one) for one in api.list_drops(clip=clip["id"], since=clip["at"])]
+        ended = sum(one["state"] not in UNFINISHED for one in found)
+        if ended >= expected or time.monotonic() >= deadline_s:
+            break
+        time.sleep(FRAMES_POLL_S)
+    for one in found:
+        if one.get("found"):
+            one.update(api.get_drop(one["id"]))
+        one["file"] = f"{clip['file']} {one['frame']['time_ms'] / 1000:.1f} s"
+    return sorted(found, key=lambda one: one["frame"]["number"])
+
+
+def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], deadline_s: float) -> None:
     """Complete each row with the record of its drop once that has ended, or when the time is up."""
     from rich.progress import track
 
-    deadline_s = time.monotonic() + wait_s
     for row in track(rows, description="processing", console=err, transient=True):
         while row["state"] in UNFINISHED:
             left_s = max(0, min(LONG_POLL_S, round(deadline_s - time.monotonic())))
@@ -163,7 +221,7 @@ def _wait_for_results(api: Vigil, rows: Sequence[dict[str, Any]], wait_s: float)
 def drops_table(rows: Iterable[Mapping[str, Any]], name_of: NameLookup) -> Table:
     """A line for each sighting; the drop's own columns are on its first line."""
     table = new_table("Drops", "photo", "state", ">found", "who", ">score", ">threshold", ">ms", "drop")
-    for row in rows:
+    for row in _with_frames(rows):
         first: list[str | Text] = [Path(row["file"]).name, _state_text(row), str(row.get("found", ""))]
         last = [duration_text(row), row.get("id", "")[:SHOWN_DIGITS]]
         for sighting in row.get("sightings") or [{}]:
@@ -233,13 +291,15 @@ def list_drops(
     source: SourceOption = None,
     days: DaysOption = 7,
     limit: LimitOption = 50,
+    clip: Annotated[str | None, Option(help="Only frames of the clip with this id.")] = None,
 ) -> None:
     """List drops, newest first.
 
     Example: ./vigil drops list --state rejected --days 1
     """
     with session.api("viewer") as api:
-        pages = api.list_drops(state=state, source=source, since=days_ago(days))
+        clip = find_drop(api, clip) if clip else None
+        pages = api.list_drops(state=state, source=source, clip=clip, since=days_ago(days))
         found, note = fetch_rows(pages, source)
     rows = found[:limit]
     columns = ("time", "source", "model", "state", ">found", ">attempts", "drop")
