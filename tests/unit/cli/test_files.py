@@ -183,7 +183,7 @@ def test_a_dropped_file_that_is_too_large_does_not_stop_the_others(
 def test_a_clip_is_recognised_by_its_suffix_and_shown_with_its_frames(
     api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    film, models = tmp_path / "film.MP4", []
+    film, models = tmp_path / "film.MP4", list[str]()
     film.write_bytes(b"film")
     clip = {**DROP_RECORD, "model": "clips", "found": 0, "notes": {"frames": 2}, "sightings": []}
     frames = [
@@ -194,7 +194,12 @@ def test_a_clip_is_recognised_by_its_suffix_and_shown_with_its_frames(
         }
         for number in (3, 1)
     ]
-    monkeypatch.setattr(FakeApi, "upload_photo", lambda *_, model, **__: models.append(model) or "upload-id")
+
+    def upload_photo(*_: Any, model: str, **__: Any) -> str:
+        models.append(model)
+        return "upload-id"
+
+    monkeypatch.setattr(FakeApi, "upload_photo", upload_photo)
     monkeypatch.setattr(FakeApi, "get_drop", lambda _, drop, **__: clip if drop == DROP else DROP_RECORD)
     monkeypatch.setattr(FakeApi, "list_drops", lambda *_, clip, **__: iter(frames if clip == DROP else []))
 
