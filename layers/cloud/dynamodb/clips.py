@@ -21,7 +21,7 @@ class DynamoClips:
         if row is None:
             return ClipProgress()
         selection = SelectionState(float(row["position_s"]), row["last_hash"], float(row["last_s"]))
-        return ClipProgress(selection, row["frames"], row["attempt"])
+        return ClipProgress(selection, row["stored_frames"], row["attempt"])
 
     def save(self, clip: str, progress: ClipProgress, now: datetime) -> None:
         row = {
@@ -29,7 +29,7 @@ class DynamoClips:
             "position_s": progress.selection.position_s,
             "last_hash": progress.selection.last_hash,
             "last_s": progress.selection.last_s,
-            "frames": progress.frames,
+            "stored_frames": progress.frames,
             "attempt": progress.attempt,
             "expires": int((now + self._retention).timestamp()),
         }

@@ -80,7 +80,7 @@ REANNOUNCEMENT = RowKind(
 CLIP = RowKind(
     "records",
     ("drop#{drop}", "clip"),
-    "drop_id position_s last_hash last_s frames attempt expires",
+    "drop_id position_s last_hash last_s stored_frames attempt expires",
     "retention",
 )
 ALERT = RowKind(
