@@ -3,7 +3,7 @@
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check clean
+.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check lock clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -11,6 +11,7 @@ SCAN := .venv-scan/.ready
 PIP := -m pip install -qq --disable-pip-version-check
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 AGAIN := $(MAKE) --no-print-directory
+LOCK := build/uv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-annotate --no-header
 TARGET ?= local
 STAGE ?= dev
 SEED ?= 1
@@ -22,7 +23,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV) ## create the virtual environment with pinned packages
-models: $(VENV) ## fetch, verify and prepare models: make models MODELS="faces image-detect"
+models: $(VENV) ## fetch and prepare the models, or those that MODELS names
 	@$(BIN)/python -m models.build $(MODELS)
 package: models ## build the deployment package; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
@@ -66,10 +67,17 @@ trainer: $(VENV) ## create the training environment (PyTorch)
 	@$(BIN)/python -m models.training.environment >/dev/null || echo "trainer: the training environment could not be created; its tests are skipped"
 openapi: $(VENV) ## regenerate docs/openapi.json and the client types
 	@$(BIN)/python clients/python/generate.py
+lock: ## pin what requirements*.txt name, with hashes, in *.lock
+	@python3 -m venv build/uv && build/uv/bin/python $(PIP) uv==0.13.9
+	@$(LOCK) requirements-dev.txt -c constraints.txt -o requirements.lock
+	@$(LOCK) requirements-scan.txt -o requirements-scan.lock
+	@$(LOCK) models/training/requirements.txt -o build/training.lock
+	@awk '/^[a-z]/ { file = "models/training/" (/^(torch=|nvidia-|cuda-|triton)/ ? "torch" : "requirements") ".lock" } \
+	  { print > file }' build/training.lock
 clean: ## delete build results; environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(VENV): requirements.txt requirements-dev.txt constraints.txt
+$(VENV): requirements.lock
 	@for python in $(PYTHONS); do \
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { lacking=$$python; continue; }; \
@@ -78,11 +86,11 @@ $(VENV): requirements.txt requirements-dev.txt constraints.txt
 	done; \
 	test -x $(BIN)/python || { echo "setup: $${lacking:+$$lacking cannot make virtual environments (on \
 	Debian and Ubuntu: apt install python3-venv); }Python 3.11 or newer with venv is needed"; exit 1; }
-	@$(BIN)/python $(PIP) -r requirements-dev.txt
+	@$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements.lock
 	@touch $@
 
-$(SCAN): requirements-scan.txt | $(VENV)
+$(SCAN): requirements-scan.lock | $(VENV)
 	@echo "setup: installing the security scanner into .venv-scan (half a minute, once) …"
 	@$(BIN)/python -m venv .venv-scan
-	@.venv-scan/bin/python $(PIP) -r requirements-scan.txt
+	@.venv-scan/bin/python $(PIP) --require-hashes --no-deps -r requirements-scan.lock
 	@touch $@

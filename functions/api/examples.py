@@ -6,7 +6,8 @@ from typing import Any
 JsonObject = dict[str, Any]
 EXAMPLE_TIME = "2026-01-31T18:30:00Z"
 _REFERENCE = "#/components/schemas/"
-_DROP, _RELEASE, _JOB = "0f6d2c7be1a94f8d93a5b0c4e7d8f921", "0123456789abcdef", "vigil-digits-1f2e3d4c5b6a"
+_DROP, _JOB = "0f6d2c7be1a94f8d93a5b0c4e7d8f921", "vigil-digits-1f2e3d4c5b6a"
+_RELEASE = "5d0c41f2a9be77130c6b8e24d17f3a95"
 _BY_FIELD: Mapping[str, Any] = {
     "active": _RELEASE,
     "body": '{"model": "faces", "source": "door-3", "s3": {"key": "live/faces/door-3/a.jpg"}}',

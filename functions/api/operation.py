@@ -28,7 +28,7 @@ PATH_PARAMETERS = {
     "upload": (r"[A-Za-z0-9_-]{24,400}", "Id of the upload"),
     "thumbnail": (r"[A-Za-z0-9_-]{24,1000}", "Signed token from a `thumbnail_url`"),
     "model": (r"[a-z0-9][a-z0-9-]{0,62}", "Name of the model"),
-    "release": (r"[0-9a-f]{16}", "Id of the release"),
+    "release": (r"[0-9a-f]{32}", "Id of the release"),
     "lane": (r"live|bulk", "Name of the lane"),
     "message": (r"[A-Za-z0-9-]{1,100}", "SQS message id of the dead letter"),
     "run": (r"[0-9a-f]{32}", "Id of the run"),

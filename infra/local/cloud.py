@@ -21,6 +21,7 @@ from infra.local.lambda_.service import InvocationCounts
 from infra.local.persistence import store
 from infra.local.process import ThreadSupervisor, exit_on_sigterm
 from infra.local.sagemaker.jobs import TrainingJobs
+from infra.lock_file import LOCK_PATH
 
 _PROJECT = Path(__file__).parents[2]
 _IDLE_POLL_INTERVAL_S = (0.05, 0.5)
@@ -188,6 +189,7 @@ class Cloud:
 
     def _start(self) -> None:
         options = self._options.resolved()
+        self._exit_stack.callback(os.umask, os.umask(0o077))  # files, also of child processes, for this user
         options.data.mkdir(parents=True, exist_ok=True)
         options.data.chmod(0o700)  # photos, faces and the key of the tokens belong to this user alone
         lock = self._exit_stack.enter_context(lock_data_folder(options.data))
@@ -195,7 +197,7 @@ class Cloud:
             store.check_state_file(options.state_file)
         self._exit_stack.enter_context(exit_on_sigterm())
         runtime = options.runtime or lambda_runtime_folder(
-            _PROJECT / "build", _PROJECT / "constraints.txt", on_progress=options.on_progress
+            _PROJECT / "build", _PROJECT / LOCK_PATH, on_progress=options.on_progress
         )
         options = dataclasses.replace(options, runtime=runtime)
         self._components = components = Builder(

@@ -14,6 +14,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # stubs are not among the pins
 
 from infra import monitoring
+from infra.lock_file import LOCK_PATH, NotLocked, locked_requirements, version_of
 from infra.package.artifacts import (
     build_if_changed,
     compile_folder,
@@ -30,7 +31,6 @@ from infra.package.dependencies import (
     LAYERS,
     PackagePart,
     install_part,
-    pinned_requirements,
 )
 from infra.package.targets import PackagingError, Target, find_target
 from infra.package.template import check_sizes, measure_sizes, patch_template
@@ -163,7 +163,10 @@ def _build_part(
     target: Path,
     build: Callable[[PackageJob, PackagePart, list[str], Path], None],
 ) -> None:
-    requirements = pinned_requirements(part, job.root / "constraints.txt")
+    try:
+        requirements = locked_requirements(job.root / LOCK_PATH, part.packages)
+    except NotLocked as error:
+        raise PackagingError(str(error)) from error
     build_files = [Path(__file__).with_name(module) for module in ("dependencies.py", "artifacts.py")]
     key = fingerprint(part.name, job.target.key, *requirements, *build_files)
     build_if_changed(target, key, partial(build, job, part, requirements))
@@ -177,7 +180,7 @@ def _build_packages_zip(job: PackageJob, part: PackagePart, requirements: list[s
 
 
 def _build_layer(job: PackageJob, part: PackagePart, requirements: list[str], draft: Path) -> None:
-    job.on_progress(f"fetching {', '.join(requirements)} for the {part.name} layer")
+    job.on_progress(f"fetching {', '.join(map(version_of, requirements))} for the {part.name} layer")
     draft.mkdir()
     install_part(part, job.target, requirements, draft / "python")
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 import shutil
 import sys
 from collections.abc import Collection
@@ -70,8 +69,8 @@ ANSWERED_SERVICE_MODEL = "rekognition/2016-06-27/service-2.json"
 class PackagePart:
     """Packages that ship together.
 
-    packages    distribution names; constraints.txt pins their versions. Each is listed, because a package
-                declares more dependencies than it imports at run time
+    packages    distribution names; requirements.lock has their versions and hashes. Each is listed, because
+                a package declares more dependencies than it imports at run time
     exclude     glob patterns on paths below site-packages (`*` also matches slashes)
     mounted_at  the folder on Lambda, which tracebacks show
     """
@@ -227,16 +226,6 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, separators=(",", ":")))
 
 
-def pinned_requirements(part: PackagePart, constraints: Path) -> list[str]:
-    """Return the part's packages as `name==version`. Raises PackagingError for a package without a pin."""
-    lines = [line.strip() for line in constraints.read_text().splitlines()]
-    pinned = {_normalized_name(line.split("==")[0]): line for line in lines if "==" in line}
-    missing = [name for name in part.packages if _normalized_name(name) not in pinned]
-    if missing:
-        raise PackagingError(f"{constraints.name} pins no version of {', '.join(missing)}.")
-    return [pinned[_normalized_name(name)] for name in part.packages]
-
-
 def install_part(part: PackagePart, target: Target, requirements: list[str], target_folder: Path) -> None:
     """Install a part into a folder, without excluded files, and compile it if possible."""
     downloaded = target_folder.with_name(f"{target_folder.name}-fetched")
@@ -253,14 +242,13 @@ def install_part(part: PackagePart, target: Target, requirements: list[str], tar
 
 
 def _pip_install(target: Target, requirements: list[str], folder: Path) -> None:
-    """Install wheels only: sources of another platform cannot be built here."""
-    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-compile"]
-    command = [*install, "--target", str(folder)]
+    """Install wheels only: another platform's sources cannot be built here. Only files with a locked hash."""
+    listed = folder.with_name(f"{folder.name}.txt")
+    listed.write_text("\n".join(requirements))
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-compile", "--require-hashes"]
+    command = [*install, "--target", str(folder), "-r", str(listed)]
     if target.platforms:
         tags = [word for tag in target.platforms for word in ("--platform", tag)]
         command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", target.python, *tags]
-    run_program([*command, *requirements], failure=f"The packages for {target.name} could not be downloaded:")
-
-
-def _normalized_name(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+    run_program(command, failure=f"The packages for {target.name} could not be downloaded:")
+    listed.unlink()

@@ -13,7 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / "build" / "training-venv"
-REQUIREMENTS = ROOT / "models" / "training" / "requirements.txt"
+LOCK, TORCH_CPU_LOCK, TORCH_LOCK = (
+    ROOT / "models" / "training" / f"{name}.lock" for name in ("requirements", "torch-cpu", "torch")
+)
+"""The packages with their hashes: all but torch; its build for CPUs; its build for GPUs with libraries."""
+
 TRAINING_MODULE = "models.training"
 """The module that a training job runs, in the container and on any machine."""
 
@@ -56,14 +60,19 @@ def training_environment() -> Mapping[str, str]:
 
 def _create_venv() -> None:
     pip = (str(VENV / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+    install = (*pip, "--require-hashes", "--no-deps", "-r")
     try:
         _run(sys.executable, "-m", "venv", "--clear", str(VENV))
-        _run(*pip, "-r", str(REQUIREMENTS))
+        _run(*install, str(LOCK))
+        try:
+            _run(*install, str(TORCH_CPU_LOCK))
+        except subprocess.CalledProcessError:  # no index offers it
+            _run(*install, str(TORCH_LOCK))
     except (OSError, subprocess.SubprocessError) as error:
         stderr = getattr(error, "stderr", None) or b""
         last = stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]
         raise TrainingEnvironmentError(
-            f"models/training/requirements.txt could not be installed: {last[0]}"
+            f"the packages of training could not be installed: {last[0]}"
         ) from error
 
 
@@ -72,7 +81,7 @@ def _run(*command: str) -> None:
 
 
 def _requirements_fingerprint() -> str:
-    return hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    return hashlib.sha256(LOCK.read_bytes() + TORCH_LOCK.read_bytes() + sys.version.encode()).hexdigest()
 
 
 @contextmanager

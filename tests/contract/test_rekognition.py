@@ -39,7 +39,7 @@ def service(people_table: Any, table: Any, bucket: Any, monkeypatch: pytest.Monk
         "audit_log": made.audit_log,
         "lambda_functions": Functions(),
         "active_models": wired.bundled_models,
-        "model_cards": {"faces": SimpleNamespace(release="0123456789abcdef")},
+        "model_cards": {"faces": SimpleNamespace(release="0123456789abcdef0123456789abcdef")},
         "signing_key": b"key",
     }
     install(made, wired, monkeypatch)

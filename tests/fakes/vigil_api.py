@@ -84,7 +84,7 @@ ESTIMATE = {"value": 0.9, "low": 0.8, "high": 1.0, "items": 30}
 
 
 RELEASE = {
-    "id": "0123456789abcdef",
+    "id": "0123456789abcdef0123456789abcdef",
     "stage": "canary",
     "since": AT,
     "metric": ESTIMATE,

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from botocore.loaders import Loader
 from botocore.session import Session
 from onnx import TensorProto, helper
 
+from infra.lock_file import LOCK_PATH, NotLocked, locked_requirements, version_of
 from infra.package import package
 from infra.package.dependencies import FUNCTION_PACKAGES, LAYERS, OPERATIONS, strip_botocore_data
 from tests.infra.conftest import Template, resources_of_type
@@ -156,11 +158,54 @@ def test_each_handler_imports_from_its_own_zip_and_layers(
     _run_isolated([task, *layers], f"import {module} as module; assert callable(module.{name})")
 
 
-def test_every_pin_that_ships_is_a_pin_that_is_tested():
-    pinned = (ROOT / "constraints.txt").read_text().lower().replace("_", "-")
+LOCKS = [ROOT / name for name in (LOCK_PATH, "requirements-scan.lock")] + [
+    ROOT / "models" / "training" / f"{name}.lock" for name in ("requirements", "torch")
+]
 
-    for name in {name for part in (FUNCTION_PACKAGES, *LAYERS) for name in part.packages}:
-        assert f"\n{name.lower().replace('_', '-')}==" in f"\n{pinned}"
+
+def test_every_package_that_ships_has_the_pin_that_is_tested_and_hashes():
+    names = {name for part in (FUNCTION_PACKAGES, *LAYERS) for name in part.packages}
+
+    for entry in locked_requirements(ROOT / LOCK_PATH, names):
+        assert "--hash=sha256:" in entry
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_locked_package_has_a_version_and_hashes(lock: Path):
+    entries = re.split(r"\n(?=\S)", lock.read_text().strip())
+
+    assert all(re.match(r"[a-z0-9.-]+==\S+ .*\\\n    --hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
+
+
+def test_the_lock_has_every_pin():
+    """Else run `make lock`."""
+    pins = [line.strip() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+
+    entries = locked_requirements(ROOT / LOCK_PATH, [pin.partition("==")[0] for pin in pins])
+
+    assert [version_of(entry).partition("==")[2] for entry in entries] == [
+        pin.partition("==")[2] for pin in pins
+    ]
+
+
+def test_a_package_that_is_not_locked_is_named(tmp_path: Path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("boto3==1.0 \\\n    --hash=sha256:00\n")
+
+    with pytest.raises(NotLocked, match="no entry for aws-lambda-powertools; run `make lock`"):
+        locked_requirements(lock, ["boto3", "aws_lambda_powertools"])
+
+
+def test_a_marker_is_no_part_of_an_entry(tmp_path: Path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(
+        "a==1 ; sys_platform == 'win32' \\\n    --hash=sha256:00\nb_c==2 \\\n    --hash=sha256:11\n"
+    )
+
+    assert locked_requirements(lock, ["B.c", "a"]) == [
+        "b_c==2 \\\n    --hash=sha256:11",
+        "a==1 \\\n    --hash=sha256:00",
+    ]
 
 
 def _run_isolated(path: list[Path], program: str, *arguments: str) -> None:

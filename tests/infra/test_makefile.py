@@ -15,7 +15,7 @@ PYTHON_WITHOUT_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; esac\n'
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The files of a clone that `make setup` needs, with programs but without a real Python."""
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for name in ("Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
     for program in ("bash", "sh", "make", "awk", "touch"):
         (tmp_path / "bin").mkdir(exist_ok=True)

@@ -16,9 +16,7 @@ from infra.package import PackagingError, package
 from infra.package.artifacts import build_if_changed, extend_zip, fingerprint, zip_folder
 from infra.package.dependencies import (
     ANSWERED_SERVICE_MODEL,
-    FUNCTION_PACKAGES,
     OPERATIONS,
-    pinned_requirements,
 )
 from infra.package.targets import find_target
 from infra.package.template import (
@@ -39,7 +37,7 @@ def copied_checkout(packaged: Path, tmp_path: Path) -> Path:
     root, copy = packaged.parents[2], tmp_path / "elsewhere"
     for name in ("functions", "layers", "infra", "build/models"):
         shutil.copytree(root / name, copy / name)
-    for name in ("chalice.json", "constraints.txt"):
+    for name in ("chalice.json", "requirements.lock"):
         shutil.copy(root / name, copy)
     shutil.copytree(packaged, copy / "build" / "package" / "local", copy_function=os.link)
     for name in ("deployment.zip", "sam.json"):
@@ -205,14 +203,6 @@ def test_a_fingerprint_follows_names_and_bytes_but_not_bytecode(tmp_path: Path):
 
     assert same == before
     assert fingerprint(folder) != before
-
-
-def test_a_package_without_a_pin_is_refused(tmp_path: Path):
-    constraints = tmp_path / "constraints.txt"
-    constraints.write_text("boto3==1.0\n")
-
-    with pytest.raises(PackagingError, match="pins no version of aws_lambda_powertools, botocore"):
-        pinned_requirements(FUNCTION_PACKAGES, constraints)
 
 
 def test_a_target_that_does_not_exist_is_refused():

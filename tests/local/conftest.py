@@ -9,6 +9,7 @@ import pytest
 
 from infra.local.cloud import Cloud
 from infra.local.lambda_.sandbox import lambda_runtime_folder
+from infra.lock_file import LOCK_PATH
 from tests.local.packages import sample_package
 
 _PROJECT = Path(__file__).parents[2]
@@ -16,7 +17,7 @@ _PROJECT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def runtime() -> Path:
-    return lambda_runtime_folder(_PROJECT / "build", _PROJECT / "constraints.txt")
+    return lambda_runtime_folder(_PROJECT / "build", _PROJECT / LOCK_PATH)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,7 +18,8 @@ import pytest
 
 from infra.local.cloud import Cloud
 from infra.local.errors import StartupFailed
-from infra.local.persistence.store import StateStore
+from infra.local.persistence.encoding import NotEncoded, decode, encode
+from infra.local.persistence.store import StateStore, check_state_file
 from tests.local.packages import arn, function, package, queue
 from tests.local.waiting import wait_until
 
@@ -88,11 +91,16 @@ def _object_versions(cloud: Cloud) -> list[tuple[str, str, bool, Any]]:
     return sorted((one["Key"], one["VersionId"], one["IsLatest"], one["LastModified"]) for one in marked)
 
 
+def _files_of_others(folder: Path) -> list[Path]:
+    """The files that another user of the machine could read if the folder were open."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+
+
 def test_objects_are_restored_with_their_versions_types_and_deletions(package_folder: Path, runtime: Path):
     with _cloud(package_folder, runtime) as cloud:
         s3 = cloud.client("s3")
         first = s3.put_object(Bucket=_BUCKET, Key="a/b c", Body=b"one", ContentType="image/jpeg")["VersionId"]
-        s3.put_object(Bucket=_BUCKET, Key="a/b c", Body=b"two" * 100_000)
+        s3.put_object(Bucket=_BUCKET, Key="a/b c", Body=b"two" * 100_000, Metadata={"Ground": "x"})
         s3.put_object(Bucket=_BUCKET, Key="gone", Body=b"gone")
         s3.delete_object(Bucket=_BUCKET, Key="gone")
         erased = s3.put_object(Bucket=_BUCKET, Key="erased", Body=b"a secret face")["VersionId"]
@@ -104,9 +112,10 @@ def test_objects_are_restored_with_their_versions_types_and_deletions(package_fo
         old = s3.get_object(Bucket=_BUCKET, Key="a/b c", VersionId=first)
         new = s3.get_object(Bucket=_BUCKET, Key="a/b c")
         after = _object_versions(cloud)
+        assert _files_of_others(package_folder / "d") == []
 
     assert (old["Body"].read(), old["ContentType"]) == (b"one", "image/jpeg")
-    assert new["Body"].read() == b"two" * 100_000
+    assert (new["Body"].read(), new["Metadata"]) == (b"two" * 100_000, {"ground": "x"})
     assert after == before
     assert [key for key, *_ in after] == ["a/b c", "a/b c", "gone", "gone"]
     state_files = (package_folder / "d").glob("state*")
@@ -222,6 +231,8 @@ def _message_count(cloud: Cloud, name: str) -> int:
 _RUN = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from tests.local.test_persistence import _BUCKET, _cloud
 
@@ -284,3 +295,43 @@ def test_a_failed_transaction_changes_nothing_and_stream_readers_continue(
 
         assert {row["id"]["S"] for row in rows.scan(TableName=_TABLE)["Items"]} == {"a", "c"}
         assert "published b" not in "".join(cloud.logs("F"))
+
+
+def test_each_value_comes_out_as_it_went_in():
+    value = {
+        "nothing": None,
+        "numbers": [1, 2.5, Decimal("1.10")],
+        "bytes": b"\xff\x00",
+        "at": datetime(2026, 1, 2, 3, 4, 5, 6, UTC),
+        "handles": {"b", "a"},
+        "pair": ("text", True),
+        1: {"$type": "set", "$": []},
+    }
+
+    assert decode(encode(value)) == value
+    assert encode({"a", "b"}) == encode({"b", "a"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94.",
+        b'{"$type": "Popen", "$": {}}',
+        b'{"$type": "FakeAcl"}',
+        b"[",
+    ],
+    ids=["a pickle", "another class", "without content", "no JSON"],
+)
+def test_a_state_file_can_create_no_other_objects(data: bytes):
+    with pytest.raises(NotEncoded):
+        decode(data)
+
+
+def test_a_state_file_of_pickles_is_refused_without_being_loaded(tmp_path: Path):
+    store = StateStore(tmp_path / "state.sqlite")
+    harmful = b"cposix\nsystem\n(S'touch " + str(tmp_path / "harmed").encode() + b"'\ntR."
+    store._db.execute("UPDATE entries SET value = ? WHERE kind = 'format'", (harmful,))
+
+    with pytest.raises(StartupFailed, match="use another data folder"):
+        check_state_file(tmp_path / "state.sqlite")
+    assert not (tmp_path / "harmed").exists()

@@ -81,8 +81,8 @@ ModelParameter = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", desc
 ReleaseId = Annotated[
     str,
     Field(
-        description="Id of the release: the first 16 digits of the SHA-256 of its files",
-        examples=["5d0c41f2a9be7713"],
+        description="Id of the release: the first 32 digits of the SHA-256 of its files",
+        examples=["5d0c41f2a9be77130c6b8e24d17f3a95"],
     ),
 ]
 SourceName = Annotated[str, Field(description="Name of the source", examples=["door-3"])]

@@ -14,8 +14,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from infra.local.errors import StartupFailed
+from infra.lock_file import locked_requirements
 
-_RUNTIME_PACKAGES = ("awslambdaric", "boto3")
+_RUNTIME_PACKAGES = (
+    *("awslambdaric", "snapshot-restore-py", "simplejson", "boto3", "botocore", "s3transfer", "jmespath"),
+    *("python-dateutil", "six", "urllib3"),
+)
 
 PYTHON_RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -122,7 +126,7 @@ def _resolve_opt_path(value: str, opt: Path) -> str:
 
 
 def lambda_runtime_folder(
-    build: Path, constraints: Path, *, on_progress: Callable[[str], None] | None = None
+    build: Path, lock_file: Path, *, on_progress: Callable[[str], None] | None = None
 ) -> Path:
     """Return the folder for /var/runtime of this Python version; the first call installs it in `build`.
 
@@ -138,19 +142,27 @@ def lambda_runtime_folder(
             if on_progress:
                 on_progress(f"installing the Lambda runtime for Python {version} (once)")
             draft = Path(mkdtemp(prefix="lambda-runtime-", dir=build))
-            _install_runtime(draft, constraints)
+            _install_runtime(draft, lock_file)
             draft.chmod(0o755)
             draft.rename(folder)
     return folder
 
 
-def _install_runtime(folder: Path, constraints: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--target", str(folder)]
+def _install_runtime(folder: Path, lock_file: Path) -> None:
+    listed = folder / "requirements.txt"
+    listed.write_text("\n".join(locked_requirements(lock_file, _RUNTIME_PACKAGES)))
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--no-deps",
+        "--require-hashes",
+    ]
     result = subprocess.run(
-        [*command, "--constraint", str(constraints), *_RUNTIME_PACKAGES],
-        capture_output=True,
-        text=True,
-        check=False,
+        [*install, "--target", str(folder), "-r", str(listed)], capture_output=True, text=True, check=False
     )
     if result.returncode:
         raise StartupFailed(f"cannot install the Lambda runtime: {result.stderr.strip()}")

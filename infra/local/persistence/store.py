@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.errors import StartupFailed
+from infra.local.persistence.encoding import NotEncoded, decode, encode
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS entries (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key));
@@ -24,10 +25,15 @@ _UPSERT = (
 
 
 def check_state_file(file: Path) -> None:
-    """Raise StartupFailed for a file of another moto version, whose pickled objects may differ."""
+    """Raise StartupFailed for a file of another form or moto version, whose objects may differ."""
     if not file.exists():
         return
-    saved_version = StateStore(file).load("format", "moto")
+    try:
+        saved_version = StateStore(file).load("format", "moto")
+    except NotEncoded as error:
+        raise StartupFailed(
+            f"{file} is no state file, or one of an older version: use another data folder"
+        ) from error
     if saved_version not in (None, version("moto")):
         raise StartupFailed(
             f"{file} was written with moto {saved_version}, not {version('moto')}: use another data folder"
@@ -43,6 +49,7 @@ class StateStore:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.RLock()
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # faces and keys, for this user alone
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -54,7 +61,7 @@ class StateStore:
     def save(self, kind: str, key: str, value: Any) -> None:
         """Save an entry; replacing an entry keeps its place in the order."""
         with self._lock:
-            self._db.execute(_UPSERT, (kind, key, pickle.dumps(value)))
+            self._db.execute(_UPSERT, (kind, key, encode(value)))
 
     def delete(self, kind: str, key: str) -> None:
         """Delete an entry, if it exists."""
@@ -71,14 +78,14 @@ class StateStore:
         with self._lock:
             found = self._db.execute("SELECT value FROM entries WHERE kind = ? AND key = ?", (kind, key))
             row = found.fetchone()
-        return None if row is None else pickle.loads(row[0])  # noqa: S301 - our own file
+        return None if row is None else decode(row[0])
 
     def load_all(self, kind: str) -> list[tuple[str, Any]]:
         """Return the keys and values of a kind, oldest first."""
         with self._lock:
             found = self._db.execute("SELECT key, value FROM entries WHERE kind = ? ORDER BY rowid", (kind,))
             rows = found.fetchall()
-        return [(key, pickle.loads(value)) for key, value in rows]  # noqa: S301 - our own file
+        return [(key, decode(value)) for key, value in rows]
 
     def save_body(self, key: str, body: bytes) -> None:
         """Save the contents of an object."""

@@ -87,9 +87,9 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 
 def content_id(digests: Mapping[str, str]) -> str:
-    """Sixteen hex digits that change with any byte of any file."""
+    """32 hex digits (128 bits): nobody can make other files with the same id."""
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return hashlib.sha256(lines.encode()).hexdigest()[:32]
 
 
 def _read_release_file(folder: Path) -> tuple[dict[str, str], dict[str, str]]:

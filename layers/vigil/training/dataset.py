@@ -183,8 +183,8 @@ def assemble_dataset(
 
 
 def compute_dataset_id(entries: Sequence[DatasetEntry]) -> str:
-    """Sixteen hex digits of the manifest's hash."""
-    return hashlib.sha256(format_manifest(entries).encode()).hexdigest()[:16]
+    """32 hex digits of the manifest's hash."""
+    return hashlib.sha256(format_manifest(entries).encode()).hexdigest()[:32]
 
 
 def exclusion_reason(example: Example, erased_ids: frozenset[str], now: datetime) -> ExclusionReason | None:

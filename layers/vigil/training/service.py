@@ -396,7 +396,7 @@ def split_policy(recipe: str) -> SplitPolicy:
 
 
 def _recipe_key(model: str, text: str) -> str:
-    return f"recipes/{model}/{hashlib.sha256(text.encode()).hexdigest()[:16]}/recipe.toml"
+    return f"recipes/{model}/{hashlib.sha256(text.encode()).hexdigest()[:32]}/recipe.toml"
 
 
 def _ignore_stage(_: str) -> None:

@@ -20,7 +20,7 @@ PLACEHOLDER_IDS = {
     "upload": "x" * 30,
     "thumbnail": "x" * 30,
     "model": "faces",
-    "release": "0" * 16,
+    "release": "0" * 32,
     "lane": "bulk",
     "message": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
     "run": "0" * 32,

@@ -18,7 +18,7 @@ from vigil.statistics import Interval
 from vigil.training.jobs import TrainingRun, TrainingSpec, new_job
 
 GOOD, BETTER = Interval(0.97, 0.95, 0.99, 300), Interval(0.02, 0.005, 0.03, 300)
-MODEL, FIRST, SECOND = "plates", "1" * 16, "2" * 16
+MODEL, FIRST, SECOND = "plates", "1" * 32, "2" * 32
 GATES = ["error", "latency", "agreement", "gain", "metric"]
 REASON = {"reason": "the yard is lit anew"}
 RELEASES = f"/v1/models/{MODEL}/releases"
@@ -43,7 +43,7 @@ def releases(site: Site) -> DynamoReleases:
 
 def registered(releases: DynamoReleases, release: str) -> None:
     record = ReleaseRecord(registered_state(MODEL, release, datetime.now(UTC)), GOOD, BETTER)
-    releases.register(record, bundled="0" * 16, data="d1", parent=None)
+    releases.register(record, bundled="0" * 32, data="d1", parent=None)
 
 
 def test_releases_can_be_read_promoted_rejected_and_rolled_back(site: Site, releases: DynamoReleases):
@@ -59,7 +59,7 @@ def test_releases_can_be_read_promoted_rejected_and_rolled_back(site: Site, rele
     rejected = site.request("POST", f"{RELEASES}/{SECOND}/reject", REASON)
     back = site.request("POST", f"/v1/models/{MODEL}/rollback", REASON)
 
-    assert (canary_model["active"], canary_model["candidate"]["release"]) == ("0" * 16, FIRST)
+    assert (canary_model["active"], canary_model["candidate"]["release"]) == ("0" * 32, FIRST)
     shadow, canary = canary_model["releases"][0]["history"]
     assert (shadow["stage"], canary["stage"]) == ("shadow", "canary")
     assert [text.split()[0] for text in canary["reasons"]] == GATES
@@ -67,7 +67,7 @@ def test_releases_can_be_read_promoted_rejected_and_rolled_back(site: Site, rele
     assert rejected.json["stages"] == {SECOND: "rejected"}
     assert (back.json["stages"], again.status) == ({FIRST: "rolled-back"}, 409)
     model = site.request("GET", f"/v1/models/{MODEL}").json
-    assert model["active"] == "0" * 16
+    assert model["active"] == "0" * 32
     ends = {one["id"]: one["history"][-1]["reasons"] for one in model["releases"]}
     assert all(reasons[0].endswith(REASON["reason"]) for reasons in ends.values())
     assert site.request("POST", f"/v1/models/{MODEL}/rollback", REASON).status == 409
@@ -75,7 +75,7 @@ def test_releases_can_be_read_promoted_rejected_and_rolled_back(site: Site, rele
 
 def test_releases_of_all_models_are_listed_with_the_active_one(site: Site, releases: DynamoReleases):
     record = ReleaseRecord(registered_state("gates", FIRST, datetime.now(UTC)), GOOD, BETTER)
-    releases.register(record, bundled="0" * 16, data="d1", parent=None)
+    releases.register(record, bundled="0" * 32, data="d1", parent=None)
 
     listed = {one["model"]: one for one in site.request("GET", "/v1/releases", role="viewer").json["items"]}
 
@@ -85,7 +85,7 @@ def test_releases_of_all_models_are_listed_with_the_active_one(site: Site, relea
 
 def test_decisions_about_an_unknown_release_get_404(site: Site):
     for decided in ("promote", "reject"):
-        assert site.request("POST", f"/v1/models/faces/releases/{'0' * 16}/{decided}", REASON).status == 404
+        assert site.request("POST", f"/v1/models/faces/releases/{'0' * 32}/{decided}", REASON).status == 404
 
 
 def test_trainings_of_an_unknown_model_get_404(site: Site):
@@ -114,7 +114,7 @@ def test_starting_a_training_without_a_training_container_gets_422_with_the_reas
 
 def test_a_registered_release_shows_its_reembedding_progress(site: Site, releases: DynamoReleases):
     record = ReleaseRecord(registered_state("doors", FIRST, datetime.now(UTC)), GOOD, BETTER)
-    releases.register(record, bundled="0" * 16, data="d1", parent=None)
+    releases.register(record, bundled="0" * 32, data="d1", parent=None)
     state_store = DynamoStateStore(site.cloud.client("dynamodb"), site.cloud.outputs["RecordsTable"])
     progress = {FIRST: ReembeddingProgress(9, 1, 3)}
     save_reembedding_state(state_store, "doors", ReembeddingState({FIRST: "space"}, progress))

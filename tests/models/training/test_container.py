@@ -31,13 +31,12 @@ def test_the_container_runs_the_same_entry_point_as_this_machine():
 
 
 def test_installed_requirements_are_pinned_and_copied():
-    (installed,) = re.findall(r"-r (\S+)", DOCKERFILE)
+    installed = re.findall(r'-r "?([^\s"]+)', DOCKERFILE)
 
-    assert installed in dict(COPIES)
-    assert "constraints.txt" in dict(COPIES)
-    lines = (ROOT / installed).read_text("utf-8").splitlines()
-    pinned = [line for line in lines if line and not line.startswith(("#", "-c"))]
-    assert all("==" in line for line in pinned)
+    assert installed == ["models/training/requirements.lock", "models/training/${TORCH}.lock"]
+    for name in ("requirements", "torch", "torch-cpu"):
+        assert f"models/training/{name}.lock" in dict(COPIES)
+    assert "--require-hashes" in DOCKERFILE
 
 
 def test_the_container_runs_as_the_owner_of_the_folders_that_sagemaker_mounts():

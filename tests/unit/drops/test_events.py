@@ -41,7 +41,7 @@ REJECTED = replace(
 ALERT_RAISED = AlertRaised("a" * 32, "watch-listed", "critical", "known", "door", "faces", "d" * 32, NOON)
 
 STAGE_CHANGED = ReleaseStageChanged(
-    "digits", "0" * 16, "rolled-back", "roll-back", ("broke on 3 drops",), 3, "d1", "", NOON
+    "digits", "0" * 32, "rolled-back", "roll-back", ("broke on 3 drops",), 3, "d1", "", NOON
 )
 
 

@@ -359,7 +359,7 @@ def test_a_drop_is_not_begun_shortly_before_the_end_of_the_invocation():
 
 def test_a_damaged_release_is_named_in_the_ledger_and_the_drop_can_be_retried():
     w = processing_ports()
-    damage = DamagedRelease("face-embed", "0123456789abcdef", "model.onnx")
+    damage = DamagedRelease("face-embed", "0123456789abcdef0123456789abcdef", "model.onnx")
 
     class DamagedRouter:
         def assign(self, drop: Drop) -> ReleaseAssignment:

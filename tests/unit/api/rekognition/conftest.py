@@ -22,7 +22,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         active_models=opened_models(),
         input_reader=Photos(),
         profiles=SimpleNamespace(collections=NO_COLLECTIONS),
-        model_cards={"faces": SimpleNamespace(release="0123456789abcdef")},
+        model_cards={"faces": SimpleNamespace(release="0123456789abcdef0123456789abcdef")},
         signing_key=b"key",
     )
     install(made, fake, monkeypatch)
