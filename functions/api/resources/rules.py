@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from cloud.dynamodb.drops import SightingView
 from functions.api.operation import Call, operation
@@ -25,7 +26,7 @@ from functions.runtime.container import container
 from vigil.alerts.dry_run import count_alerts
 from vigil.alerts.rules import DEFAULT_RULES, InvalidRules, RuleSet, parse_rules
 from vigil.drops.messages import Drop, InlinePayload
-from vigil.inference.types import Prediction, Sighting
+from vigil.inference.types import Prediction, Sighting, detect_values
 
 MAX_DRY_RUN_ROWS = 5000
 """Rows of each kind that one dry run reads."""
@@ -161,11 +162,15 @@ def _problems_with_models(rule_set: RuleSet) -> Iterator[str]:
     for rule in rule_set.rules:
         for model in sorted((rule.when.models or frozenset()) - cards.keys()):
             yield f"rule {rule.name}: no model {model} is deployed; models: {', '.join(cards)}"
-    detection = cards["faces"].card.get("detection", {}) if "faces" in cards else {}
-    inputs = sorted({*detection.get("inputs", {}), "tiles", detection.get("default_input", "tiles")})
+    yield from problems_with_detect(rule_set, cards["faces"].card if "faces" in cards else {})
+
+
+def problems_with_detect(rule_set: RuleSet, faces_card: Mapping[str, Any]) -> Iterator[str]:
+    """What sources demand of the detector that the card of the faces model does not offer."""
+    allowed = detect_values(faces_card.get("detection", {}).get("inputs", {}))
     for name, source in rule_set.sources.items():
-        if source.options.detect is not None and source.options.detect not in inputs:
-            yield f"sources.{name}.options.detect: {source.options.detect}; allowed: {', '.join(inputs)}"
+        if source.options.detect is not None and source.options.detect not in allowed:
+            yield f"sources.{name}.options.detect: {source.options.detect}; allowed: {', '.join(allowed)}"
 
 
 def _current_rules() -> str:

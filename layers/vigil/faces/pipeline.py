@@ -23,17 +23,21 @@ from vigil.faces.detector import (
 )
 from vigil.faces.embedder import Embedder, open_embedder
 from vigil.faces.landmarks import Landmarker, Landmarks, open_landmarker
-from vigil.faces.quality import FaceMeasures, QualityGate, measure_brightness, measure_sharpness, measure_turn
-from vigil.faces.turned import locate_turned
+from vigil.faces.quality import (
+    FaceMeasures,
+    QualityGate,
+    measure_brightness,
+    measure_roll,
+    measure_sharpness,
+    measure_turn,
+)
+from vigil.faces.turned import detect_turned, locate_turned
 from vigil.inference.card import Fraction, InputLimits, ModelCard, PositiveInt
 from vigil.inference.images import DecodedImage, decode_image
 from vigil.inference.release import Release
 from vigil.inference.repository import OpenPart
-from vigil.inference.types import Box, Option, StageCallback
+from vigil.inference.types import AUTO, TILES, Box, Option, StageCallback, detect_values
 from vigil.toml_file import TomlTable
-
-AUTO, TILES = "auto", "tiles"
-"""Ways of detection beside the input sizes of the card."""
 
 
 class UnknownOption(NoDependencyFailed):
@@ -94,7 +98,7 @@ class DetectionConfig(TomlTable, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """The values of the option `detect`."""
-        return (AUTO, *self.inputs, TILES)
+        return detect_values(self.inputs)
 
     def select_input(self, options: Mapping[str, Option]) -> str:
         """The value of the option `detect`, or the default. Raises UnknownOption."""
@@ -221,7 +225,8 @@ class FacePipeline:
     def _detect(self, image: Image.Image, input_name: str) -> Detections:
         detection = self.card.detection
         if input_name == AUTO:
-            return detect_at_all_scales(self.detector, image, detection.auto)
+            found = detect_at_all_scales(self.detector, image, detection.auto)
+            return found if found.scores.size else detect_turned(self.detector, image, detection.auto.coarse)
         if input_name == TILES:
             return detect_in_tiles(self.detector, image, detection.tiles)
         return self.detector.detect(image, detection.inputs[input_name])
@@ -277,11 +282,13 @@ class FacePipeline:
         """
         scale = np.array(picture.scale, np.float32)
         box = aligned.box * np.tile(scale, 2)
+        anchor_points = mean_landmarks(aligned.landmarks.points, self.embedder.card.alignment)
         measures = FaceMeasures(
             height_px=float(box[3] - box[1]),
             sharpness=measure_sharpness(aligned.crop),
-            turn=measure_turn(mean_landmarks(aligned.landmarks.points, self.embedder.card.alignment)),
+            turn=measure_turn(anchor_points),
             movement=aligned.landmarks.movement,
+            roll=measure_roll(anchor_points),
         )
         quality, quality_issues = self.card.face_quality.assess(measures)
         return Face(

@@ -1,6 +1,7 @@
 """Quality of a face, 0 to 1, from its size, sharpness and pose, and the names of its faults."""
 
 from dataclasses import dataclass
+from math import atan2, degrees
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,9 @@ from PIL import Image
 
 from vigil.inference.card import Fraction
 from vigil.toml_file import TomlTable
+
+ROTATED_ABOVE = 45.0
+"""Degrees; the networks work on faces that roll less."""
 
 SHARPNESS_STEP_PX = 2
 """In an aligned face. At one pixel, rounding to whole grey levels hides the blur of a bad picture."""
@@ -36,12 +40,14 @@ class FaceMeasures:
     turn       as `measure_turn` returns it
     movement   of the landmarks between two passes, as a share of the face: large if it is turned by
                90 degrees or more, in profile, or covered
+    roll       as `measure_roll` returns it
     """
 
     height_px: float
     sharpness: float
     turn: float
     movement: float
+    roll: float = 0.0
 
 
 class QualityGate(TomlTable, frozen=True):
@@ -57,16 +63,18 @@ class QualityGate(TomlTable, frozen=True):
     unfit_below: Fraction
 
     def assess(self, face: FaceMeasures) -> tuple[float, tuple[str, ...]]:
-        """The quality, 0..1, which is that of the worst measure, and the names of the faults."""
-        measures = {
-            "small": self.height_px(face.height_px),
-            "blurred": self.sharpness(face.sharpness),
-            "turned": self.turn(face.turn),
-            "rotated": self.movement(face.movement),
-        }
-        return min(measures.values()), tuple(
-            name for name, measure in measures.items() if measure < self.unfit_below
+        """The quality, 0..1, which is that of the worst measure, and the names of the faults.
+
+        Landmarks that move are those of a rotated face, or of one in profile, which is turned.
+        """
+        measures = (
+            ("small", self.height_px(face.height_px)),
+            ("blurred", self.sharpness(face.sharpness)),
+            ("turned", self.turn(face.turn)),
+            ("rotated" if face.roll > ROTATED_ABOVE else "turned", self.movement(face.movement)),
         )
+        faults = dict.fromkeys(name for name, measure in measures if measure < self.unfit_below)
+        return min(measure for _, measure in measures), tuple(faults)
 
 
 def measure_sharpness(face: Image.Image) -> float:
@@ -102,3 +110,12 @@ def measure_turn(points: NDArray[np.float32]) -> float:
     sideways = abs(float(nose[0] * down[1] - nose[1] * down[0])) / (length * across)
     nod = abs(float(nose @ down) / length**2 - 0.5)
     return max(sideways, nod, 0.5 * abs(across / length - 1.0) if across < length / 2 else 0.0)
+
+
+def measure_roll(points: NDArray[np.float32]) -> float:
+    """By how many degrees the line of the eyes is rotated, either way: 0 to 180.
+
+    points  as for `measure_turn`
+    """
+    across, down = (points[1] - points[0]).tolist()
+    return abs(degrees(atan2(down, across)))

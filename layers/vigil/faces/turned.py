@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vigil.faces.detector import Detector, DetectorInput
+from vigil.faces.detector import Detections, Detector, DetectorInput
 from vigil.faces.landmarks import Landmarker, Landmarks
 
 TRANSPOSES = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
@@ -15,6 +15,24 @@ CROP_SIDE = 2.0
 
 PASSES = 3
 """The box of a turned face is loose, and one more pass corrects the points."""
+
+
+def detect_turned(detector: Detector, image: Image.Image, detector_input: DetectorInput) -> Detections:
+    """The faces in an RGB picture after the turn by 90, 180 or 270 degrees at which they score highest."""
+    found = [_detect_at_turn(detector, image, detector_input, quarter_turns) for quarter_turns in (1, 2, 3)]
+    return max(found, key=lambda one: float(one.scores.max(initial=0)))
+
+
+def _detect_at_turn(
+    detector: Detector, image: Image.Image, detector_input: DetectorInput, quarter_turns: int
+) -> Detections:
+    transpose = TRANSPOSES[quarter_turns]
+    turned = image.transpose(transpose) if transpose is not None else image
+    found = detector.detect(turned, detector_input)
+    corners = found.boxes.reshape(-1, 2)
+    upright = _turn_back(corners, turned.size, quarter_turns).reshape(-1, 2, 2)
+    boxes = np.concatenate([upright.min(axis=1), upright.max(axis=1)], axis=1)
+    return Detections(boxes, found.scores)
 
 
 def locate_turned(
@@ -35,7 +53,7 @@ def locate_turned(
     crop = image.crop((left, top, left + side, top + side))
     corner = np.array([left, top], np.float32)
     located = [
-        Landmarks(_turn_back(one.points, side, quarter_turns) + corner, one.movement)
+        Landmarks(_turn_back(one.points, crop.size, quarter_turns) + corner, one.movement)
         for quarter_turns, transpose in enumerate(TRANSPOSES)
         for one in _locate_upright(
             detector, landmarker, crop.transpose(transpose) if transpose else crop, detector_input
@@ -54,8 +72,12 @@ def _locate_upright(
     return [landmarker.locate(crop, box, passes=PASSES) for box in boxes[covers][:1]]
 
 
-def _turn_back(points: NDArray[np.float32], side: int, quarter_turns: int) -> NDArray[np.float32]:
-    """(n, 2) float32 points of a square that was turned counterclockwise, in pixels before the turn."""
+def _turn_back(points: NDArray[np.float32], size: tuple[int, int], quarter_turns: int) -> NDArray[np.float32]:
+    """(n, 2) float32 points of a picture that was turned counterclockwise, in pixels before the turn.
+
+    size  (width, height) of the turned picture
+    """
     for _ in range(quarter_turns):
-        points = np.stack([side - points[:, 1], points[:, 0]], axis=1)
+        points = np.stack([size[1] - points[:, 1], points[:, 0]], axis=1)
+        size = size[::-1]
     return points

@@ -10,11 +10,21 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vigil.errors import EmptyFile, NotAnImage, TooManyPixels, TruncatedImage
 from vigil.inference.card import InputLimits
-from vigil.inference.pixels import orient, stretched_size, to_rgb
+from vigil.inference.pixels import (
+    BIG_ENDIAN_TIFF,
+    FULL_COLOUR_DEPTH,
+    colour_depth,
+    orient,
+    register_tiff_modes,
+    scale_colour,
+    stretched_size,
+    tiles_of_low_bytes,
+    to_rgb,
+)
 from vigil.inference.structure_limits import FileReader, check_metadata, check_scans
 from vigil.inference.types import Box
 
@@ -82,7 +92,7 @@ def decode_image(data: bytes, limits: InputLimits, *, side_px: int | None = None
 
 def _decode(data: bytes, limits: InputLimits, side_px: int | None) -> DecodedImage:
     check_metadata(data)
-    image = Image.open(FileReader(data), formats=limits.formats)
+    image = _open(data, limits)
     width, height = image.size
     if width * height > limits.max_pixels:
         raise TooManyPixels(f"{width}×{height} pixels; the limit is {limits.max_pixels:,}")
@@ -90,14 +100,25 @@ def _decode(data: bytes, limits: InputLimits, side_px: int | None) -> DecodedIma
     if side_px is not None and image.format == "JPEG":
         factor = side_px / max(width, height)
         image.draft("RGB", (max(1, round(width * factor)), max(1, round(height * factor))))
+    low_bytes = tiles_of_low_bytes(image)
     image.load()
     full_size = stretched_size(image, (width, height), limits.max_pixels)
     rgb = to_rgb(image, data, limits.background_grey)
+    if low_bytes and colour_depth(rgb) < FULL_COLOUR_DEPTH:
+        again = _open(data, limits)
+        again.tile = low_bytes
+        rgb = scale_colour(rgb, again)
     if full_size != (width, height):
         across, down = full_size[0] / width, full_size[1] / height
         rgb = rgb.resize((max(1, round(rgb.width * across)), max(1, round(rgb.height * down))))
     upright, is_transposed = orient(rgb, image.getexif())
     return DecodedImage(upright, full_size[::-1] if is_transposed else full_size)
+
+
+def _open(data: bytes, limits: InputLimits) -> ImageFile.ImageFile:
+    if data.startswith(BIG_ENDIAN_TIFF):
+        register_tiff_modes()
+    return Image.open(FileReader(data), formats=limits.formats)
 
 
 def _has_known_signature(data: bytes, limits: InputLimits) -> bool:

@@ -1,10 +1,11 @@
 """The pixels of a decoded picture as 8-bit RGB, in the proportions and the orientation of its file."""
 
 import math
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 EXIF_ORIENTATION, EXIF_X_RESOLUTION, EXIF_Y_RESOLUTION = 0x0112, 0x011A, 0x011B
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, MIN_IS_WHITE = 258, 262, 0
@@ -150,3 +151,50 @@ def _scale_rows(rows: NDArray[np.generic], low: float, high: float) -> NDArray[n
     """(h, W) uint8: `low` becomes black, `high` white, a value that is no number black."""
     known = np.clip(np.nan_to_num(rows.astype(np.float64), nan=low), low, high)
     return ((known - low) * (255 / max(high - low, 1e-300)) + 0.5).astype(np.uint8)
+
+
+BIG_ENDIAN_TIFF = b"MM\0*"
+
+
+def register_tiff_modes() -> None:
+    """Let Pillow read big-endian grey of 16 bits whose lowest value is white, as it does in little-endian."""
+    from PIL import TiffImagePlugin  # noqa: PLC0415
+
+    mode = (TiffImagePlugin.MM, MIN_IS_WHITE, (1,), 1, (16,), ())
+    TiffImagePlugin.OPEN_INFO.setdefault(mode, ("I;16B", "I;16B"))
+
+
+COLOUR_DEPTHS = {4: 10, 16: 12, 64: 14}
+"""Bits of a colour by the limit of its high byte, if it is stored in the lower bits of 16."""
+
+FULL_COLOUR_DEPTH = 16
+
+OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
+"""How Pillow unpacks the low bytes instead of the high ones: as if they came in the other order."""
+
+
+def tiles_of_low_bytes(image: ImageFile.ImageFile) -> list[ImageFile._Tile]:
+    """The tiles of a picture of 16-bit colour that is not loaded, such that its low bytes are decoded."""
+    return [tile for tile in map(_swap_bytes, image.tile) if tile] if image.mode == "RGB" else []
+
+
+def _swap_bytes(tile: ImageFile._Tile) -> ImageFile._Tile | None:
+    first, *others = (tile.args,) if isinstance(tile.args, str) else tuple(tile.args or ("",))
+    mode, order = str(first)[:-4], str(first)[-4:]
+    if order not in OTHER_BYTE:
+        return None
+    swapped = mode + OTHER_BYTE[order]
+    return tile._replace(args=(swapped, *others) if others else swapped)
+
+
+def colour_depth(high_bytes: Image.Image) -> int:
+    """The bits that a 16-bit RGB picture uses, by its high bytes without the share of outliers."""
+    _, high = _value_range(np.asarray(high_bytes))
+    return next((bits for limit, bits in COLOUR_DEPTHS.items() if high < limit), FULL_COLOUR_DEPTH)
+
+
+def scale_colour(high_bytes: Image.Image, low_bytes: Image.Image) -> Image.Image:
+    """RGB with 8 bits a channel of a picture that uses less than 16; both arguments are RGB."""
+    surplus_bits = colour_depth(high_bytes) - 8
+    values = np.asarray(high_bytes, np.uint16) << 8 | np.asarray(low_bytes)
+    return Image.fromarray(np.minimum(values >> surplus_bits, 255).astype(np.uint8))

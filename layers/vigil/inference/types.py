@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -34,12 +34,20 @@ def is_gallery_name(text: str) -> bool:
 GALLERIES_OPTION = "galleries"
 """The option with the names of the galleries that faces are compared with, separated by spaces."""
 
+AUTO, TILES = "auto", "tiles"
+"""Values of the option `detect`, which says how a picture is searched, beside the input sizes of the card."""
+
 StageCallback = Callable[[str], None]
 """Called with the name of each stage when it begins: measures stage times and renews the lease."""
 
 
 def ignore_stage(_: str) -> None:
     """A StageCallback for callers that measure no stages."""
+
+
+def detect_values(inputs: Iterable[str]) -> tuple[str, ...]:
+    """What the option `detect` may be, with the names of a card's input sizes."""
+    return AUTO, *inputs, TILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Sighting:
     embedding_space         id of the space of `vector`; vectors of different spaces are never compared
     same_subject_threshold  dot product from which on two vectors of one space are of one subject
     tags                    of the subject, such as its watch lists
-    quality_issues          why it is unfit: "small", "blurred", "turned", "rotated"
+    quality_issues          why it is unfit: "small", "blurred", "turned" aside, "rotated" in the picture
     value                   number of a regression, or of an anomaly before it became a score
     text                    that was read or heard
     row                     number of the row in a table, from 1

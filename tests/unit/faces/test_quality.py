@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from models.build.files import CARDS
 from vigil.faces.denoise import bilateral_filter, denoise_face, estimate_noise
-from vigil.faces.quality import FaceMeasures, measure_sharpness, measure_turn
+from vigil.faces.quality import FaceMeasures, measure_roll, measure_sharpness, measure_turn
 from vigil.faces.recognizer import FacesCard
 from vigil.toml_file import load_toml
 
@@ -28,7 +28,7 @@ def test_a_large_sharp_straight_face_is_of_full_quality():
         ("height_px", 18.0, "small"),
         ("sharpness", 0.09, "blurred"),
         ("turn", 0.7, "turned"),
-        ("movement", 0.04, "rotated"),
+        ("movement", 0.04, "turned"),
     ],
 )
 def test_each_quality_issue_has_a_name(measure: str, value: float, quality_issue: str):
@@ -36,6 +36,22 @@ def test_each_quality_issue_has_a_name(measure: str, value: float, quality_issue
 
     assert quality < GATE.unfit_below
     assert quality_issues == (quality_issue,)
+
+
+def test_landmarks_that_move_are_of_a_rotated_face_only_if_it_is_rotated():
+    profile, rotated = replace(GOOD, movement=0.04, roll=12.0), replace(GOOD, movement=0.04, roll=93.0)
+
+    assert [GATE.assess(one)[1] for one in (profile, rotated)] == [("turned",), ("rotated",)]
+    assert GATE.assess(replace(profile, turn=0.7))[1] == ("turned",)
+
+
+@pytest.mark.parametrize(("roll", "measured"), [(0, 0), (90, 90), (-90, 90), (180, 180), (30, 30)])
+def test_the_roll_is_the_angle_of_the_eyes_either_way(roll: float, measured: float):
+    angle = np.radians(roll)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    points = (np.array([[38, 52], [74, 52], [56, 72], [42, 92], [71, 92]]) @ turn).astype(np.float32)
+
+    assert measure_roll(points) == pytest.approx(measured, abs=1e-3)
 
 
 def test_blur_lowers_sharpness():

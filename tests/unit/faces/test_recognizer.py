@@ -139,7 +139,12 @@ def test_a_person_in_a_picture_turned_without_exif_is_never_a_stranger(name: str
 
 
 @pytest.mark.parametrize(
-    ("name", "turn"), [("biden", TURNS[0]), ("obama", TURNS[1]), ("obama2", TURNS[0]), ("obama2", TURNS[1])]
+    ("name", "turn"),
+    [
+        *(("biden", turn) for turn in TURNS),
+        *(("obama", turn) for turn in TURNS[1:]),
+        *(("obama2", turn) for turn in TURNS[:2]),
+    ],
 )
 def test_a_person_in_a_picture_turned_without_exif_is_recognised(name: str, turn: Image.Transpose):
     sightings = _predict(_encoded(_open_photo(f"{name}.jpg").transpose(turn))).sightings

@@ -34,17 +34,35 @@ def packed_12_bit_tiff() -> bytes:
     values = np.asarray(RAMP_12).astype(np.uint16)
     even, odd = values[:, 0::2], values[:, 1::2]
     packed = np.stack([even >> 4, ((even & 15) << 4) | (odd >> 8), odd & 255], axis=-1).astype(np.uint8)
-    pixels = packed.tobytes()
-    tags = [(256, WIDTH), (257, HEIGHT), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, HEIGHT)]
-    tags.append((279, len(pixels)))
-    entries = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, n) for tag, n in tags)
-    return (
-        b"II*\0"
-        + struct.pack("<I", 8 + len(pixels))
-        + pixels
-        + struct.pack("<H", len(tags))
-        + entries
-        + b"\0\0\0\0"
+    return tiff(packed.tobytes(), "<", bits=12, photometric=1)
+
+
+def big_endian_min_is_white_tiff() -> bytes:
+    values = np.asarray(high_bit_depth_image(np.uint16, 60000))
+    return tiff(values.astype(">u2").tobytes(), ">", bits=16, photometric=0)
+
+
+def tiff(pixels: bytes, order: str, *, bits: int, photometric: int) -> bytes:
+    """Grey in one strip; photometric is 0 if the lowest value is white."""
+    longs = {256: WIDTH, 257: HEIGHT, 273: 8, 278: HEIGHT, 279: len(pixels)}
+    shorts = {258: bits, 259: 1, 262: photometric, 277: 1}
+    entries = [(tag, struct.pack(f"{order}HHII", tag, 4, 1, value)) for tag, value in longs.items()]
+    entries += [(tag, struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0)) for tag, value in shorts.items()]
+    directory = struct.pack(f"{order}H", len(entries)) + b"".join(entry for _, entry in sorted(entries))
+    signature = b"II*\0" if order == "<" else b"MM\0*"
+    return signature + struct.pack(f"{order}I", 8 + len(pixels)) + pixels + directory + b"\0\0\0\0"
+
+
+def deep_colour_png(bits: int) -> bytes:
+    """RGB in 16 bits a channel of which the lower ones are used: a ramp of red, and its reverse in blue."""
+    red = np.repeat(np.linspace(0, 2**bits - 1, WIDTH).astype(">u2")[np.newaxis], HEIGHT, axis=0)
+    pixels = np.stack([red, np.zeros_like(red), red[:, ::-1]], axis=-1).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks
     )
 
 
@@ -98,6 +116,22 @@ def test_a_deep_picture_whose_lowest_value_is_white_is_not_a_negative(dtype: typ
 
     assert row[1] > 225
     assert row[-2] < 30
+
+
+def test_a_big_endian_picture_whose_lowest_value_is_white_is_not_a_negative():
+    row = grey_of(big_endian_min_is_white_tiff())
+
+    assert row[1] > 225
+    assert row[-2] < 30
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_colour_of_less_than_16_bits_in_a_deeper_file_is_as_bright_as_any(bits: int):
+    row = np.asarray(decode_image(deep_colour_png(bits), LIMITS).image)[HEIGHT // 2].astype(int)
+
+    np.testing.assert_allclose(row[:, 0], np.linspace(0, 255, WIDTH), atol=2)
+    np.testing.assert_allclose(row[:, 2], np.linspace(255, 0, WIDTH), atol=2)
+    assert row[:, 1].max() == 0
 
 
 @pytest.mark.parametrize("hot", [1e6, 3e38, np.inf, np.nan])
