@@ -22,6 +22,7 @@ from vigil.faces.pipeline import Face
 from vigil.faces.recognizer import FaceRecognizer, open_face_recognizer
 from vigil.inference.kinds import CARD_KINDS
 from vigil.inference.network.model import NetworkModel
+from vigil.inference.network.stages import StagesModel
 from vigil.inference.repository import BundledModels
 from vigil.inference.types import Model, Option, Sighting
 from vigil.people.person import InvalidName, name_identity, parse_name
@@ -165,7 +166,7 @@ def predict_photo(
 
 def _predict_labels(model: Model, photo: Path, options: dict[str, Option]) -> PhotoResult:
     data = _read_photo(photo, model)
-    if isinstance(model, NetworkModel):
+    if isinstance(model, NetworkModel | StagesModel):
         return PhotoResult(str(photo), "labels", tuple(map(_sighting_fields, model.find_all(data)[0])))
     sightings = model.predict(data, options, _ignore_stage).sightings
     rows = [{"label": one.label, "status": one.status, "score": one.score} for one in sightings]

@@ -19,4 +19,14 @@ def _open_network(release: Release, open_part: OpenPart) -> Model:
     return open_network(release, open_part)
 
 
-CARD_KINDS: Mapping[str, ModelFactory] = {"classifier": _open_classifier, "network": _open_network}
+def _open_stages(release: Release, open_part: OpenPart) -> Model:
+    from vigil.inference.network.stages import open_stages  # noqa: PLC0415
+
+    return open_stages(release, open_part)
+
+
+CARD_KINDS: Mapping[str, ModelFactory] = {
+    "classifier": _open_classifier,
+    "network": _open_network,
+    "stages": _open_stages,
+}

@@ -24,23 +24,48 @@ ModelFactory = Callable[[Release, OpenPart], Model]
 """Opens a release as a model that is ready to run."""
 
 
-class BundledModels:
-    """Port Models on a folder of releases; each release is opened by the factory of its card's kind."""
+MAX_OPEN_BYTES = 300_000_000
+"""Files of all open models; a session takes about twice as much memory."""
 
-    def __init__(self, models_dir: Path, factories: Mapping[str, ModelFactory]) -> None:
-        self._root = models_dir
+
+class BundledModels:
+    """Port Models on a folder of releases; each release is opened by the factory of its card's kind.
+
+    When the files of the open models exceed `max_open_bytes`, those that were used least recently are closed.
+    """
+
+    def __init__(
+        self, models_dir: Path, factories: Mapping[str, ModelFactory], max_open_bytes: int = MAX_OPEN_BYTES
+    ) -> None:
+        self._root, self._max_open_bytes = models_dir, max_open_bytes
         self.factories: Mapping[str, ModelFactory] = dict(factories)
         self._models: dict[str, Model] = {}
+        self._used_at: dict[str, float] = {}
         self._lock = Lock()
 
     def get(self, name: str) -> Model:
         """The model, loaded at its first use. Raises UnknownModel, which names the models that exist."""
         if (model := self._models.get(name)) is not None:
+            self._used_at[name] = time.monotonic()
             return model
         with self._lock:
-            if name not in self._models:
-                self._models[name] = self._load(name)
-            return self._models[name]
+            if (model := self._models.get(name)) is None:
+                model = self._models[name] = self._load(name)
+                self._used_at[name] = time.monotonic()
+                self._close_least_used(name)
+            return model
+
+    def _close_least_used(self, newest: str) -> None:
+        sizes = {name: self._file_bytes(name) for name in self._models}
+        for name in sorted(self._models, key=self._used_at.__getitem__):
+            if name != newest and sum(sizes.values()) > self._max_open_bytes:
+                del self._models[name], sizes[name]
+
+    def _file_bytes(self, name: str) -> int:
+        """Size of a model's files, with those of its parts."""
+        parts = load_card(self._root / name / CARD_FILE).pipeline.parts.values()
+        folders = [self._root / one for one in (name, *parts)]
+        return sum(path.stat().st_size for folder in folders for path in folder.iterdir())
 
     def names(self) -> tuple[str, ...]:
         """All models that are served, sorted."""

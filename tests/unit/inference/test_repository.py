@@ -48,6 +48,20 @@ def test_a_model_is_opened_once(models: BundledModels):
     assert models.get("tiny-colours") is models.get("tiny-colours")
 
 
+def test_models_that_were_not_used_for_long_are_closed_to_stay_within_the_memory(tmp_path: Path):
+    for name in ("first", "second", "third"):
+        folder = write_classifier(tmp_path, name)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    models = BundledModels(tmp_path, {"classifier": open_classifier}, max_open_bytes=int(2.5 * size))
+    first, second = models.get("first"), models.get("second")
+    models.get("first")
+
+    models.get("third")
+
+    assert models.get("first") is first
+    assert models.get("second") is not second
+
+
 def test_the_error_for_an_unknown_model_names_the_known_ones(models: BundledModels):
     with pytest.raises(UnknownModel, match="tiny-colours"):
         models.get("nothing")

@@ -369,6 +369,36 @@ class NetworkModelCard(ModelCard, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError('an output of kind "detection" needs an input of kind "image"')
 
 
+class Cuts(TomlTable, frozen=True, kw_only=True):
+    """Table [cuts]: which sightings of the first model the second one runs on.
+
+    labels     of the sightings; None for all
+    margin     share of a box's width and height that is added on each side
+    longest_s  longer spans of a recording are cut into equal pieces
+    most       highest number of cuts
+    """
+
+    labels: frozenset[str] | None = None
+    margin: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    longest_s: PositiveFloat = 10.0
+    most: PositiveInt = 40
+
+
+class StagesCard(ModelCard, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The card of a model of kind "stages": what part `find` finds, part `read` runs on.
+
+    [pipeline.parts] names two models of kind "network": find = "audio-speech", read = "audio-words".
+    """
+
+    accepts: InputLimits
+    cuts: Cuts = Cuts()
+    rules: tuple[CardRule, ...] = ()
+
+    def __post_init__(self) -> None:
+        if set(self.pipeline.parts) != {"find", "read"}:
+            raise ValueError('[pipeline.parts] must have the keys "find" and "read"')
+
+
 def card_files(card: NetworkModelCard) -> dict[str, str]:
     """The files beside the card that it names, by the key that names them."""
     names = {"network.file": card.network.file}

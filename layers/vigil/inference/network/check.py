@@ -19,6 +19,7 @@ from vigil.inference.network.card import (
     ImageInputSpec,
     InputSpec,
     NetworkModelCard,
+    StagesCard,
     TableInputSpec,
     TensorInputSpec,
     TextInputSpec,
@@ -44,6 +45,8 @@ def check_release(release: Release) -> None:
         )
     if release.card.pipeline.kind == "network":
         _check_network(NetworkModel(release, release.convert_card(NetworkModelCard)), release)
+    elif release.card.pipeline.kind == "stages":
+        release.convert_card(StagesCard)
     elif release.card.pipeline.kind == "classifier":
         _check_network(NetworkModel(release, as_network_card(release.convert_card(ClassifierCard))), release)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil.inference.card import CardRule
 from vigil.inference.network.card import (
     AnomalyOutputSpec,
     AudioInputSpec,
@@ -71,9 +72,7 @@ class NetworkModel:
 
     def predict(self, data: bytes, options: Mapping[str, Option], on_stage: StageCallback) -> Prediction:  # noqa: ARG002 - a network has no options
         """The sightings; those that the card's rules describe and those with high scores first."""
-        found, size_px = self.find_all(data, on_stage)
-        chosen = sorted(found, key=self._rank)[:MAX_SIGHTINGS]
-        return Prediction(tuple(chosen), found=len(found), size_px=size_px, rules=self.card.rules)
+        return to_prediction(*self.find_all(data, on_stage), self.card.rules)
 
     def find_all(
         self, data: bytes, on_stage: StageCallback = ignore_stage
@@ -97,9 +96,18 @@ class NetworkModel:
             prepared = replace(prepared, items=1)
         return self._head(outputs, prepared)
 
-    def _rank(self, sighting: Sighting) -> tuple[bool, bool, float]:
-        is_alert = any(is_rule_fulfilled(rule, sighting) for rule in self.card.rules)
+
+def to_prediction(
+    found: Sequence[Sighting], size_px: tuple[int, int] | None, rules: tuple[CardRule, ...]
+) -> Prediction:
+    """The sightings; those that the card's rules describe and those with high scores first."""
+
+    def rank(sighting: Sighting) -> tuple[bool, bool, float]:
+        is_alert = any(is_rule_fulfilled(rule, sighting) for rule in rules)
         return not is_alert, sighting.status != "known", -(sighting.score or 0.0)
+
+    chosen = sorted(found, key=rank)[:MAX_SIGHTINGS]
+    return Prediction(tuple(chosen), found=len(found), size_px=size_px, rules=rules)
 
 
 def open_network(release: Release, open_part: OpenPart) -> NetworkModel:  # noqa: ARG001 - a ModelFactory; no parts

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from vigil.inference.network.card import InputSpec, NetworkModelCard, OutputSpec
+from vigil.inference.network.card import InputSpec, NetworkModelCard, OutputSpec, StagesCard
 from vigil.inference.session import GoldenOutputs
 from vigil.toml_file import TomlFile, parse_toml
 
@@ -21,7 +21,9 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize("example", [one for one in EXAMPLES if "[[sample]]" not in one])
+@pytest.mark.parametrize(
+    "example", [one for one in EXAMPLES if "[[sample]]" not in one and "[cuts]" not in one]
+)
 def test_an_example_is_a_valid_card(example: str):
     values = {**SHARED, **DEFAULTS, **tomllib.loads(example)}
 
@@ -36,6 +38,13 @@ def test_there_is_an_example_of_each_kind():
     defined = {one.__struct_config__.tag for union in (InputSpec, OutputSpec) for one in union.__args__}
 
     assert defined - kinds <= {"sigmoid", "probabilities"}
+
+
+def test_the_stages_are_valid():
+    (example,) = [one for one in EXAMPLES if "[cuts]" in one]
+    shared = {key: SHARED[key] for key in ("model", "accepts", "licence")}
+
+    assert TomlFile("card.toml", {**shared, **tomllib.loads(example)}).convert(StagesCard).cuts.most == 40
 
 
 def test_the_golden_sample_is_valid():
