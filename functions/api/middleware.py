@@ -106,15 +106,21 @@ def authorize(operation: Authorizable, request: Request) -> Caller:
     wait_s = container().rate_limiter.acquire(caller.id, datetime.now(UTC))
     if wait_s:
         raise TooManyRequests(retry_s=wait_s)
-    if not caller.has_role(operation.role):
-        raise Forbidden(f"{operation.name} requires the role {operation.role} or a higher one")
-    if operation.bound_tokens == "gallery" and caller.is_bound and caller.galleries is None:
-        raise Forbidden(
-            f"{operation.name} concerns people; a token that is limited to sources needs galleries"
-        )
-    if operation.bound_tokens == "refused" and caller.is_bound:
-        raise Forbidden(f"{operation.name} concerns all sources; use a token that is not limited to some")
+    refusal = find_refusal(operation, caller)
+    if refusal:
+        raise Forbidden(refusal)
     return caller
+
+
+def find_refusal(operation: Authorizable, caller: Caller) -> str | None:
+    """Why the caller may not call the operation; None if it is allowed."""
+    if operation.role is not None and not caller.has_role(operation.role):
+        return f"{operation.name} requires the role {operation.role} or a higher one"
+    if operation.bound_tokens == "gallery" and caller.is_bound and caller.galleries is None:
+        return f"{operation.name} concerns people; a token that is limited to sources needs galleries"
+    if operation.bound_tokens == "refused" and caller.is_bound:
+        return f"{operation.name} concerns all sources; use a token that is not limited to some"
+    return None
 
 
 def _bounds(authorizer: dict[str, Any], name: str) -> tuple[str, ...] | None:

@@ -18,6 +18,8 @@ from functions.api.resources import (  # noqa: F401 - each module registers its 
     health,
     lanes,
     maintenance,
+    me,
+    metrics,
     models,
     people,
     predict,

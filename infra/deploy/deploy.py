@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.artefacts import ArtefactBucket, ensure_bucket, upload_artefacts, upload_template
 from infra.deploy.checks import DeployError, existing_keys
+from infra.deploy.console import upload_console
 
 _FINAL_SUFFIXES = ("COMPLETE", "FAILED")
 _UNFINISHED = {"CREATE_FAILED", "UPDATE_FAILED"}
@@ -186,15 +187,16 @@ def deploy_stack(
     on_progress("computing the changes")
     parameters = _parameters(request, template, stack, session.client("kms"))
     changes = stack.create_change_set(change_set, url=url, parameters=parameters, tags=_tags(request))
-    if not changes:
-        on_progress("no changes")
-        return stack.read_outputs()
-    if not confirm(changes):
+    if changes and not confirm(changes):
         stack.delete_change_set(change_set)
         return None
-    for status in stack.execute_change_set(change_set):
+    for status in stack.execute_change_set(change_set) if changes else ("no changes",):
         on_progress(f"{request.stack_name}: {status}")
-    return stack.read_outputs()
+    outputs = stack.read_outputs()
+    client_id = effective_parameters(request, stack.cloudformation).get("ConsoleClientId", "")
+    if upload_console(s3, request.folder, outputs, account=request.account, client_id=client_id):
+        on_progress("the console is uploaded")
+    return outputs
 
 
 def _parameters(

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from infra.local.apigateway.documents import StaticDocument, console_documents
 from infra.local.apigateway.server import ApiGateway
 from infra.local.aws_endpoint import AwsEndpoint
 from infra.local.clients import AwsClients, client_environment
@@ -197,16 +198,18 @@ class Builder:
         return gateway, endpoint
 
     def _create_issuer(self, gateway: ApiGateway) -> Issuer:
-        """Create the token issuer; the gateway serves its public keys."""
+        """Create the token issuer; the gateway serves its public keys, and the console."""
         issuer = open_issuer(self._options.data, gateway.url, audience="vigil-local")
-        gateway.static_documents = {JWKS_PATH: issuer.jwks()}
+        console = console_documents(self._options.package, photos_origin=self.moto.url)
+        gateway.static_documents = {**console, JWKS_PATH: StaticDocument(issuer.jwks())}
         return issuer
 
     def _load_stack(self, issuer: Issuer) -> tuple[Stack, AwsClients]:
         """Read and check the template; an unsupported one is refused before anything is created."""
         options = self._options
         declared = template.template_parameters(options.package)
-        issued = {name: value for name, value in issuer.template_parameters().items() if name in declared}
+        local = {**issuer.template_parameters(), "Console": "false"}
+        issued = {name: value for name, value in local.items() if name in declared}
         loaded = template.load_template(
             options.package, parameters={**issued, **options.parameters}, region=options.region
         )

@@ -3,6 +3,7 @@
 build/package/<target>/
 ├── sam.json            the template: Chalice's triggers, merged with infra/template.yaml and the alarms
 ├── deployment.zip      app.py, functions, vigil, cloud and their third-party packages
+├── console/            the static files of the console; absent without npm
 └── layers/             as Lambda unpacks them under /opt
     ├── runtime/python/...
     └── models/models/...

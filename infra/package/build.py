@@ -26,6 +26,7 @@ from infra.package.artifacts import (
     unzip,
     zip_folder,
 )
+from infra.package.console import build_console
 from infra.package.dependencies import (
     FUNCTION_PACKAGES,
     LAYERS,
@@ -110,6 +111,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE_PATH = "infra/template.yaml"
 SLO_PATH = "infra/slo.toml"
 MODELS_PATH = "build/models"
+CONSOLE_FOLDER = "console"
 
 Progress = Callable[[str], None]
 
@@ -153,6 +155,7 @@ def package(name: str, *, root: Path = ROOT, on_progress: Progress | None = None
             _build_part(job, part, job.output_folder / "layers" / part.name, _build_layer)
         _build_model_layers(job)
         _build_code(job)
+        build_console(job.root, job.output_folder / CONSOLE_FOLDER, job.on_progress)
     check_sizes(measure_sizes(json.loads((job.output_folder / "sam.json").read_text()), job.output_folder))
     return job.output_folder
 

@@ -72,6 +72,16 @@ class ReleaseMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricSeries:
+    """A statistic of one metric over time, such as Sum or p95."""
+
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str]
+    statistic: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmView:
     """One alarm that has actions.
 
@@ -144,6 +154,24 @@ class CloudWatch:
             for place, one in enumerate(signals)
         }
 
+    def read_series(
+        self, series: Sequence[MetricSeries], period: timedelta, *, since: datetime, until: datetime
+    ) -> list[tuple[float, ...]]:
+        """The values of each series by period, oldest first; 0 for a period without measurements."""
+        queries = [
+            _metric_query(
+                f"m{place}",
+                _metric_ref(one.namespace, one.metric, one.dimensions),
+                int(period.total_seconds()),
+                one.statistic,
+            )
+            for place, one in enumerate(series)
+        ]
+        with translate_errors("metrics", "read metrics"):
+            answer = self._client.get_metric_data(MetricDataQueries=queries, StartTime=since, EndTime=until)
+        results = {one["Id"]: one for one in answer["MetricDataResults"]}
+        return [_by_period(results[query["Id"]], period, since, until) for query in queries]
+
     def latest(self, metric: str, dimension: Mapping[str, str], stat: str, *, now: datetime) -> float:
         """The newest minute's value of a metric such as "AWS/Lambda Throttles"; 0 if there is none."""
         return self._latest(metric, [dimension], stat, now)[0]
@@ -191,6 +219,17 @@ def _metric_ref(namespace: str, metric: str, dimensions: Mapping[str, str]) -> d
 
 def _metric_query(query_id: str, metric: Mapping[str, Any], period_s: int, stat: str) -> dict[str, Any]:
     return {"Id": query_id, "MetricStat": {"Metric": metric, "Period": period_s, "Stat": stat}}
+
+
+def _by_period(
+    result: Mapping[str, Any], period: timedelta, since: datetime, until: datetime
+) -> tuple[float, ...]:
+    values = [0.0] * ((until - since) // period)
+    for at, value in zip(result["Timestamps"], result["Values"], strict=True):
+        place = (at - since) // period
+        if 0 <= place < len(values):
+            values[place] = float(value)
+    return tuple(values)
 
 
 def _sum_since(

@@ -142,6 +142,16 @@ class BreakerOut(TypedDict):
     since: str
 
 
+class CallerOut(TypedDict):
+    """The caller and the operations that the token allows."""
+
+    caller: str
+    role: Literal["viewer", "reviewer", "operator", "admin"]
+    sources: NotRequired[list[str]]
+    galleries: NotRequired[list[str]]
+    operations: list[str]
+
+
 class CandidateOut(TypedDict):
     """The candidate release."""
 
@@ -412,6 +422,16 @@ class LabelRequest(TypedDict):
     label: str
 
 
+class LaneFigures(TypedDict):
+    """Figures of one lane; a period without measurements has the value 0."""
+
+    lane: str
+    completed: list[float]
+    failed: list[float]
+    age_p95_s: list[float]
+    waiting: list[float]
+
+
 class LaneState(TypedDict):
     """A lane after it was paused or resumed."""
 
@@ -433,6 +453,14 @@ class LaneStatus(TypedDict):
     paused: bool
     workers: NotRequired[int]
     breakers: NotRequired[list[BreakerOut]]
+
+
+class MetricsOut(TypedDict):
+    """Figures from CloudWatch."""
+
+    since: str
+    period_s: int
+    lanes: list[LaneFigures]
 
 
 class StageTransitionOut(TypedDict):
@@ -546,6 +574,13 @@ class NewUpload(TypedDict):
     lane: NotRequired[Literal["live", "bulk"]]
     model: NotRequired[str]
     suffix: NotRequired[str]
+
+
+class NewestOut(TypedDict):
+    """Ids of the newest rows of the last day that the caller can access; absent without any."""
+
+    sighting: NotRequired[str]
+    alert: NotRequired[str]
 
 
 class PersonOut(TypedDict):

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
+from infra.local.apigateway.documents import StaticDocument
 from infra.local.apigateway.events import (
     ApiStage,
     GatewayResponses,
@@ -133,8 +134,8 @@ class ApiGateway(HttpServer):
         self._timeout_s = timeout_s
         self._pool = ThreadPoolExecutor(_MAX_CONCURRENCY, thread_name_prefix="gateway")
         self._apis: Mapping[str, RestApi] = {}
-        self.static_documents: Mapping[str, bytes] = {}
-        """Documents beside the APIs by path: the issuer's key set."""
+        self.static_documents: Mapping[str, StaticDocument] = {}
+        """Documents beside the APIs by path: the issuer's key set, the files of the console."""
 
     def start_serving(self, apis: Mapping[str, RestApi], functions: LambdaService) -> None:
         """Serve these APIs, by stage name."""
@@ -147,6 +148,10 @@ class ApiGateway(HttpServer):
         """Accept no more requests."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         super().stop()
+
+    def with_stage(self, target: str) -> str:
+        """The path with the stage of the only API, as CloudFront adds it for the console's requests."""
+        return f"/{next(iter(self._apis))}{target}" if target.startswith("/v1/") and self._apis else target
 
     def handle(self, stage: str, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
@@ -200,9 +205,10 @@ class _GatewayRequests(RequestHandler):
         gateway = cast(ApiGateway, self.server)
         target, _, query = self.path.partition("?")
         if target in gateway.static_documents:
-            self.send_answer(200, gateway.static_documents[target], {"Content-Type": "application/json"})
+            document = gateway.static_documents[target]
+            self.send_answer(200, document.body, document.headers)
             return
-        _, stage, *path = [*target.split("/", 2), ""][:3]
+        _, stage, *path = [*gateway.with_stage(target).split("/", 2), ""][:3]
         request = HttpRequest(
             method=self.command,
             path="/" + "".join(path),

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from vigil import __version__
 from vigil_cli.__main__ import COMMANDS, GROUPS, app
-from vigil_cli.commands.local import running_text
+from vigil_cli.commands.local import running_text, sign_in_link
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"pydantic", "boto3", "botocore", "numpy", "onnxruntime", "moto", "PIL", "cryptography", "jwt"}
@@ -87,9 +87,12 @@ def test_what_up_prints_can_be_pasted_and_names_the_reference_page(tmp_path: Pat
     data = tmp_path / "my data"
     printed = io.StringIO()
 
-    Console(width=60, file=printed).print(running_text("http://127.0.0.1:8480/api", data), soft_wrap=True)
+    link = sign_in_link({"EndpointURL": "http://127.0.0.1:8480/api"}, "a.b.c")
+    text = running_text("http://127.0.0.1:8480/api", data, link)
+    Console(width=60, file=printed).print(text, soft_wrap=True)
 
-    text = printed.getvalue()
-    assert "export VIGIL_URL=http://127.0.0.1:8480/api\n" in text
-    assert "http://127.0.0.1:8480/api/v1/reference" in text
-    assert f"./vigil token --role admin --data '{data}'" in text
+    lines = printed.getvalue()
+    assert "http://127.0.0.1:8480/#token=a.b.c\n" in lines
+    assert "export VIGIL_URL=http://127.0.0.1:8480/api\n" in lines
+    assert "http://127.0.0.1:8480/api/v1/reference" in lines
+    assert f"./vigil token --role admin --data '{data}'" in lines

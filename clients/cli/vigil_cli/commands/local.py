@@ -4,10 +4,11 @@ import shlex
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from rich.text import Text
 
@@ -16,6 +17,9 @@ from vigil_cli.command_line import Argument, DataOption, Option
 from vigil_cli.console import ProgressSteps, err, fail, out, print_json
 from vigil_cli.paths import DATA, PACKAGE
 from vigil_cli.session import NO_LOCAL_CLOUD, Session
+
+SIGN_IN_S = 12 * 3600.0
+"""Validity of the link that `up` prints."""
 
 
 def up(
@@ -52,7 +56,8 @@ def up(
     )
     try:
         with cloud:
-            out.print(running_text(str(cloud.outputs["EndpointURL"]), data), soft_wrap=True)
+            link = sign_in_link(cloud.outputs, cloud.issue_token("admin", lifetime_s=SIGN_IN_S))
+            out.print(running_text(str(cloud.outputs["EndpointURL"]), data, link), soft_wrap=True)
             _wait_for_interrupt()
             err.print("stopping …")
     except StartupFailed as error:
@@ -71,10 +76,17 @@ def _build_models(steps: ProgressSteps) -> None:
         fail(str(failure))
 
 
-def running_text(url: str, data: Path) -> Text:
+def sign_in_link(outputs: Mapping[str, Any], token: str) -> str:
+    """The address of the console; the part after `#` is not sent to any server."""
+    address = urlsplit(str(outputs["EndpointURL"]))
+    return f"{address.scheme}://{address.netloc}/#token={token}"
+
+
+def running_text(url: str, data: Path, link: str) -> Text:
     """What a user needs to begin: addresses, a token, and the first commands; each on a line to paste."""
     option = "" if data == DATA else f" --data {shlex.quote(str(data))}"
     lines = {
+        "console": link,
         "API": f"export VIGIL_URL={url}",
         "token": f'export VIGIL_TOKEN="$(./vigil token --role admin{option})"',
         "reference page": f"{url}/v1/reference",
@@ -105,6 +117,7 @@ def token(
     ] = None,
     subject: Annotated[str, Option(help="Caller's id in the audit log; default local-ROLE.")] = "",
     hours: Annotated[float, Option(help="Lifetime of the token.", min=0.001)] = 8.0,
+    link: Annotated[bool, Option(help="Print the address that signs in to the console.")] = False,
     data: DataOption = DATA,
 ) -> None:
     """Print a token for the local cloud's API; on AWS your identity provider issues tokens.
@@ -114,18 +127,17 @@ def token(
     from infra.local.discovery import find_running_cloud
     from infra.local.issuer import load_issuer
 
-    if find_running_cloud(data) is None:
+    cloud = find_running_cloud(data)
+    if cloud is None:
         fail(NO_LOCAL_CLOUD)
-    issuer = load_issuer(data)
-    print(
-        issuer.issue_token(
-            role,
-            subject=subject or f"local-{role}",
-            sources=source or None,
-            galleries=gallery or None,
-            lifetime_s=hours * 3600,
-        )
+    issued = load_issuer(data).issue_token(
+        role,
+        subject=subject or f"local-{role}",
+        sources=source or None,
+        galleries=gallery or None,
+        lifetime_s=hours * 3600,
     )
+    print(sign_in_link(cloud.outputs, issued) if link else issued)
 
 
 def logs(
