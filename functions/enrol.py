@@ -83,6 +83,7 @@ def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:
         "rejected": [
             {"key": refusal.photo.key, "reason": refusal.reason, "message": refusal.message}
             | ({"boxes_px": refusal.boxes_px} if refusal.boxes_px else {})
+            | ({"person": refusal.person} if refusal.person else {})
             for refusal in enrolment.rejected
         ],
         "gallery_version": enrolment.gallery_version,

@@ -25,6 +25,7 @@ PATH_PARAMETERS = {
     "drop": (r"[0-9a-f]{32}", "Id of the drop"),
     "alert": (r"[0-9a-f]{32}", "Id of the alert"),
     "person": (r"p-[0-9a-f]{12}", "Id of the person"),
+    "photo": (r"[0-9a-f-]{36}", "Id of the enrolled photo"),
     "upload": (r"[A-Za-z0-9_-]{24,400}", "Id of the upload"),
     "thumbnail": (r"[A-Za-z0-9_-]{24,1000}", "Signed token from a `thumbnail_url`"),
     "model": (r"[a-z0-9][a-z0-9-]{0,62}", "Name of the model"),

@@ -15,6 +15,7 @@ from functions.api.resources import (  # noqa: F401 - each module registers its 
     audit,
     documentation,
     drops,
+    faces,
     health,
     lanes,
     maintenance,

@@ -30,6 +30,8 @@ class Rejected(VigilError):
     reason = "rejected"
     boxes_px: tuple[tuple[float, float, float, float], ...] = ()
     """Regions of the image that are at fault, if there are any."""
+    person = ""
+    """Id of the enrolled person whose face it is, if that is the reason."""
 
 
 class EmptyFile(Rejected):

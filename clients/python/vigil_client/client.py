@@ -23,12 +23,16 @@ from vigil_client.types import (
     DryRunResult,
     EnrolledPhoto,
     ErasureOut,
+    FaceCandidateList,
+    FaceCandidateOut,
+    FaceComparison,
     LabelOut,
     ModelDetails,
     ModelList,
     ModelOut,
     ModelReleasesOut,
     PersonOut,
+    PersonPhotoList,
     PersonRef,
     PredictionOut,
     ReconcileRun,
@@ -183,6 +187,13 @@ class Vigil:
             media=ANY_FILE,
         )
 
+    def list_person_photos(self, person: str) -> PersonPhotoList:
+        return self._transport.request(PersonPhotoList, "GET", f"/v1/people/{person}/photos")
+
+    def delete_person_photo(self, person: str, photo: str) -> None:
+        """Delete an enrolled photo: faces are no longer compared with it."""
+        self._transport.send("DELETE", f"/v1/people/{person}/photos/{photo}")
+
     def rename_person(self, person: str, name: str) -> None:
         self._transport.send("PATCH", f"/v1/people/{person}", body={"name": name})
 
@@ -217,6 +228,23 @@ class Vigil:
         image = base64.b64encode(Path(photo).read_bytes()).decode()
         body = {"image": image, "galleries": [*galleries]}
         return self._transport.request(PredictionOut, "POST", f"/v1/predict/{model}", body=body)
+
+    def compare_faces(self, photo: Path | str, other: Path | str) -> FaceComparison:
+        """Compare the largest face of a photo with each face of another one."""
+        images = [base64.b64encode(Path(one).read_bytes()).decode() for one in (photo, other)]
+        body = {"image": images[0], "other_image": images[1]}
+        return self._transport.request(FaceComparison, "POST", "/v1/faces/compare", body=body)
+
+    def list_candidates(
+        self, photo: Path | str, *, gallery: str = "default", limit: int = 5
+    ) -> Sequence[FaceCandidateOut]:
+        """The people to whom the largest face of a photo is most similar, known or not."""
+        body = {
+            "image": base64.b64encode(Path(photo).read_bytes()).decode(),
+            "gallery": gallery,
+            "limit": limit,
+        }
+        return self._transport.request(FaceCandidateList, "POST", "/v1/faces/candidates", body=body)["items"]
 
     def predict_batch(self, keys: Sequence[str], *, source: str, model: str = "faces") -> tuple[str, ...]:
         """Process objects of the photos bucket on the bulk lane; returns the ids of their drops."""

@@ -160,6 +160,13 @@ class CandidateOut(TypedDict):
     shadow_share: float
 
 
+class ComparedFace(TypedDict):
+    """A face of the second photo."""
+
+    box_px: list[float]
+    similarity: float
+
+
 class CompletenessOut(TypedDict):
     """Counts of the last complete reconcile run."""
 
@@ -361,6 +368,35 @@ class EstimateOut(TypedDict):
     low: float
     high: float
     items: int
+
+
+class FaceCandidateOut(TypedDict):
+    """An enrolled person who is similar to the face."""
+
+    person: str
+    name: NotRequired[str]
+    similarity: float
+
+
+class FaceCandidateList(TypedDict):
+    """Candidates, also those who are too little similar to be recognised."""
+
+    items: list[FaceCandidateOut]
+
+
+class FaceComparison(TypedDict):
+    """The largest face of the first photo, compared with each face of the second one."""
+
+    box_px: list[float]
+    faces: list[ComparedFace]
+
+
+class FaceProbe(TypedDict):
+    """A photo whose largest face is compared with a gallery."""
+
+    image: str
+    gallery: NotRequired[str]
+    limit: NotRequired[int]
 
 
 class FaceSearchRequest(TypedDict):
@@ -593,6 +629,7 @@ class PersonOut(TypedDict):
     watched: bool
     training_consent: bool
     changed_at: str
+    photos: NotRequired[int]
 
 
 class PersonList(TypedDict):
@@ -602,11 +639,33 @@ class PersonList(TypedDict):
     next: NotRequired[str]
 
 
+class PersonPhotoOut(TypedDict):
+    """An enrolled photo: a template of the person. The photo itself is not stored."""
+
+    id: str
+    enrolled_at: str
+    quality: float
+    external_id: NotRequired[str]
+
+
+class PersonPhotoList(TypedDict):
+    """The enrolled photos of a person."""
+
+    items: list[PersonPhotoOut]
+
+
 class PersonRef(TypedDict):
     """The id and tags of a person."""
 
     id: str
     tags: NotRequired[list[str]]
+
+
+class PhotoPair(TypedDict):
+    """Two photos in JSON."""
+
+    image: str
+    other_image: str
 
 
 class PhotoUpload(TypedDict):

@@ -19,6 +19,8 @@ from functions.api.schemas.people import (
     PeopleQuery,
     PersonList,
     PersonOut,
+    PersonPhotoList,
+    PersonPhotoOut,
     PersonRef,
     PhotoUpload,
 )
@@ -26,6 +28,7 @@ from functions.runtime.container import container
 from functions.runtime.receipts import erasure_json
 from vigil.errors import ConcurrentUpdate
 from vigil.people.consent import TRAINING_CONSENT_TAG, is_person_id
+from vigil.people.face_records import parse_face_id
 from vigil.people.person import Person, name_identity, new_person_id
 
 WATCH_TAG = "watch"
@@ -82,7 +85,8 @@ def _is_listed(call: Call, query: PeopleQuery, person: Person) -> bool:
 @operation("GET", "/v1/people/{person}", role="reviewer", bound_tokens="gallery", audited=True)
 def get_person(call: Call) -> PersonOut:
     """Get a person."""
-    return _to_person(_find_person(call))
+    person = _to_person(_find_person(call))
+    return person.model_copy(update={"photos": sum(1 for _ in container().templates.face_records(person.id))})
 
 
 @operation(
@@ -118,8 +122,8 @@ def rename_person(call: Call, new: NewName) -> PersonRef:
 def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     """Enrol a photo of a person.
 
-    The photo must show this person's face alone. The answer to a rejected photo contains the reason and the
-    face boxes.
+    The photo must show this person's face alone. The answer to a rejected photo contains the reason, the face
+    boxes, and for `already-enrolled` the id and name of the person whose face it is.
     """
     _find_person(call)
     data = read_image(call, photo.image if photo else None)
@@ -128,9 +132,49 @@ def enrol_photo(call: Call, photo: PhotoUpload | None = None) -> EnrolledPhoto:
     payload = {"person": person, "photos": [{"key": uploaded.key, "version": uploaded.version}]}
     response = _invoke(container().settings.enrol_function, payload)
     for rejection in response["rejected"]:
-        boxes = {"boxes_px": rejection["boxes_px"]} if "boxes_px" in rejection else {}
-        raise UnprocessableContent(rejection["message"], reason=rejection["reason"], **boxes)
+        details = {name: rejection[name] for name in ("boxes_px", "person") if name in rejection}
+        names = find_names(call, [rejection.get("person")])
+        details |= {"name": next(iter(names.values()))} if names else {}
+        raise UnprocessableContent(rejection["message"], reason=rejection["reason"], **details)
     return EnrolledPhoto(person=response["person"], gallery_version=response["gallery_version"])
+
+
+@operation("GET", "/v1/people/{person}/photos", role="reviewer", bound_tokens="gallery", audited=True)
+def list_person_photos(call: Call) -> PersonPhotoList:
+    """List the enrolled photos of a person, newest first."""
+    records = container().templates.face_records(_find_person(call).person.id)
+    items = (
+        PersonPhotoOut(
+            id=one.key.face_id,
+            enrolled_at=one.enrolled_at,
+            quality=one.quality,
+            external_id=one.origin.external_image_id if one.origin else None,
+        )
+        for one in records
+    )
+    return PersonPhotoList(items=tuple(sorted(items, key=lambda one: one.enrolled_at, reverse=True)))
+
+
+@operation(
+    "DELETE",
+    "/v1/people/{person}/photos/{photo}",
+    role="operator",
+    bound_tokens="gallery",
+    status=204,
+    audited=True,
+)
+def delete_person_photo(call: Call) -> None:
+    """Delete an enrolled photo of a person.
+
+    Faces are no longer compared with it. A person without a photo remains, but is not recognised.
+    """
+    person, photo = _find_person(call).person, call.path["photo"]
+    key = parse_face_id(photo)
+    if key is None or key.person != person.id:
+        raise NotFound
+    request = {"gallery": person.gallery, "face_ids": [photo]}
+    if not _invoke(container().settings.enrol_function, {"delete_faces": request})["deleted"]:
+        raise NotFound
 
 
 @operation("DELETE", "/v1/people/{person}", role="admin", bound_tokens="gallery", audited=True)

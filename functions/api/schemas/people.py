@@ -69,6 +69,29 @@ class PersonOut(ApiModel):
         bool, Field(description="Whether the person consents to training on their pictures")
     ]
     changed_at: Timestamp
+    photos: Annotated[
+        int | None, Field(description="Number of enrolled photos; only of a single person", examples=[3])
+    ] = None
+
+
+class PersonPhotoOut(ApiModel):
+    """An enrolled photo: a template of the person. The photo itself is not stored."""
+
+    id: Annotated[
+        str,
+        Field(description="Id of the enrolled photo", examples=["4c1f09ab-72de-0000-0011-00ab12cd34ef"]),
+    ]
+    enrolled_at: Timestamp
+    quality: Annotated[float, Field(description="Quality of the face, 0 to 1", examples=[0.82])]
+    external_id: Annotated[
+        str | None, Field(description="How the client that indexed the photo names it", examples=["badge-17"])
+    ] = None
+
+
+class PersonPhotoList(ApiModel):
+    """The enrolled photos of a person."""
+
+    items: Annotated[tuple[PersonPhotoOut, ...], Field(description="Photos, newest first")]
 
 
 class PeopleQuery(PageQuery):

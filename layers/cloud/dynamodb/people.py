@@ -203,6 +203,10 @@ def _template_attributes(template: Template, now: datetime) -> Item:
     )
 
 
+_RECORDED = "face_origin, quality, enrolled_at"
+"""What a face record has besides its key."""
+
+
 class DynamoTemplates:
     """The templates of each person: a vector for each embedding space, and the reference image."""
 
@@ -221,12 +225,12 @@ class DynamoTemplates:
 
     def face_records(self, person: str) -> Iterator[FaceRecord]:
         """The person's faces without their vectors."""
-        return map(_face_record, _template_rows(self._rows, person, "pk, sk, face_origin"))
+        return map(_face_record, _template_rows(self._rows, person, f"pk, sk, {_RECORDED}"))
 
     def enrolled_faces(self, person: str) -> Iterator[EnrolledFace]:
         from vigil.people.indexing import EnrolledFace  # noqa: PLC0415 - it imports numpy
 
-        for row in _template_rows(self._rows, person, "pk, sk, vectors, face_origin"):
+        for row in _template_rows(self._rows, person, f"pk, sk, vectors, {_RECORDED}"):
             yield EnrolledFace(_face_record(row), _vectors_from_row(row))
 
     def photos_of(self, person: str) -> Iterator[StoredPhoto]:
@@ -269,7 +273,12 @@ def _template_key(key: FaceKey) -> Item:
 def _face_record(row: dict[str, Any]) -> FaceRecord:
     version, number = row["sk"].removeprefix("template#").split("-")
     key = FaceKey(row["pk"].removeprefix("person#"), int(version), int(number))
-    return FaceRecord(key, msgspec.convert(row.get("face_origin"), FaceOrigin | None))
+    return FaceRecord(
+        key,
+        msgspec.convert(row.get("face_origin"), FaceOrigin | None),
+        row["quality"],
+        datetime.fromisoformat(row["enrolled_at"]),
+    )
 
 
 def _template_rows(rows: Table, person: str, projection: str) -> Iterator[dict[str, Any]]:

@@ -172,9 +172,13 @@ class LowQuality(RejectedFace):
 
 
 class AlreadyEnrolled(RejectedFace):
-    """The face matches a person who is enrolled under another id."""
+    """The face matches a person who is enrolled under another id; `person` is "" if it matches two."""
 
     reason = "already-enrolled"
+
+    def __init__(self, message: str, *boxes_px: Box, person: str) -> None:
+        super().__init__(message, *boxes_px)
+        self.person = person
 
 
 class InconsistentFace(RejectedFace):
@@ -226,7 +230,11 @@ def create_template(photo: bytes, *, model: FaceRecognizer, person: str, gallery
         raise LowQuality(f"the face is not good enough to enrol: {causes}", face.box_px)
     decision = model.match(faces, gallery.without_person(person))[0]
     if decision.status in ("known", "ambiguous"):
-        raise AlreadyEnrolled("the face matches a person who is enrolled under another id", face.box_px)
+        raise AlreadyEnrolled(
+            "the face matches a person who is enrolled under another id",
+            face.box_px,
+            person=decision.label if decision.status == "known" else "",
+        )
     return Template(
         {face.embedding_space: face.vector},
         face.quality,

@@ -27,12 +27,13 @@ class InvalidEnrolment(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class RejectedPhoto:
-    """A photo that was not accepted, and why; `boxes_px` are the faces at fault."""
+    """A photo that was not accepted, and why; `boxes_px` are the faces at fault, of `person` if known."""
 
     photo: S3Object
     reason: str
     message: str
     boxes_px: tuple[Box, ...] = ()
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,8 @@ class EnrolmentService:
             lambda templates: self.models.find_inconsistent(galleries, person, templates),
         )
         return accepted, tuple(
-            RejectedPhoto(photo, error.reason, str(error), error.boxes_px) for photo, error in rejected
+            RejectedPhoto(photo, error.reason, str(error), error.boxes_px, error.person)
+            for photo, error in rejected
         )
 
     def _create_template(self, data: bytes, galleries: GallerySet, person: str) -> Template:

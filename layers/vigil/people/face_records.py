@@ -3,6 +3,7 @@
 import hashlib
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from vigil.inference.types import FaceOrigin
 
@@ -37,7 +38,13 @@ def _check_digits(head: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """One enrolled face; a face of an ordinary enrolment has no origin."""
+    """One enrolled face; a face of an ordinary enrolment has no origin.
+
+    quality      0 to 1
+    enrolled_at  aware, UTC
+    """
 
     key: FaceKey
     origin: FaceOrigin | None
+    quality: float
+    enrolled_at: datetime

@@ -54,6 +54,43 @@ def test_an_unsuitable_photo_is_refused_with_the_reason(site: Site, biden: str, 
 
     assert (response.status, response.json["reason"]) == (422, reason)
     assert ("boxes_px" in response.json) == (reason == "already-enrolled")
+    assert response.json.get("person") == (biden if reason == "already-enrolled" else None)
+    assert ("name" in response.json) == (reason == "already-enrolled")
+
+
+def test_photos_of_a_person_are_listed_and_deleted_one_by_one(site: Site, biden: str):
+    person = site.request("POST", "/v1/people", {"name": "one photo", "gallery": "photos"}).json["id"]
+    body = (PHOTOS / "obama.jpg").read_bytes()
+    assert site.request("POST", f"/v1/people/{person}/photos", body, media="image/jpeg").status == 201
+    (photo,) = site.request("GET", f"/v1/people/{person}/photos").json["items"]
+
+    of_another = site.request("DELETE", f"/v1/people/{biden}/photos/{photo['id']}")
+    deleted = site.request("DELETE", f"/v1/people/{person}/photos/{photo['id']}")
+    again = site.request("DELETE", f"/v1/people/{person}/photos/{photo['id']}")
+
+    assert 0 < photo["quality"] <= 1
+    assert (of_another.status, deleted.status, again.status) == (404, 204, 404)
+    assert site.request("GET", f"/v1/people/{person}/photos").json["items"] == []
+    assert site.request("GET", f"/v1/people/{person}").json["photos"] == 0
+    assert site.request("GET", f"/v1/people/{biden}").json["photos"] == 1
+
+
+def test_two_faces_are_compared_and_a_face_has_candidates_with_names(site: Site, biden: str):
+    photo, other = (
+        base64.b64encode((PHOTOS / f"{name}.jpg").read_bytes()).decode() for name in ("biden", "obama")
+    )
+
+    same, different = (
+        site.request("POST", "/v1/faces/compare", {"image": photo, "other_image": one}).json["faces"][0]
+        for one in (photo, other)
+    )
+    (candidate, *_) = site.request("POST", "/v1/faces/candidates", {"image": photo}).json["items"]
+
+    assert different["similarity"] < 50
+    assert same["similarity"] > 99
+    assert candidate["person"] == biden
+    assert candidate["name"]
+    assert candidate["similarity"] > 99
 
 
 def test_a_name_is_unique_and_can_be_changed(site: Site):

@@ -156,5 +156,7 @@ def test_a_face_with_an_issue_or_of_lower_quality_is_not_enrolled(found: Face, c
 
 @pytest.mark.parametrize("status", ["known", "ambiguous"])
 def test_a_face_that_may_be_another_person_s_is_not_enrolled(status: str):
-    with pytest.raises(AlreadyEnrolled):
+    with pytest.raises(AlreadyEnrolled) as refused:
         template_of(face(vector(1)), status)
+
+    assert bool(refused.value.person) == (status == "known")

@@ -19,6 +19,7 @@ from vigil.people.person import InvalidName, Person, PersonChange, PersonNotFoun
 
 class FaceTaken(Rejected):
     reason = "already-enrolled"
+    person = "p-0123456789ab"
 
 
 class NoFaceFound(Rejected):
@@ -202,7 +203,9 @@ def test_the_face_of_another_person_is_rejected():
 
     enrolment = service(people).enrol_by_name("Eve", photos("ann"))
 
-    assert [photo.reason for photo in enrolment.rejected] == ["already-enrolled"]
+    assert [(photo.reason, photo.person) for photo in enrolment.rejected] == [
+        ("already-enrolled", "p-0123456789ab")
+    ]
 
 
 def test_two_names_for_one_face_enrolled_at_once_end_as_one_person():

@@ -105,7 +105,8 @@ def _enrol_photos(api: Vigil, person: str, photos: Sequence[Path]) -> list[dict[
     for row in rows:
         if not row["accepted"]:
             text = "[yellow]refused[/] {}: {} ({})"
-            err.print(styled(text, row["photo"], row["message"], row["reason"]), soft_wrap=True)
+            whose = f": {row.get('name', '')} {row['other_person']}" if "other_person" in row else ""
+            err.print(styled(text, row["photo"], row["message"] + whose, row["reason"]), soft_wrap=True)
     return rows
 
 
@@ -138,7 +139,10 @@ def enrol_photo(api: Vigil, person: str, photo: Path) -> dict[str, Any]:
     try:
         api.enrol_photo(person, photo)
     except (Problem, OSError) as error:
-        return {"accepted": False, **refusal_of(error)}
+        extensions = error.body if isinstance(error, Problem) else {}
+        whose = {"other_person": extensions["person"]} if "person" in extensions else {}
+        whose |= {"name": extensions["name"]} if "name" in extensions else {}
+        return {"accepted": False, **refusal_of(error), **whose}
     return {"accepted": True}
 
 
@@ -173,9 +177,43 @@ def show(session: Session, person: PersonArgument) -> None:
     table.add_row("gallery", row["gallery"])
     table.add_row("tags", " ".join(row["tags"]))
     table.add_row("on the watch list", "yes" if row["watched"] else "no")
+    table.add_row("photos", str(row["photos"]))
     table.add_row("consents to training", "yes" if row["training_consent"] else "no")
     table.add_row("changed", format_time(row["changed_at"]))
     session.show([row], lambda: table)
+
+
+def photos(session: Session, person: PersonArgument) -> None:
+    """List the enrolled photos of a person, newest first; the photos themselves are not stored.
+
+    Example: ./vigil people photos "Ada Lovelace"
+    """
+    with session.api("reviewer") as api:
+        rows = api.list_person_photos(find_person(api, person))["items"]
+    table = new_table(f"Photos: {len(rows)}", "photo", "enrolled", ">quality", "named by its client")
+    for row in rows:
+        enrolled_at, quality = format_time(row["enrolled_at"]), f"{row['quality']:.2f}"
+        table.add_row(row["id"], enrolled_at, quality, row.get("external_id") or "")
+    session.show(rows, lambda: table if rows else "no photo: use `./vigil enrol NAME PHOTO`")
+
+
+def delete_photo(
+    session: Session,
+    person: PersonArgument,
+    photo: Annotated[str, Argument(help="Id of the photo, or its beginning; `people photos` lists them.")],
+) -> None:
+    """Delete one enrolled photo of a person: faces are no longer compared with it.
+
+    Example: ./vigil people delete-photo "Ada Lovelace" 4c1f09ab-72de-0000-0011
+    """
+    with session.api("operator") as api:
+        person = find_person(api, person)
+        rows = api.list_person_photos(person)["items"]
+        found = [row for row in rows if row["id"].startswith(photo)]
+        if len(found) != 1:
+            fail(f"{len(found)} of the photos that `people photos` lists have an id that begins with {photo}")
+        api.delete_person_photo(person, found[0]["id"])
+    session.show(found, lambda: f"deleted; {person} has {len(rows) - 1} other photos")
 
 
 def rename(
@@ -247,6 +285,40 @@ def search(
     for row in rows:
         table.add_row(format_time(row["at"]), row["source"], f"{row['score']:.2f}", row["sighting"])
     session.show(rows, lambda: table if rows else "no similar face in the last seven days")
+
+
+PhotoArgument = Annotated[Path, Argument(help="A photo with a face.", exists=True, dir_okay=False)]
+
+
+def compare(session: Session, photo: PhotoArgument, other: PhotoArgument) -> None:
+    """Compare the largest face in a photo with each face in another, most similar first.
+
+    Example: ./vigil people compare badge.jpg door.jpg
+    """
+    with session.api("reviewer") as api:
+        rows = api.compare_faces(photo, other)["faces"]
+    table = new_table(f"Faces in {other}", ">similarity", "box")
+    for row in rows:
+        table.add_row(f"{row['similarity']:.1f} %", " ".join(f"{edge:.0f}" for edge in row["box_px"]))
+    session.show(rows, lambda: table if rows else f"there is no face in {other}")
+
+
+def candidates(
+    session: Session,
+    photo: PhotoArgument,
+    gallery: GalleryOption = "default",
+    limit: Annotated[int, Option(help="People at most.", min=1, max=50)] = 5,
+) -> None:
+    """List the people to whom the face in a photo is most similar, also if it is not recognised.
+
+    Example: ./vigil people candidates unknown.jpg
+    """
+    with session.api("reviewer") as api:
+        rows = api.list_candidates(photo, gallery=gallery, limit=limit)
+    table = new_table("Candidates", "person", "name", ">similarity")
+    for row in rows:
+        table.add_row(row["person"], row.get("name") or "", f"{row['similarity']:.1f} %")
+    session.show(rows, lambda: table if rows else f"nobody is enrolled in {gallery}")
 
 
 def erase(
