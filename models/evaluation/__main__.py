@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from models.evaluation.faces.command import calibrate_card, evaluate_folder, is_folder_of_people
+from models.evaluation.faces.quality import write_quality
 from models.evaluation.report import evaluate_release
 from vigil.errors import VigilError
 
@@ -25,10 +26,12 @@ def main() -> int:
     except VigilError as error:
         sys.stderr.write(f"evaluate: {error}\n")
         return 1
+    if arguments.cards is not None:
+        write_quality(arguments.cards, report.figures)
     for name, figure in report.figures["figures"].items():
         if figure["value"] is not None:
             sys.stdout.write(
-                f"{name:20} {figure['value']:.4f}  ({figure['low']:.4f} to {figure['high']:.4f})\n"
+                f"{name:26} {figure['value']:.4f}  ({figure['low']:.4f} to {figure['high']:.4f})\n"
             )
     for figure in report.figures.get("fnir_at_fpir", ()):
         remark = "" if figure["resolved"] else "  too few unenrolled people"
@@ -45,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--impostors", type=Path, help="folder of enrolled/PERSON/ and strangers/PERSON/")
     parser.add_argument("--card", type=Path, help="card to write the calibration to; it is printed anyway")
+    parser.add_argument(
+        "--cards", type=Path, help="folder of the cards of face recognition to write the figures to"
+    )
     parser.add_argument("--models", type=Path, default=ROOT / "build" / "models", help="folder with releases")
     parser.add_argument("--out", type=Path, help="output folder; by default build/evaluation/MODEL")
     return parser

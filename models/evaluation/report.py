@@ -192,6 +192,18 @@ FIGURE_DESCRIPTIONS = {
     "overlapping_faces": "photographs in which one face lies mostly inside another",
     "close_cuts_wrong_5": "faces cut out with a margin of 5 % with more or less than one face",
     "close_cuts_wrong_15": "faces cut out with a margin of 15 % with more or less than one face",
+    "recall_30px": "faces of 30 pixels in composed frames of 1920×1080 that are found",
+    "recall_40px": "the same with faces of 40 pixels",
+    "recall_60px": "the same with faces of 60 pixels",
+    "recall_80px": "the same with faces of 80 pixels",
+    "recall_120px": "the same with faces of 120 pixels",
+    "false_faces_per_frame": "faces in a composed frame where there are none",
+    "false_faces_per_picture": "faces in a picture without people",
+    "landmark_movement_50": "median movement of the landmarks in the last pass, as a share of the face",
+    "landmark_movement_99": "its 99th percentile",
+    "true_match_rate_at_1e-2": "pairs of one person above the score that 1 % of pairs of two people exceed",
+    "true_match_rate_at_1e-3": "the same with 0.1 %",
+    "true_match_rate_at_1e-4": "the same with 0.01 %",
     "rank_one": "enrolled probes whose own subject has the best score",
 }
 

@@ -43,10 +43,23 @@ class BaselineResult:
 
     ms         milliseconds from path to encodings
     encodings  (n, 128) float64; faces match below a Euclidean distance of 0.6
+    boxes      (n, 4) float64, left, top, right, bottom in pixels
+    size_px    (width, height)
     """
 
     ms: float
     encodings: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    size_px: tuple[int, int]
+
+    @property
+    def main_encoding(self) -> NDArray[np.float64] | None:
+        """Of the face nearest to the middle, which is taken for the person's."""
+        if not len(self.boxes):
+            return None
+        middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        distances = np.linalg.norm(middles - np.array(self.size_px) / 2, axis=1)
+        return np.asarray(self.encodings[int(distances.argmin())])
 
 
 class BaselineWorker:
@@ -75,7 +88,12 @@ class BaselineWorker:
         stdin.write(f"{photo}\n")
         stdin.flush()
         response = json.loads(stdout.readline())
-        return BaselineResult(response["ms"], np.array(response["encodings"]).reshape(-1, 128))
+        return BaselineResult(
+            response["ms"],
+            np.array(response["encodings"]).reshape(-1, 128),
+            np.array(response["boxes"], np.float64).reshape(-1, 4),
+            tuple(response["size"]),
+        )
 
 
 def prepare_baseline_environment() -> Path:

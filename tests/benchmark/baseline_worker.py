@@ -11,9 +11,15 @@ def main() -> None:
     for line in sys.stdin:
         began = time.perf_counter()
         image = face_recognition.load_image_file(line.rstrip("\n"))
-        encodings = face_recognition.face_encodings(image)
+        places = face_recognition.face_locations(image)
+        encodings = face_recognition.face_encodings(image, places)
         seconds = time.perf_counter() - began
-        answer = {"ms": seconds * 1000, "encodings": [encoding.tolist() for encoding in encodings]}
+        answer = {
+            "ms": seconds * 1000,
+            "encodings": [encoding.tolist() for encoding in encodings],
+            "boxes": [(left, top, right, bottom) for top, right, bottom, left in places],
+            "size": image.shape[1::-1],
+        }
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

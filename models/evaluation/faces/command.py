@@ -8,7 +8,7 @@ from pathlib import Path
 from models.evaluation import plots
 from models.evaluation.faces.calibration import calibrate, measure_low_quality_margin
 from models.evaluation.faces.card import format_calibration, write_calibration
-from models.evaluation.faces.photos import ENROLLED, analyze_folder, data_id
+from models.evaluation.faces.photos import ENROLLED, analyze_folder, data_id, paths_without_people
 from models.evaluation.faces.recognition import evaluate_recognition
 from models.evaluation.report import (
     EvaluationReport,
@@ -30,8 +30,7 @@ def calibrate_card(models: Path, name: str, folder: Path, card: Path | None) -> 
         sys.stderr.write(f"evaluate: {name} does not recognise faces\n")
         return 1
     photos = analyze_folder(model, folder)
-    today = datetime.now(UTC).date().isoformat()
-    calibration = calibrate(model, photos, date=today, data=data_id(folder))
+    calibration = calibrate(model, photos, date=_today(), data=data_id(folder))
     margin = measure_low_quality_margin(model, photos, calibration)
     sys.stdout.write(f"low_quality_margin = {margin:g}\n\n{format_calibration(calibration)}")
     if card is not None:
@@ -49,12 +48,13 @@ def evaluate_folder(models: Path, name: str, folder: Path, target: Path) -> Eval
     model = open_model(models, name)
     if not isinstance(model, FaceRecognizer):
         raise IncompatibleDataset(f"{name} does not recognise faces")
-    measured = evaluate_recognition(model, analyze_folder(model, folder))
+    measured = evaluate_recognition(model, analyze_folder(model, folder), paths_without_people(folder))
     identification = identification_json(measured.identification)
     figures = {
         "model": name,
         "release": model.release,
         "data": data_id(folder),
+        "date": _today(),
         **identification,
         "kind": "faces",
         "figures": {**figures_json(measured.figures), **identification["figures"]},
@@ -73,6 +73,10 @@ def evaluate_folder(models: Path, name: str, folder: Path, target: Path) -> Eval
 def open_model(models: Path, name: str) -> object:
     """A bundled model with nobody enrolled."""
     return BundledModels(models, {"faces": partial(open_face_recognizer, _nobody)}).get(name)
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def _nobody(_name: str, embedding_space: str) -> Gallery:

@@ -1,6 +1,7 @@
 """Photographs of people, each analysed by the whole pipeline.
 
-The folder holds `enrolled/PERSON/` with at least two photographs each, and `strangers/PERSON/`.
+The folder holds `enrolled/PERSON/` with at least two photographs each, `strangers/PERSON/`, and where there
+are pictures without people, `without-people/`.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from vigil.errors import Rejected
 from vigil.faces.pipeline import Face
 from vigil.faces.recognizer import FaceRecognizer
 
-ENROLLED, UNENROLLED = "enrolled", "strangers"
+ENROLLED, UNENROLLED, WITHOUT_PEOPLE = "enrolled", "strangers", "without-people"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +67,13 @@ def analyze_folder(
 def data_id(folder: Path) -> str:
     """The id of the photographs: a hash of their paths and content."""
     digest = hashlib.sha256()
-    for path in _photo_paths(folder):
+    for path in (*_photo_paths(folder), *paths_without_people(folder)):
         digest.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def paths_without_people(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / WITHOUT_PEOPLE).glob("*") if path.is_file())
 
 
 def _photo_paths(folder: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from msgspec import structs
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.evaluation.faces.calibration import calibrate
+from models.evaluation.faces.frames import false_faces, recall_by_height
 from models.evaluation.faces.photos import AnalyzedPhoto
 from models.evaluation.identification import IdentificationEvaluation, evaluate_identification, search_scores
 from vigil.faces.gallery import Gallery, build_gallery
@@ -36,6 +38,8 @@ CUT_MARGINS = (0.05, 0.15)
 
 PAIR_FOLDS = 10
 
+FALSE_MATCH_RATES = (1e-2, 1e-3, 1e-4)
+
 SLICE_LIMITS = {"height_px": (40, 80, 160), "sharpness": (0.17, 0.26, 0.4), "turn": (0.15, 0.3, 0.45)}
 """Limits between the slices of each measure of a face."""
 
@@ -54,16 +58,41 @@ class RecognitionEvaluation:
     impostor: NDArray[np.float64]
 
 
-def evaluate_recognition(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto]) -> RecognitionEvaluation:
-    """All figures of photographs that the model has analysed."""
+def evaluate_recognition(
+    model: FaceRecognizer, photos: Sequence[AnalyzedPhoto], without_people: Sequence[Path] = ()
+) -> RecognitionEvaluation:
+    """All figures of photographs that the model has analysed, and of pictures without people."""
     genuine, impostor = pair_scores(photos)
     figures = {
         **identification_figures(model, photos),
         "pair_accuracy": pair_accuracy(genuine, impostor),
         "overlapping_faces": _share([_has_overlap(photo.faces) for photo in photos]),
         **{f"close_cuts_wrong_{round(100 * m)}": _close_cuts(model, photos, m) for m in CUT_MARGINS},
+        **recall_by_height(model, photos),
+        **false_faces(model, without_people),
+        **landmark_movements(photos),
+        **true_match_rates(genuine, impostor),
     }
     return RecognitionEvaluation(figures, _search(photos), genuine, impostor)
+
+
+def landmark_movements(photos: Sequence[AnalyzedPhoto]) -> dict[str, Interval]:
+    """The median and the 99th percentile of the movement of landmarks in the last pass."""
+    values = np.array([photo.main_face.measures.movement for photo in photos if photo.main_face])
+
+    def interval(percent: float) -> Interval:
+        return bootstrap(lambda items: float(np.percentile(values[items], percent)), len(values))
+
+    return {f"landmark_movement_{percent}": interval(percent) for percent in (50, 99)}
+
+
+def true_match_rates(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> dict[str, Interval]:
+    """The share of pairs of one person that score more than all but a share of the pairs of two people."""
+    limits = {rate: float(np.quantile(impostor, 1 - rate)) for rate in FALSE_MATCH_RATES}
+    return {
+        f"true_match_rate_at_{rate:.0e}".replace("e-0", "e-"): _share((genuine > limit).tolist())
+        for rate, limit in limits.items()
+    }
 
 
 def identification_figures(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto]) -> dict[str, Interval]:

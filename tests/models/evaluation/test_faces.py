@@ -4,13 +4,17 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from models.build.files import CARDS
 from models.evaluation.faces.calibration import calibrate
 from models.evaluation.faces.card import write_calibration
 from models.evaluation.faces.command import evaluate_folder
+from models.evaluation.faces.frames import compose_frame, false_faces, recall_by_height
 from models.evaluation.faces.photos import AnalyzedPhoto, analyze_folder, data_id
+from models.evaluation.faces.quality import CARD_FIGURES, write_quality
 from models.evaluation.faces.recognition import slice_name
 from tests.fakes.built_models import PHOTOS, built_releases, faces_model
 from vigil.faces.calibration import Calibration
@@ -105,6 +109,38 @@ def test_a_measure_is_in_a_named_slice(value: float, name: str):
     assert slice_name(value, (40, 80)) == name
 
 
+def test_faces_of_known_heights_are_found_in_composed_frames(
+    photos: tuple[AnalyzedPhoto, ...], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("models.evaluation.faces.frames.HEIGHTS_PX", (8, 60))
+
+    figures = recall_by_height(faces_model(), photos)
+
+    assert {name: figure.value for name, figure in figures.items()} == {
+        "recall_8px": 0,
+        "recall_60px": 1,
+        "false_faces_per_frame": 0,
+    }
+
+
+def test_a_face_in_a_composed_frame_has_the_height_that_is_asked_for(photos: tuple[AnalyzedPhoto, ...]):
+    frame, boxes = compose_frame(faces_model(), photos, 80, np.random.default_rng(0))
+
+    assert faces_model().decode_full_size(frame).size == (1920, 1080)
+    assert [round(bottom - top) for _, top, _, bottom in boxes] == [80] * len(photos)
+
+
+def test_faces_in_pictures_without_people_are_counted(tmp_path: Path):
+    (tmp_path / "no-picture.txt").write_text("text")
+    Image.new("RGB", (64, 48), (90, 120, 90)).save(tmp_path / "meadow.png")
+    shutil.copy(PHOTOS / "obama.jpg", tmp_path / "poster.jpg")
+
+    figures = false_faces(faces_model(), sorted(tmp_path.iterdir()))
+
+    assert figures["false_faces_per_picture"].value == 0.5
+    assert not false_faces(faces_model(), [])
+
+
 def _card_calibration(model: FaceRecognizer, *_: object, **__: object) -> Calibration:
     return model.matching_config.calibration
 
@@ -115,3 +151,32 @@ def test_the_card_s_calibration_was_measured():
     assert calibration.source is not None
     assert calibration.source.pairs > 1_000_000
     assert calibration.embedding_space == faces_model().embedding_space
+
+
+def _figure(value: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": value, "high": value}
+
+
+EVALUATION = {
+    "release": "aaaa",
+    "date": "2026-01-31",
+    "data": "bbbb",
+    "figures": {"recall_40px": _figure(0.91), "pair_accuracy": _figure(0.98765), "right": _figure(None)},
+}
+
+
+def test_an_evaluation_replaces_the_quality_of_the_cards(tmp_path: Path):
+    for name in CARD_FIGURES:
+        shutil.copytree(CARDS / name, tmp_path / name)
+
+    write_quality(tmp_path, EVALUATION)
+
+    cards = {name: load_toml(tmp_path / name / "card.toml") for name in CARD_FIGURES}
+    measured = {"release": "aaaa", "date": "2026-01-31", "data": "bbbb"}
+    assert cards["face-detect"].values["quality"] == {**measured, "recall_40px": 0.91}
+    assert cards["face-embed"].values["quality"] == {**measured, "pair_accuracy": 0.9877}
+    assert cards["faces"].values["quality"] == measured
+    assert (
+        cards["faces"].convert(FacesCard).matching
+        == load_toml(CARDS / "faces" / "card.toml").convert(FacesCard).matching
+    )
