@@ -1,4 +1,4 @@
-"""Direct invocation → a person is enrolled from photos, or their tags change."""
+"""Direct invocation → people are enrolled from photos; tags, faces and users of collections change."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,8 +12,8 @@ from vigil.drops.messages import S3Object
 from vigil.errors import Rejected
 from vigil.inference.types import DEFAULT_GALLERY
 from vigil.people.enrolment import EnrolmentResult
-from vigil.people.face_records import parse_face_id
 from vigil.people.indexing import IndexRequest
+from vigil.people.users import UserService
 
 trigger = Blueprint(__name__)
 
@@ -38,6 +38,8 @@ def _handle(event: Mapping[str, Any]) -> dict[str, Any]:
         return _index(event["index"], _photo(event["photo"]))
     if "delete_faces" in event:
         return _delete_faces(event["delete_faces"])
+    if "user" in event:
+        return _change_user(event["user"])
     service = container().enrolment
     if "photos" not in event:
         add, remove = (frozenset(map(str, event.get(name, ()))) for name in ("add", "remove"))
@@ -68,9 +70,20 @@ def _index(request: Mapping[str, Any], photo: S3Object) -> dict[str, Any]:
 
 def _delete_faces(request: Mapping[str, Any]) -> dict[str, Any]:
     """{"gallery", "face_ids"} → {"deleted": [face id]}."""
-    keys = [key for one in request["face_ids"] if (key := parse_face_id(one)) is not None]
-    deleted = container().indexing.delete_faces(request["gallery"], keys)
-    return {"deleted": [key.face_id for key in deleted]}
+    return {"deleted": container().indexing.delete_faces(request["gallery"], request["face_ids"])}
+
+
+def _change_user(request: Mapping[str, Any]) -> dict[str, Any]:
+    """{"action": associate, disassociate or delete, "gallery", "user", ...} → changed and other faces."""
+    c, gallery, user = container(), request["gallery"], request["user"]
+    service = UserService(c.enrolment, c.people, c.templates, c.face_releases)
+    if request["action"] == "delete":
+        service.delete_user(gallery, user)
+        return {}
+    if request["action"] == "disassociate":
+        return asdict(service.disassociate(gallery, user, request["face_ids"]))
+    faces, least_percent = request["face_ids"], request["least_percent"]
+    return asdict(service.associate(gallery, user, faces, least_percent=least_percent))
 
 
 def _enrolment_json(enrolment: EnrolmentResult) -> dict[str, Any]:

@@ -13,8 +13,15 @@ from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import InlinePayload, S3Object
 from vigil.drops.prediction import PredictionResult, predict_once, read_input
 from vigil.errors import Rejected
+from vigil.faces.description import FaceDescription
 from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION, Model
-from vigil.people.collection_search import SearchLimits, search_by_face, search_by_photo
+from vigil.people.collection_search import (
+    SearchLimits,
+    search_by_face,
+    search_by_photo,
+    search_users_by_faces,
+    search_users_by_photo,
+)
 from vigil.people.comparison import compare_photos
 from vigil.people.search import search_faces
 
@@ -39,6 +46,8 @@ def on_predict(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
                 return _describe(event)
             if "match" in event:
                 return _match(event)
+            if "match_users" in event:
+                return _match_users(event)
             image = _image_of(event)
             return _prediction_json(predict_once(str(event["model"]), image, options, models, reader))
     except Rejected as fault:
@@ -71,17 +80,37 @@ def _match(event: Mapping[str, Any]) -> dict[str, Any]:
     model, scope = container().active_models.get(str(event["model"])), SearchLimits(**event["match"])
     faces = container().templates.enrolled_faces
     if "face_id" in event:
-        result = search_by_face(event["face_id"], model, scope, faces)
+        face_id = str(event["face_id"])
+        key = container().templates.find_keys([face_id]).get(face_id)
+        result = search_by_face(key, model, scope, faces)
     else:
         (photo,) = _read_photos([event], model)
         result = search_by_photo(photo, model, scope, faces)
     matches = [
-        {"face_id": one.record.key.face_id, "similarity": one.similarity}
+        {"face_id": one.record.face_id, "similarity": one.similarity, "user": one.record.user}
         | (asdict(one.record.origin) if one.record.origin else {})
         for one in result.matches
     ]
     probe = {"size_px": result.size_px, **asdict(result.probe)} if result.probe else None
     return {"matches": matches, "probe": probe}
+
+
+def _match_users(event: Mapping[str, Any]) -> dict[str, Any]:
+    """{"model", "match_users": as "match", "face_id"; or "user", "person"; or image, "least_quality"}."""
+    model, scope = container().active_models.get(str(event["model"])), SearchLimits(**event["match_users"])
+    templates, user = container().templates, event.get("user")
+    if user is not None:
+        keys = [one.key for one in templates.face_records(event["person"]) if one.user == user]
+        return asdict(search_users_by_faces(keys, user, model, scope, templates.enrolled_faces))
+    if "face_id" in event:
+        keys = list(templates.find_keys([event["face_id"]]).values())
+        return asdict(search_users_by_faces(keys, None, model, scope, templates.enrolled_faces))
+    least, (photo,) = event["least_quality"], _read_photos([event], model)
+
+    def accepts(face: FaceDescription) -> bool:
+        return least is None or (not face.quality_issues and face.quality >= least)
+
+    return asdict(search_users_by_photo(photo, model, scope, templates.enrolled_faces, accepts))
 
 
 def _search(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -27,8 +27,21 @@ def run_once(
 ) -> Response:
     """The response of the write, or the stored response of an earlier request with the key.
 
-    Stored responses contain ids and states, but no names; of the request only hashes are stored.
     Raises Conflict if another request used the key, RequestInProgress.
+    """
+    request = {
+        "caller": call.caller.id,
+        "operation": operation.name,
+        "key": key,
+        "payload": _request_fingerprint(call, payload),
+    }
+    return run_request_once(run, request, context)
+
+
+def run_request_once(run: Callable[[], Response], request: dict[str, Any], context: Any) -> Response:
+    """The same for a request with `caller`, `operation`, `key` and `payload`.
+
+    Stored responses contain ids and states, but no names; of the request only hashes are stored.
     """
 
     @idempotent_function(  # type: ignore[untyped-decorator]  # Powertools does not annotate it
@@ -40,12 +53,6 @@ def run_once(
         response = run()
         return {"status": response.status_code, "body": response.body, "headers": response.headers}
 
-    request = {
-        "caller": call.caller.id,
-        "operation": operation.name,
-        "key": key,
-        "payload": _request_fingerprint(call, payload),
-    }
     try:
         stored = run_and_store(request=request)
     except exceptions.IdempotencyValidationError as error:

@@ -14,9 +14,9 @@ from botocore.config import Config
 from botocore.validate import ParamValidator
 
 from functions import enrol, erase, predict
-from functions.api import middleware
+from functions.api import idempotency, middleware
 from functions.api.app import app
-from functions.api.rekognition import collection_faces, collections, images, serve, tokens
+from functions.api.rekognition import collection_faces, collections, images, serve, tokens, users
 from functions.api.rekognition.shapes import service_model
 from tests.fakes.built_models import bundled_models, photo
 from tests.unit.api.test_requests import AuditLog
@@ -119,6 +119,18 @@ def assert_output(operation: str, output: Any) -> None:
 
 def install(service: Service, fake_container: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the app and the functions behind it use this container."""
-    for module in (middleware, serve, images, collections, collection_faces, tokens, predict, enrol, erase):
+    for module in (
+        middleware,
+        idempotency,
+        serve,
+        images,
+        collections,
+        collection_faces,
+        tokens,
+        users,
+        predict,
+        enrol,
+        erase,
+    ):
         monkeypatch.setattr(module, "container", lambda: fake_container)
     monkeypatch.setenv("CORS_ORIGIN", "")

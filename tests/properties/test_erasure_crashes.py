@@ -195,7 +195,9 @@ class CrashingErasure:
             sightings = self.ledger.sightings[drop]
             self.ledger.sightings[drop] = tuple(replace(one, label="erased") for one in sightings)
 
-    def delete_cached_answers(self, person: str, cursor: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+    def delete_cached_answers(
+        self, person: Person, cursor: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
         return self._return_zero(), {}
 
     def delete_templates(self, person: Person) -> int:

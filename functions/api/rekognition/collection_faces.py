@@ -1,7 +1,7 @@
 """The faces of collections: indexed, listed, deleted and searched for."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
@@ -62,7 +62,7 @@ def index_faces(caller: Caller, request: Input) -> Output:
         ],
         "UnindexedFaces": [
             {
-                "Reasons": [REASONS.get(reason, "LOW_FACE_QUALITY") for reason in one["reasons"]],
+                "Reasons": reasons_of(one["reasons"]),
                 "FaceDetail": to_face_detail(one, attributes),
             }
             for one in unindexed
@@ -74,10 +74,14 @@ def index_faces(caller: Caller, request: Input) -> Output:
 @rekognition_operation(role="reviewer")
 def list_faces(caller: Caller, request: Input) -> Output:
     name = find_collection(caller, request)
-    _refuse_users(request)
     position = read_token(caller, "faces", request)
     chosen, size = request.get("FaceIds"), min(request.get("MaxResults") or MAX_PAGE, MAX_PAGE)
-    faces = (one for one in faces_of(name, position) if chosen is None or one.key.face_id in chosen)
+    user = request.get("UserId")
+    faces = (
+        one
+        for one in faces_of(name, position)
+        if (chosen is None or one.face_id in chosen) and (user is None or one.user == user)
+    )
     found = list(islice(faces, size + 1))
     page = found[:size]
     output: Output = {"Faces": [_stored_face(one) for one in page], "FaceModelVersion": model_version()}
@@ -133,9 +137,9 @@ def _search(caller: Caller, request: Input, probe: dict[str, Any]) -> dict[str, 
     return invoke_function(container().settings.predict_function, payload)
 
 
-def _refuse_users(request: Input) -> None:
-    if "UserId" in request:
-        raise InvalidParameter("users of collections are not available")
+def reasons_of(faults: Iterable[str]) -> list[str]:
+    """Rekognition's names for the reasons why a face is not used."""
+    return [REASONS.get(one, "LOW_FACE_QUALITY") for one in faults] or ["LOW_FACE_QUALITY"]
 
 
 def _indexed_face(face: Face, image_id: str, request: Input) -> dict[str, Any]:
@@ -149,7 +153,8 @@ def _indexed_face(face: Face, image_id: str, request: Input) -> dict[str, Any]:
 
 
 def _stored_face(record: FaceRecord) -> dict[str, Any]:
-    return _face(record.key.face_id, asdict(record.origin) if record.origin else {})
+    origin = asdict(record.origin) if record.origin else {}
+    return _face(record.face_id, origin | {"user": record.user})
 
 
 def _matches(answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -159,14 +164,18 @@ def _matches(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _face(face_id: str, origin: Mapping[str, Any]) -> dict[str, Any]:
-    """A face with the members of its FaceOrigin; one that was not indexed but enrolled has an id only."""
+    """A face with its user and the members of its FaceOrigin, which one that was enrolled does not have."""
+    face = {"FaceId": face_id} | ({"UserId": origin["user"]} if origin.get("user") else {})
     if "image_id" not in origin:
-        return {"FaceId": face_id}
+        return face
     left, top, width, height = origin["box"]
     external = {"ExternalImageId": origin["external_image_id"]} if origin["external_image_id"] else {}
-    return {
-        "FaceId": face_id,
-        "BoundingBox": {"Width": width, "Height": height, "Left": left, "Top": top},
-        "ImageId": origin["image_id"],
-        "Confidence": 100 * origin["confidence"],
-    } | external
+    return (
+        face
+        | {
+            "BoundingBox": {"Width": width, "Height": height, "Left": left, "Top": top},
+            "ImageId": origin["image_id"],
+            "Confidence": 100 * origin["confidence"],
+        }
+        | external
+    )

@@ -43,10 +43,11 @@ def create_collection(caller: Caller, request: Input) -> Output:
 
 @rekognition_operation(role="reviewer")
 def describe_collection(caller: Caller, request: Input) -> Output:
-    """The number of faces is counted by reading them."""
+    """The faces and users are counted by reading them."""
     view = _find_view(caller, request["CollectionId"])
     return {
         "FaceCount": sum(1 for _ in faces_of(view.name)),
+        "UserCount": sum(1 for _ in container().profiles.users.list_after(view.name, "")),
         "FaceModelVersion": model_version(),
         "CollectionARN": _arn(view.name),
         "CreationTimestamp": view.changed_at.timestamp(),

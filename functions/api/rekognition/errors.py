@@ -20,6 +20,8 @@ CODE_BY_REASON = {
     "too-many-pixels": "ImageTooLargeException",
     "unknown-model": "ResourceNotFoundException",
     "face-not-found": "InvalidParameterException",
+    "user-not-found": "ResourceNotFoundException",
+    "too-many-faces": "ServiceQuotaExceededException",
 }
 """By the reason of a rejection; every other one says that the image cannot be read."""
 

@@ -1,14 +1,20 @@
-"""Galleries by name, as the API creates, lists and tags them: the rows of their pointers."""
+"""Galleries by name, as the API creates, lists and tags them, and the users of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from cloud.dynamodb.attributes import to_item
 from cloud.dynamodb.queries import Table
-from cloud.dynamodb.schema import GALLERY_POINTER
+from cloud.dynamodb.schema import GALLERY_POINTER, USER
 from vigil.errors import ConcurrentUpdate
+from vigil.people.person import User
+
+DELETES_AT_ONCE = 16
+"""Users of a gallery that are deleted at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +76,42 @@ class DynamoCollections:
             ProjectionExpression="sk, deleted_at",
         )
         return [row["sk"] for row in rows if row["sk"] != name and "deleted_at" not in row]
+
+
+class DynamoUsers:
+    """The users of galleries, without their faces."""
+
+    def __init__(self, rows: Table) -> None:
+        self._rows = rows
+
+    def create(self, gallery: str, user: str, now: datetime) -> bool:
+        """Create a user without faces; False if there is one of this id."""
+        row = to_item({"revision": 0, "created_at": now})
+        return self._rows.put_new(USER.key(gallery=gallery, user=user) | row, "create user")
+
+    def find(self, gallery: str, user: str) -> User | None:
+        row = self._rows.get(USER.key(gallery=gallery, user=user), "read user")
+        return _user(gallery, row) if row else None
+
+    def list_page(self, gallery: str, *, after: str, size: int) -> list[User]:
+        return list(islice(self.list_after(gallery, after), size))
+
+    def list_after(self, gallery: str, user: str) -> Iterator[User]:
+        """The users of a gallery in the order of their ids, beginning after one."""
+        rows = self._rows.partition(
+            USER.partition(gallery=gallery),
+            "list users",
+            sk_from=user,
+            ProjectionExpression="sk, person, revision",
+        )
+        return (_user(gallery, row) for row in rows if row["sk"] != user)
+
+    def delete_all(self, gallery: str) -> None:
+        """Delete the users of a gallery whose people are erased."""
+        keys = [USER.key(gallery=gallery, user=one.id) for one in self.list_after(gallery, "")]
+        with ThreadPoolExecutor(DELETES_AT_ONCE) as pool:
+            list(pool.map(lambda key: self._rows.delete(key, "delete user"), keys))
+
+
+def _user(gallery: str, row: dict[str, Any]) -> User:
+    return User(gallery, row["sk"], row.get("person"), row["revision"])

@@ -5,6 +5,7 @@ has the condition that it does not exist, so a result that is computed with an o
 row ERASURE_PROGRESS names the person; it exists until the erasure is complete.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from vigil.people.person import (
     ErasureProgress,
     ErasureReceipt,
     ErasureStep,
+    Person,
 )
 
 ERASED_LABEL = "erased"
@@ -174,14 +176,18 @@ class DynamoPersonData:
         if self._records.transact(writes, "remove person"):
             raise ConcurrentUpdate("rows of the person have changed since they were read")
 
-    def delete_cached_answers(self, person: str, cursor: Cursor) -> tuple[int, Cursor]:
-        """Delete the stored API answers of one page that contain the id; how many, and the next cursor."""
+    def delete_cached_answers(self, person: Person, cursor: Cursor) -> tuple[int, Cursor]:
+        """Delete the stored API answers of one page that contain the person's id or that of their user.
+
+        Returns how many, and the next cursor.
+        """
+        names = {":person": person.id} | ({":user": _in_answer(person.user)} if person.user else {})
         rows, following = self._callers.scan_page(
             "scan callers",
             cursor,
-            FilterExpression="contains(#data, :person)",
+            FilterExpression=" OR ".join(f"contains(#data, {one})" for one in names),
             ExpressionAttributeNames={"#data": "data"},
-            ExpressionAttributeValues=to_item({":person": person}),
+            ExpressionAttributeValues=to_item(names),
         )
         for row in rows:
             self._callers.delete(to_item({"id": row["id"]}), "delete answer")
@@ -236,6 +242,11 @@ def _each_clip_once(found: Iterable[DropReferences]) -> list[DropReferences]:
         clips |= {one.clip[0]} if one.clip is not None else set()
         result.append(replace(one, clip=None) if is_repeated else one)
     return result
+
+
+def _in_answer(user: str) -> str:
+    """A user's id as a stored answer contains it: a JSON text in JSON."""
+    return json.dumps(json.dumps(user))[1:-1]
 
 
 def _progress_key(person: str) -> Item:

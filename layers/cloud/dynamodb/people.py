@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cloud.dynamodb.attributes import Item, to_item
+from cloud.dynamodb.collections import DynamoUsers
 from cloud.dynamodb.pointers import read_gallery_pointer
 from cloud.dynamodb.profiles import (
     list_profiles,
@@ -19,12 +20,21 @@ from cloud.dynamodb.profiles import (
     unless_changed,
 )
 from cloud.dynamodb.queries import Table
-from cloud.dynamodb.schema import GALLERY_POINTER, TEMPLATE, person_key
+from cloud.dynamodb.schema import GALLERY_POINTER, MOVED_FACE, TEMPLATE, person_key
+from cloud.dynamodb.users import (
+    association_writes,
+    disassociation_writes,
+    moved_face_delete,
+    template_key,
+    user_delete,
+    user_faces_writes,
+    user_of_person_delete,
+)
 from vigil.errors import ConcurrentUpdate
 from vigil.inference.types import FaceOrigin, ReferenceImage
 from vigil.people.consent import TRAINING_CONSENT_TAG
-from vigil.people.face_records import FaceKey, FaceRecord
-from vigil.people.person import GalleryPointer, Person, PersonChange
+from vigil.people.face_records import FaceKey, FaceRecord, parse_face_id
+from vigil.people.person import GalleryPointer, Person, PersonChange, User
 
 if TYPE_CHECKING:  # the API reads profiles without numpy
     import numpy as np
@@ -32,9 +42,13 @@ if TYPE_CHECKING:  # the API reads profiles without numpy
 
     from vigil.faces.enrolment_check import Template
     from vigil.faces.gallery import GallerySet
-    from vigil.people.indexing import EnrolledFace
+    from vigil.people.indexing import EnrolledFace, RemovedFaces
     from vigil.people.reembedding import StoredPhoto
+    from vigil.people.users import Association
 
+
+FACE_ATTRIBUTES = "pk, sk, face_origin, quality, enrolled_at, user_id, face_id"
+"""What a FaceRecord is made of."""
 
 PAGE_SIZE = 1000
 """Profiles that are read at once."""
@@ -50,6 +64,7 @@ class DynamoPeople:
         self, client: Any, table: str, *, store_gallery: Callable[[GallerySet], Mapping[str, Sequence[str]]]
     ) -> None:
         self._rows, self._store_gallery = Table(client, table, "people"), store_gallery
+        self.users = DynamoUsers(self._rows)
 
     def find_by_name(self, name: str, gallery: str) -> Person | None:
         row = self._read_row(name_key(name, gallery))
@@ -122,15 +137,42 @@ class DynamoPeople:
 
     def delete_gallery(self, *, base: int, gallery: GallerySet, now: datetime) -> None:
         """Mark version `base` of a gallery as deleted, with nothing in force. Raises ConcurrentUpdate."""
+        self.users.delete_all(gallery.name)
         update = self._pointer_update(base, gallery, now, assign="deleted_at = :at", remove="tags")
         self._transact("delete gallery", [update])
 
-    def remove_templates(
-        self, keys: Sequence[FaceKey], *, base: int, gallery: GallerySet, now: datetime
-    ) -> None:
-        """Delete templates and replace version `base` of the gallery. Raises ConcurrentUpdate."""
-        deletes = [{"Delete": {"TableName": self._rows.name, "Key": _template_key(key)}} for key in keys]
-        self._transact("remove faces", [*deletes, self._pointer_update(base, gallery, now)])
+    def remove_templates(self, removal: RemovedFaces, now: datetime) -> None:
+        """Delete templates and replace the gallery. Raises ConcurrentUpdate."""
+        writes = [self._pointer_update(removal.base, removal.gallery, now)]
+        for face in removal.faces:
+            writes += [
+                self._rows.delete_write(template_key(face.key)),
+                *moved_face_delete(self._rows, face),
+            ]
+        if removal.user is not None:
+            writes += user_faces_writes(self._rows, removal.user, is_last=removal.is_last)
+        self._transact("remove faces", writes)
+
+    def find_user(self, gallery: str, user: str) -> User | None:
+        return self.users.find(gallery, user)
+
+    def associate(self, association: Association, now: datetime) -> None:
+        """Make faces a user's, and replace the gallery if some of them move. Raises ConcurrentUpdate."""
+        writes = list(association_writes(self._rows, association, now))
+        if association.moves:
+            gallery = association.gallery
+            writes.append(self._pointer_update(association.base.version, gallery, now))
+        self._transact("associate faces", writes)
+
+    def disassociate(self, user: User, faces: Sequence[FaceKey], *, is_last: bool) -> None:
+        """Faces are no user's; with the last one, nobody is the user. Raises ConcurrentUpdate."""
+        self._transact(
+            "disassociate faces", [*disassociation_writes(self._rows, user, faces, is_last=is_last)]
+        )
+
+    def delete_user(self, user: User) -> None:
+        """Delete a user without faces. Raises ConcurrentUpdate."""
+        self._transact("delete user", [user_delete(self._rows, user)])
 
     def withdraw_consent(self, person_id: str) -> None:
         """Remove the tag of consent to training; nothing happens if the person does not have it."""
@@ -142,11 +184,15 @@ class DynamoPeople:
         )
 
     def delete_templates(self, person: Person) -> int:
-        """Delete the templates and the name; returns the number of templates."""
-        templates = list(_template_rows(self._rows, person.id, "pk, sk"))
-        for key in (*map(to_item, templates), name_key(person.name, person.gallery)):
-            self._rows.delete(key, "delete template or name")
-        return len(templates)
+        """Delete the templates, the name and the user; returns the number of templates."""
+        faces = list(map(_face_record, _template_rows(self._rows, person.id, FACE_ATTRIBUTES)))
+        if person.user is not None:
+            self._rows.transact([user_of_person_delete(self._rows, person)], "delete user")
+        for face in faces:
+            deletes = [*moved_face_delete(self._rows, face), self._rows.delete_write(template_key(face.key))]
+            self._rows.transact(deletes, "delete template")
+        self._rows.delete(name_key(person.name, person.gallery), "delete name")
+        return len(faces)
 
     def delete_profile(self, person_id: str) -> None:
         self._rows.delete(person_key(person_id), "delete profile")
@@ -203,10 +249,6 @@ def _template_attributes(template: Template, now: datetime) -> Item:
     )
 
 
-_RECORDED = "face_origin, quality, enrolled_at"
-"""What a face record has besides its key."""
-
-
 class DynamoTemplates:
     """The templates of each person: a vector for each embedding space, and the reference image."""
 
@@ -225,12 +267,22 @@ class DynamoTemplates:
 
     def face_records(self, person: str) -> Iterator[FaceRecord]:
         """The person's faces without their vectors."""
-        return map(_face_record, _template_rows(self._rows, person, f"pk, sk, {_RECORDED}"))
+        return map(_face_record, _template_rows(self._rows, person, FACE_ATTRIBUTES))
+
+    def find_keys(self, face_ids: Sequence[str]) -> dict[str, FaceKey]:
+        """Where the faces of these ids are stored, if they are; ids of another form are left out."""
+        keys = {one: key for one in face_ids if (key := parse_face_id(one)) is not None}
+        rows = self._rows.batch_get([MOVED_FACE.key(face=one) for one in keys], "find faces")
+        moved = {
+            row["pk"].removeprefix("moved_face#"): FaceKey(row["person"], row["version"], row["number"])
+            for row in rows
+        }
+        return keys | moved
 
     def enrolled_faces(self, person: str) -> Iterator[EnrolledFace]:
         from vigil.people.indexing import EnrolledFace  # noqa: PLC0415 - it imports numpy
 
-        for row in _template_rows(self._rows, person, f"pk, sk, vectors, {_RECORDED}"):
+        for row in _template_rows(self._rows, person, f"{FACE_ATTRIBUTES}, vectors"):
             yield EnrolledFace(_face_record(row), _vectors_from_row(row))
 
     def photos_of(self, person: str) -> Iterator[StoredPhoto]:
@@ -266,10 +318,6 @@ class DynamoTemplates:
         )
 
 
-def _template_key(key: FaceKey) -> Item:
-    return TEMPLATE.key(person=key.person, version=key.version, number=key.number)
-
-
 def _face_record(row: dict[str, Any]) -> FaceRecord:
     version, number = row["sk"].removeprefix("template#").split("-")
     key = FaceKey(row["pk"].removeprefix("person#"), int(version), int(number))
@@ -278,6 +326,8 @@ def _face_record(row: dict[str, Any]) -> FaceRecord:
         msgspec.convert(row.get("face_origin"), FaceOrigin | None),
         row["quality"],
         datetime.fromisoformat(row["enrolled_at"]),
+        row.get("user_id"),
+        row.get("face_id"),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud.dynamodb.attributes import Item, to_item
-from cloud.dynamodb.collections import DynamoCollections
+from cloud.dynamodb.collections import DynamoCollections, DynamoUsers
 from cloud.dynamodb.queries import Table, merge_lists, shard_page_size
 from cloud.dynamodb.schema import NAME, list_key, list_keys, person_key
 from cloud.errors import CONDITION_FAILED
@@ -38,7 +38,7 @@ class DynamoProfiles:
 
     def __init__(self, client: Any, table: str) -> None:
         self._rows = Table(client, table, "people")
-        self.collections = DynamoCollections(self._rows)
+        self.collections, self.users = DynamoCollections(self._rows), DynamoUsers(self._rows)
 
     def find(self, person_id: str) -> PersonView | None:
         """A person's profile, read consistently."""
@@ -95,10 +95,13 @@ def list_profiles(rows: Table, *, after: str, page_size: int) -> Iterator[Person
 def unless_changed(before: Person) -> Item:
     """The condition that a profile has not changed since it was read and is not being erased."""
     tags = "tags = :tags" if before.tags else "attribute_not_exists(tags)"
+    user = "user_id = :user" if before.user else "attribute_not_exists(user_id)"
+    values = {":before": before.name, ":tags": before.tags, ":user": before.user}
     return {
-        "ConditionExpression": f"#name = :before AND {tags} AND attribute_not_exists(erasure_began_at)",
+        "ConditionExpression": f"#name = :before AND {tags} AND {user} "
+        "AND attribute_not_exists(erasure_began_at)",
         "ExpressionAttributeNames": {"#name": "name"},
-        "ExpressionAttributeValues": to_item({":before": before.name, ":tags": before.tags}),
+        "ExpressionAttributeValues": to_item(values),
     }
 
 
@@ -109,6 +112,7 @@ def profile_item(person: Person, now: datetime) -> Item:
             "name": person.name,
             "gallery": person.gallery,
             "tags": person.tags,
+            "user_id": person.user,
             "changed_at": now,
             "list_key": list_key("people", person.id),
         }
@@ -117,7 +121,11 @@ def profile_item(person: Person, now: datetime) -> Item:
 
 def person_from_row(row: dict[str, Any]) -> Person:
     return Person(
-        row["person"], row["name"], frozenset(row.get("tags", ())), row.get("gallery", DEFAULT_GALLERY)
+        row["person"],
+        row["name"],
+        frozenset(row.get("tags", ())),
+        row.get("gallery", DEFAULT_GALLERY),
+        row.get("user_id"),
     )
 
 

@@ -178,13 +178,15 @@ STORED_FACES = RowKind(
 PROFILE = RowKind(
     "people",
     ("person#{person}", "profile"),
-    "person name gallery tags changed_at erasure_began_at list_key",
+    "person name gallery tags user_id changed_at erasure_began_at list_key",
 )
 TEMPLATE = RowKind(
     "people",
     ("person#{person}", "template#{version:08}-{number:02}"),
-    "vectors quality reference_image reference_box_px enrolled_at face_origin",
+    "vectors quality reference_image reference_box_px enrolled_at face_origin user_id face_id",
 )
+USER = RowKind("people", ("users#{gallery}", "{user}"), "person revision created_at")
+MOVED_FACE = RowKind("people", ("moved_face#{face}", "face"), "person version number")
 NAME = RowKind("people", ("name#{gallery}#{name}", "person"), "person")
 GALLERY_POINTER = RowKind(
     "people", ("gallery", "{gallery}"), "version keys incomplete_spaces at tags deleted_at"

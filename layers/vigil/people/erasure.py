@@ -84,7 +84,9 @@ class PersonData(Protocol):
     def remove_references(self, person: str, found: DropReferences, now: datetime) -> None:
         """Remove the person from the rows of a drop, and count that, at once. Raises ConcurrentUpdate."""
 
-    def delete_cached_answers(self, person: str, cursor: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+    def delete_cached_answers(
+        self, person: Person, cursor: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
         """Delete stored API responses of one page that name them; how many, and the next cursor."""
 
 
@@ -204,9 +206,7 @@ class ErasureService:
                 vectors = self.templates.vectors(person.id)
                 counts["faces"], cursor = self.unknown_faces.remove_matching(vectors, progress.cursor)
             case "answers":
-                counts["answers"], cursor = self.personal_data.delete_cached_answers(
-                    person.id, progress.cursor
-                )
+                counts["answers"], cursor = self.personal_data.delete_cached_answers(person, progress.cursor)
             case "templates":
                 counts["templates"] = self.records.delete_templates(person)
         step = progress.step if cursor else ERASURE_STEPS[ERASURE_STEPS.index(progress.step) + 1]

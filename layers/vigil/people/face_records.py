@@ -42,9 +42,17 @@ class FaceRecord:
 
     quality      0 to 1
     enrolled_at  aware, UTC
+    user       the user that a client said the face is of
+    earlier_id  of a face that moved to another person and is known by the id it had before
     """
 
     key: FaceKey
     origin: FaceOrigin | None
     quality: float
     enrolled_at: datetime
+    user: str | None = None
+    earlier_id: str | None = None
+
+    @property
+    def face_id(self) -> str:
+        return self.earlier_id or self.key.face_id

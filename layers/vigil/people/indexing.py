@@ -22,12 +22,12 @@ from vigil.inference.types import FaceOrigin, box_area
 from vigil.people.enrolment import EnrolmentService, PeopleStore, with_templates
 from vigil.people.face_records import FaceKey, FaceRecord
 from vigil.people.galleries import repeat_concurrent_change
-from vigil.people.person import Person, PersonChange, new_person_id
+from vigil.people.person import Person, PersonChange, User, new_person_id
 
 EXCEEDS_MAX_FACES, LOW_QUALITY = "exceeds-max-faces", "low-quality"
 """Why a face is not indexed, besides its quality issues."""
 
-FACES_AT_ONCE = 50
+FACES_AT_ONCE = 40
 """Templates that are deleted in one transaction."""
 
 MAX_NAME_FROM_CLIENT = 80
@@ -98,6 +98,25 @@ class FaceReader(Protocol):
 
     def enrolled_faces(self, person: str) -> Iterable[EnrolledFace]: ...
 
+    def find_keys(self, face_ids: Sequence[str]) -> Mapping[str, FaceKey]:
+        """Where the faces of these ids are stored, if they are; ids of another form are left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RemovedFaces:
+    """Up to FACES_AT_ONCE faces to be deleted, and the gallery without them.
+
+    base     the version of the gallery before
+    user     who has fewer faces then
+    is_last  whether the user has none any more
+    """
+
+    faces: Sequence[FaceRecord]
+    base: int
+    gallery: GallerySet
+    user: User | None
+    is_last: bool
+
 
 class FaceStore(PeopleStore, Protocol):
     """The people table. All raise Transient."""
@@ -105,13 +124,10 @@ class FaceStore(PeopleStore, Protocol):
     def is_name_taken(self, name: str, gallery: str) -> bool:
         """Whether somebody in the gallery has the name, or had it and is being erased."""
 
-    def remove_templates(
-        self, keys: Sequence[FaceKey], *, base: int, gallery: GallerySet, now: datetime
-    ) -> None:
-        """Delete up to FACES_AT_ONCE templates and put the galleries in force, all or nothing.
+    def find_user(self, gallery: str, user: str) -> User | None: ...
 
-        Raises ConcurrentUpdate.
-        """
+    def remove_templates(self, removal: RemovedFaces, now: datetime) -> None:
+        """All or nothing. Raises ConcurrentUpdate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +159,9 @@ class IndexingService:
         unindexed = [(faces[index].description, reasons) for index, reasons in sorted(refused.items())]
         return IndexResult(size_px, tuple(indexed), tuple(unindexed))
 
-    def delete_faces(self, gallery: str, keys: Sequence[FaceKey]) -> tuple[FaceKey, ...]:
+    def delete_faces(self, gallery: str, face_ids: Sequence[str]) -> tuple[str, ...]:
         """Delete the faces of a gallery among these; which they were. A person without a face remains."""
-        deleted: list[FaceKey] = []
+        keys, deleted = list(self.faces.find_keys(face_ids).values()), list[str]()
         for person in dict.fromkeys(key.person for key in keys):
             of_person = [key for key in keys if key.person == person]
             for start in range(0, len(of_person), FACES_AT_ONCE):
@@ -181,19 +197,21 @@ class IndexingService:
             name = f"{name} {new_id}"
         return PersonChange(None, Person(new_id, name, gallery=request.gallery))
 
-    def _attempt_deletion(self, gallery: str, person_id: str, keys: Sequence[FaceKey]) -> list[FaceKey]:
+    def _attempt_deletion(self, gallery: str, person_id: str, keys: Sequence[FaceKey]) -> list[str]:
         person = self.people.find_person(person_id)
         if person is None or person.gallery != gallery:
             return []
         galleries, stored = self.enrolment.galleries.read(gallery), list(self.faces.enrolled_faces(person_id))
-        deleted = [one.record.key for one in stored if one.record.key in keys]
+        deleted = [one.record for one in stored if one.record.key in keys]
         remaining = [one for one in stored if one.record.key not in keys]
         if deleted:
-            updated = galleries.apply(lambda one: _with_faces(one, person, remaining))
-            self.people.remove_templates(
-                deleted, base=galleries.version, gallery=updated, now=self.enrolment.clock()
-            )
-        return deleted
+            updated = galleries.apply(lambda one: with_faces(one, person, remaining))
+            has_fewer = person.user is not None and any(one.user for one in deleted)
+            user = self.people.find_user(gallery, person.user) if has_fewer and person.user else None
+            is_last = not any(one.record.user for one in remaining)
+            removal = RemovedFaces(deleted, galleries.version, updated, user, is_last)
+            self.people.remove_templates(removal, self.enrolment.clock())
+        return [one.face_id for one in deleted]
 
 
 def _faults(face: FoundFace, request: IndexRequest) -> tuple[str, ...]:
@@ -208,7 +226,7 @@ def _origin(face: FaceDescription, size_px: tuple[int, int], request: IndexReque
     return FaceOrigin(request.image_id, box, face.confidence, request.external_image_id)
 
 
-def _with_faces(gallery: Gallery, person: Person, faces: Sequence[EnrolledFace]) -> Gallery:
+def with_faces(gallery: Gallery, person: Person, faces: Sequence[EnrolledFace]) -> Gallery:
     """The gallery with exactly these faces of a person; one who is pending for reembedding is left to it."""
     space = gallery.embedding_space
     vectors = [one.vectors[space] for one in faces if space in one.vectors]

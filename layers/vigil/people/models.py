@@ -21,9 +21,10 @@ from vigil.faces.enrolment_check import (
 from vigil.faces.evaluation import compare_on_enrolled
 from vigil.faces.gallery import GallerySet
 from vigil.faces.recognizer import FaceRecognizer, as_face_recognizer
+from vigil.faces.similarity import similarity_of
 from vigil.inference.types import Model, ReferenceImage
 from vigil.people.galleries import GalleryListing
-from vigil.people.indexing import FoundFace
+from vigil.people.indexing import EnrolledFace, FoundFace
 from vigil.people.reembedding import StoredPhoto
 from vigil.statistics import Interval
 
@@ -104,6 +105,15 @@ class FaceReleases:
         (best,) = gallery.identify(template.vectors[active.embedding_space][None])
         is_match = best.score >= config.gallery_threshold(len(gallery))
         return gallery.person_at(best.index).id if is_match else None
+
+    def similarity(self, face: EnrolledFace, others: Sequence[EnrolledFace]) -> float | None:
+        """Of a face to the most similar of others in percent; None without vectors to compare."""
+        active = self._active()
+        space, calibration = active.embedding_space, active.matching_config.calibration
+        vectors = [one.vectors[space] for one in others if space in one.vectors]
+        if not vectors or space not in face.vectors:
+            return None
+        return similarity_of(float(max(np.stack(vectors) @ face.vectors[space])), calibration)
 
     def find_inconsistent(
         self, galleries: GallerySet, person: str, templates: Sequence[Template]

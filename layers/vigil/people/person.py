@@ -25,12 +25,28 @@ class Person:
     """An enrolled person. The id is random: nothing about them can be read from it.
 
     gallery  the one gallery that the person is in; it never changes
+    user     the user of the collection that the person is, if a client said so
     """
 
     id: str
     name: str
     tags: frozenset[str] = frozenset()
     gallery: str = DEFAULT_GALLERY
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of a collection: an id of a client's for the person of some faces.
+
+    person    None as long as no face is the user's
+    revision  counts the changes of the user's faces
+    """
+
+    gallery: str
+    id: str
+    person: str | None = None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,9 @@ class FakeErasure:
             counts[kind] += 1
         self.progress[person] = replace(self.progress[person], counts=counts)
 
-    def delete_cached_answers(self, person: str, cursor: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+    def delete_cached_answers(
+        self, person: Person, cursor: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str]]:
         return 0, {}
 
     def delete_pending_photos(self, person: str) -> int:

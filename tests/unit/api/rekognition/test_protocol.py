@@ -5,17 +5,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from botocore.model import ListShape, MapShape, Shape, StructureShape
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from functions.api.rekognition.operations import OPERATIONS
-from functions.api.rekognition.shapes import service_model
 from tests.fakes.built_models import photo
-from tests.fakes.rekognition_service import Functions, Service
+from tests.fakes.rekognition_service import Service
 from vigil.access.roles import ROLES
 
-NO_FACE: dict[str, Any] = {"size_px": [1, 1], "faces": [], "similarities": []}
 PHOTO = {"Bytes": photo("obama.jpg")}
 
 
@@ -39,6 +34,21 @@ def test_each_operation_requires_its_role(service: Service, name: str):
         response = service.send(f"RekognitionService.{name}", "{}")
         assert (response["statusCode"], error_of(response)) == (400, "AccessDeniedException")
     assert service.audit_log.entries == []
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_a_token_of_sources_alone_reaches_no_collection_and_each_operation_is_throttled(
+    service: Service, name: str
+):
+    service.sources = ("door-*",)
+    bound = service.send(f"RekognitionService.{name}", "{}")
+    service.sources, service.wait_s = None, 2.0
+    throttled = service.send(f"RekognitionService.{name}", "{}")
+
+    is_limited = OPERATIONS[name].bound_tokens == "limited"
+    expected = {"InvalidParameterException"} if is_limited else {"AccessDeniedException"}
+    assert {error_of(bound)} == expected
+    assert (throttled["statusCode"], error_of(throttled)) == (500, "ThrottlingException")
 
 
 def test_a_caller_with_too_many_requests_is_throttled_and_boto3_may_retry(service: Service):
@@ -87,49 +97,3 @@ def test_boto3_raises_the_exceptions_of_rekognition(service: Service):
     service.role = "viewer"
     with pytest.raises(ClientError, match="AccessDeniedException"):
         service.client.detect_faces(Image=PHOTO)
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-def values(shape: Shape) -> st.SearchStrategy[Any]:
-    """JSON for a shape: mostly as the model states, sometimes of another type or out of its limits."""
-    match shape:
-        case StructureShape():
-            members = {name: values(one) for name, one in shape.members.items()}
-            required = {name: members.pop(name) for name in shape.required_members}
-            good: st.SearchStrategy[Any] = st.fixed_dictionaries(required, optional=members)
-        case ListShape():
-            good = st.lists(values(shape.member), max_size=3)
-        case MapShape():
-            good = st.dictionaries(st.text(max_size=130), values(shape.value), max_size=2)
-        case _ if "enum" in shape.metadata:
-            good = st.sampled_from(shape.metadata["enum"])
-        case _ if shape.type_name == "string":
-            good = st.from_regex(r"[a-zA-Z0-9_.-]{1,12}", fullmatch=True) | st.text(max_size=300)
-        case _ if shape.type_name == "blob":
-            good = st.sampled_from(["", "AAAA", "====", "bm8gcGljdHVyZQ=="])
-        case _ if shape.type_name == "boolean":
-            good = st.booleans()
-        case _:
-            good = st.integers(-1, 5000) | st.floats(-1, 101)
-    return st.integers(0, 30).flatmap(lambda chance: JSON_VALUES if chance == 0 else good)
-
-
-@pytest.mark.parametrize("name", sorted(OPERATIONS))
-def test_no_request_by_the_shapes_of_the_model_fails_the_server(
-    service: Service, monkeypatch: pytest.MonkeyPatch, name: str
-):
-    monkeypatch.setattr(Functions, "invoke", lambda *_: {"photos": [NO_FACE, NO_FACE], "source": None})
-
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None, database=None)
-    @given(values(service_model().operation_model(name).input_shape))
-    def send(document: Any) -> None:
-        response = service.send(f"RekognitionService.{name}", json.dumps(document))
-        assert response["statusCode"] in (200, 400), response["body"]
-
-    send()
