@@ -13,7 +13,6 @@ from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import InlinePayload, S3Object
 from vigil.drops.prediction import PredictionResult, predict_once, read_input
 from vigil.errors import Rejected
-from vigil.faces.description import FaceDescription
 from vigil.inference.types import DEFAULT_GALLERY, GALLERIES_OPTION, Model
 from vigil.people.collection_search import (
     SearchLimits,
@@ -106,11 +105,7 @@ def _match_users(event: Mapping[str, Any]) -> dict[str, Any]:
         keys = list(templates.find_keys([event["face_id"]]).values())
         return asdict(search_users_by_faces(keys, None, model, scope, templates.enrolled_faces))
     least, (photo,) = event["least_quality"], _read_photos([event], model)
-
-    def accepts(face: FaceDescription) -> bool:
-        return least is None or (not face.quality_issues and face.quality >= least)
-
-    return asdict(search_users_by_photo(photo, model, scope, templates.enrolled_faces, accepts))
+    return asdict(search_users_by_photo(photo, model, scope, templates.enrolled_faces, least))
 
 
 def _search(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

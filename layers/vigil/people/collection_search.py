@@ -114,16 +114,23 @@ def search_users_by_photo(
     model: Model,
     scope: SearchLimits,
     enrolled_faces: EnrolledFaces,
-    accepts: Callable[[FaceDescription], bool],
+    least_quality: float | None,
 ) -> UserSearchResult:
-    """The users that are similar to the largest face of a photo, if that is accepted."""
+    """The users that are similar to the largest face of a photo.
+
+    least_quality  0 to 1; a face of less, or with a quality issue, is not searched for; None accepts all
+    """
     recognizer = as_face_recognizer(model)
     analysis = recognizer.analyze(photo)
     faces, index = tuple(map(describe_face, analysis.faces)), largest_face(analysis.faces)
-    if index is None or not accepts(faces[index]):
+    if index is None or not _is_accepted(faces[index], least_quality):
         return UserSearchResult((), faces, index, None, analysis.size_px)
     matches = _search_users([analysis.faces[index].vector], recognizer, scope, enrolled_faces)
     return UserSearchResult(matches, faces, index, index, analysis.size_px)
+
+
+def _is_accepted(face: FaceDescription, least_quality: float | None) -> bool:
+    return least_quality is None or (not face.quality_issues and face.quality >= least_quality)
 
 
 def search_users_by_faces(
