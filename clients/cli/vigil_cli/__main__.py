@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "people import": "people:import_people",
     "people photos": "people:photos",
     "people delete-photo": "people:delete_photo",
+    "people import-rekognition": "import_rekognition:import_rekognition",
     "people rename": "people:rename",
     "people watch": "people:watch",
     "people unwatch": "people:unwatch",

@@ -74,6 +74,12 @@ class Session:
         except ApiUnreachable as error:
             fail(f"{error}; docs/operations.md says what to do while it is down")
 
+    def rekognition(self, role: Role) -> Any:
+        """A client of Amazon Rekognition whose requests the deployment answers."""
+        from vigil_client import rekognition
+
+        return rekognition(*(self._aws_access() if self.stage else self._local_access(role)))
+
     def deployment(self) -> Deployment:
         """Direct access to the deployment's AWS services."""
         from vigil_cli.deployment import connect

@@ -47,7 +47,7 @@ if TYPE_CHECKING:  # the API reads profiles without numpy
     from vigil.people.users import Association
 
 
-FACE_ATTRIBUTES = "pk, sk, face_origin, quality, enrolled_at, user_id, face_id"
+FACE_ATTRIBUTES = "pk, sk, face_origin, quality, enrolled_at, user_id, earlier_id"
 """What a FaceRecord is made of."""
 
 PAGE_SIZE = 1000
@@ -327,7 +327,7 @@ def _face_record(row: dict[str, Any]) -> FaceRecord:
         row["quality"],
         datetime.fromisoformat(row["enrolled_at"]),
         row.get("user_id"),
-        row.get("face_id"),
+        row.get("earlier_id"),
     )
 
 

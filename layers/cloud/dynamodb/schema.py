@@ -183,7 +183,7 @@ PROFILE = RowKind(
 TEMPLATE = RowKind(
     "people",
     ("person#{person}", "template#{version:08}-{number:02}"),
-    "vectors quality reference_image reference_box_px enrolled_at face_origin user_id face_id",
+    "vectors quality reference_image reference_box_px enrolled_at face_origin user_id earlier_id",
 )
 USER = RowKind("people", ("users#{gallery}", "{user}"), "person revision created_at")
 MOVED_FACE = RowKind("people", ("moved_face#{face}", "face"), "person version number")

@@ -51,7 +51,7 @@ def _move_writes(rows: Table, move: ForeignFace, user: str) -> Iterator[Item]:
     if row is None:
         raise ConcurrentUpdate("a face was deleted meanwhile")
     attributes = {name: one for name, one in row.items() if name not in ("pk", "sk")}
-    moved = attributes | {"user_id": user, "face_id": record.face_id}
+    moved = attributes | {"user_id": user, "earlier_id": record.face_id}
     yield rows.delete_write(
         template_key(record.key),
         ConditionExpression="attribute_exists(pk) AND attribute_not_exists(user_id)",
