@@ -147,7 +147,7 @@ class DynamoPeople:
         for face in removal.faces:
             writes += [
                 self._rows.delete_write(template_key(face.key)),
-                *moved_face_delete(self._rows, face),
+                *moved_face_delete(self._rows, face.earlier_id),
             ]
         if removal.user is not None:
             writes += user_faces_writes(self._rows, removal.user, is_last=removal.is_last)
@@ -185,11 +185,12 @@ class DynamoPeople:
 
     def delete_templates(self, person: Person) -> int:
         """Delete the templates, the name and the user; returns the number of templates."""
-        faces = list(map(_face_record, _template_rows(self._rows, person.id, FACE_ATTRIBUTES)))
+        faces = list(_template_rows(self._rows, person.id, "pk, sk, earlier_id"))
         if person.user is not None:
             self._rows.transact([user_of_person_delete(self._rows, person)], "delete user")
         for face in faces:
-            deletes = [*moved_face_delete(self._rows, face), self._rows.delete_write(template_key(face.key))]
+            earlier_id, key = face.pop("earlier_id", None), to_item(face)
+            deletes = [*moved_face_delete(self._rows, earlier_id), self._rows.delete_write(key)]
             self._rows.transact(deletes, "delete template")
         self._rows.delete(name_key(person.name, person.gallery), "delete name")
         return len(faces)

@@ -11,7 +11,7 @@ from cloud.dynamodb.profiles import name_item, profile_item
 from cloud.dynamodb.queries import Table
 from cloud.dynamodb.schema import MOVED_FACE, TEMPLATE, USER, person_key
 from vigil.errors import ConcurrentUpdate
-from vigil.people.face_records import FaceKey, FaceRecord
+from vigil.people.face_records import FaceKey
 from vigil.people.person import Person, User
 
 if TYPE_CHECKING:  # the API reads users without numpy
@@ -116,10 +116,10 @@ def user_of_person_delete(rows: Table, person: Person) -> Item:
     )
 
 
-def moved_face_delete(rows: Table, face: FaceRecord) -> Iterator[Item]:
+def moved_face_delete(rows: Table, earlier_id: str | None) -> Iterator[Item]:
     """The deletion of what leads to a face that moved."""
-    if face.earlier_id:
-        yield rows.delete_write(MOVED_FACE.key(face=face.earlier_id))
+    if earlier_id:
+        yield rows.delete_write(MOVED_FACE.key(face=earlier_id))
 
 
 def template_key(key: FaceKey) -> Item:
