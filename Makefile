@@ -3,11 +3,12 @@
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check lock clean
+.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check lock mutation clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
 SCAN := .venv-scan/.ready
+MUTATION := .venv-mutation/.ready
 PIP := -m pip install -qq --disable-pip-version-check
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 AGAIN := $(MAKE) --no-print-directory
@@ -71,9 +72,12 @@ lock: ## pin what requirements*.txt name, with hashes, in *.lock
 	@python3 -m venv build/uv && build/uv/bin/python $(PIP) uv==0.13.9
 	@$(LOCK) requirements-dev.txt -c constraints.txt -o requirements.lock
 	@$(LOCK) requirements-scan.txt -o requirements-scan.lock
+	@$(LOCK) requirements-mutation.txt -o requirements-mutation.lock
 	@$(LOCK) models/training/requirements.txt -o build/training.lock
 	@awk '/^[a-z]/ { file = "models/training/" (/^(torch=|nvidia-|cuda-|triton)/ ? "torch" : "requirements") ".lock" } \
 	  { print > file }' build/training.lock
+mutation: $(MUTATION) ## change the core place by place: do the tests notice?
+	@$(BIN)/python -m tests.mutation --python "$$PWD/.venv-mutation/bin/python" --seed $(SEED)
 clean: ## delete build results; environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -87,6 +91,12 @@ $(VENV): requirements.lock
 	test -x $(BIN)/python || { echo "setup: $${lacking:+$$lacking cannot make virtual environments (on \
 	Debian and Ubuntu: apt install python3-venv); }Python 3.11 or newer with venv is needed"; exit 1; }
 	@$(BIN)/python $(PIP) --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+$(MUTATION): requirements-mutation.lock | $(VENV)
+	@$(BIN)/python -m venv .venv-mutation
+	@.venv-mutation/bin/python $(PIP) --require-hashes --no-deps -r requirements-mutation.lock
+	@readlink -f .venv/lib/python*/site-packages > "$$(echo .venv-mutation/lib/python*/site-packages)/project.pth"
 	@touch $@
 
 $(SCAN): requirements-scan.lock | $(VENV)

@@ -158,7 +158,7 @@ def test_each_handler_imports_from_its_own_zip_and_layers(
     _run_isolated([task, *layers], f"import {module} as module; assert callable(module.{name})")
 
 
-LOCKS = [ROOT / name for name in (LOCK_PATH, "requirements-scan.lock")] + [
+LOCKS = [ROOT / name for name in (LOCK_PATH, "requirements-scan.lock", "requirements-mutation.lock")] + [
     ROOT / "models" / "training" / f"{name}.lock" for name in ("requirements", "torch")
 ]
 
