@@ -90,6 +90,7 @@ INPUTS: Mapping[str, tuple[dict[str, Any], Sequence[Any], int]] = {
 }
 """The table [input], the shape and the type of the graph's input, by a name of the case."""
 
+TOKENS = ["<s>", "▁good", "▁morn", "ing", "<0x21>", "</s>"]
 LABELS = ["red", "green", "blue"]
 OUTPUTS: dict[str, tuple[dict[str, Any], Mapping[str, Sequence[int]]]] = {
     "softmax": ({"kind": "softmax", "name": "y", "labels": LABELS}, {"y": [3]}),
@@ -100,6 +101,17 @@ OUTPUTS: dict[str, tuple[dict[str, Any], Mapping[str, Sequence[int]]]] = {
     "embedding": ({"kind": "embedding", "name": "y", "space": "tests"}, {"y": [8]}),
     "anomaly": ({"kind": "anomaly", "name": "y", "low": -1.0, "high": 1.0}, {"y": [1]}),
     "ctc": ({"kind": "ctc", "name": "y", "labels": list("abc"), "activation": "softmax"}, {"y": [6, 4]}),
+    "autoregressive": (
+        {
+            "kind": "autoregressive",
+            "name": "y",
+            "decoder_file": "decoder.onnx",
+            "labels": TOKENS,
+            "start": 0,
+            "end": 5,
+        },
+        {"y": [3, 4]},
+    ),
     "segments": ({"kind": "segments", "name": "y", "label": "speech", "min_s": 0.0}, {"y": [1]}),
     "boxes": (
         {
@@ -160,7 +172,33 @@ def network_files(
     extra = ("mask",) if case_input == "text" else ()
     graph = RandomGraph(shape, tensors, dtype, seed, extra_inputs=extra).build()
     files = {"card.toml": tomli_w.dumps(card).encode(), "model.onnx": graph}
+    if case_output == "autoregressive":
+        files["decoder.onnx"] = decoder_graph()
     return files | ({"tokenizer.json": tokenizer_file()} if case_input == "text" else {})
+
+
+def decoder_graph() -> bytes:
+    """A decoder with a cache that writes TOKENS in their order."""
+    size = len(TOKENS)
+    table = numpy_helper.from_array(np.eye(size, k=1, dtype=np.float32) * 20, "table")
+    entry = numpy_helper.from_array(np.ones((1, 2, 1, 3), np.float32), "entry")
+    cache = "past_key_values.0.decoder.key"
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["logits"]),
+        helper.make_node("Concat", [cache, "entry"], ["present.0.decoder.key"], axis=2),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "t"]),
+        helper.make_tensor_value_info("encoder_hidden_states", TensorProto.FLOAT, [1, "s", 4]),
+        helper.make_tensor_value_info(cache, TensorProto.FLOAT, [1, 2, "p", 3]),
+        helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "t", size]),
+        helper.make_tensor_value_info("present.0.decoder.key", TensorProto.FLOAT, [1, 2, "q", 3]),
+    ]
+    graph = helper.make_graph(nodes, "decoder", inputs, outputs, [table, entry])
+    return as_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
 
 
 def tokenizer_file() -> bytes:

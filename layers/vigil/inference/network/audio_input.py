@@ -76,7 +76,10 @@ class AudioPreparer:
         if spec.clip_s is not None:
             samples, start = _clip(samples, round(spec.clip_s * spec.rate), spec)
         span = start / spec.rate, (start + len(samples)) / spec.rate
-        yield PreparedInput({spec.name: samples[np.newaxis]}, 1, spans_s=(span,))
+        feeds: dict[str, NDArray[Any]] = {spec.name: samples[np.newaxis]}
+        if spec.mask:
+            feeds[spec.mask] = np.ones((1, len(samples)), np.int64)
+        yield PreparedInput(feeds, 1, spans_s=(span,))
 
     def _stream(self, samples: Samples, window: int) -> PreparedInput:
         """(windows, context + window): the last window is padded with silence."""

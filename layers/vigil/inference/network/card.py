@@ -90,9 +90,11 @@ class AudioInputSpec(TomlTable, frozen=True, kw_only=True, tag_field="kind", tag
              (windows, context + window); None for no stream
     hop      samples from one window to the next; None for `window`
     max_s    seconds; longer sounds are rejected
+    mask     of the input that is 1 for each sample; "" if the graph has none
     """
 
     name: str
+    mask: str = ""
     rate: Annotated[int, Meta(ge=1000, le=192_000)]
     scale: float = 1.0
     clip_s: PositiveFloat | None = None
@@ -338,6 +340,27 @@ class SegmentsOutputSpec(TomlTable, frozen=True, kw_only=True, tag_field="kind",
     top_k: PositiveInt = 40
 
 
+class AutoregressiveOutputSpec(
+    _LabelledOutput, frozen=True, kw_only=True, tag_field="kind", tag="autoregressive"
+):
+    """Table [output] of kind "autoregressive": a second graph writes a text, token by token.
+
+    name          of the first graph's output, which becomes the decoder's `encoder_hidden_states`
+    decoder_file  a merged decoder as usual exports have it, with inputs `input_ids`, `past_key_values.*` and
+                  `use_cache_branch`, and outputs `logits` and `present.*`
+    labels        the tokens by id: ▁ is a space, <0x0A> a byte
+    start, end    ids of the tokens before the first and after the last one
+    tokens_per_s  highest number of tokens for each second of a recording
+    """
+
+    decoder_file: FileName
+    start: Count
+    end: Count
+    max_tokens: PositiveInt = 256
+    tokens_per_s: PositiveFloat = 25.0
+    threshold: Fraction = 0.0
+
+
 OutputSpec = (
     SoftmaxOutputSpec
     | SigmoidOutputSpec
@@ -348,6 +371,7 @@ OutputSpec = (
     | AnomalyOutputSpec
     | DetectionOutputSpec
     | CtcOutputSpec
+    | AutoregressiveOutputSpec
     | SegmentsOutputSpec
 )
 
@@ -403,7 +427,7 @@ def card_files(card: NetworkModelCard) -> dict[str, str]:
     """The files beside the card that it names, by the key that names them."""
     names = {"network.file": card.network.file}
     for table, spec in (("input", card.input), ("output", card.output)):
-        for key in ("tokenizer", "labels_file", "neighbours_file"):
+        for key in ("tokenizer", "labels_file", "neighbours_file", "decoder_file"):
             if value := getattr(spec, key, ""):
                 names[f"{table}.{key}"] = value
     return names

@@ -122,7 +122,8 @@ class NetworkGraph:
                     "input",
                     f"the graph also needs {_listed([one])}; add it as in constants = {{ {name} = 1 }}",
                 )
-            accepted = DTYPES if name in spec.constants else ACCEPTED_TYPES[type(spec)]
+            is_free = name in spec.constants or name == getattr(spec, "mask", None)
+            accepted = DTYPES if is_free else ACCEPTED_TYPES[type(spec)]
             if one.type not in accepted:
                 raise self._file.invalid(
                     "input.name",
@@ -192,6 +193,7 @@ def _fed_names(spec: InputSpec) -> dict[str, str]:
     if isinstance(spec, TextInputSpec):
         names |= {f"input.{key}": name for key, name in (("mask", spec.mask), ("types", spec.types)) if name}
     if isinstance(spec, AudioInputSpec):
+        names |= {"input.mask": spec.mask} if spec.mask else {}
         names |= {f"input.states[{number}].input": one.input for number, one in enumerate(spec.states)}
     return names
 

@@ -1,5 +1,6 @@
 """A model that a card describes completely: bytes become tensors, run, and become sightings."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil.inference.card import CardRule
+from vigil.inference.card import CardRule, Network
 from vigil.inference.network.card import (
     AnomalyOutputSpec,
     AudioInputSpec,
+    AutoregressiveOutputSpec,
     BinaryOutputSpec,
     BytesInputSpec,
     CtcOutputSpec,
@@ -37,6 +39,7 @@ from vigil.inference.network.heads import (
 from vigil.inference.network.prepared import NoFiniteOutput, PreparedInput
 from vigil.inference.release import Release
 from vigil.inference.repository import OpenPart
+from vigil.inference.session import open_graph
 from vigil.inference.types import (
     Option,
     Prediction,
@@ -166,6 +169,11 @@ def _open_head(card: NetworkModelCard, release: Release) -> NetworkHead:
         from vigil.inference.network.detection import DetectionHead  # noqa: PLC0415
 
         return DetectionHead(spec, labels)
+    if isinstance(spec, AutoregressiveOutputSpec):
+        from vigil.inference.network.autoregressive import AutoregressiveHead  # noqa: PLC0415
+
+        decoder = open_graph(release, Network(spec.decoder_file, card.network.threads))
+        return AutoregressiveHead(spec, labels, decoder)
     if isinstance(spec, CtcOutputSpec):
         from vigil.inference.network.sequences import CtcHead  # noqa: PLC0415
 
@@ -176,6 +184,6 @@ def _open_head(card: NetworkModelCard, release: Release) -> NetworkHead:
 def _labels(labels: Sequence[str], file: str, release: Release) -> Sequence[str]:
     """The labels of the card or of its file. Raises InvalidToml."""
     found = labels or read_labels(file, release.read_file(file))
-    if repeated := {one for one in found if found.count(one) > 1}:
-        raise release.card_file.invalid("output.labels", f"{min(repeated)!r} stands there twice")
+    if repeated := [one for one, count in Counter(found).items() if count > 1]:
+        raise release.card_file.invalid("output.labels", f"{repeated[0]!r} stands there twice")
     return found
