@@ -1,10 +1,12 @@
-"""Schedule → a known photograph is dropped, and the result of the previous one is checked."""
+"""Schedule → a known photograph is dropped, the result of the previous one and the cameras are checked."""
 
+from datetime import datetime
 from typing import Any
 
 from chalice import Blueprint, Rate
 
-from functions.runtime.container import container
+from cloud.dynamodb.cameras import DynamoCameras
+from functions.runtime.container import Container, container
 from functions.runtime.handler import lambda_handler
 from functions.runtime.settings import CANARY_PHOTO
 from vigil.drops.messages import CANARY_SOURCE, compute_drop_id
@@ -42,6 +44,16 @@ def on_canary(event: Any) -> dict[str, Any]:  # noqa: ARG001 - a schedule's even
     c.metrics.count("CanaryFailed", int(bool(check.problem)))
     if check.latency_ms is not None:
         c.metrics.ms("CanaryMs", check.latency_ms)
+    _count_silent_cameras(c, at)
     c.metrics.flush()
     c.logger.info("canary", extra={"problem": check.problem, "latency_ms": check.latency_ms})
     return {"problem": check.problem, "latency_ms": check.latency_ms}
+
+
+def _count_silent_cameras(c: Container, now: datetime) -> None:
+    """The number of cameras whose reports have ended, for the alarm camera-silent."""
+    reports = DynamoCameras(c.dynamodb, c.settings.records_table).list_reports()
+    silent = [report.source for report in reports if report.state_at(now) == "silent"]
+    c.metrics.count("SilentCameras", len(silent))
+    if silent:
+        c.logger.warning("camera-silent", extra={"sources": silent})

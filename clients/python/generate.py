@@ -30,7 +30,9 @@ API_VERSION = "{version}"
 ACCESS_HEADER = """# Who may call which operation
 
 `make openapi` writes this page from the code, and a test calls each operation with each role and with
-both kinds of tokens. Each role includes those before it: viewer, reviewer, operator, admin. A token is
+both kinds of tokens. Each role includes those before it: viewer, reviewer, operator, admin. The role
+camera stands beside them: it permits create-upload and report-camera alone, for the sources that its
+token names, and none without names. A token is
 limited to sources by its claim `vigil_sources` ([Authorization](api.md#authorization)). For such a token
 an operation is
 

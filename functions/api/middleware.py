@@ -99,7 +99,7 @@ def authorize(operation: Authorizable, request: Request) -> Caller:
     authorizer = request.context.get("authorizer") or {}
     if "refusal" in authorizer:
         raise NotAuthenticated(authorizer["refusal"])
-    if authorizer.get("role") not in ROLES:
+    if authorizer.get("role") not in ("camera", *ROLES):
         raise Forbidden("the token contains no known role")
     sources, galleries = _bounds(authorizer, "sources"), _bounds(authorizer, "galleries")
     caller = Caller(authorizer["principalId"], authorizer["role"], sources, galleries)
@@ -114,7 +114,7 @@ def authorize(operation: Authorizable, request: Request) -> Caller:
 
 def find_refusal(operation: Authorizable, caller: Caller) -> str | None:
     """Why the caller may not call the operation; None if it is allowed."""
-    if operation.role is not None and not caller.has_role(operation.role):
+    if operation.role is not None and not caller.can_call(operation.name, operation.role):
         return f"{operation.name} requires the role {operation.role} or a higher one"
     if operation.bound_tokens == "gallery" and caller.is_bound and caller.galleries is None:
         return f"{operation.name} concerns people; a token that is limited to sources needs galleries"

@@ -27,6 +27,7 @@ from functions.api.problems import (
     UnsupportedMediaType,
 )
 from vigil import __version__
+from vigil.access.roles import CAMERA_OPERATIONS
 
 JsonObject = dict[str, Any]
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
@@ -157,7 +158,8 @@ def _operation_object(one: Operation, schemas: Mapping[str, JsonObject]) -> Json
         described["security"] = []
     else:
         described["x-role"] = one.role
-        described["description"] += f" Requires the role {one.role} or a higher one."
+        camera = ", or the role camera" if one.name in CAMERA_OPERATIONS else ""
+        described["description"] += f" Requires the role {one.role} or a higher one{camera}."
         described["description"] += _BOUND_TOKENS.get(one.bound_tokens, "")
     described["description"] = described["description"].strip() or one.summary + "."
     body = _request_body(one)

@@ -33,6 +33,7 @@ PATH_PARAMETERS = {
     "lane": (r"live|bulk", "Name of the lane"),
     "message": (r"[A-Za-z0-9-]{1,100}", "SQS message id of the dead letter"),
     "run": (r"[0-9a-f]{32}", "Id of the run"),
+    "source": (r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "Name of the source"),
     "subscription": (r"[0-9a-f-]{36}", "Id of the subscription"),
 }
 """Pattern and description of each path parameter; a value that does not match is answered with 404."""

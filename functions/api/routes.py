@@ -13,6 +13,7 @@ from functions.api.resources import (  # noqa: F401 - each module registers its 
     alarms,
     alerts,
     audit,
+    cameras,
     documentation,
     drops,
     faces,

@@ -84,7 +84,7 @@ class JwtVerifier:
 
 
 def _highest_role(claim: Any) -> Any:
-    roles = [role for role in ROLES if role in _string_list(claim)]
+    roles = [role for role in ("camera", *ROLES) if role in _string_list(claim)]
     return roles[-1] if roles else None
 
 

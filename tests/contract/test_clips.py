@@ -1,11 +1,12 @@
 """The ports of clips on S3 and DynamoDB."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud.dynamodb.cameras import DynamoCameras
 from cloud.dynamodb.clips import DynamoClips
 from cloud.dynamodb.ledger import DynamoLedger
 from cloud.s3.objects import S3Frames, S3InputReader
@@ -15,6 +16,7 @@ from tests.fakes.memory import NOON
 from vigil.drops.messages import Drop, S3Object, object_drop
 from vigil.drops.process import Invocation
 from vigil.errors import EmptyFile, ObjectNotFound, ObjectTooLarge
+from vigil.reliability.cameras import CameraReport
 from vigil.video.clip import ClipPorts, ClipProgress, process_clip
 from vigil.video.selection import SelectionState
 
@@ -128,3 +130,21 @@ def test_a_clip_whose_workers_are_killed_twice_leaves_each_frame_once(
     ]
     assert len(stored) == len(set(stored)) >= 3
     assert process(3, S3Frames(bucket, "bucket")) == "duplicate"
+
+
+def test_a_camera_is_silent_three_minutes_after_its_last_report_or_frame(table: Any):
+    cameras, second = DynamoCameras(table, "t"), timedelta(seconds=1)
+    now = datetime.now(UTC)
+    for report in (
+        CameraReport("door-1", "running", now - 170 * second, now - 175 * second, 4),
+        CameraReport("door-2", "running", now - 10 * second, now - 190 * second),
+        CameraReport("door-3", "running", now - 190 * second),
+        CameraReport("door-4", "stopped", now - 190 * second),
+        CameraReport("door-1", "running", now, now, 2),
+    ):
+        cameras.save(report)
+
+    reports = cameras.list_reports()
+
+    assert reports[0] == CameraReport("door-1", "running", now, now, 2)
+    assert [one.state_at(now) for one in reports] == ["running", "silent", "silent", "stopped"]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from vigil_cli.deployment import Deployment
+    from vigil_client.transport import Token
 from vigil_client import Problem, Vigil
 
 Row = TypeVar("Row", bound=Mapping[str, Any])
@@ -59,14 +60,20 @@ class Session:
     as_json: bool
 
     @contextmanager
-    def api(self, role: Role) -> Iterator[Vigil]:
+    def api(self, role: Role, token_file: Path | None = None) -> Iterator[Vigil]:
         """The API's client with a token of a role; an error of the API ends the command with exit code 2.
 
         On AWS the token is that of VIGIL_TOKEN, and the address that of VIGIL_URL or of the stack's outputs.
+        A token file, which is read at each call, replaces the token, and with VIGIL_URL no stage is needed.
         """
         from vigil_client import ApiUnreachable, Problem, Vigil
 
-        url, token = self._aws_access() if self.stage else self._local_access(role)
+        url: str
+        token: Token
+        if token_file is not None:
+            url, token = self._url(), lambda: token_file.read_text().strip()
+        else:
+            url, token = self._aws_access() if self.stage else self._local_access(role)
         try:
             yield Vigil(url, token)
         except Problem as problem:
@@ -101,8 +108,10 @@ class Session:
     def _aws_access(self) -> tuple[str, str]:
         if "VIGIL_TOKEN" not in os.environ:
             fail("VIGIL_TOKEN is not set: set it to a token of your identity provider")
-        url = os.environ.get("VIGIL_URL") or self.deployment().outputs["EndpointURL"]
-        return url, os.environ["VIGIL_TOKEN"]
+        return self._url(), os.environ["VIGIL_TOKEN"]
+
+    def _url(self) -> str:
+        return os.environ.get("VIGIL_URL") or str(self.deployment().outputs["EndpointURL"])
 
 
 def fetch_rows(rows: Iterator[Row], source: str | None) -> tuple[list[Row], str]:

@@ -15,6 +15,8 @@ from vigil_client.types import (
     AuditVerification,
     BackfillResult,
     BatchAccepted,
+    CameraList,
+    CameraOut,
     DeadLetterDetails,
     DeadLetterList,
     DeadLetterOut,
@@ -269,6 +271,18 @@ class Vigil:
         query = {"chain": chain, "cursor": cursor}
         query = {name: value for name, value in query.items() if value is not None}
         return self._transport.request(AuditVerification, "GET", "/v1/audit/verification", query=query)
+
+    def report_camera(
+        self, source: str, *, state: str = "running", frame_age_s: float | None = None, queued: int = 0
+    ) -> CameraOut:
+        """Report that the camera of a source works, or was stopped on purpose."""
+        body = {"state": state, "queued": queued} | (
+            {} if frame_age_s is None else {"frame_age_s": frame_age_s}
+        )
+        return self._transport.request(CameraOut, "PUT", f"/v1/cameras/{source}", body=body)
+
+    def list_cameras(self) -> list[CameraOut]:
+        return self._transport.request(CameraList, "GET", "/v1/cameras")["items"]
 
     def get_status(self) -> SystemStatus:
         return self._transport.request(SystemStatus, "GET", "/v1/status")

@@ -146,10 +146,34 @@ class CallerOut(TypedDict):
     """The caller and the operations that the token allows."""
 
     caller: str
-    role: Literal["viewer", "reviewer", "operator", "admin"]
+    role: Literal["camera", "viewer", "reviewer", "operator", "admin"]
     sources: NotRequired[list[str]]
     galleries: NotRequired[list[str]]
     operations: list[str]
+
+
+class CameraOut(TypedDict):
+    """The camera of a source by its last report."""
+
+    source: str
+    state: Literal["running", "stopped", "silent"]
+    reported_at: str
+    frame_at: NotRequired[str]
+    queued: int
+
+
+class CameraList(TypedDict):
+    """All cameras that reported themselves within the last week."""
+
+    items: list[CameraOut]
+
+
+class CameraReportRequest(TypedDict):
+    """What a camera reports about itself every half a minute."""
+
+    state: NotRequired[Literal["running", "stopped"]]
+    frame_age_s: NotRequired[float]
+    queued: NotRequired[int]
 
 
 class CandidateOut(TypedDict):

@@ -155,6 +155,12 @@ TRAINING_JOB = RowKind(
     "release failure_note expected_usd max_usd cost_usd run_s",
 )
 STATE = RowKind("records", ("state#{name}", "state"), "value")
+CAMERA = RowKind(
+    "records",
+    ("cameras", "{source}"),
+    "source camera_state reported_at frame_at queued expires",
+    timedelta(days=7),
+)
 TASK_RUN = RowKind("records", ("task_run#{run}", "run"), "task state report error expires", timedelta(days=1))
 
 UNKNOWN_SUBJECT = RowKind(

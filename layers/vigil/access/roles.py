@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Literal
 
-Role = Literal["viewer", "reviewer", "operator", "admin"]
-ROLES: tuple[Role, ...] = get_args(Role)
-"""Rising: each role has the permissions of those before it."""
+Role = Literal["camera", "viewer", "reviewer", "operator", "admin"]
+ROLES: tuple[Role, ...] = ("viewer", "reviewer", "operator", "admin")
+"""Rising: each role has the permissions of those before it. The role camera stands beside them."""
+
+CAMERA_OPERATIONS = frozenset({"create-upload", "report-camera"})
+"""All that the role camera permits, and only for the sources that its token names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,18 @@ class Caller:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the caller can access some sources only."""
-        return self.sources is not None
+        """Whether the caller can access some sources only, a camera none unless its token names it."""
+        return self.sources is not None or self.role == "camera"
 
     def has_role(self, role: Role) -> bool:
-        return ROLES.index(self.role) >= ROLES.index(role)
+        return self.role in ROLES and ROLES.index(self.role) >= ROLES.index(role)
+
+    def can_call(self, operation: str, role: Role) -> bool:
+        """Whether the caller may call an operation whose lowest role is this."""
+        return self.has_role(role) or (self.role == "camera" and operation in CAMERA_OPERATIONS)
 
     def can_access_source(self, source: str) -> bool:
-        return self.sources is None or _matches(source, self.sources)
+        return not self.is_bound if self.sources is None else _matches(source, self.sources)
 
     def can_access_gallery(self, gallery: str) -> bool:
         return not self.is_bound if self.galleries is None else _matches(gallery, self.galleries)

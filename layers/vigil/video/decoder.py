@@ -98,7 +98,7 @@ class Clip:
         if time_s > self._limits.max_duration_s or number > self._limits.max_frames:
             raise _too_long(self._limits)
         _check_pixels(raw.width, raw.height, self._limits)
-        return Frame(number, max(0.0, time_s), _reduced_grey(raw), lambda: _upright(raw))
+        return Frame(number, max(0.0, time_s), reduced_grey(raw), lambda: upright_image(raw))
 
     def _seek(self, time_s: float) -> None:
         """Go to a key frame before a time; a container without an index is read from its beginning."""
@@ -170,13 +170,14 @@ def _start_s(stream: VideoStream) -> float:
     return float(stream.start_time * stream.time_base)
 
 
-def _reduced_grey(raw: VideoFrame) -> NDArray[np.uint8]:
+def reduced_grey(raw: VideoFrame) -> NDArray[np.uint8]:
+    """(h, w) uint8, with a width of about GREY_WIDTH."""
     factor = max(1, round(raw.width / GREY_WIDTH))
     width, height = max(16, raw.width // factor), max(16, raw.height // factor)
     return np.asarray(raw.reformat(width, height, "gray").to_ndarray(), np.uint8)
 
 
-def _upright(raw: VideoFrame) -> Image.Image:
+def upright_image(raw: VideoFrame) -> Image.Image:
     """RGB, turned as the container says."""
     image: Image.Image = raw.to_image()  # type: ignore[no-untyped-call]
     return image.rotate(raw.rotation, expand=True) if raw.rotation else image

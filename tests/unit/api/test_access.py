@@ -12,7 +12,7 @@ from generate import ACCESS_PATH
 from functions.api import middleware
 from functions.api.operation import Operation
 from functions.api.routes import DOCUMENTED_OPERATIONS
-from vigil.access.roles import ROLES
+from vigil.access.roles import CAMERA_OPERATIONS, ROLES, Caller
 
 ROWS = {
     name: (role, bound)
@@ -84,9 +84,27 @@ def test_an_operation_is_allowed_or_refused_for_each_role_and_kind_of_token(oper
 
 
 def test_every_operation_that_changes_something_is_on_the_audit_log():
+    """Cameras report themselves every half a minute: the audit log would consist of that."""
     unaudited = {one.name for one in DOCUMENTED_OPERATIONS if one.method != "GET" and not one.audited}
 
-    assert unaudited == {"dry-run-rules"}
+    assert unaudited == {"dry-run-rules", "report-camera"}
+
+
+def test_a_camera_uploads_and_reports_itself_and_may_do_nothing_else():
+    needing_token = [one for one in DOCUMENTED_OPERATIONS if one.role is not None]
+
+    allowed = {one.name for one in needing_token if status_for(one, "camera", ["door-3"]) == 200}
+
+    assert allowed == {"create-upload", "report-camera"} == CAMERA_OPERATIONS
+
+
+@pytest.mark.parametrize(
+    ("sources", "may"), [(None, False), ((), False), (("door-3",), True), (("door-4",), False)]
+)
+def test_a_camera_accesses_the_sources_of_its_token_and_none_without_names(
+    sources: tuple[str, ...] | None, may: bool
+):
+    assert Caller("c", "camera", sources).can_access_source("door-3") is may
 
 
 def test_no_token_of_one_door_decides_about_people():

@@ -15,7 +15,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     fake, original = FakeApi(), Session.api
 
     @contextmanager
-    def connect(session: Session, role: Any) -> Iterator[Any]:
+    def connect(session: Session, role: Any, *_: object) -> Iterator[Any]:
         with original(session, role):
             yield fake
 
