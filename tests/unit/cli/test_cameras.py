@@ -134,7 +134,7 @@ def test_a_camera_that_fails_is_opened_again(monkeypatch: pytest.MonkeyPatch):
         backoff=Backoff(waits.append),
     )
 
-    assert list(found) == ["frame"] * 3
+    assert [str(one) for one in found] == ["frame"] * 3
     assert len(problems) == 6
     assert "secret" not in " ".join(problems)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vigil.video.frames import Frame
@@ -14,7 +15,7 @@ RNG = np.random.default_rng(1)
 ROOM = RNG.integers(60, 180, (6, 8)).repeat(40, 0).repeat(40, 1).astype(np.float32)
 
 
-def frames(seconds: float, picture: Callable[[float], "np.ndarray"]) -> Iterator[Frame]:  # type: ignore[type-arg]
+def frames(seconds: float, picture: Callable[[float], NDArray[np.float32]]) -> Iterator[Frame]:
     """Noisy frames of what `picture` shows at each time."""
     for number in range(round(seconds * RATE)):
         time_s = number / RATE
@@ -23,7 +24,7 @@ def frames(seconds: float, picture: Callable[[float], "np.ndarray"]) -> Iterator
         yield Frame(number, time_s, grey, lambda grey=grey: Image.fromarray(grey).convert("RGB"))  # type: ignore[misc]
 
 
-def with_somebody(at: float, *, left: int, size: int = 30) -> np.ndarray:  # type: ignore[type-arg]
+def with_somebody(at: float, *, left: int, size: int = 30) -> NDArray[np.float32]:
     shown = ROOM.copy()
     shown[100 : 100 + 2 * size, left : left + size] = 250 if at % 0.2 < 0.1 else 20
     return shown
@@ -38,7 +39,7 @@ def test_an_empty_room_is_not_uploaded():
 
 
 def test_one_frame_of_each_second_in_which_somebody_passes_is_uploaded():
-    def picture(at: float) -> "np.ndarray":  # type: ignore[type-arg]
+    def picture(at: float) -> NDArray[np.float32]:
         return with_somebody(at, left=int(20 + 60 * (at - 3))) if 3 <= at < 6 else ROOM
 
     found = times(best_frames(frames(9, picture), POLICY))
@@ -52,7 +53,7 @@ def test_a_lamp_that_is_switched_on_is_no_motion():
 
 
 def test_what_stays_becomes_background():
-    def picture(at: float) -> "np.ndarray":  # type: ignore[type-arg]
+    def picture(at: float) -> NDArray[np.float32]:
         shown = ROOM.copy()
         if at >= 2:
             shown[100:160, 100:140] = 250

@@ -2,7 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from vigil_cli.console import coloured, err, format_time, new_table
 from vigil_cli.session import Session
 
 if TYPE_CHECKING:
+    from vigil_cli.edge.disk_queue import DiskQueue
     from vigil_cli.edge.reports import CameraReporter
     from vigil_cli.edge.uploads import Uploader
 
@@ -39,36 +41,58 @@ def camera(
 
     Example: ./vigil camera rtsp://10.0.0.7/stream --source door-3
     """
-    from vigil.video.frames import encode_frame
-    from vigil.video.motion import MotionPolicy, best_frames
-    from vigil_cli.edge.capture import capture, without_password
+    from vigil_cli.edge.capture import without_password
     from vigil_cli.edge.disk_queue import DiskQueue
     from vigil_cli.edge.reports import CameraReporter
     from vigil_cli.edge.retry import Backoff
     from vigil_cli.edge.uploads import Uploader
 
     waiting = DiskQueue(queue or Path(f"vigil-{source}"), queue_mb * 1_000_000)
-    stopped, ended, warn = _stopped_by_signal(), threading.Event(), _warner(source)
+    stopped, warn = _stopped_by_signal(), _warner(source)
     with session.api("operator", token_file) as api:
-        reporter = CameraReporter(api, source, waiting.__len__)
-        uploader = Uploader(
-            api, source, model, Backoff(stopped.wait), waiting.remove, _refusal(waiting.remove, warn), warn
-        )
-        is_done: Callable[[], bool] = lambda: stopped.is_set() or (ended.is_set() and not len(waiting))  # noqa: E731
-        worker = threading.Thread(
-            target=_upload_until, args=(is_done, waiting.files, uploader, reporter, stopped)
-        )
-        worker.start()
+        reporter, refuse = CameraReporter(api, source, waiting.__len__), _refusal(waiting.remove, warn)
+        uploader = Uploader(api, source, model, Backoff(stopped.wait), waiting.remove, refuse, warn)
         warn(f"reading {without_password(url)}")
-        try:
-            frames = capture(url, on_problem=warn, is_stopped=stopped.is_set, backoff=Backoff(stopped.wait))
-            for frame in best_frames(reporter.observe(frames), MotionPolicy()):
-                waiting.put(encode_frame(frame))
-        finally:
-            ended.set()
-            worker.join()
+        with _uploading(waiting, uploader, reporter, stopped):
+            for data in _best_pictures(url, reporter, stopped, warn):
+                waiting.put(data)
         reporter.report("stopped")
     warn(f"{uploader.uploaded} frames uploaded, {len(waiting)} wait, {waiting.discarded} were discarded")
+
+
+def _best_pictures(
+    url: str, reporter: "CameraReporter", stopped: threading.Event, warn: Callable[[str], None]
+) -> Iterator[bytes]:
+    """The best frame of each second with motion, as a JPEG file."""
+    from vigil.video.frames import encode_frame
+    from vigil.video.motion import MotionPolicy, best_frames
+    from vigil_cli.edge.capture import capture
+    from vigil_cli.edge.retry import Backoff
+
+    frames = capture(url, on_problem=warn, is_stopped=stopped.is_set, backoff=Backoff(stopped.wait))
+    for frame in best_frames(reporter.observe(frames), MotionPolicy()):
+        yield encode_frame(frame)
+
+
+@contextmanager
+def _uploading(
+    waiting: "DiskQueue", uploader: "Uploader", reporter: "CameraReporter", stopped: threading.Event
+) -> Iterator[None]:
+    """Upload what waits in another thread; at the end of a file, what waits then is uploaded first."""
+    ended = threading.Event()
+
+    def is_done() -> bool:
+        return stopped.is_set() or (ended.is_set() and not len(waiting))
+
+    worker = threading.Thread(
+        target=_upload_until, args=(is_done, waiting.files, uploader, reporter, stopped)
+    )
+    worker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        worker.join()
 
 
 def watch_folder(

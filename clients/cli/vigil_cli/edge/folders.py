@@ -17,16 +17,16 @@ class WatchedFolder:
 
     def __init__(self, folder: Path, *, deletes: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._deletes, self._clock = folder, deletes, clock
-        self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
+        self._known: dict[Path, tuple[tuple[int, int], float]] = {}
 
     def complete_files(self) -> Iterator[Path]:
         """The complete files, in the order in which they were written."""
         now_s = self._clock()
         found: dict[Path, tuple[tuple[int, int], float]] = {}
         for file, state in self._candidates():
-            known = self._seen.get(file)
+            known = self._known.get(file)
             found[file] = known if known is not None and known[0] == state else (state, now_s)
-        self._seen = found
+        self._known = found
         settled = [file for file, (_, since_s) in found.items() if now_s - since_s >= SETTLED_S]
         return iter(sorted(settled, key=lambda file: (found[file][0][1], str(file))))
 
