@@ -13,6 +13,7 @@ from chalice import Blueprint, Rate
 
 from cloud.cloudwatch import EmfMetrics
 from cloud.dynamodb.maintenance_state import load_controller_state, save_controller_state
+from cloud.lambda_api import function_name
 from functions.runtime.container import Container, container
 from functions.runtime.handler import lambda_handler
 from vigil.errors import Transient
@@ -84,7 +85,7 @@ def _stop_failing_lanes(c: Container, at: datetime, error: Transient) -> dict[st
 
 
 def _observe_lane(lane: str, c: Container, at: datetime) -> LaneObservation:
-    queue, function = c.lane_queue(lane), {"FunctionName": c.settings.lane_function(lane)}
+    queue, function = c.lane_queue(lane), {"FunctionName": function_name(c.settings.lane_function(lane))}
     return LaneObservation(
         counts=c.lane_counts.since(lane, at - timedelta(minutes=5)),
         backlog=queue.visible_messages(),

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalice import Blueprint
 
-from functions.runtime.container import container
+from functions.runtime.container import container, warm_up
 from functions.runtime.handler import exit_if_release_damaged, lambda_handler
 from vigil.drops.messages import InlinePayload, S3Object
 from vigil.drops.prediction import PredictionResult, predict_once, read_input
@@ -25,6 +25,7 @@ from vigil.people.comparison import compare_photos
 from vigil.people.search import search_faces
 
 trigger = Blueprint(__name__)
+warm_up(lambda container: container.settings.open_preloaded(container.bundled_models.get))
 
 
 SEARCH_MARGIN_MS = 5_000

@@ -183,9 +183,8 @@ class Container(Adapters):
 
     @cached_property
     def lane_runtime(self) -> LaneRuntime:
-        """The lane that this function serves; its models are opened in the background."""
-        for name in self.settings.preload:
-            Thread(target=self.lane_models.get, args=(name,), daemon=True).start()
+        """The lane that this function serves."""
+        self.settings.open_preloaded(self.lane_models.get)
         from cloud.cloudwatch import ReleaseMetrics
         from functions.runtime.sqs_batch import LaneRuntime
         from functions.runtime.telemetry import DriftTelemetry, ReleaseTelemetry

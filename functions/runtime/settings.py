@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 CANARY_PHOTO = Path(__file__).parents[1] / "canary.jpg"
 """The known photograph of the canary."""
@@ -152,6 +153,14 @@ class Settings:
         """Models that are opened before the first event."""
         return tuple(self.variables.get("PRELOAD", "").split())
 
+    def open_preloaded(self, open_model: Callable[[str], object]) -> None:
+        """Open these models in the background, or at once for a snapshot that is taken when this returns."""
+        for name in self.preload:
+            if self.in_snapshot:
+                open_model(name)
+            else:
+                Thread(target=open_model, args=(name,), daemon=True).start()
+
     @property
     def enrolment_model(self) -> str:
         """The model that people are enrolled with."""
@@ -170,6 +179,14 @@ class Settings:
     def on_lambda(self) -> bool:
         """Whether this process is a Lambda container."""
         return "AWS_LAMBDA_FUNCTION_NAME" in self.variables
+
+    @property
+    def in_snapshot(self) -> bool:
+        """Whether other containers start from a snapshot of this one.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
+        return self.variables.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
 
     @property
     def models_dir(self) -> Path:

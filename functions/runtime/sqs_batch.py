@@ -34,7 +34,7 @@ from vigil.errors import DamagedRelease, Transient
 
 FIRST_RETRY_S = 2
 MAX_RETRY_S = 900
-_JITTER_RNG = random.Random()  # noqa: S311 - jitter, not a secret
+_JITTER_RNG = random.SystemRandom()  # containers from one SnapStart snapshot share the state of any other
 
 
 def retry_delay_s(attempt: int, *, rng: random.Random = _JITTER_RNG) -> int:

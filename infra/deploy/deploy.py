@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.deploy import snapstart
 from infra.deploy.artefacts import ArtefactBucket, ensure_bucket, upload_artefacts, upload_template
 from infra.deploy.checks import DeployError, existing_keys
 from infra.deploy.console import upload_console
@@ -181,6 +182,8 @@ def deploy_stack(
     bucket = ensure_bucket(s3, account=request.account, region=session.region_name)
     artefacts = ArtefactBucket(s3, bucket, request.account, on_progress)
     template = json.loads((request.folder / "sam.json").read_text())
+    if effective_parameters(request, session.client("cloudformation")).get(snapstart.PARAMETER) == "true":
+        template = snapstart.with_snapstart(template)
     url = upload_template(upload_artefacts(template, request.folder, artefacts), artefacts)
     stack = Stack(session.client("cloudformation"), request.stack_name)
     change_set = f"vigil-{now:%Y%m%d-%H%M%S}"

@@ -41,7 +41,7 @@ MAX_CONFLICT_ATTEMPTS = 8
 """Attempts of a write while transactions of other writers hold one of its rows."""
 
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.025, 0.4
-_JITTER_RNG = random.Random()  # noqa: S311 - jitter, not a secret
+_JITTER_RNG = random.SystemRandom()  # containers from one SnapStart snapshot share the state of any other
 
 
 @contextmanager

@@ -14,6 +14,12 @@ _THROTTLING_CODES = {"TooManyRequestsException", "EC2ThrottledException"}
 _ENABLED_STATES = {"Enabled", "Enabling", "Creating", "Updating"}
 
 
+def function_name(reference: str) -> str:
+    """The name of a function by its name or the ARN of its alias."""
+    parts = reference.split(":")
+    return parts[6] if len(parts) > 6 else reference
+
+
 class FunctionThrottled(VigilError):
     """The function has no free concurrency."""
 

@@ -39,7 +39,7 @@ def cold_start_over_bare(rounds: int = 15) -> Ratio:
         with zipfile.ZipFile(PACKAGE / "deployment.zip") as code:
             code.extractall(task)
         models = PACKAGE / "layers" / "models" / "models"
-        environment = _lambda_environment(task, models)
+        environment = lambda_environment(task, models)
         ours = partial(_run_program, LANE_PROGRAM, models, environment)
         bare = partial(_run_program, BARE_PROGRAM, models, environment)
         return measure_ratio(ours, bare, rounds=rounds, warm_up=2)
@@ -49,7 +49,7 @@ def _run_program(program: str, models: Path, environment: dict[str, str]) -> Non
     subprocess.run([sys.executable, "-S", "-P", "-c", program, str(models)], env=environment, check=True)
 
 
-def _lambda_environment(task: Path, models: Path) -> dict[str, str]:
+def lambda_environment(task: Path, models: Path) -> dict[str, str]:
     """The live function's own, with "1" for all that is only known once it is deployed."""
     template = json.loads((PACKAGE / "sam.json").read_text())
     live = template["Resources"]["Live"]["Properties"]
