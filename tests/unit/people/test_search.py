@@ -1,6 +1,7 @@
 """A search for a face compares the newest faces first and ends in time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,15 @@ def test_a_search_that_has_time_covers_what_was_asked_for():
     found = search_faces(b"", model(), map(stored, range(100)), since=SINCE, has_time=lambda: True)
 
     assert (len(found.hits), found.searched_since) == (MAX_HITS, SINCE)
+
+
+@pytest.mark.parametrize("space", ["", "0" + SPACE, SPACE + "0", "~"])
+def test_faces_of_another_embedding_space_are_not_compared(space: str):
+    other = replace(stored(1), embedding_space=space)
+
+    found = search_faces(b"", model(), [other, stored(2)], since=SINCE, has_time=lambda: True)
+
+    assert [hit.face.drop for hit in found.hits] == ["d2"]
 
 
 def test_a_search_without_an_end_ends_in_time_and_says_how_far_it_came():

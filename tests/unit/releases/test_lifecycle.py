@@ -16,6 +16,7 @@ from vigil.releases.lifecycle import (
     registered_state,
     release_for,
     restore_previous,
+    shadow_release_for,
     start_canary,
     start_shadow,
 )
@@ -99,6 +100,15 @@ def test_a_canary_serves_its_share_and_a_larger_share_includes_the_smaller():
 
     assert [len(part) / 2000 for part in tried] == pytest.approx([0.1, 0.3, 1.0], abs=0.03)
     assert all(small < large for small, large in pairwise(tried))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_shadow_processes_its_share_of_the_drops(share: float):
+    pointers = ReleasePointers("a", "b", shadow_share=share)
+
+    processed = [f"drop-{n}" for n in range(2000) if shadow_release_for(pointers, f"drop-{n}") == "b"]
+
+    assert len(processed) / 2000 == pytest.approx(share, abs=0.03)
 
 
 def test_a_manifest_round_trips_and_its_id_follows_from_its_files():
