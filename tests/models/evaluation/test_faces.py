@@ -180,3 +180,12 @@ def test_an_evaluation_replaces_the_quality_of_the_cards(tmp_path: Path):
         cards["faces"].convert(FacesCard).matching
         == load_toml(CARDS / "faces" / "card.toml").convert(FacesCard).matching
     )
+
+
+@pytest.mark.parametrize("name", CARD_FIGURES)
+def test_figures_in_a_card_of_face_recognition_name_what_was_measured_and_when(name: str):
+    quality = load_toml(CARDS / name / "card.toml").values["quality"]
+
+    measured = {"release", "date", "data"}
+    assert quality.keys() > measured
+    assert all(figure.startswith(CARD_FIGURES[name]) for figure in quality.keys() - measured)
