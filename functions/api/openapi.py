@@ -40,6 +40,7 @@ TAG_DESCRIPTIONS = {
     "alerts": "Sightings that a rule selected, and their reviews",
     "rules": "Sources, hours, and which sightings raise an alert",
     "people": "Enrolled people, their photos and their tags",
+    "faces": "Comparing faces in photos, without storing them",
     "predict": "Synchronous and batch predictions",
     "models": "Models, their releases and training jobs",
     "status": "Status of the system",

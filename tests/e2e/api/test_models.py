@@ -80,7 +80,7 @@ def test_releases_of_all_models_are_listed_with_the_active_one(site: Site, relea
     listed = {one["model"]: one for one in site.request("GET", "/v1/releases", role="viewer").json["items"]}
 
     assert [one["id"] for one in listed["gates"]["releases"]] == [FIRST]
-    assert (listed["faces"]["releases"], len(listed["faces"]["active"])) == ([], 16)
+    assert (listed["faces"]["releases"], len(listed["faces"]["active"])) == ([], 32)
 
 
 def test_decisions_about_an_unknown_release_get_404(site: Site):
