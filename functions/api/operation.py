@@ -95,6 +95,7 @@ class Operation:
     role           the lowest role that may call it; None: no token is needed
     request_model  the query string of a GET or DELETE, else the JSON body
     body_types     media types of a body besides JSON
+    has_images     whether a JSON body contains images, so that it may be as long as one
     media_type     type of a response that is not JSON
     audited        reads are recorded before they are answered, writes before they are executed
     bound_tokens   what a token that is limited to some sources can do: see BoundTokens
@@ -115,6 +116,7 @@ class Operation:
     bound_tokens: BoundTokens
     status: int = 200
     body_types: tuple[str, ...] = ()
+    has_images: bool = False
     media_type: str = ""
     audited: bool = False
     documented: bool = True
@@ -131,7 +133,7 @@ class Operation:
 
     @property
     def max_bytes(self) -> int:
-        return MAX_IMAGE_BYTES if self.body_types else MAX_JSON_BYTES
+        return MAX_IMAGE_BYTES if self.body_types or self.has_images else MAX_JSON_BYTES
 
     @property
     def tag(self) -> str:

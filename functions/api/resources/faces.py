@@ -25,6 +25,7 @@ FACES_MODEL = "faces"
     "/v1/faces/compare",
     role="reviewer",
     bound_tokens="allowed",
+    has_images=True,
     audited=True,
     problems=(CapacityExceeded,),
 )
@@ -53,6 +54,7 @@ def compare_faces(call: Call, pair: PhotoPair) -> FaceComparison:
     "/v1/faces/candidates",
     role="reviewer",
     bound_tokens="gallery",
+    has_images=True,
     audited=True,
     problems=(CapacityExceeded,),
 )

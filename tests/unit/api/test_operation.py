@@ -5,6 +5,7 @@ from pydantic import BaseModel
 
 from functions.api import operation as registry
 from functions.api.operation import Call, FileResponse, Operation, operation
+from functions.api.routes import DOCUMENTED_OPERATIONS
 
 
 class Query(BaseModel):
@@ -52,3 +53,10 @@ def test_an_optional_body_is_the_request_model_and_a_file_is_no_response_model(r
     drawn, deleted = registered
     assert (drawn.request_model, drawn.response_model, drawn.summary) == (Query, None, "")
     assert (deleted.request_model, deleted.response_model, deleted.status) == (None, None, 204)
+
+
+def test_an_operation_whose_json_contains_images_takes_bodies_as_long_as_one():
+    limits = {one.name: one.max_bytes for one in DOCUMENTED_OPERATIONS}
+
+    for name in ("compare-faces", "list-candidates"):
+        assert limits[name] == limits["enrol-photo"] > limits["create-person"]
