@@ -3,7 +3,7 @@
 SHELL := bash
 export PYTHONPATH := layers:.:clients/python:clients/cli
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check lock mutation clean
+.PHONY: models-check help trainer openapi setup models package demo test test-fast fuzz chaos soak bench capacity lifecycle simulate deploy check lock mutation clean
 
 BIN := .venv/bin
 VENV := .venv/.ready
@@ -17,15 +17,18 @@ TARGET ?= local
 STAGE ?= dev
 SEED ?= 1
 DROPS ?= 500
+DATA ?= ../shared/data
 MINUTES ?= 10
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV) ## create the virtual environment with pinned packages
 models: $(VENV) ## fetch and prepare the models, or those that MODELS names
 	@$(BIN)/python -m models.build $(MODELS)
+models-check: $(VENV) ## quality and cost of the bundled models that are built: make models-check DATA=FOLDER
+	@$(BIN)/python -m models.evaluation.bundled --data $(DATA)
 package: models ## build the deployment package; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
 demo: ## run the whole system on this machine, on real photographs

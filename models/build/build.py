@@ -74,7 +74,7 @@ def _model_files(
     """The card and the files that it names, and the largest difference of a rewritten network."""
     report = partial(on_progress, folder.name)
     files = {CARD_FILE: (folder / CARD_FILE).read_bytes()}
-    files |= {name: _fetch_file(asset, cache, report) for name, asset in card.assets.items()}
+    files |= {name: fetch_file(asset, cache, report) for name, asset in card.assets.items()}
     files |= {path.name: path.read_bytes() for path in _shipped_files(folder, card.source)}
     if card.network is None or card.source is None:
         if card.network is not None and card.network.file not in files:
@@ -89,11 +89,11 @@ def _build_network(
     folder: Path, source: ModelSource, on_progress: DownloadProgress, cache: Path
 ) -> tuple[bytes, dict[str, float]]:
     """The published network, converted and rewritten, and how much the rewrites changed its outputs."""
-    published = [_fetch_file(source, cache, on_progress)]
+    published = [fetch_file(source, cache, on_progress)]
     for part in source.parts:
         member = structs.replace(source, member=part.member, sha256=part.sha256)
         data = (folder / part.file).read_bytes() if part.file else b""
-        published.append(data or _fetch_file(member, cache, on_progress))
+        published.append(data or fetch_file(member, cache, on_progress))
     on_progress("converting" if source.conversion else "rewriting")
     original = convert(source.conversion, published)
     if not source.rewrites:
@@ -110,7 +110,7 @@ def _shipped_files(folder: Path, source: ModelSource | None) -> list[Path]:
     return [path for path in paths if path.name not in unshipped and not path.name.startswith(".")]
 
 
-def _fetch_file(file: SourceFile, cache: Path, on_progress: DownloadProgress) -> bytes:
+def fetch_file(file: SourceFile, cache: Path, on_progress: DownloadProgress) -> bytes:
     """One file as its publisher ships it, from the cache if it is there."""
     if file.registry == "npm":
         package = NpmPackage(file.package, file.version, file.integrity)

@@ -5,7 +5,16 @@ from collections.abc import Collection, Mapping
 from models.build.files import BuildFailure
 from vigil.inference.card import ModelCard
 
-ON_REQUEST: frozenset[str] = frozenset()
+ON_REQUEST = frozenset(
+    {
+        "audio-keywords",
+        "audio-speech",
+        "image-classify",
+        "image-detect",
+        "text-embed",
+        "transaction-fraud",
+    }
+)
 """Bundled models that are built only for a deployment that names them."""
 
 

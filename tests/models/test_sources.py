@@ -5,8 +5,10 @@ import hashlib
 import io
 import json
 import pickle
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from tests.fakes.onnx_classifier import write_classifier
 from tests.models.build_folders import build_folders
 from vigil.inference.release import load_card
 
-MEMBER, NETWORK = "pkg/data/model.onnx", b"a network"
+MEMBER = "pkg/data/model.onnx"
 
 
 def test_a_wheel_is_fetched_by_its_hash_for_the_platform_that_its_tags_name(tmp_path: Path):
@@ -62,7 +64,7 @@ def test_a_card_is_built_from_a_wheel_with_its_assets(tmp_path: Path):
     assert build_all(ignore_progress, **folders) == ["packaged"]
 
     assert (tmp_path / "out" / "packaged" / "words.json").read_bytes() == b"[]"
-    assert (tmp_path / "out" / "packaged" / "model.onnx").read_bytes() == NETWORK
+    assert (tmp_path / "out" / "packaged" / "model.onnx").read_bytes() == network()
 
 
 def test_only_the_models_that_a_deployment_names_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -187,6 +189,13 @@ def _nodes(graph: bytes) -> Sequence[Any]:
     return list(onnx.load_from_string(graph).graph.node)
 
 
+@cache
+def network() -> bytes:
+    """The graph of the tests' classifier."""
+    with tempfile.TemporaryDirectory() as folder:
+        return (write_classifier(Path(folder)) / "model.onnx").read_bytes()
+
+
 def _wheel(tags: str = "py3-none-any") -> Wheel:
     return Wheel("some-pkg", "1.0", f"sha256:{hashlib.sha256(_archive()).hexdigest()}", tags)
 
@@ -194,7 +203,7 @@ def _wheel(tags: str = "py3-none-any") -> Wheel:
 def _archive() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(MEMBER), NETWORK)
+        archive.writestr(zipfile.ZipInfo(MEMBER), network())
         archive.writestr(zipfile.ZipInfo("pkg/data/words.json"), b"[]")
     return stream.getvalue()
 
@@ -217,7 +226,7 @@ def _cache_wheel(cache: Path) -> None:
 
 
 def _add_to_card(home: Path, table: str, member: str) -> None:
-    data = NETWORK if member == MEMBER else b"[]"
+    data = network() if member == MEMBER else b"[]"
     keys: Mapping[str, str] = {
         "registry": "pypi",
         "package": "some-pkg",

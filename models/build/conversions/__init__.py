@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import onnx
 
 from models.build.conversions.efficientnet import efficientnet_lite0
+from models.build.conversions.sentence_vectors import sentence_vectors
+from models.build.conversions.speech_embedding import speech_keywords
 from models.build.conversions.tfjs import tfjs_graph
 from models.build.files import BuildFailure
 
@@ -13,6 +15,8 @@ Conversion = Callable[[Sequence[bytes]], onnx.ModelProto]
 
 CONVERSIONS: Mapping[str, Conversion] = {
     "efficientnet-lite0": efficientnet_lite0,
+    "sentence-vectors": sentence_vectors,
+    "speech-keywords": speech_keywords,
     "tfjs-graph": tfjs_graph,
 }
 

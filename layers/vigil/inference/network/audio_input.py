@@ -95,11 +95,22 @@ class AudioPreparer:
 
 
 def _clip(samples: Samples, length: int, spec: AudioInputSpec) -> tuple[Samples, int]:
-    """(length,) and the place where it begins; a shorter sound is padded with silence at its end."""
+    """(length,) and the place where it begins; a shorter sound is padded with silence."""
+    if spec.align == "centre":
+        start = _energy_centre(samples) - length // 2
+        padded = np.pad(samples, (max(0, -start), max(0, start + length - len(samples))))
+        return padded[max(0, start) :][:length], max(0, start)
     if len(samples) <= length:
         return np.pad(samples, (0, length - len(samples))), 0
     start = 0 if spec.align == "start" else _loudest_start(samples, length, round(LOUDNESS_S * spec.rate))
     return samples[start : start + length], start
+
+
+def _energy_centre(samples: Samples) -> int:
+    """The mean place of the energy; of silence, the middle."""
+    energy = np.square(samples, dtype=np.float64)
+    total = float(energy.sum())
+    return round(float(np.arange(len(samples)) @ energy) / total) if total else len(samples) // 2
 
 
 def _loudest_start(samples: Samples, length: int, step: int) -> int:

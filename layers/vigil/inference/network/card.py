@@ -85,7 +85,8 @@ class AudioInputSpec(TomlTable, frozen=True, kw_only=True, tag_field="kind", tag
     rate     samples a second of the network; files of other rates are resampled
     clip_s   seconds of the one clip that runs, (1, samples): shorter sounds are padded with silence, longer
              ones cut; None for the whole sound
-    align    which part of a longer sound the clip is
+    align    which part of the sound the clip is: its beginning, the loudest part, or around the centre of its
+             energy, which may leave silence on both sides
     window   samples of one window of a stream, with `context` samples of the window before in front,
              (windows, context + window); None for no stream
     hop      samples from one window to the next; None for `window`
@@ -98,7 +99,7 @@ class AudioInputSpec(TomlTable, frozen=True, kw_only=True, tag_field="kind", tag
     rate: Annotated[int, Meta(ge=1000, le=192_000)]
     scale: float = 1.0
     clip_s: PositiveFloat | None = None
-    align: Literal["start", "loudest"] = "start"
+    align: Literal["start", "loudest", "centre"] = "start"
     window: PositiveInt | None = None
     hop: PositiveInt | None = None
     context: Count = 0

@@ -12,6 +12,9 @@ from vigil.errors import EmptyFile
 from vigil.inference.network.card import BytesInputSpec, TensorInputSpec
 from vigil.inference.network.prepared import InvalidTensor, PreparedInput
 
+BLOCK_BYTES = 4096
+"""White space is removed within this many bytes at each end, before the bytes are counted."""
+
 NPY_SIGNATURE = b"\x93NUMPY"
 _NPY_ERRORS = (ValueError, EOFError, SyntaxError, OverflowError, TypeError, KeyError)
 """What numpy raises for damaged headers and data."""
@@ -28,9 +31,11 @@ class BytesPreparer:
         if not data:
             raise EmptyFile("the file has no bytes")
         spec = self._spec
-        first, last = data[: spec.head], data[-spec.tail :] if spec.tail else b""
         if spec.strip:
-            first, last = first.lstrip(), last.rstrip()
+            first = data[: max(spec.head, BLOCK_BYTES)].lstrip()[: spec.head]
+            last = data[-max(spec.tail, BLOCK_BYTES) :].rstrip()[-spec.tail :] if spec.tail else b""
+        else:
+            first, last = data[: spec.head], data[-spec.tail :] if spec.tail else b""
         numbers = np.full((1, spec.head + spec.tail), spec.pad, self._dtype)
         numbers[0, : len(first)] = np.frombuffer(first, np.uint8)
         numbers[0, numbers.shape[1] - len(last) :] = np.frombuffer(last, np.uint8)
