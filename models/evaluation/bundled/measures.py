@@ -13,6 +13,8 @@ from models.build.sample_photos import fetch_photos
 from models.build.wheels import Wheel, fetch_wheel, read_wheel_member
 from models.evaluation.bundled.datasets import sentences, spoken_digits, transactions
 from models.evaluation.bundled.file_examples import file_examples
+from models.evaluation.bundled.keyword_head import keyword_head
+from models.evaluation.bundled.keyword_vectors import open_keyword_vectors
 from vigil.inference.network.model import NetworkModel
 from vigil.inference.types import Box, Prediction, ignore_stage
 
@@ -84,9 +86,6 @@ def vector_of(model: NetworkModel, text: str) -> NDArray[np.float32]:
 
 def measure_keywords(_: NetworkModel, folder: Path) -> Figures:
     """Each speaker with a head of the others; the released head is of all speakers."""
-    from models.training.bundled.heads import keyword_head  # noqa: PLC0415 - training imports this package
-    from models.training.bundled.keyword_vectors import open_keyword_vectors  # noqa: PLC0415
-
     accuracy = keyword_head(open_keyword_vectors(), folder).accuracy_by_speaker.values()
     return {"accuracy": float(np.mean(list(accuracy))), "speakers": len(accuracy)}
 

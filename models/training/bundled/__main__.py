@@ -10,9 +10,9 @@ from pathlib import Path
 
 from models.build.files import CARDS, write_file
 from models.evaluation.bundled.datasets import MissingData
+from models.evaluation.bundled.keyword_head import keyword_head
+from models.evaluation.bundled.keyword_vectors import open_keyword_vectors
 from models.training.bundled.fraud import train_fraud
-from models.training.bundled.heads import keyword_head
-from models.training.bundled.keyword_vectors import open_keyword_vectors
 
 
 def transaction_fraud(data: Path) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.build.build import fetch_file
 from models.build.conversions import convert
 from models.build.files import CACHE, CARDS
-from models.training.bundled.heads import passing_head
+from models.evaluation.bundled.keyword_head import passing_head
 from vigil.inference.network.audio_input import AudioPreparer
 from vigil.inference.network.card import AudioInputSpec, NetworkModelCard
 from vigil.inference.release import CARD_FILE
