@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from models.build.files import BuildFailure
 from vigil.faces.detector import DetectorCard
-from vigil.inference.detection.anchors import AnchorConfig, decode_offsets
+from vigil.inference.detection import AnchorConfig, decode_offsets
 from vigil.toml_file import TomlFile
 
 TOLERANCE = 2e-5

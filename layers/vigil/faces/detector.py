@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vigil.inference.card import Fraction, NetworkCard, Size
-from vigil.inference.detection.anchors import AnchorConfig, decode_offsets
-from vigil.inference.detection.suppression import box_areas, non_max_suppression, suppress_contained
+from vigil.inference.detection import (
+    AnchorConfig,
+    box_areas,
+    decode_offsets,
+    non_max_suppression,
+    suppress_contained,
+)
 from vigil.inference.preprocess import pad_to_tensor, resize_to_input
 from vigil.inference.release import Release
 from vigil.inference.session import Session, open_session

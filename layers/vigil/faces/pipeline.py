@@ -31,7 +31,6 @@ from vigil.faces.quality import (
     measure_sharpness,
     measure_turn,
 )
-from vigil.faces.turned import detect_turned, locate_turned
 from vigil.inference.card import Fraction, InputLimits, ModelCard, PositiveInt
 from vigil.inference.images import DecodedImage, decode_image
 from vigil.inference.release import Release
@@ -226,7 +225,11 @@ class FacePipeline:
         detection = self.card.detection
         if input_name == AUTO:
             found = detect_at_all_scales(self.detector, image, detection.auto)
-            return found if found.scores.size else detect_turned(self.detector, image, detection.auto.coarse)
+            if found.scores.size:
+                return found
+            from vigil.faces.turned import detect_turned  # noqa: PLC0415 - most pictures are upright
+
+            return detect_turned(self.detector, image, detection.auto.coarse)
         if input_name == TILES:
             return detect_in_tiles(self.detector, image, detection.tiles)
         return self.detector.detect(image, detection.inputs[input_name])
@@ -272,6 +275,8 @@ class FacePipeline:
         upright = self.landmarker.locate(image, box)
         if upright.movement <= limits.turned_above:
             return upright
+        from vigil.faces.turned import locate_turned  # noqa: PLC0415 - most faces are upright
+
         coarse = self.card.detection.auto.coarse
         best = locate_turned(self.detector, self.landmarker, image, box, coarse)
         return best if best is not None and best.movement <= limits.no_face_above else None

@@ -13,8 +13,7 @@ from models.build.files import CARDS
 from vigil.faces.alignment import align_face, estimate_similarity
 from vigil.faces.detector import DetectorCard, tile_starts
 from vigil.faces.embedder import EmbedderCard
-from vigil.inference.detection.anchors import decode_offsets
-from vigil.inference.detection.suppression import non_max_suppression, suppress_contained
+from vigil.inference.detection import decode_offsets, non_max_suppression, suppress_contained
 from vigil.toml_file import load_toml
 
 ANCHORS = load_toml(CARDS / "face-detect" / "card.toml").convert(DetectorCard).anchors

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil.inference.detection.distribution import decode_distributions
-from vigil.inference.detection.suppression import suppress_by_label
+from vigil.inference.detection import decode_distributions, suppress_by_label
 
 BINS = 8
 

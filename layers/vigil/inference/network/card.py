@@ -14,7 +14,7 @@ from vigil.inference.card import (
     PositiveInt,
     Preprocessing,
 )
-from vigil.inference.detection.anchors import AnchorConfig
+from vigil.inference.detection import AnchorConfig
 from vigil.toml_file import TomlTable
 
 PositiveFloat = Annotated[float, Meta(gt=0)]

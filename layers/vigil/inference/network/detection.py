@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.inference.classifier import sigmoid, softmax
-from vigil.inference.detection.anchors import decode_offsets
-from vigil.inference.detection.distribution import decode_distributions
-from vigil.inference.detection.suppression import non_max_suppression
+from vigil.inference.detection import decode_distributions, decode_offsets, non_max_suppression
 from vigil.inference.network.card import (
     AnchorsDecoder,
     BoxesDecoder,

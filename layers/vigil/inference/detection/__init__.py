@@ -1,1 +1,0 @@
-"""From the tensors of a detector to boxes: anchors, distributions over distances, suppression."""
