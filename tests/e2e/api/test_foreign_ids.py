@@ -23,9 +23,12 @@ LISTS = {
 """Parameters of each list by its path."""
 
 OPERATIONS_BY_ID = [
-    one for one in DOCUMENTED_OPERATIONS if {*one.parameters} - {"lane"} and one.name != "start-training"
+    one
+    for one in DOCUMENTED_OPERATIONS
+    if {*one.parameters} - {"lane"} and one.name not in ("start-training", "report-camera")
 ]
-"""Without lanes, which always exist, and without the start of a training, which checks the model last."""
+"""Without lanes, which always exist, the start of a training, which checks the model last, and the report
+of a camera, which may be the first that is known of its source."""
 
 OPERATIONS_BY_SOURCE = [
     one for one in OPERATIONS_BY_ID if any(name in one.path for name in ("{drop}", "{alert}", "{upload}"))
