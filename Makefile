@@ -27,7 +27,7 @@ help: ## this list
 setup: $(VENV) ## create the virtual environment with pinned packages
 models: $(VENV) ## fetch and prepare the models, or those that MODELS names
 	@$(BIN)/python -m models.build $(MODELS)
-models-check: $(VENV) ## quality and cost of the bundled models that are built: make models-check DATA=FOLDER
+models-check: $(VENV) ## measure the bundled models: make models-check DATA=FOLDER
 	@$(BIN)/python -m models.evaluation.bundled --data $(DATA)
 package: models ## build the deployment package; TARGET=local or aws
 	@$(BIN)/python -m infra.package --target $(TARGET)
@@ -48,7 +48,7 @@ soak: ## steady load with leak checks: make soak MINUTES=60
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
 fuzz: $(VENV) ## half a million damaged pictures: make fuzz SEED=7
 	@FUZZED_FILES=500000 FUZZ_SEED=$(SEED) $(BIN)/pytest -q -p no:cacheprovider tests/unit/inference/test_fuzzed_images.py
-bench: ## benchmarks: ratios on the screen, figures and a plot in build/
+bench: ## benchmarks: ratios on the screen; figures, a plot in build/
 	@$(AGAIN) package TARGET=local
 	@$(BIN)/python -m tests.benchmark
 capacity: ## what breaks first at up to 10,000 photos a second

@@ -117,7 +117,19 @@ def _cost_widgets() -> list[dict[str, Any]]:
     return [_metric_widget("Lambda's cost of 1,000 drops, estimated", metrics, period=3600)]
 
 
-STAGES = ("claim", "read", "decode", "detect", "align", "embed", "match", "classify", "evaluate", "save")
+STAGES = (
+    "claim",
+    "read",
+    "decode",
+    "detect",
+    "align",
+    "embed",
+    "match",
+    "classify",
+    "run",
+    "evaluate",
+    "save",
+)
 """Stages of all pipelines in their order."""
 
 

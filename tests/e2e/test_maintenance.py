@@ -127,7 +127,7 @@ def _worker_limits(site: RunningSystem) -> dict[str, int]:
     return {
         one["FunctionArn"].rsplit("-", 1)[-1]: one["ScalingConfig"]["MaximumConcurrency"]
         for one in mappings
-        if "ScalingConfig" in one
+        if one["FunctionArn"].rsplit("-", 1)[-1] in LANES
     }
 
 

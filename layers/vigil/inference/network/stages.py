@@ -48,9 +48,9 @@ class StagesModel:
         self, data: bytes, on_stage: StageCallback = ignore_stage
     ) -> tuple[list[Sighting], tuple[int, int] | None]:
         """All sightings, and the size of the picture if it is one."""
-        on_stage("find")
+        on_stage("detect")
         found, size_px = self._find.find_all(data)
-        on_stage("read")
+        on_stage("run")
         labels = self.card.cuts.labels
         places = [one for one in found if one.status == "known" and (labels is None or one.label in labels)]
         is_sound = isinstance(self._find.card.input, AudioInputSpec)
