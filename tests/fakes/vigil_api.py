@@ -22,6 +22,7 @@ PERSON = {
     "tags": ["watch"],
     "watched": True,
     "training_consent": False,
+    "photos": 2,
     "changed_at": AT,
 }
 
