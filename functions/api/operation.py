@@ -39,7 +39,7 @@ PATH_PARAMETERS = {
 """Pattern and description of each path parameter; a value that does not match is answered with 404."""
 
 JSON_TYPE = "application/json"
-MODERN_IMAGE_TYPES = ("image/webp", "image/avif")
+MODERN_IMAGE_TYPES = ("image/webp", "image/avif", "image/jxl", "image/heic", "image/apng")
 """Types that browsers list first in `Accept`; API Gateway must be configured to treat them as binary."""
 
 UNCOMMON_IMAGE_TYPES = ("image/jpg", "image/pjpeg", "image/bmp", "image/x-ms-bmp", "image/tiff")

@@ -22,8 +22,19 @@ def drop(site: Site) -> dict[str, Any]:
     return site.upload_drop(PHOTO, "gallery-4")
 
 
-def test_a_thumbnail_link_returns_a_small_jpeg_without_a_token(site: Site, drop: dict[str, Any]):
-    answer = site.http.request("GET", drop["thumbnail_url"], headers={"Accept": "image/avif,image/webp,*/*"})
+ACCEPTED_BY_BROWSERS = (
+    "image/avif,image/webp,*/*",
+    "image/jxl,image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
+    "image/webp,image/avif,image/jxl,image/heic,image/heic-sequence,video/*;q=0.8,image/png,*/*;q=0.5",
+)
+"""What Firefox, Chromium and Safari send for a picture."""
+
+
+@pytest.mark.parametrize("accepted", ACCEPTED_BY_BROWSERS)
+def test_a_thumbnail_link_returns_a_small_jpeg_without_a_token(
+    site: Site, drop: dict[str, Any], accepted: str
+):
+    answer = site.http.request("GET", drop["thumbnail_url"], headers={"Accept": accepted})
 
     image = Image.open(io.BytesIO(answer.data))
     assert (answer.status, answer.headers["Content-Type"], image.format) == (200, "image/jpeg", "JPEG")

@@ -41,6 +41,7 @@ def test_a_photo_that_is_uploaded_in_the_console_appears_live_and_its_alert_is_c
     card = page.locator("article.card", has_text="lobby")
     expect(card).to_contain_text("Joe")
     expect(card.locator(".box.known")).to_have_count(1)
+    page.wait_for_function("() => document.querySelector('article.card img')?.naturalWidth > 0")
     expect(page.locator(".alert-strip", has_text="lobby")).to_be_visible()
 
     go_to(page, "alerts")
