@@ -80,7 +80,7 @@ export const en = {
   "reason.no-face": "No face was found",
   "reason.several-faces": "More than one face",
   "reason.low-quality": "The quality is too low",
-  "reason.already-enrolled": "This photo is already enrolled",
+  "reason.already-enrolled": "Enrolled as another person",
   "reason.inconsistent-face": "Unlike the person's other photos",
 
   "live.lead": "Sightings as they come",

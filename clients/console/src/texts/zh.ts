@@ -78,7 +78,7 @@ export const zh: Record<keyof typeof en, string> = {
   "reason.no-face": "没有找到人脸",
   "reason.several-faces": "照片中有多张人脸",
   "reason.low-quality": "照片质量太低",
-  "reason.already-enrolled": "此照片已登记",
+  "reason.already-enrolled": "已登记为其他人",
   "reason.inconsistent-face": "与此人的其他照片不像",
   "live.lead": "实时显示识别结果",
   "live.paused": "已暂停",
