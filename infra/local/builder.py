@@ -270,7 +270,11 @@ class Builder:
         event_bus = EventBus(event_rules(stack), destinations=destinations, location=location)
         pollers = self._start_pollers(stack, functions, clients, destinations)
         Scheduler(
-            event_bus, timer=timer, minute_s=options.minute_s, function_minute_s=options.function_minute_s
+            event_bus,
+            timer=timer,
+            minute_s=options.minute_s,
+            function_minute_s=options.function_minute_s,
+            is_running=functions.is_running,
         ).start()
         monitor = Monitor(
             stack, self._metrics, functions=functions, clients=clients, event_bus=event_bus, moto=self.moto

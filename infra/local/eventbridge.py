@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -123,16 +123,27 @@ class EventBus:
 class Scheduler:
     """Publishes the event of each rule with a schedule, again and again.
 
+    With a shortened minute, a rule whose function still runs is left out: its next worker would only take the
+    time that the first one needs, and in a few minutes all of them would be starting and none would end.
+
     minute_s            real seconds for each minute of a rate(...) expression
     function_minute_s   the same for the schedules of single functions, by function name
+    is_running          whether a function of this name is being invoked
     """
 
     def __init__(
-        self, event_bus: EventBus, *, timer: Timer, minute_s: float, function_minute_s: Mapping[str, float]
+        self,
+        event_bus: EventBus,
+        *,
+        timer: Timer,
+        minute_s: float,
+        function_minute_s: Mapping[str, float],
+        is_running: Callable[[str], bool],
     ) -> None:
         self._event_bus = event_bus
         self._timer = timer
         self._minute_s, self._function_minute_s = minute_s, function_minute_s
+        self._is_running = is_running
 
     def start(self) -> None:
         """Schedule the first event of each rule."""
@@ -145,10 +156,16 @@ class Scheduler:
 
     def _run(self, rule: EventRule, interval_s: float) -> None:
         self._schedule_next(rule, interval_s)
-        self._event_bus.publish_scheduled_event(rule)
+        is_late = any(map(self._is_running, _function_names(rule)))
+        if not is_late or self._rule_minute_s(rule) >= 60:
+            self._event_bus.publish_scheduled_event(rule)
 
     def _rule_minute_s(self, rule: EventRule) -> float:
-        names = [arn.rsplit(":", 1)[-1] for arn in rule.targets]
         return min(
-            (self._function_minute_s.get(name, self._minute_s) for name in names), default=self._minute_s
+            (self._function_minute_s.get(name, self._minute_s) for name in _function_names(rule)),
+            default=self._minute_s,
         )
+
+
+def _function_names(rule: EventRule) -> list[str]:
+    return [arn.rsplit(":", 1)[-1] for arn in rule.targets]

@@ -29,7 +29,7 @@ PARAMETERS = {
 }
 """As many workers as two cores keep busy: a received message that waits uses up its visibility."""
 
-PROCESSES = 14
+PROCESSES = 20
 """One process for each lane worker and each scheduled function, so that none is evicted."""
 
 _SAMPLE_INTERVAL_S = 0.5

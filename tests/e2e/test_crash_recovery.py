@@ -28,9 +28,13 @@ _PARAMETERS = {
     "LaneVisibilityTimeout": "16",
     "MaintenanceMinuteSeconds": "0.2",
     "RetentionDays": "1",
+    "Workers": "4",
+    "MinLiveWorkers": "2",
+    "LiveConcurrency": "2",
+    "BulkConcurrency": "2",
 }
-"""Short ones: reconcile misses what has no record after three seconds."""
-_UNCONCERNED = ("audit-checkpoint", "canary", "reembed", "rollout", "training-jobs")
+"""Short ones: reconcile misses what has no record after three seconds. Four workers keep two cores busy."""
+_UNCONCERNED = ("audit-checkpoint", "canary", "erase", "reembed", "rollout", "training-jobs")
 """Functions that have no part in the recovery of drops."""
 
 
@@ -41,7 +45,7 @@ def start_cloud(package: Path, data: Path) -> Cloud:
         data,
         state_file=data / "state.sqlite",
         parameters=_PARAMETERS,
-        max_workers=8,
+        max_workers=14,
         minute_s=4.0,  # schedules every second would take both cores from the lanes
         function_minute_s={f"vigil-dev-{name}": 60.0 for name in _UNCONCERNED},
         idle_s=20,

@@ -86,14 +86,26 @@ def test_any_other_schedule_is_an_invalid_template():
         parse_rate("every day", "Tick")
 
 
+class RecordingBus:
+    """Rules, and the names of the functions whose scheduled event was published."""
+
+    def __init__(self, rules: list[EventRule]) -> None:
+        self.rules, self.published = rules, list[str]()
+
+    def publish_scheduled_event(self, rule: EventRule) -> None:
+        self.published.append(rule.targets[0].rsplit(":", 1)[-1])
+
+
 class FakeTimer:
-    """Records the delay of each call."""
+    """Records each call."""
 
     def __init__(self) -> None:
         self.delays_s: list[float] = []
+        self.callbacks: list[Callable[[], None]] = []
 
-    def call_later(self, seconds: float, _: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
         self.delays_s.append(seconds)
+        self.callbacks.append(callback)
 
 
 def test_the_minute_of_one_function_shortens_its_schedules_and_no_others():
@@ -103,6 +115,33 @@ def test_the_minute_of_one_function_shortens_its_schedules_and_no_others():
     destinations = Destinations(AwsClients("us-east-1", location.endpoint), location)
     event_bus = EventBus(rules, destinations=destinations, location=location)
 
-    Scheduler(event_bus, timer=timer, minute_s=60, function_minute_s={"fast": 2}).start()  # type: ignore[arg-type]
+    Scheduler(
+        event_bus,
+        timer=timer,  # type: ignore[arg-type]
+        minute_s=60,
+        function_minute_s={"fast": 2},
+        is_running=lambda _: False,
+    ).start()
 
     assert timer.delays_s == [300, 10]
+
+
+@pytest.mark.parametrize(("minute_s", "published"), [(2, ["idle"]), (60, ["idle", "late"])])
+def test_with_a_shortened_minute_a_function_that_still_runs_is_not_started_again(
+    minute_s: float, published: list[str]
+):
+    arns = [f"arn:aws:lambda:us-east-1:123456789012:function:{name}" for name in ("idle", "late")]
+    event_bus, timer = RecordingBus([EventRule(arn, [arn], every_s=60) for arn in arns]), FakeTimer()
+
+    Scheduler(
+        event_bus,  # type: ignore[arg-type]
+        timer=timer,  # type: ignore[arg-type]
+        minute_s=minute_s,
+        function_minute_s={},
+        is_running=lambda name: name == "late",
+    ).start()
+    for callback in tuple(timer.callbacks):
+        callback()
+
+    assert event_bus.published == published
+    assert len(timer.delays_s) == 4

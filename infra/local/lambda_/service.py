@@ -203,6 +203,10 @@ class LambdaService:
         """Number of running invocations."""
         return self._running_by_name.total()
 
+    def is_running(self, name: str) -> bool:
+        """Whether an invocation of this function runs."""
+        return self._running_by_name[name] > 0
+
     def invoke(
         self, name: str, payload: bytes, request_id: str | None = None, *, caller_waits: bool = False
     ) -> InvocationResult:
