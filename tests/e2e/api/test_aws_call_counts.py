@@ -14,7 +14,7 @@ MAX_AWS_CALLS = {
     "list-drops": LIST_SHARDS,
     "get-rules": 1,
     "get-drop": 3,
-    "get-person": 2,
+    "get-person": 3,
     "list-people": LIST_SHARDS + 1,
     "get-alert": 3,
     "list-alerts": LIST_SHARDS + 2,
