@@ -97,7 +97,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     data = tmp_path_factory.mktemp("api")
     parameters = {"Stage": "api", "CallsPerMinute": "1000000", "PredictConcurrency": "2"}
     parameters |= {"CorsOrigin": ORIGIN}
-    with Cloud(package=package("local"), data=data, parameters=parameters, max_workers=6) as running:
+    with Cloud(package=package("local"), data=data, parameters=parameters, max_workers=14) as running:
         yield Site(running, data)
 
 
