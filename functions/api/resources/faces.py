@@ -27,7 +27,7 @@ FACES_MODEL = "faces"
     bound_tokens="allowed",
     has_images=True,
     audited=True,
-    problems=(CapacityExceeded,),
+    problems=(CapacityExceeded, UnprocessableContent),
 )
 def compare_faces(call: Call, pair: PhotoPair) -> FaceComparison:
     """Compare two faces.
@@ -56,7 +56,7 @@ def compare_faces(call: Call, pair: PhotoPair) -> FaceComparison:
     bound_tokens="gallery",
     has_images=True,
     audited=True,
-    problems=(CapacityExceeded,),
+    problems=(CapacityExceeded, UnprocessableContent),
 )
 def list_candidates(call: Call, probe: FaceProbe) -> FaceCandidateList:
     """List the people to whom a face is most similar.

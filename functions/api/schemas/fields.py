@@ -30,6 +30,9 @@ class ApiModel(BaseModel):
 MAX_TIME_LENGTH = 64
 """Pydantic accepts any number of digits after the second."""
 
+_USUAL_YEAR = r"^(19[7-9][0-9]|[2-8][0-9]{3})-"
+"""Documented only, for `_require_usual_time`."""
+
 
 def _require_iso_8601(value: Any) -> Any:
     """Refuse seconds since 1970, which Pydantic accepts, and endless fractions of a second."""
@@ -55,7 +58,10 @@ TimestampParameter = Annotated[
     AwareDatetime,
     BeforeValidator(_require_iso_8601),
     AfterValidator(_require_usual_time),
-    Field(description="Time in ISO 8601 with UTC offset", json_schema_extra={"maxLength": MAX_TIME_LENGTH}),
+    Field(
+        description="Time in ISO 8601 with UTC offset",
+        json_schema_extra={"maxLength": MAX_TIME_LENGTH, "pattern": _USUAL_YEAR},
+    ),
 ]
 Source = Annotated[
     str,
