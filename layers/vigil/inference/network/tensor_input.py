@@ -1,6 +1,7 @@
 """A file's bytes, or an array in a .npy or JSON file, as the input of a network."""
 
 import io
+import tokenize
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,17 @@ BLOCK_BYTES = 4096
 """White space is removed within this many bytes at each end, before the bytes are counted."""
 
 NPY_SIGNATURE = b"\x93NUMPY"
-_NPY_ERRORS = (ValueError, EOFError, SyntaxError, OverflowError, TypeError, KeyError)
-"""What numpy raises for damaged headers and data."""
+_NPY_ERRORS = (
+    ValueError,
+    EOFError,
+    SyntaxError,
+    tokenize.TokenError,
+    RecursionError,
+    OverflowError,
+    TypeError,
+    KeyError,
+)
+"""What numpy raises for damaged headers, which it parses as Python, and data."""
 
 
 class BytesPreparer:

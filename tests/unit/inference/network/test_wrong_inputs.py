@@ -186,6 +186,13 @@ def test_any_bytes_are_answered_or_rejected(kind: str, data: bytes):
     _answer_or_reject(kind, data)
 
 
+@pytest.mark.parametrize("header", [b"{'descr': '<f4\x00", b"{'shape': (", b"(" * 4000])
+def test_a_header_of_an_array_that_is_no_dictionary_is_rejected(header: bytes):
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+    _answer_or_reject("tensor", data)
+
+
 @given(
     kind=st.sampled_from(sorted(INPUTS)),
     cut=st.floats(0, 1),
