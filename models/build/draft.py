@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
 from models.build.files import BuildFailure
 
-TODO = "# Complete what the graph does not say: labels, thresholds, quality, and the lines marked CHECK.\n"
+HEADER = "# Complete what the graph does not say: labels, thresholds, quality, and the lines marked CHECK.\n"
 MAX_LISTED_LABELS = 20
 """More labels stand in a file."""
 
@@ -51,7 +51,7 @@ def draft_files(name: str, graph: Path) -> dict[str, bytes]:
         "output": output,
         "licence": {"spdx": "CHECK: such as Apache-2.0", "holder": "CHECK"},
     }
-    return {"card.toml": (TODO + tomli_w.dumps(card)).encode(), **files}
+    return {"card.toml": (HEADER + tomli_w.dumps(card)).encode(), **files}
 
 
 def _read_graph(graph: Path) -> tuple[list[TensorInfo], list[TensorInfo]]:

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from itertools import count
 from threading import Thread
 from types import SimpleNamespace
@@ -12,59 +11,17 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger
 
-from cloud.client import Deadline
-from cloud.cloudwatch import EmfMetrics, ReleaseMetrics
-from functions.runtime.sqs_batch import LaneRuntime, process_batch
-from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
 from tests.fakes.memory import (
     NOON,
     FakeModel,
-    MemoryInputReader,
     MemoryLedger,
-    SingleModel,
 )
-from vigil.alerts.rules import default_rules
+from tests.unit.runtime.lane import NAME, SCENE, ident, noop, process_records, record
 from vigil.drops.messages import compute_drop_id
-from vigil.drops.process import ProcessingPorts
 from vigil.errors import Transient
-from vigil.inference.types import Prediction, Sighting
-from vigil.releases.lifecycle import ReleasePointers
 
-LEASE = timedelta(seconds=20)
 LOGGERS = count()
 """Powertools has one logger for each service."""
-
-NAME = "ada-lovelace"
-SCENE = Prediction((Sighting("p-0123456789ab", "known", 0.9, tags=frozenset({"watch"})),), found=1)
-
-
-def noop(*_: Any) -> None:
-    """Accepts any call."""
-
-
-def key(number: int) -> str:
-    return f"live/eye/vault/{NAME}-{number}.jpg"
-
-
-def record(number: int, body: str | None = None) -> dict[str, Any]:
-    """A message of SQS that announces one object."""
-    announced = {
-        "eventSource": "aws:s3",
-        "eventName": "ObjectCreated:Put",
-        "eventTime": NOON.isoformat(),
-        "s3": {"bucket": {"name": "photos"}, "object": {"key": key(number), "versionId": "v1", "size": 5}},
-    }
-    return {
-        "messageId": f"m-{number}",
-        "receiptHandle": f"r-{number}",
-        "body": body if body is not None else json.dumps({"Records": [announced]}),
-        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(NOON.timestamp() * 1000))},
-        "messageAttributes": {},
-        "md5OfBody": "",
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:live",
-        "awsRegion": "us-east-1",
-    }
 
 
 def logged_lines(
@@ -76,27 +33,14 @@ def logged_lines(
     """The log of a lane that processed a batch; `before` runs at each prediction."""
     out = io.StringIO()
     eye = FakeModel(SCENE, before_predict=before)
-    held = {(key(number), "v1"): b"photo" for number in range(9)}
-    lane = LaneRuntime(
-        ports=ProcessingPorts(
-            MemoryLedger(), MemoryInputReader(held), SingleModel(eye), default_rules, lambda: NOON
-        ),
-        queue=SimpleNamespace(set_visibility_timeout=noop),  # type: ignore[arg-type]
-        clips=SimpleNamespace(send_messages=send_clips),  # type: ignore[arg-type]
-        bucket="photos",
-        lease=LEASE,
+    process_records(
+        records,
+        model=eye,
+        ledger=MemoryLedger(),
+        queue=SimpleNamespace(set_visibility_timeout=noop),
+        clips=SimpleNamespace(send_messages=send_clips),
         logger=Logger(service=service or f"live-{next(LOGGERS)}", stream=out),
-        telemetry=LaneTelemetry(
-            EmfMetrics(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024, stale_s=10
-        ),
-        release_telemetry=ReleaseTelemetry(
-            ReleaseMetrics("Vigil/t"), noop, noop, lambda _: ReleasePointers()
-        ),
-        drift_telemetry=DriftTelemetry(noop),
-        deadline=Deadline(),
     )
-    context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: 1e9)
-    process_batch({"Records": list(records)}, context, lane)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -116,10 +60,6 @@ def away() -> None:
 
 def bug() -> None:
     raise ZeroDivisionError("division by zero")
-
-
-def ident(number: int) -> str:
-    return compute_drop_id("photos", key(number), "v1", "eye")
 
 
 def test_every_line_names_its_own_drop_whatever_the_outcome_of_the_others():

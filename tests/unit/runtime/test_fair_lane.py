@@ -3,23 +3,15 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
 
-from cloud.client import Deadline
-from cloud.cloudwatch import EmfMetrics, ReleaseMetrics
 from cloud.sqs import FIRST_SENT_ATTRIBUTE, REDRIVE_COUNT_ATTRIBUTE
-from functions.runtime.sqs_batch import LaneRuntime, process_batch
-from functions.runtime.telemetry import DriftTelemetry, LaneTelemetry, ReleaseTelemetry
-from tests.fakes.memory import NOON, FakeModel, MemoryInputReader, MemoryLedger, SingleModel
-from tests.unit.runtime.test_batch_log import LEASE, SCENE, ident, key, noop, record
-from vigil.alerts.rules import default_rules
-from vigil.drops.process import ProcessingPorts
+from tests.fakes.memory import NOON, FakeModel, MemoryLedger
+from tests.unit.runtime.lane import SCENE, ident, process_records, record
 from vigil.errors import Transient
-from vigil.releases.lifecycle import ReleasePointers
 
 LONG_AGO_MS = str(int(NOON.timestamp() * 1000))
 
@@ -42,27 +34,17 @@ class FakeQueue:
 
 def process(*records: dict[str, Any], queue: FakeQueue, is_fair: bool = True) -> list[str]:
     """The ids of the drops that the lane processed, in their order."""
-    reader = MemoryInputReader({(key(number), "v1"): b"photo" for number in range(9)})
     ledger = MemoryLedger()
-    lane = LaneRuntime(
-        ports=ProcessingPorts(ledger, reader, SingleModel(FakeModel(SCENE)), default_rules, lambda: NOON),
-        queue=queue,  # type: ignore[arg-type]
-        clips=queue,  # type: ignore[arg-type]
-        bucket="photos",
-        lease=LEASE,
+    answer = process_records(
+        records,
+        model=FakeModel(SCENE),
+        ledger=ledger,
+        queue=queue,
+        clips=queue,
         logger=Logger(service="fair-lane"),
-        telemetry=LaneTelemetry(
-            EmfMetrics(namespace="Vigil/t", service="live"), noop, LEASE, memory_mb=1024, stale_s=10
-        ),
-        release_telemetry=ReleaseTelemetry(
-            ReleaseMetrics("Vigil/t"), noop, noop, lambda _: ReleasePointers()
-        ),
-        drift_telemetry=DriftTelemetry(noop),
-        deadline=Deadline(),
         is_fair=is_fair,
     )
-    context = SimpleNamespace(aws_request_id="request", get_remaining_time_in_millis=lambda: 1e9)
-    assert process_batch({"Records": list(records)}, context, lane) == {"batchItemFailures": []}
+    assert answer == {"batchItemFailures": []}
     return list(ledger.records)
 
 
