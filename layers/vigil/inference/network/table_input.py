@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -16,7 +17,8 @@ from vigil.inference.network.text_input import read_text
 
 CHUNK_ROWS = 256
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
-TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
+TRUE = {"true", "1", "yes"}
+BOOLEANS = TRUE | {"false", "0", "no"}
 
 Row = Mapping[str, Any]
 
@@ -70,7 +72,7 @@ class TablePreparer:
                 f"the first line has no column {', '.join(missing[:5])}; it must be the header, such as "
                 f"{','.join(one.name for one in self._spec.features[:5])}"
             )
-        if repeated := {name for name in header if name and header.count(name) > 1}:
+        if repeated := [name for name, count in Counter(header).items() if name and count > 1]:
             raise InvalidTable(f"two columns have the name {min(repeated)[:60]!r}")
 
     def _convert(self, row: Row, number: int) -> list[float]:
@@ -130,8 +132,8 @@ def _convert_cell(cell: Any, feature: Feature, number: int) -> float:
 
 
 def _to_number(text: str, feature: Feature) -> float | None:
-    if text.lower() in TRUE | FALSE and feature.type == "boolean":
-        return float(text.lower() in TRUE)
+    if feature.type == "boolean" and (word := text.lower()) in BOOLEANS:
+        return float(word in TRUE)
     try:
         value = float(text)
     except ValueError:

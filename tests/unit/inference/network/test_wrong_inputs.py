@@ -239,5 +239,15 @@ def test_rows_are_the_same_in_every_format(data: bytes):
     ]
 
 
+@pytest.mark.timeout(60)  # less than a second; minutes when every name was searched in the whole header
+def test_a_table_of_a_hundred_thousand_columns_is_read():
+    names = "".join(f",c{number}" for number in range(100_000))
+    data = CSV[:-1] + names.encode() + b"\n1.5,DE,1" + b"," * 100_000 + b"\n"
+
+    (found,) = model("table").find_all(data)[0]
+
+    assert found.score == model("table").find_all(CSV + b"1.5,DE,1\n")[0][0].score
+
+
 def test_an_answer_that_is_no_number_is_the_inputs_fault():
     assert reason("tensor", json.dumps([3e38] * 5).encode()) == "no-finite-output"
