@@ -80,7 +80,7 @@ lock: ## pin what requirements*.txt name, with hashes, in *.lock
 	@awk '/^[a-z]/ { file = "models/training/" (/^(torch=|nvidia-|cuda-|triton)/ ? "torch" : "requirements") ".lock" } \
 	  { print > file }' build/training.lock
 mutation: $(MUTATION) ## change the core place by place: do the tests notice?
-	@$(BIN)/python -m tests.mutation --python "$$PWD/.venv-mutation/bin/python" --seed $(SEED)
+	@$(BIN)/python -m tests.mutation --seed $(SEED)
 clean: ## delete build results; environments stay
 	@rm -rf build .build .vigil .pytest_cache .mypy_cache .ruff_cache .hypothesis
 

@@ -28,7 +28,7 @@ from functions.api.problems import (
     UnsupportedMediaType,
 )
 from functions.runtime.container import container
-from vigil.access.roles import ROLES, Caller, Role
+from vigil.access.roles import ALL_ROLES, Caller, Role
 from vigil.errors import Rejected, Transient
 
 ANONYMOUS = Caller("", "viewer")
@@ -99,7 +99,7 @@ def authorize(operation: Authorizable, request: Request) -> Caller:
     authorizer = request.context.get("authorizer") or {}
     if "refusal" in authorizer:
         raise NotAuthenticated(authorizer["refusal"])
-    if authorizer.get("role") not in ("camera", *ROLES):
+    if authorizer.get("role") not in ALL_ROLES:
         raise Forbidden("the token contains no known role")
     sources, galleries = _bounds(authorizer, "sources"), _bounds(authorizer, "galleries")
     caller = Caller(authorizer["principalId"], authorizer["role"], sources, galleries)

@@ -146,12 +146,9 @@ class CloudWatch:
             )
             for place, one in enumerate(signals)
         ]
-        with translate_errors("metrics", "read metrics"):
-            answer = self._client.get_metric_data(MetricDataQueries=queries, StartTime=since, EndTime=until)
-        results = {one["Id"]: one for one in answer["MetricDataResults"]}
         return {
-            one: list(zip(results[f"m{place}"]["Timestamps"], results[f"m{place}"]["Values"], strict=True))
-            for place, one in enumerate(signals)
+            signal: list(zip(one["Timestamps"], one["Values"], strict=True))
+            for signal, one in zip(signals, self._read(queries, since, until), strict=True)
         }
 
     def read_series(
@@ -167,10 +164,16 @@ class CloudWatch:
             )
             for place, one in enumerate(series)
         ]
+        return [_by_period(one, period, since, until) for one in self._read(queries, since, until)]
+
+    def _read(
+        self, queries: Sequence[Mapping[str, Any]], since: datetime, until: datetime
+    ) -> list[dict[str, Any]]:
+        """The result of each query, in their order."""
         with translate_errors("metrics", "read metrics"):
             answer = self._client.get_metric_data(MetricDataQueries=queries, StartTime=since, EndTime=until)
         results = {one["Id"]: one for one in answer["MetricDataResults"]}
-        return [_by_period(results[query["Id"]], period, since, until) for query in queries]
+        return [results[query["Id"]] for query in queries]
 
     def latest(self, metric: str, dimension: Mapping[str, str], stat: str, *, now: datetime) -> float:
         """The newest minute's value of a metric such as "AWS/Lambda Throttles"; 0 if there is none."""

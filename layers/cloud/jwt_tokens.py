@@ -4,7 +4,7 @@ from typing import Any
 
 import jwt
 
-from vigil.access.roles import ROLES, Caller
+from vigil.access.roles import ALL_ROLES, Caller
 from vigil.errors import Transient, VigilError
 
 ALGORITHMS = ["RS256", "ES256", "EdDSA"]
@@ -84,7 +84,7 @@ class JwtVerifier:
 
 
 def _highest_role(claim: Any) -> Any:
-    roles = [role for role in ("camera", *ROLES) if role in _string_list(claim)]
+    roles = [role for role in ALL_ROLES if role in _string_list(claim)]
     return roles[-1] if roles else None
 
 

@@ -10,8 +10,9 @@ import tomli_w
 from onnxruntime.capi import onnxruntime_pybind11_state as engine
 
 from models.build.files import BuildFailure
+from vigil.inference.session import ONNXRUNTIME_ERRORS
 
-HEADER = "# Complete what the graph does not say: labels, thresholds, quality, and the lines marked CHECK.\n"
+HEADER = "# Complete what the graph does not say: labels, threshold, preprocessing, the lines marked CHECK.\n"
 MAX_LISTED_LABELS = 20
 """More labels stand in a file."""
 
@@ -57,7 +58,7 @@ def draft_files(name: str, graph: Path) -> dict[str, bytes]:
 def _read_graph(graph: Path) -> tuple[list[TensorInfo], list[TensorInfo]]:
     try:
         session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    except (engine.Fail, engine.InvalidGraph, engine.InvalidProtobuf, engine.NoSuchFile) as error:
+    except (*ONNXRUNTIME_ERRORS, engine.NoSuchFile) as error:
         raise BuildFailure(f"{graph} is no graph that onnxruntime opens: {error}") from error
     inputs, outputs = (
         [

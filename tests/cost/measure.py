@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from infra.local.cloud import Cloud
+from infra.local.eventbridge import parse_rate
 from tests.cost.prices import MINUTES_PER_MONTH, Use, load_prices
 from tests.cost.usage import billed_seconds, custom_metrics, use_of_calls, use_of_invocations
 from tests.deployment import Deployment, enrol_photos, local_deployment, upload_file, wait_until_completed
@@ -41,7 +42,6 @@ FRAMES: tuple[tuple[str, Path | None], ...] = (
 PHOTO_PATH = ("Live", "Publish")
 """Functions that run for every photo."""
 
-_RATE = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60, "day": 1440, "days": 1440}
 IDLE_POLLS_PER_MINUTE = 5 * 3
 """Lambda polls a quiet queue with five pollers, each for 20 s.
 
@@ -202,8 +202,7 @@ def _alarm_metrics(alarm: Mapping[str, Any]) -> int:
 
 def runs_per_month(schedule: str) -> float:
     """Runs of `rate(5 minutes)` in a month."""
-    number, unit = schedule.removeprefix("rate(").removesuffix(")").split()
-    return MINUTES_PER_MONTH / (int(number) * _RATE[unit])
+    return MINUTES_PER_MONTH * 60 / parse_rate(schedule, "ScheduleExpression")
 
 
 def _events(resource: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

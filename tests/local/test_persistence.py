@@ -231,8 +231,6 @@ def _message_count(cloud: Cloud, name: str) -> int:
 _RUN = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from tests.local.test_persistence import _BUCKET, _cloud
 

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-mutation" / "bin" / "python"
+"""Of the environment that `make mutation` creates."""
+
 TARGET = 0.95
 TESTS_BY_MODULE: Mapping[str, str] = {
     "alerts/evaluate.py": "tests/unit/alerts",
@@ -67,7 +70,7 @@ class Change:
 def main(arguments: list[str]) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("--python", default=sys.executable, help="interpreter that has cosmic-ray")
+    parser.add_argument("--python", default=str(PYTHON), help="interpreter that has cosmic-ray")
     parser.add_argument("--sample", type=int, default=10, help="changes of each module that are tried")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("modules", nargs="*", default=list(TESTS_BY_MODULE), help="below layers/vigil")

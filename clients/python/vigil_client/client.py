@@ -227,25 +227,19 @@ class Vigil:
         self, photo: Path | str, *, model: str = "faces", galleries: Sequence[str] = ("default",)
     ) -> PredictionOut:
         """Run a model on a photo without storing anything; faces are compared with these galleries."""
-        image = base64.b64encode(Path(photo).read_bytes()).decode()
-        body = {"image": image, "galleries": [*galleries]}
+        body = {"image": _encode(photo), "galleries": [*galleries]}
         return self._transport.request(PredictionOut, "POST", f"/v1/predict/{model}", body=body)
 
     def compare_faces(self, photo: Path | str, other: Path | str) -> FaceComparison:
         """Compare the largest face of a photo with each face of another one."""
-        images = [base64.b64encode(Path(one).read_bytes()).decode() for one in (photo, other)]
-        body = {"image": images[0], "other_image": images[1]}
+        body = {"image": _encode(photo), "other_image": _encode(other)}
         return self._transport.request(FaceComparison, "POST", "/v1/faces/compare", body=body)
 
     def list_candidates(
         self, photo: Path | str, *, gallery: str = "default", limit: int = 5
     ) -> Sequence[FaceCandidateOut]:
         """The people to whom the largest face of a photo is most similar, known or not."""
-        body = {
-            "image": base64.b64encode(Path(photo).read_bytes()).decode(),
-            "gallery": gallery,
-            "limit": limit,
-        }
+        body = {"image": _encode(photo), "gallery": gallery, "limit": limit}
         return self._transport.request(FaceCandidateList, "POST", "/v1/faces/candidates", body=body)["items"]
 
     def predict_batch(self, keys: Sequence[str], *, source: str, model: str = "faces") -> tuple[str, ...]:
@@ -410,3 +404,7 @@ class Vigil:
 def _suffix(file: Path) -> str:
     """The ending of the file's name in the form that an upload declares; "" for any other."""
     return found.group().lower() if (found := re.search(r"\.[A-Za-z0-9]{1,8}$", file.name)) else ""
+
+
+def _encode(photo: Path | str) -> str:
+    return base64.b64encode(Path(photo).read_bytes()).decode()

@@ -37,7 +37,6 @@ from vigil.drops.messages import (
     CLIP_MODEL,
     MAX_CLIP_BYTES,
     compute_drop_id,
-    parse_frame_key,
     parse_object_key,
 )
 from vigil.errors import ObjectNotFound
@@ -156,11 +155,7 @@ def list_drops(call: Call, query: DropsQuery) -> DropList:
     With `object`, the drops of all versions of that object are listed on one page, whatever their age. With
     `clip`, only the drops of the frames of that clip are listed.
     """
-    has_values = row_filter(query, "source", "state", "lane", "model")
-
-    def matches(drop: DropView) -> bool:
-        return has_values(drop) and (query.clip is None or _clip_of(drop) == query.clip)
-
+    matches = row_filter(query, "source", "state", "lane", "model", "clip")
     if query.object is not None:
         return DropList(
             items=[_to_drop(drop, call) for drop in _drops_of_object(call, query) if matches(drop)]
@@ -198,14 +193,8 @@ def _drops_of_object(call: Call, query: DropsQuery) -> list[DropView]:
     return [drop for drop in found if drop is not None and call.caller.can_access_source(drop.source)]
 
 
-def _clip_of(drop: DropView) -> str | None:
-    frame = _frame_of(drop)
-    return frame.clip if frame is not None else None
-
-
 def _frame_of(drop: DropView) -> FrameOut | None:
-    """The frame of a clip that a drop shows; unknown once the drop's object was erased."""
-    frame = parse_frame_key(drop.s3_object.key) if drop.s3_object is not None else None
+    frame = drop.clip_frame
     return FrameOut(clip=frame.clip, number=frame.number, time_ms=frame.time_ms) if frame else None
 
 

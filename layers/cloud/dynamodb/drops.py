@@ -14,7 +14,7 @@ from cloud.dynamodb.queries import END_OF_LIST, Listing, Table
 from cloud.dynamodb.schema import ALERT, DROP, NOTE, SIGHTING, drop_key
 from vigil.alerts.reviews import AlertState, Review
 from vigil.drops.ledger import DropRecord, DropState
-from vigil.drops.messages import S3Object
+from vigil.drops.messages import ClipFrame, S3Object, parse_frame_key
 from vigil.inference.types import Box, Status
 
 
@@ -53,6 +53,16 @@ class DropView:
     alerts: int | None = None
     times_ms: Mapping[str, float] | None = None
     notes: Mapping[str, Any] | None = None
+
+    @property
+    def clip_frame(self) -> ClipFrame | None:
+        """The frame of a clip that the drop shows; unknown once its object was erased."""
+        return parse_frame_key(self.s3_object.key) if self.s3_object is not None else None
+
+    @property
+    def clip(self) -> str | None:
+        """The drop of that clip."""
+        return self.clip_frame.clip if self.clip_frame is not None else None
 
 
 @dataclass(frozen=True, slots=True)

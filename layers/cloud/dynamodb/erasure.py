@@ -7,7 +7,6 @@ row ERASURE_PROGRESS names the person; it exists until the erasure is complete.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -148,7 +147,10 @@ class DynamoPersonData:
         drops: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
             drops.setdefault(row.get("drop_id", row["pk"]), []).append(row)
-        return _each_clip_once(map(self._drop_references, drops.values())), following
+        photos = self._objects_of(row["drop_id"] for row in rows if row.get("drop_id"))
+        frames = filter(None, (parse_frame_key(photo.key) for photo in photos.values()))
+        clips = self._objects_of(frame.clip for frame in frames)
+        return [_drop_references(one, photos, clips) for one in drops.values()], following
 
     def remove_references(self, person: str, found: DropReferences, now: datetime) -> None:
         """Remove the person from all rows of one drop, and count that, in one transaction.
@@ -193,18 +195,10 @@ class DynamoPersonData:
             self._callers.delete(to_item({"id": row["id"]}), "delete answer")
         return len(rows), following
 
-    def _drop_references(self, rows: Sequence[Mapping[str, Any]]) -> DropReferences:
-        keys = tuple((str(row["pk"]), str(row["sk"])) for row in rows)
-        drop = rows[0].get("drop_id")
-        photo = self._object_of(drop) if drop else None
-        frame = parse_frame_key(photo.key) if photo is not None else None
-        clip = self._object_of(frame.clip) if frame is not None else None
-        return DropReferences(keys, drop, photo, (frame.clip, clip) if frame and clip else None)
-
-    def _object_of(self, drop: str) -> S3Object | None:
-        """The object of a drop that is stored and has one."""
-        stored = (self._records.get(drop_key(drop), "read drop") or {}).get("s3_object")
-        return S3Object(**stored) if stored else None
+    def _objects_of(self, drops: Iterable[str]) -> dict[str, S3Object]:
+        """The objects of those drops that are stored and have one, by drop."""
+        rows = self._records.batch_get([drop_key(one) for one in sorted(set(drops))], "read drops")
+        return {row["drop_id"]: S3Object(**row["s3_object"]) for row in rows if row.get("s3_object")}
 
     def _removal(self, row: Mapping[str, Any], person: str) -> Item:
         changes = {
@@ -233,15 +227,16 @@ class DynamoPersonData:
         )
 
 
-def _each_clip_once(found: Iterable[DropReferences]) -> list[DropReferences]:
-    """A clip is deleted and counted with the first of its frames."""
-    clips: set[str] = set()
-    result = []
-    for one in found:
-        is_repeated = one.clip is not None and one.clip[0] in clips
-        clips |= {one.clip[0]} if one.clip is not None else set()
-        result.append(replace(one, clip=None) if is_repeated else one)
-    return result
+def _drop_references(
+    rows: Sequence[Mapping[str, Any]], photos: Mapping[str, S3Object], clips: dict[str, S3Object]
+) -> DropReferences:
+    """A clip is taken out of `clips` with the first of its frames: it is deleted and counted once."""
+    keys = tuple((str(row["pk"]), str(row["sk"])) for row in rows)
+    drop = rows[0].get("drop_id")
+    photo = photos.get(drop) if drop else None
+    frame = parse_frame_key(photo.key) if photo is not None else None
+    clip = clips.pop(frame.clip, None) if frame is not None else None
+    return DropReferences(keys, drop, photo, (frame.clip, clip) if frame and clip else None)
 
 
 def _in_answer(user: str) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 Role = Literal["camera", "viewer", "reviewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "reviewer", "operator", "admin")
+ALL_ROLES: tuple[Role, ...] = ("camera", *ROLES)
 """Rising: each role has the permissions of those before it. The role camera stands beside them."""
 
 CAMERA_OPERATIONS = frozenset({"create-upload", "report-camera"})

@@ -5,7 +5,6 @@ Anchors are computed for any input size; overlapping boxes of one face are reduc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -16,6 +15,7 @@ from vigil.inference.card import Fraction, NetworkCard, Size
 from vigil.inference.detection import (
     AnchorConfig,
     box_areas,
+    cached_anchor_grid,
     decode_offsets,
     non_max_suppression,
     suppress_contained,
@@ -168,14 +168,6 @@ class Detector:
 def open_detector(release: Release, *, max_iou: float, max_contained: float) -> Detector:
     """Raises InvalidToml or BrokenRelease."""
     return Detector(open_session(release), release.convert_card(DetectorCard), max_iou, max_contained)
-
-
-@lru_cache(maxsize=16)
-def cached_anchor_grid(
-    config: AnchorConfig, size: tuple[int, int], used: tuple[int, int]
-) -> NDArray[np.float32]:
-    """`AnchorConfig.grid`, computed once for each size."""
-    return config.grid(size, used)
 
 
 def _round_up(length: int) -> int:

@@ -14,7 +14,7 @@ from vigil.errors import Rejected
 from vigil.faces.gallery import Gallery
 from vigil.faces.recognizer import FaceRecognizer
 from vigil.faces.segments import EnrolledPerson
-from vigil.inference.types import Box, FaceOrigin, ReferenceImage, box_area
+from vigil.inference.types import Box, FaceOrigin, ReferenceImage, iou
 
 REFERENCE_MARGIN = 0.6
 """Share of the face's longer side that is stored on each side of it, as detectors need the surroundings."""
@@ -50,16 +50,6 @@ def crop_reference(image: Image.Image, box: Box) -> ReferenceImage:
     box_in_crop = (left - edges[0], top - edges[1], right - edges[0], bottom - edges[1])
     a, b, c, d = (round(side * scale, 1) for side in box_in_crop)
     return ReferenceImage(out.getvalue(), (a, b, c, d))
-
-
-def iou(first: Box, second: Box) -> float:
-    """Intersection over union, 0 to 1."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    intersection = width * height
-    return intersection / (box_area(first) + box_area(second) - intersection)
 
 
 SAME_PICTURE_COSINE = 0.9999

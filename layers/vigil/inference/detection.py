@@ -1,6 +1,7 @@
 """From the tensors of a detection network to boxes: anchors, distributions over distances, suppression."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -38,6 +39,14 @@ class AnchorConfig(TomlTable, frozen=True):
             for stride, sides in zip(self.strides, self.min_sizes, strict=True)
         ]
         return np.clip(np.concatenate(layers), 0, 1).astype(np.float32)
+
+
+@lru_cache(maxsize=16)
+def cached_anchor_grid(
+    config: AnchorConfig, size: tuple[int, int], used: tuple[int, int]
+) -> NDArray[np.float32]:
+    """`AnchorConfig.grid`, computed once for each size."""
+    return config.grid(size, used)
 
 
 def decode_offsets(

@@ -104,10 +104,11 @@ def _decode(data: bytes, limits: InputLimits, side_px: int | None) -> DecodedIma
     image.load()
     full_size = stretched_size(image, (width, height), limits.max_pixels)
     rgb = to_rgb(image, data, limits.background_grey)
-    if low_bytes and colour_depth(rgb) < FULL_COLOUR_DEPTH:
+    depth = colour_depth(rgb) if low_bytes else FULL_COLOUR_DEPTH
+    if depth < FULL_COLOUR_DEPTH:
         again = _open(data, limits)
         again.tile = low_bytes
-        rgb = scale_colour(rgb, again)
+        rgb = scale_colour(rgb, again, depth)
     if full_size != (width, height):
         across, down = full_size[0] / width, full_size[1] / height
         rgb = rgb.resize((max(1, round(rgb.width * across)), max(1, round(rgb.height * down))))

@@ -193,8 +193,8 @@ def colour_depth(high_bytes: Image.Image) -> int:
     return next((bits for limit, bits in COLOUR_DEPTHS.items() if high < limit), FULL_COLOUR_DEPTH)
 
 
-def scale_colour(high_bytes: Image.Image, low_bytes: Image.Image) -> Image.Image:
-    """RGB with 8 bits a channel of a picture that uses less than 16; both arguments are RGB."""
-    surplus_bits = colour_depth(high_bytes) - 8
+def scale_colour(high_bytes: Image.Image, low_bytes: Image.Image, depth: int) -> Image.Image:
+    """RGB with 8 bits a channel of a picture that uses `depth` of 16; both pictures are RGB."""
+    surplus_bits = depth - 8
     values = np.asarray(high_bytes, np.uint16) << 8 | np.asarray(low_bytes)
     return Image.fromarray(np.minimum(values >> surplus_bits, 255).astype(np.uint8))

@@ -41,6 +41,7 @@ class BundledModels:
         self.factories: Mapping[str, ModelFactory] = dict(factories)
         self._models: dict[str, Model] = {}
         self._used_at: dict[str, float] = {}
+        self._bytes: dict[str, int] = {}
         self._lock = Lock()
 
     def get(self, name: str) -> Model:
@@ -56,15 +57,13 @@ class BundledModels:
             return model
 
     def _close_least_used(self, newest: str) -> None:
-        sizes = {name: self._file_bytes(name) for name in self._models}
         for name in sorted(self._models, key=self._used_at.__getitem__):
-            if name != newest and sum(sizes.values()) > self._max_open_bytes:
-                del self._models[name], sizes[name]
+            if name != newest and sum(self._bytes.values()) > self._max_open_bytes:
+                del self._models[name], self._bytes[name]
 
-    def _file_bytes(self, name: str) -> int:
+    def _file_bytes(self, release: Release) -> int:
         """Size of a model's files, with those of its parts."""
-        parts = load_card(self._root / name / CARD_FILE).pipeline.parts.values()
-        folders = [self._root / one for one in (name, *parts)]
+        folders = [self._root / one for one in (release.name, *release.card.pipeline.parts.values())]
         return sum(path.stat().st_size for folder in folders for path in folder.iterdir())
 
     def names(self) -> tuple[str, ...]:
@@ -82,7 +81,9 @@ class BundledModels:
         release = open_release(self._root, name) if self._exists(name) else None
         if release is None or release.card.pipeline.kind not in self.factories:
             raise UnknownModel(f"no model {name[:80]!r}; there are: {', '.join(self.names()) or 'none'}")
-        return self.factories[release.card.pipeline.kind](release, self.open_part)
+        model = self.factories[release.card.pipeline.kind](release, self.open_part)
+        self._bytes[name] = self._file_bytes(release)
+        return model
 
     def _exists(self, name: str) -> bool:
         """A folder without its card but with release.json is damaged, not unknown."""

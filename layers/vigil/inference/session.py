@@ -16,7 +16,7 @@ from vigil.inference.release import Release, open_part
 from vigil.inference.types import Model, ignore_stage
 from vigil.toml_file import InvalidToml, TomlTable, parse_toml
 
-_ONNXRUNTIME_ERRORS = (
+ONNXRUNTIME_ERRORS = (
     engine.EngineError,
     engine.EPFail,
     engine.Fail,
@@ -53,7 +53,7 @@ def run_graph(
     """The named outputs for the inputs by name. Raises BrokenRelease."""
     try:
         results: list[NDArray[Any]] = runtime.run(outputs, feeds)
-    except (*_ONNXRUNTIME_ERRORS, ValueError) as error:
+    except (*ONNXRUNTIME_ERRORS, ValueError) as error:
         raise BrokenRelease(f"the network does not run: {error}") from error
     return results
 
@@ -74,7 +74,7 @@ def open_graph(release: Release, network: Network) -> ort.InferenceSession:
         return ort.InferenceSession(
             graph, _session_options(network.threads), providers=["CPUExecutionProvider"]
         )
-    except _ONNXRUNTIME_ERRORS as error:
+    except ONNXRUNTIME_ERRORS as error:
         raise BrokenRelease(f"the graph of {release.name} {release.id} is no network: {error}") from error
 
 

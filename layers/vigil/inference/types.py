@@ -27,6 +27,16 @@ def box_area(box: Box) -> float:
     return (right - left) * (bottom - top)
 
 
+def iou(first: Box, second: Box) -> float:
+    """Intersection over union, 0 to 1."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    intersection = width * height
+    return intersection / (box_area(first) + box_area(second) - intersection)
+
+
 def is_gallery_name(text: str) -> bool:
     return re.fullmatch(GALLERY_NAME_PATTERN, text) is not None and text[-1] != "\n"
 

@@ -16,7 +16,7 @@ from vigil.faces.gallery import Gallery, GallerySet
 from vigil.people.enrolment import EnrolmentService, with_templates
 from vigil.people.face_records import FaceKey
 from vigil.people.galleries import repeat_concurrent_change
-from vigil.people.indexing import EnrolledFace, FaceReader, with_faces
+from vigil.people.indexing import MAX_NAME_FROM_CLIENT, EnrolledFace, FaceReader, with_faces
 from vigil.people.person import Person, PersonChange, User, new_person_id
 
 MAX_FACES = 100
@@ -24,9 +24,6 @@ MAX_FACES = 100
 
 FACES_AT_ONCE = 20
 """Faces of one transaction, which needs three writes for a face that moves, and has at most 100."""
-
-MAX_NAME_FROM_USER = 80
-"""Characters of a user's id that become the name of a new person."""
 
 Refusal = Literal["not-found", "other-user", "low-similarity", "exceeds-limit"]
 
@@ -194,7 +191,7 @@ class UserService:
         if before is None or before.user not in (None, user.id):
             new_id = new_person_id()
             new = Person(
-                new_id, f"{user.id[:MAX_NAME_FROM_USER]} {new_id}", gallery=user.gallery, user=user.id
+                new_id, f"{user.id[:MAX_NAME_FROM_CLIENT]} {new_id}", gallery=user.gallery, user=user.id
             )
             return PersonChange(None, new)
         return PersonChange(before, replace(before, user=user.id))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from vigil.inference.types import Box
+from vigil.inference.types import Box, iou
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +57,4 @@ def check_canary(run: CanaryRun, outcome: CanaryOutcome | None, expected: Expect
 
 def _matches_expected(boxes_px: Sequence[Box], expected: ExpectedDetections) -> bool:
     pairs = zip(sorted(boxes_px), sorted(expected.boxes_px), strict=False)
-    return len(boxes_px) == len(expected.boxes_px) and all(
-        _intersection_over_union(*pair) >= expected.min_iou for pair in pairs
-    )
-
-
-def _intersection_over_union(first: Box, second: Box) -> float:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    intersection = max(0.0, width) * max(0.0, height)
-    return intersection / (_box_area(first) + _box_area(second) - intersection)
-
-
-def _box_area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return len(boxes_px) == len(expected.boxes_px) and all(iou(*pair) >= expected.min_iou for pair in pairs)

@@ -17,7 +17,6 @@ HELD_OUT = 0.2
 """Share of the sentences."""
 
 SPEAKER_FILE = "spoken-digits-4-speakers.zip"
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 class MissingData(Exception):

@@ -12,7 +12,7 @@ from models.evaluation.faces.photos import AnalyzedPhoto
 from vigil.errors import Rejected
 from vigil.faces.recognizer import FaceRecognizer
 from vigil.inference.evaluation import bootstrap
-from vigil.inference.types import Box
+from vigil.inference.types import Box, iou
 from vigil.statistics import Interval
 
 HEIGHTS_PX = (30, 40, 60, 80, 120)
@@ -42,7 +42,7 @@ def recall_by_height(model: FaceRecognizer, photos: Sequence[AnalyzedPhoto]) -> 
             some = shown[first : first + GRID[0] * GRID[1]]
             frame, truth = compose_frame(model, some, height, np.random.default_rng(first))
             boxes = [face.box_px for face in model.analyze(frame).faces]
-            hits = [max((_iou(box, place) for box in boxes), default=0.0) >= MIN_IOU for place in truth]
+            hits = [max((iou(box, place) for box in boxes), default=0.0) >= MIN_IOU for place in truth]
             found += hits
             surplus.append(len(boxes) - sum(hits))
         figures[f"recall_{height}px"] = _mean(found)
@@ -99,15 +99,6 @@ def _reduced_face(model: FaceRecognizer, photo: AnalyzedPhoto, height_px: int) -
     reduced = image.crop(tuple(around.tolist())).resize((width, height), Image.Resampling.LANCZOS)
     left, top, right, bottom = ((box - np.tile(around[:2], 2)) * scale).tolist()
     return reduced, (left, top, right, bottom)
-
-
-def _iou(one: Box, other: Box) -> float:
-    """The intersection of two boxes over their union."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    common = max(0.0, width) * max(0.0, height)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return common / max(areas - common, 1e-9)
 
 
 def _mean(values: Sequence[float]) -> Interval:

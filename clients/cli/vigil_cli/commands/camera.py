@@ -1,6 +1,5 @@
 """`vigil camera` and `vigil watch-folder`, which run near cameras, and `vigil ops cameras`."""
 
-import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from vigil_cli.command_line import Argument, Option
 from vigil_cli.console import coloured, err, format_time, new_table
 from vigil_cli.session import Session
+from vigil_cli.signals import stopped_by_signal
 
 if TYPE_CHECKING:
     from vigil_cli.edge.disk_queue import DiskQueue
@@ -48,7 +48,7 @@ def camera(
     from vigil_cli.edge.uploads import Uploader
 
     waiting = DiskQueue(queue or Path(f"vigil-{source}"), queue_mb * 1_000_000)
-    stopped, warn = _stopped_by_signal(), _warner(source)
+    stopped, warn = stopped_by_signal(), _warner(source)
     with session.api("operator", token_file) as api:
         reporter, refuse = CameraReporter(api, source, waiting.__len__), _refusal(waiting.remove, warn)
         uploader = Uploader(api, source, model, Backoff(stopped.wait), waiting.remove, refuse, warn)
@@ -114,7 +114,7 @@ def watch_folder(
     from vigil_cli.edge.retry import Backoff
     from vigil_cli.edge.uploads import Uploader
 
-    watched, stopped, warn = WatchedFolder(folder, deletes=delete), _stopped_by_signal(), _warner(source)
+    watched, stopped, warn = WatchedFolder(folder, deletes=delete), stopped_by_signal(), _warner(source)
     with session.api("operator", token_file) as api:
         reporter = CameraReporter(api, source, lambda: 0)
         uploader = Uploader(
@@ -153,13 +153,6 @@ def _upload_until(
         uploader.upload_all(list_files())
         reporter.report_if_due()
         stopped.wait(POLL_INTERVAL_S)
-
-
-def _stopped_by_signal() -> threading.Event:
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    return stopped
 
 
 def _warner(source: str) -> Callable[[str], None]:

@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,12 +124,9 @@ def _import_photo(
             MaxFaces=photo.faces,
         )
     except ClientError as error:
-        return ImportedPhoto(
-            photo.external_image_id, photo.key, photo.faces, 0, (error.response["Error"]["Code"],)
-        )
+        return replace(photo, reasons=(error.response["Error"]["Code"],))
     reasons = {reason for one in answer["UnindexedFaces"] for reason in one["Reasons"]}
-    indexed = len(answer["FaceRecords"])
-    return ImportedPhoto(photo.external_image_id, photo.key, photo.faces, indexed, tuple(sorted(reasons)))
+    return replace(photo, indexed=len(answer["FaceRecords"]), reasons=tuple(sorted(reasons)))
 
 
 def _count_faces(client: Any, collection: str) -> Counter[str]:

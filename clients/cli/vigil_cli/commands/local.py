@@ -1,8 +1,6 @@
 """`vigil up`, `vigil token`, `vigil logs`: the local cloud, tokens for its API, and the logs of functions."""
 
 import shlex
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ from vigil_cli.command_line import Argument, DataOption, Option
 from vigil_cli.console import ProgressSteps, err, fail, out, print_json
 from vigil_cli.paths import DATA, PACKAGE
 from vigil_cli.session import NO_LOCAL_CLOUD, Session
+from vigil_cli.signals import stopped_by_signal
 
 SIGN_IN_S = 12 * 3600.0
 """Validity of the link that `up` prints."""
@@ -58,7 +57,7 @@ def up(
         with cloud:
             link = sign_in_link(cloud.outputs, cloud.issue_token("admin", lifetime_s=SIGN_IN_S))
             out.print(running_text(str(cloud.outputs["EndpointURL"]), data, link), soft_wrap=True)
-            _wait_for_interrupt()
+            stopped_by_signal().wait()
             err.print("stopping …")
     except StartupFailed as error:
         fail(str(error))
@@ -98,13 +97,6 @@ def running_text(url: str, data: Path, link: str) -> Text:
     for name, value in lines.items():
         text.append(f"\n{name:17}", style="not bold dim").append(value, style="not bold")
     return text
-
-
-def _wait_for_interrupt() -> None:
-    interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: interrupted.set())
-    interrupted.wait()
 
 
 def token(

@@ -20,19 +20,17 @@ interface LineChartProps {
   values: readonly number[];
   label: string;
   /** A value that should not be passed. */
-  limit?: number | undefined;
 }
 
-export function LineChart({ values, label, limit }: LineChartProps) {
+export function LineChart({ values, label }: LineChartProps) {
   const width = 240;
   const height = 48;
-  const top = Math.max(1e-9, ...values, limit ?? 0) * 1.1;
+  const top = Math.max(1e-9, ...values) * 1.1;
   const x = (index: number) => (values.length > 1 ? (index * width) / (values.length - 1) : width);
   const y = (value: number) => height - (value / top) * height;
   const line = values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   return (
     <svg class="chart" viewBox={`0 -2 ${width} ${height + 4}`} preserveAspectRatio="none" role="img" aria-label={label}>
-      {limit !== undefined && <line class="limit" x1={0} x2={width} y1={y(limit)} y2={y(limit)} />}
       {values.length > 1 && <polygon points={`0,${height} ${line} ${width},${height}`} />}
       <polyline points={line} />
     </svg>

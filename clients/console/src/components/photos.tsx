@@ -86,7 +86,7 @@ export function BoxMark({ box, size, tone, faded }: BoxMarkProps) {
 export const nameOf = (one: Sighting): string =>
   one.subject_erased ? t("person.erased") : (one.person_name ?? (one.status === "known" ? one.label : tValue("status", one.status)));
 
-/** The drop that is shown with a small photo until its details are there. */
+/** The photo of a drop with its boxes. */
 export const frameOf = (drop: Drop, chosen?: string) => (
   <Frame id={drop.id} url={drop.thumbnail_url} size={drop.size_px} sightings={drop.sightings ?? []} chosen={chosen} />
 );

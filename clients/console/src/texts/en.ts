@@ -106,7 +106,7 @@ export const en = {
   "alerts.state": "State of the alerts",
   "alerts.empty": "No alert waits for a review",
   "alerts.empty_hint": "New alerts appear here by themselves.",
-  "alerts.none": "No alerts in this state in the last day",
+  "alerts.none": "No alerts in this state in the last seven days",
   "alerts.bulk": "Selected alerts",
   "alerts.selected": "{count} selected",
   "alerts.select": "Select the alert about {subject}",

@@ -101,7 +101,7 @@ export const zh: Record<keyof typeof en, string> = {
   "alerts.state": "警报状态",
   "alerts.empty": "没有待审核的警报",
   "alerts.empty_hint": "新警报会自动显示在这里。",
-  "alerts.none": "最近一天没有此状态的警报",
+  "alerts.none": "最近七天没有此状态的警报",
   "alerts.bulk": "选中的警报",
   "alerts.selected": "已选 {count} 条",
   "alerts.select": "选择关于 {subject} 的警报",

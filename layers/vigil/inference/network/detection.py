@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil.inference.classifier import sigmoid, softmax
-from vigil.inference.detection import decode_distributions, decode_offsets, non_max_suppression
+from vigil.inference.detection import (
+    cached_anchor_grid,
+    decode_distributions,
+    decode_offsets,
+    non_max_suppression,
+)
 from vigil.inference.network.card import (
     AnchorsDecoder,
     BoxesDecoder,
@@ -51,7 +56,7 @@ def decode_anchors(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Offsets to the anchors of all strides, (..., N, 4), and their scores."""
     offsets = np.concatenate([one.reshape(-1, 4) for one in boxes]).astype(np.float32)
-    found = decode_offsets(offsets, spec.grid(size), spec)
+    found = decode_offsets(offsets, cached_anchor_grid(spec, size, size), spec)
     return found * np.array([*size, *size], np.float32), _join_scores(scores, len(found))
 
 
